@@ -1,0 +1,66 @@
+/* Files behind a narrow interface, so that a simulated disk can stand under journal, snapshot and recovery.
+ *
+ * Every path is relative to the data directory that the pat_fs was opened on; no path comes from the wire.
+ * Writes are whole: EINTR and short writes are continued inside. Errors name the file and the system's reason
+ * (PAT_ERR_NO_SPACE for ENOSPC and EDQUOT, PAT_ERR_NOT_FOUND for ENOENT, PAT_ERR_IO for the rest).
+ * Thread: calls on different files may run at once; one file belongs to one thread at a time. */
+#ifndef PAT_BASE_FS_H
+#define PAT_BASE_FS_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pat_file; /* an open file of some pat_fs */
+
+enum pat_file_mode {
+    PAT_FILE_READ,
+    PAT_FILE_CREATE, /* new, write; fails when it exists */
+    PAT_FILE_APPEND, /* existing, read and write */
+};
+
+struct pat_fs; /* one data directory */
+
+struct pat_fs_ops {
+    enum pat_status (*file_open)(struct pat_fs *fs, struct pat_file **out, const char *name, enum pat_file_mode mode,
+                                 struct pat_error *error);
+    void (*file_close)(struct pat_file **file);
+    enum pat_status (*file_write_at)(struct pat_file *file, uint64_t offset, const void *data, size_t bytes,
+                                     struct pat_error *error);
+    /* Reads up to `bytes`; *got < bytes only at the end of the file. */
+    enum pat_status (*file_read_at)(struct pat_file *file, uint64_t offset, void *data, size_t bytes, size_t *got,
+                                    struct pat_error *error);
+    enum pat_status (*file_size)(struct pat_file *file, uint64_t *bytes, struct pat_error *error);
+    enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
+    enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */
+    enum pat_status (*rename)(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error);
+    enum pat_status (*remove)(struct pat_fs *fs, const char *name, struct pat_error *error);
+    enum pat_status (*sync_dir)(struct pat_fs *fs, struct pat_error *error);
+    /* Calls `each_cb` for every regular file of the directory, in no order. */
+    enum pat_status (*list)(struct pat_fs *fs, void *context, struct pat_error *error,
+                            void (*each_cb)(void *context, const char *name));
+    void (*close)(struct pat_fs **fs);
+};
+
+/* Implementations put this first in their own struct. */
+struct pat_fs {
+    const struct pat_fs_ops *ops;
+};
+
+struct pat_file {
+    const struct pat_fs_ops *ops;
+};
+
+/* Opens (and creates, mode 0700, parents not) directory `path` on the real disk and takes its lock: one process per
+ * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */
+enum pat_status pat_fs_open_dir(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over bytes_max. */
+enum pat_status pat_fs_read_all(struct pat_fs *fs, const char *name, size_t bytes_max, unsigned char **out,
+                                size_t *out_bytes, struct pat_error *error) PAT_MUST_CHECK;
+/* tmp, write, fsync, rename, fsync of the directory. */
+enum pat_status pat_fs_replace(struct pat_fs *fs, const char *name, const void *data, size_t bytes,
+                               struct pat_error *error) PAT_MUST_CHECK;
+
+#endif

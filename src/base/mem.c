@@ -1,0 +1,125 @@
+#include "base/mem.h"
+
+#include "base/status.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    _Atomic size_t budget;
+    _Atomic size_t total;
+    _Atomic size_t used[PAT_MEM_PURPOSES];
+    _Atomic uint64_t calls;
+    _Atomic uint64_t fail_at;
+} accountant;
+
+void pat_mem_set_budget(size_t bytes) {
+    atomic_store_explicit(&accountant.budget, bytes, memory_order_relaxed);
+}
+
+size_t pat_mem_budget(void) {
+    return atomic_load_explicit(&accountant.budget, memory_order_relaxed);
+}
+
+bool pat_mem_would_fit(size_t bytes) {
+    size_t budget = pat_mem_budget();
+    if (budget == 0) return true;
+    size_t total = pat_mem_used_total();
+    return total <= budget && bytes <= budget - total;
+}
+
+static bool fault_due(void) {
+    uint64_t fail_at = atomic_load_explicit(&accountant.fail_at, memory_order_relaxed);
+    uint64_t call = atomic_fetch_add_explicit(&accountant.calls, 1, memory_order_relaxed) + 1;
+    return fail_at != 0 && call == fail_at;
+}
+
+static void account(enum pat_mem_purpose purpose, void *block) {
+    size_t bytes = malloc_usable_size(block);
+    atomic_fetch_add_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&accountant.total, bytes, memory_order_relaxed);
+}
+
+static void unaccount(enum pat_mem_purpose purpose, size_t bytes) {
+    atomic_fetch_sub_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&accountant.total, bytes, memory_order_relaxed);
+}
+
+/* Below this malloc's own alignment is kept: small blocks are never vector columns, and 64-byte slots would waste half. */
+#define ALIGN_FROM_BYTES 256u
+static void *take(enum pat_mem_purpose purpose, size_t bytes) {
+    void *block = NULL;
+    if (bytes < ALIGN_FROM_BYTES) {
+        block = calloc(1, bytes == 0 ? 1 : bytes);
+    } else if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) == 0) {
+        memset(block, 0, bytes);
+    } else {
+        block = NULL;
+    }
+    if (block != NULL) account(purpose, block);
+    return block;
+}
+
+void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
+    if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
+    return take(purpose, bytes);
+}
+
+void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
+    void *block = take(purpose, bytes);
+    if (block == NULL) {
+        (void)fprintf(stderr, "patron: the system has no memory for %zu bytes (%s); acknowledged batches are safe in the journal\n",
+                      bytes, pat_mem_purpose_name(purpose));
+        abort();
+    }
+    return block;
+}
+
+void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new) {
+    void *bigger = pat_mem_alloc(purpose, bytes_new);
+    if (bigger == NULL) return NULL;
+    if (block != NULL) memcpy(bigger, block, bytes_old < bytes_new ? bytes_old : bytes_new);
+    pat_mem_free(purpose, block);
+    return bigger;
+}
+
+void pat_mem_free(enum pat_mem_purpose purpose, void *block) {
+    if (block == NULL) return;
+    unaccount(purpose, malloc_usable_size(block));
+    free(block);
+}
+
+void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block) {
+    if (block == NULL) return;
+    size_t bytes = malloc_usable_size(block);
+    atomic_fetch_sub_explicit(&accountant.used[from], bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&accountant.used[to], bytes, memory_order_relaxed);
+}
+
+size_t pat_mem_used(enum pat_mem_purpose purpose) {
+    return atomic_load_explicit(&accountant.used[purpose], memory_order_relaxed);
+}
+
+size_t pat_mem_used_total(void) {
+    return atomic_load_explicit(&accountant.total, memory_order_relaxed);
+}
+
+const char *pat_mem_purpose_name(enum pat_mem_purpose purpose) {
+    static const char *const names[PAT_MEM_PURPOSES] = {
+        [PAT_MEM_CUSTOMERS] = "customers", [PAT_MEM_ORDERS] = "orders",     [PAT_MEM_LINES] = "lines",
+        [PAT_MEM_REFUNDS] = "refunds",     [PAT_MEM_INDEX] = "index",       [PAT_MEM_TEXT] = "text",
+        [PAT_MEM_VIEWS] = "views",         [PAT_MEM_JOURNAL] = "journal",   [PAT_MEM_SNAPSHOT] = "snapshot",
+        [PAT_MEM_NET] = "net",             [PAT_MEM_QUERY] = "query",       [PAT_MEM_OTHER] = "other",
+    };
+    PAT_ASSERT(purpose < PAT_MEM_PURPOSES);
+    return names[purpose];
+}
+
+uint64_t pat_mem_fail_at(uint64_t nth) {
+    uint64_t counted = atomic_exchange_explicit(&accountant.calls, 0, memory_order_relaxed);
+    atomic_store_explicit(&accountant.fail_at, nth, memory_order_relaxed);
+    return counted;
+}

@@ -1,0 +1,63 @@
+/* The memory accountant: every allocation has a purpose, passes here, and counts against one budget.
+ *
+ * Process-wide on purpose: the promise is about the process ("the memory limit holds for data, buffers and query
+ * scratch together"). Thread: any; gauges are atomic. */
+#ifndef PAT_BASE_MEM_H
+#define PAT_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pat_mem_purpose {
+    PAT_MEM_CUSTOMERS, /* customer columns */
+    PAT_MEM_ORDERS,
+    PAT_MEM_LINES,
+    PAT_MEM_REFUNDS,
+    PAT_MEM_INDEX,   /* hash indexes */
+    PAT_MEM_TEXT,    /* dictionaries and the id heap */
+    PAT_MEM_VIEWS,   /* views and chunks that only views still need */
+    PAT_MEM_JOURNAL, /* records on their way to disk */
+    PAT_MEM_SNAPSHOT,
+    PAT_MEM_NET,   /* connections and their buffers */
+    PAT_MEM_QUERY, /* request arenas */
+    PAT_MEM_OTHER,
+    PAT_MEM_PURPOSES
+};
+
+/* Alignment of every block from pat_mem_alloc: a cache line, and the widest vector. */
+#define PAT_MEM_ALIGN 64u
+
+/* Sets the budget in bytes; 0 means none. */
+void pat_mem_set_budget(size_t bytes);
+size_t pat_mem_budget(void);
+
+/* Zeroed memory, aligned to PAT_MEM_ALIGN. NULL when the budget or the system refuses. bytes may be 0 (gives a block). */
+void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes);
+
+/* The same for the time after the journal took a batch: never NULL. The budget was reserved before; if the system itself
+ * has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
+void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
+
+/* Grows a block, keeping its content; the new part is not zeroed. NULL leaves the old block as it was. */
+void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new);
+
+/* Gives a block back; NULL is allowed. The purpose must be the one it was taken with. */
+void pat_mem_free(enum pat_mem_purpose purpose, void *block);
+
+/* Moves the account of a block from one purpose to another. */
+void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block);
+
+/* True when `bytes` more would still be within the budget. A reservation is this test followed, on the same thread,
+ * by the allocations; workers' arenas may race it by their own bounded sizes. */
+bool pat_mem_would_fit(size_t bytes);
+
+size_t pat_mem_used(enum pat_mem_purpose purpose);
+size_t pat_mem_used_total(void);
+const char *pat_mem_purpose_name(enum pat_mem_purpose purpose);
+
+/* Fault injection for tests: the n-th pat_mem_alloc or pat_mem_grow from now (1 = next) gives NULL; 0 turns it off.
+ * pat_mem_alloc_must is not concerned. Returns the calls counted since the last call. */
+uint64_t pat_mem_fail_at(uint64_t nth);
+
+#endif

@@ -1,0 +1,51 @@
+/* Every limit in one place, with its reason. */
+#ifndef PAT_MODEL_LIMITS_H
+#define PAT_MODEL_LIMITS_H
+
+/* RULES: ids are 1 to 64 bytes. */
+#define PAT_ID_BYTES_MAX 64u
+/* Values of dictionary columns (country, channel, ...): names, not prose. The length fits one byte of the heap. */
+#define PAT_DICT_TEXT_BYTES_MAX 255u
+/* RULES: meta of a batch. */
+#define PAT_META_BYTES_MAX 256u
+/* One frame: a batch of 64 Ki orders as MessagePack objects is 5 MB, as bin 3 MB. Bounds what one client can pin. */
+#define PAT_FRAME_BYTES_MAX (64u << 20)
+/* Objects in one frame: 20 columns of 64 Ki rows, and the 24 bytes msgpack-c spends on each stay under 64 MB. */
+#define PAT_FRAME_OBJECTS_MAX (2u << 20)
+#define PAT_FRAME_DEPTH_MAX 16u
+/* Rows of one batch: bounds the time the loop spends on one apply (about 20 ms) and the journal record. */
+#define PAT_BATCH_ROWS_MAX 65536u
+#define PAT_BATCH_COLUMNS_MAX 128u
+/* Errors reported back of one batch unless `errors` asks for another number. */
+#define PAT_BATCH_ERRORS_DEFAULT 100u
+/* RULES: answers kept per producer for a repeated (producer, seq). */
+#define PAT_PRODUCER_ANSWERS 1024u
+/* Producers known at once: each is a name, an interval list and its answers; about 100 MB at the most. */
+#define PAT_PRODUCERS_MAX 65536u
+#define PAT_PRODUCER_BYTES_MAX 128u
+/* Filters: deep enough for any builder, shallow enough for recursion on a worker's stack. */
+#define PAT_FILTER_DEPTH_MAX 64u
+#define PAT_FILTER_BYTES_MAX 65536u
+#define PAT_FILTER_NODES_MAX 16384u
+#define PAT_GROUP_DIMENSIONS_MAX 4u
+#define PAT_GROUP_METRICS_MAX 32u
+/* Groups of one answer before `limit`: the hash table of groups stays in a request's arena. */
+#define PAT_GROUPS_MAX 1048576u
+#define PAT_FIELDS_MAX 64u
+#define PAT_ROWS_LIMIT_DEFAULT 100u
+#define PAT_ROWS_LIMIT_MAX 10000u
+/* Scratch of one query: two 8-byte arrays over ten million customers and room to spare. */
+#define PAT_QUERY_BYTES_MAX ((size_t)2 << 30)
+/* A fact may be this many days ahead of the clock (RULES). */
+#define PAT_FUTURE_DAYS_MAX 1
+/* Rows of one table: PAT_ROW_NONE is taken, and chain columns are 32 bits wide. */
+#define PAT_TABLE_ROWS_MAX 4294967294u
+#define PAT_MAP_NAME_BYTES_MAX 64u
+#define PAT_RFM_MAPS_MAX 256u
+/* Groups of one RFM map: one per cell at the most. */
+#define PAT_RFM_GROUPS_MAX 125u
+
+_Static_assert(PAT_BATCH_ROWS_MAX < PAT_FRAME_OBJECTS_MAX, "a batch of one column must fit a frame");
+_Static_assert(PAT_ID_BYTES_MAX <= PAT_DICT_TEXT_BYTES_MAX, "ids share the text heap");
+
+#endif

@@ -1,0 +1,150 @@
+/* Requests: which methods there are, what parameters each takes, and those parameters checked and typed. The wire form is
+ * proto's business; the names a question uses are bound to columns by analytics. */
+#ifndef PAT_MODEL_REQUEST_H
+#define PAT_MODEL_REQUEST_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "model/batch.h"
+#include "model/filter.h"
+#include "model/limits.h"
+#include "model/rfm.h"
+#include "model/types.h"
+#include "model/value.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pat_method {
+    PAT_METHOD_HELLO,
+    PAT_METHOD_PING,
+    PAT_METHOD_CANCEL,
+    PAT_METHOD_STATUS,
+    PAT_METHOD_SCHEMA,
+    PAT_METHOD_LOAD, /* load.customers .orders .lines .refunds */
+    PAT_METHOD_LOAD_STATE,
+    PAT_METHOD_CUSTOMER,
+    PAT_METHOD_ORDER,
+    PAT_METHOD_COUNT,
+    PAT_METHOD_ROWS,
+    PAT_METHOD_GROUP,
+    PAT_METHOD_RFM_GRID,
+    PAT_METHOD_RFM_GROUPS,
+    PAT_METHOD_RFM_MAP_SAVE,
+    PAT_METHOD_SNAPSHOT_SAVE,
+    PAT_METHOD_SNAPSHOT_LIST,
+    PAT_METHOD_VERIFY,
+    PAT_METHOD_FILTER_PARSE,
+    PAT_METHODS
+};
+
+/* Where a method is answered. */
+enum pat_method_road {
+    PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel */
+    PAT_ROAD_LOOP,    /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse */
+    PAT_ROAD_WRITE,   /* through the journal: load.*, rfm.map.save */
+    PAT_ROAD_READ,    /* by a worker on a view: questions, verify */
+    PAT_ROAD_SNAPSHOT /* by the snapshot thread: snapshot.save */
+};
+
+struct pat_method_info {
+    const char *name; /* "rfm.grid" */
+    enum pat_method method;
+    enum pat_method_road road;
+    int table;              /* of load.TABLE, else -1 */
+    const char *const *params; /* NULL-terminated names, for messages and `schema` */
+    const char *explain;    /* one sentence for `schema` */
+};
+
+/* NULL when there is none. */
+const struct pat_method_info *pat_method_find(struct pat_text name);
+const char *pat_method_nearest(struct pat_text name);
+extern const struct pat_method_info pat_method_list[];
+extern const unsigned pat_method_list_count;
+
+enum pat_as_of_kind { PAT_AS_OF_NOW, PAT_AS_OF_LATEST, PAT_AS_OF_DAY };
+
+enum pat_rfm_scoring { PAT_RFM_QUINTILE, PAT_RFM_CUTS, PAT_RFM_MEAN };
+
+/* The `rfm` parameter, or the same names at the top of rfm.* requests. */
+struct pat_rfm_spec {
+    int32_t window_days; /* 0 = all */
+    enum pat_rfm_scoring scoring;
+    int64_t cut_r[4], cut_f[4], cut_m[4]; /* at or better than cut[i] earns score i+2 at least; m in base minor */
+    struct pat_text map; /* name; empty = "default" */
+    const struct pat_filter *population; /* NULL = everybody */
+    const char *text_of_window;
+};
+
+/* What every reading method takes. */
+struct pat_question {
+    const struct pat_filter *where; /* never NULL after parsing: TRUE when absent */
+    enum pat_as_of_kind as_of;
+    pat_day as_of_day;
+    struct pat_rfm_spec rfm;
+    pat_lsn min_lsn;
+    uint32_t deadline_ms; /* 0 = none */
+};
+
+enum pat_metric_kind {
+    PAT_METRIC_COUNT, /* count */
+    PAT_METRIC_SUM,
+    PAT_METRIC_AVG,
+    PAT_METRIC_MIN,
+    PAT_METRIC_MAX,
+    PAT_METRIC_PERCENTILE, /* p50(net), p99.9(net): nearest rank */
+};
+
+struct pat_metric {
+    struct pat_text text; /* as asked: the column's name in the answer */
+    enum pat_metric_kind kind;
+    struct pat_text field; /* empty for count */
+    double percent;        /* 50, 99.9 */
+};
+
+struct pat_order_by {
+    struct pat_text text; /* field, or metric as asked, without the '-' */
+    bool descending;
+};
+
+struct pat_request {
+    enum pat_method method;
+    struct pat_question question;
+
+    struct pat_load load; /* LOAD */
+
+    /* CUSTOMER, ORDER */
+    struct pat_text id;
+    bool with_orders, with_refunds, with_lines;
+
+    /* ROWS, GROUP */
+    enum pat_table_id from;
+    const struct pat_text *names; /* rows: fields; group: by, each as asked */
+    uint32_t names_count;
+    const struct pat_metric *metric;
+    uint32_t metrics;
+    const struct pat_order_by *order_by;
+    uint32_t order_bys;
+    uint32_t limit; /* 0 = the method's default (group: all) */
+
+    /* RFM_MAP_SAVE */
+    const struct pat_rfm_map *map;
+
+    /* LOAD_STATE */
+    struct pat_text producer;
+
+    /* FILTER_PARSE keeps its result in question.where */
+};
+
+/* Checks and types the parameters of `info->method`. `params` is the one positional argument: a map, or NULL for none.
+ * Everything points into `params` or the arena. Unknown parameters fail with the nearest name; wrong types name the
+ * parameter, what came and what was expected.
+ * Fails: PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD, PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY. */
+enum pat_status pat_request_parse(struct pat_request *out, const struct pat_method_info *info,
+                                  const struct pat_value *params, struct pat_arena *arena, struct pat_error *error)
+    PAT_MUST_CHECK;
+
+/* "365d", "52w", "all" (0). False for anything else, zero or more than 100 years. */
+bool pat_duration_parse(struct pat_text text, int32_t *days);
+
+#endif
