@@ -1,0 +1,83 @@
+/* MessagePack-RPC on value trees: a bounded scanner in front, msgpack-c behind it.
+ *
+ *   bytes -> pat_scan (ours: resumable, checks every count against limits before anything is allocated)
+ *         -> a whole frame that is known to be well-formed -> pat_wire_decode (msgpack-c) -> pat_value in the arena
+ *
+ * msgpack-c 4.0 has no limits of its own, so it never sees a frame that the scanner has not passed. */
+#ifndef PAT_PROTO_WIRE_H
+#define PAT_PROTO_WIRE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+#include "model/limits.h"
+#include "model/value.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pat_scan_limits {
+    size_t bytes_max;   /* of one frame */
+    size_t objects_max; /* in one frame, at every level together */
+    unsigned depth_max;
+};
+
+/* Scans one frame as its bytes arrive. State is O(depth); a byte is looked at once however slowly it comes. Checked while
+ * scanning: the frame is an array of 3 or 4; counts fit the limits (each element is at least a byte, so counts are compared with
+ * what bytes_max leaves); depth; reserved byte 0xc1 and ext types are refused; strings are UTF-8 (method may be bin); map keys are
+ * str (bin of valid UTF-8 is taken as str) and each key of a map is there once. */
+struct pat_scan {
+    struct pat_scan_limits limits;
+    size_t at;      /* bytes of this frame looked at so far */
+    size_t objects;
+    unsigned depth;
+    /* private to scan.c from here */
+    struct {
+        uint32_t left;      /* values still to come on this level (map: keys and values) */
+        bool map;
+        size_t start;       /* offset of the container's first byte */
+    } level[PAT_FRAME_DEPTH_MAX + 1];
+    size_t skip_end; /* end of the string or bin being passed, 0 = none */
+};
+
+void pat_scan_init(struct pat_scan *scan, struct pat_scan_limits limits);
+/* Looks at data[scan->at .. length) where `data` starts at the frame's first byte and holds all bytes that came so far.
+ * PAT_OK: the frame is whole, *frame_bytes long (more may follow it). PAT_ERR_MORE: more bytes are needed.
+ * PAT_ERR_PROTO or PAT_ERR_TOO_LARGE: this connection is to be closed; error->offset is the byte. */
+enum pat_status pat_scan_run(struct pat_scan *scan, const unsigned char *data, size_t length, size_t *frame_bytes,
+                             struct pat_error *error) PAT_MUST_CHECK;
+
+enum pat_message_kind { PAT_MESSAGE_REQUEST = 0, PAT_MESSAGE_RESPONSE = 1, PAT_MESSAGE_NOTIFY = 2 };
+
+struct pat_message {
+    enum pat_message_kind kind;
+    uint32_t msgid;          /* request, response */
+    struct pat_text method;  /* request, notify; str or bin */
+    struct pat_value params; /* request, notify: the array */
+    struct pat_value error;  /* response */
+    struct pat_value result; /* response */
+    bool has_msgid;          /* false when a broken request had none to answer to */
+};
+
+/* Decodes a scanned frame; texts and bins are borrowed from `data`, trees are in the arena.
+ * Fails: PAT_ERR_PROTO (not MessagePack-RPC: the connection ends), PAT_ERR_BAD_REQUEST (a mistake in a request that can be
+ * answered: out->msgid is set), PAT_ERR_NO_MEMORY. */
+enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *data, size_t length,
+                                struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
+
+/* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything else. */
+enum pat_status pat_wire_argument(const struct pat_message *message, const struct pat_value **out,
+                                  struct pat_error *error) PAT_MUST_CHECK;
+
+/* Append whole frames. */
+enum pat_status pat_wire_request(struct pat_buf *out, uint32_t msgid, const char *method,
+                                 const struct pat_value *params) PAT_MUST_CHECK; /* NULL params: [] */
+enum pat_status pat_wire_result(struct pat_buf *out, uint32_t msgid, const struct pat_value *result) PAT_MUST_CHECK;
+/* errors as "CODE: text" or, when `map`, {code, message, field, row, offset, retryable, retry_after_ms}. */
+enum pat_status pat_wire_error(struct pat_buf *out, uint32_t msgid, const struct pat_error *error, bool map)
+    PAT_MUST_CHECK;
+/* One value, for tests and tools. */
+enum pat_status pat_wire_value(struct pat_buf *out, const struct pat_value *value) PAT_MUST_CHECK;
+
+#endif
