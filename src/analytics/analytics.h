@@ -1,0 +1,40 @@
+/* Answers to questions, computed from a pinned view. Nothing here writes to the store, and nothing waits.
+ *
+ * Thread: a worker (or the loop in tests); everything reached through `job` is const or the worker's own. */
+#ifndef PAT_ANALYTICS_ANALYTICS_H
+#define PAT_ANALYTICS_ANALYTICS_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "kernel/kernel.h"
+#include "model/request.h"
+#include "model/value.h"
+#include "store/store.h"
+
+struct pat_job {
+    const struct pat_view *view;
+    const struct pat_request *request;
+    const struct pat_kernels *kernels;
+    struct pat_arena *arena; /* scratch and the answer */
+    pat_day today;           /* local day of the clock when the question came: "now" */
+    pat_row row;             /* CUSTOMER, ORDER: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
+    /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
+    enum pat_status (*stop_cb)(void *context);
+    void *stop_context;
+};
+
+/* Runs a PAT_ROAD_READ request. `result` becomes a map with the method's own members and, as they apply, as_of ("YYYY-MM-DD"),
+ * newest_fact, warnings, undated, unpriced. lsn, epoch, ms are added by the engine.
+ * Fails: PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD (message names the nearest, offset in the filter text), PAT_ERR_NOT_FOUND,
+ * PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED, PAT_ERR_DEADLINE. */
+enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result, struct pat_error *error)
+    PAT_MUST_CHECK;
+
+/* Binds the names of a filter without running it: PAT_OK when every name and value makes sense. For filter.parse. */
+enum pat_status pat_analytics_check_filter(const struct pat_view *view, const struct pat_filter *filter,
+                                           struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Appends what `schema` says of computed customer fields (name, type, unit, explain) to the array. */
+void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields);
+
+#endif

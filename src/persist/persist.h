@@ -1,0 +1,128 @@
+/* One data directory on disk: journal, snapshots, manifest.
+ *
+ *   MANIFEST           settings, epoch, generations {number, lsn, file, bytes, checksum, control totals}, journal files
+ *   journal-NNNNNNNN.pj   records of batches, checksummed and chained, one file from one snapshot to the next
+ *   snapshot-NNNNNNNN.ps  a view, in checksummed blocks
+ *
+ * Two threads of its own, started by pat_persist_start: one appends and syncs the journal, one writes snapshots. They report
+ * through events that the owner takes with pat_persist_poll after event_cb woke it. Deciding when to snapshot is the
+ * engine's business. All calls: the owner's (loop) thread. */
+#ifndef PAT_PERSIST_PERSIST_H
+#define PAT_PERSIST_PERSIST_H
+
+#include "base/fs.h"
+#include "base/status.h"
+#include "model/batch.h"
+#include "model/rfm.h"
+#include "model/types.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pat_persist;
+
+enum pat_sync {
+    PAT_SYNC_ALWAYS,   /* acknowledged = on disk */
+    PAT_SYNC_INTERVAL, /* written at once, synced every sync_interval_ms */
+    PAT_SYNC_NEVER,    /* written; the system syncs when it likes */
+};
+
+/* Belong to the data directory from its first start on. */
+struct pat_settings {
+    char zone[64];
+    char base_currency[4];
+    uint64_t epoch; /* changes when recovery went back behind something that may have been acknowledged */
+};
+
+struct pat_persist_options {
+    struct pat_fs *fs; /* borrowed; stays open longer than this */
+    enum pat_sync sync;
+    unsigned sync_interval_ms;
+    void (*event_cb)(void *context); /* called on persist's threads: wake the owner, do nothing else */
+    void *event_context;
+};
+
+/* Reads the manifest. A new directory gets `settings` as they are; an old one gives its own back in *settings when the
+ * fields given are empty, and fails with PAT_ERR_CONFLICT (naming both) when they differ from its own.
+ * PAT_ERR_CORRUPT names file and offset. */
+enum pat_status pat_persist_open(struct pat_persist **out, const struct pat_persist_options *options,
+                                 struct pat_settings *settings, struct pat_error *error) PAT_MUST_CHECK;
+/* Waits for both threads to finish what they were given, then closes. */
+void pat_persist_close(struct pat_persist **persist);
+
+/* What one journal record holds. */
+enum pat_entry_kind { PAT_ENTRY_BATCH = 1, PAT_ENTRY_RFM_MAP = 2 };
+
+struct pat_entry {
+    enum pat_entry_kind kind;
+    pat_lsn lsn;
+    const struct pat_batch *batch;
+    const struct pat_rfm_map *map;
+};
+
+struct pat_recovery {
+    uint64_t generation; /* snapshot used, 0 = none */
+    pat_lsn snapshot_lsn;
+    pat_lsn lsn; /* last one recovered */
+    uint64_t records;
+    bool fell_back;          /* the newest snapshot was damaged; the one before and a longer journal were used */
+    uint64_t torn_bytes;     /* cut from the journal's end: never acknowledged */
+    char note[512];          /* one line for the log when anything was unusual: file, offset, lsns */
+};
+
+/* Brings the empty `store` to the last durable state: newest good snapshot into the store (columns, dictionaries, heap, producers,
+ * maps, then pat_store_rebuild), then every later journal record through `apply_cb` in lsn order (the batch lives until the
+ * call returns). When apply_cb fails, so does recovery.
+ * Fails: PAT_ERR_CORRUPT naming file, offset and lsns when acknowledged data would be missing: the server must not serve. */
+enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_store *store,
+                                    enum pat_status (*apply_cb)(void *context, const struct pat_entry *entry,
+                                                                struct pat_error *error),
+                                    void *context, struct pat_recovery *out, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Opens the journal for writing behind the last recovered record and starts the threads. */
+enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Hands a group of entries (lsns consecutive, following the last group's) to the journal thread, which writes and syncs them
+ * together and posts one PAT_EVENT_JOURNAL. Entries are encoded before this returns; only one group at a time is in
+ * flight. Fails: PAT_ERR_NO_MEMORY (nothing was handed over). */
+enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_entry *entries, unsigned count,
+                                  struct pat_error *error) PAT_MUST_CHECK;
+
+/* Starts writing a snapshot of `view` (which holds lsn S; all entries up to S are durable and no group is in flight: the
+ * journal goes on in a new file from S + 1). `producers` are pat_producers_write's bytes as of S, copied. The view must
+ * stay open until PAT_EVENT_SNAPSHOT. One at a time: PAT_ERR_BUSY. */
+enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct pat_view *view,
+                                     const struct pat_buf *producers, struct pat_error *error) PAT_MUST_CHECK;
+
+enum pat_event_kind { PAT_EVENT_NONE, PAT_EVENT_JOURNAL, PAT_EVENT_SNAPSHOT };
+
+struct pat_event {
+    enum pat_event_kind kind;
+    enum pat_status status; /* of the journal group or snapshot */
+    struct pat_error error;
+    pat_lsn lsn;         /* JOURNAL: last of the group. SNAPSHOT: S */
+    uint64_t generation; /* SNAPSHOT */
+    uint64_t bytes;
+    uint64_t ms;
+};
+
+/* The next event, kind NONE when there is none. */
+struct pat_event pat_persist_poll(struct pat_persist *persist);
+
+struct pat_generation {
+    uint64_t number;
+    pat_lsn lsn;
+    uint64_t bytes;
+    int64_t saved_ms; /* wall clock, passed through from the engine's view time; 0 when unknown */
+};
+/* Generations on disk, newest first; gives their number, at most `capacity`. */
+unsigned pat_persist_generations(const struct pat_persist *persist, struct pat_generation *out, unsigned capacity);
+/* Bytes of the journal since the newest snapshot. */
+uint64_t pat_persist_journal_bytes(const struct pat_persist *persist);
+
+/* Re-reads every snapshot and closed journal file and checks their checksums; for `verify`. Any thread. `checks` counts blocks
+ * and records read. PAT_ERR_CORRUPT names file and offset. */
+enum pat_status pat_persist_verify(struct pat_persist *persist, uint64_t *checks, struct pat_error *error) PAT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,108 @@
+/* A column: one int64 per row, kept in chunks that are each as narrow as their values allow.
+ *
+ *   directory ──► chunk 0 {width 2, base 14000, data u16[]}      value = base + data[i]; all ones = null
+ *             ──► chunk 1 {width 0, base PAT_NULL}               every row the same: costs no data
+ *             ──► chunk 2 {width 8, data i64[]}                  value = data[i]
+ *
+ * So a field nobody sends costs nothing, a dictionary of 300 entries costs two bytes a row without anybody deciding that,
+ * and a big amount widens its own chunk only. Widening copies one chunk. Writer functions: the thread that owns the store.
+ * Reader functions take a pat_column_view and may run on any thread while the view is open. */
+#ifndef PAT_STORE_COLUMN_H
+#define PAT_STORE_COLUMN_H
+
+#include "base/mem.h"
+#include "model/types.h"
+#include "store/pins.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct pat_kernels;
+
+/* The header takes a cache line, so that data starts aligned like the block. */
+struct pat_chunk {
+    uint64_t born;
+    int64_t base;      /* width 0: the value of every row; width 8: unused */
+    uint32_t capacity; /* rows there is data for; width 0: any */
+    uint8_t width;     /* bytes per value: 0, 1, 2, 4, 8 */
+    /* writer only: */
+    bool has_null;
+    int64_t low, high; /* of the values ever stored, low > high when none; never narrowed by overwriting */
+    unsigned char padding[24];
+    unsigned char data[];
+};
+_Static_assert(offsetof(struct pat_chunk, data) == 64, "data of a chunk starts on a cache line");
+
+struct pat_chunk_dir {
+    uint64_t born;
+    uint32_t capacity;
+    struct pat_chunk *chunk[];
+};
+
+struct pat_column {
+    struct pat_chunk_dir *dir;
+    pat_row rows;
+    uint8_t shift; /* rows of a chunk = 1 << shift */
+    enum pat_mem_purpose purpose;
+    struct pat_pins *pins;
+};
+
+struct pat_column_view {
+    struct pat_chunk *const *chunk;
+    pat_row rows;
+    uint8_t shift;
+};
+
+static inline int64_t pat_chunk_get(const struct pat_chunk *chunk, uint32_t i) {
+    switch (chunk->width) {
+    case 0: return chunk->base;
+    case 1: return chunk->data[i] == UINT8_MAX ? PAT_NULL : chunk->base + chunk->data[i];
+    case 2: {
+        uint16_t value;
+        memcpy(&value, chunk->data + (size_t)i * 2, 2);
+        return value == UINT16_MAX ? PAT_NULL : chunk->base + value;
+    }
+    case 4: {
+        uint32_t value;
+        memcpy(&value, chunk->data + (size_t)i * 4, 4);
+        return value == UINT32_MAX ? PAT_NULL : chunk->base + (int64_t)value;
+    }
+    default: {
+        int64_t value;
+        memcpy(&value, chunk->data + (size_t)i * 8, 8);
+        return value;
+    }
+    }
+}
+
+/* ---- writer ----------------------------------------------------------------------------------------------------- */
+
+void pat_column_init(struct pat_column *column, struct pat_pins *pins, uint8_t shift, enum pat_mem_purpose purpose);
+void pat_column_deinit(struct pat_column *column); /* no view may be open */
+/* Adds one row. Never fails: see pat_mem_alloc_must. */
+void pat_column_append(struct pat_column *column, int64_t value);
+/* Changes a row that exists. */
+void pat_column_set(struct pat_column *column, pat_row row, int64_t value);
+static inline int64_t pat_column_get(const struct pat_column *column, pat_row row) {
+    return pat_chunk_get(column->dir->chunk[row >> column->shift], row & ((1u << column->shift) - 1));
+}
+struct pat_column_view pat_column_view_of(const struct pat_column *column);
+
+/* Restore: appends a whole chunk as a snapshot holds it. `rows` is 1 << shift for all but the last one. False when width or
+ * size make no sense. */
+bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
+                        const unsigned char *data);
+
+/* ---- reader ----------------------------------------------------------------------------------------------------- */
+
+/* `row` below view->rows. */
+static inline int64_t pat_column_view_get(const struct pat_column_view *view, pat_row row) {
+    return pat_chunk_get(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
+}
+/* Unpacks rows first .. first + count - 1 to int64. */
+void pat_column_view_read(const struct pat_column_view *view, pat_row first, uint32_t count, int64_t *out,
+                          const struct pat_kernels *kernels);
+
+#endif

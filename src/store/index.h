@@ -1,0 +1,39 @@
+/* A hash index: 64-bit keyed hash -> u32. 256 shards by the top byte, each an open-addressing table of its own, so that
+ * growing touches one part in 256 at a time. Writer thread only; nothing is ever removed. */
+#ifndef PAT_STORE_INDEX_H
+#define PAT_STORE_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAT_INDEX_SHARDS 256u
+
+struct pat_index_slot {
+    uint32_t tag;   /* bits 24..55 of the hash */
+    uint32_t value; /* UINT32_MAX = empty */
+};
+
+struct pat_index_shard {
+    struct pat_index_slot *slot;
+    uint32_t capacity; /* power of two, 0 before the first */
+    uint32_t count;
+};
+
+struct pat_index {
+    struct pat_index_shard shard[PAT_INDEX_SHARDS];
+    uint64_t count;
+};
+
+/* Says whether `value`'s key is the one looked for. */
+typedef bool pat_index_match(const void *context, uint32_t value);
+
+void pat_index_init(struct pat_index *index);
+void pat_index_deinit(struct pat_index *index);
+/* The value whose key matches, or UINT32_MAX. */
+uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_match *match, const void *context);
+/* Adds; the key must not be there. */
+void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);
+/* Longest probe of any entry: what an attack with crafted keys would drive up. */
+uint32_t pat_index_probe_max(const struct pat_index *index);
+
+#endif

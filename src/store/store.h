@@ -1,0 +1,165 @@
+/* The store: tables of columns, their id indexes and dictionaries, and views for readers.
+ *
+ *   store ── table customers ── column[PAT_CUSTOMER_*]  row = dense u32, found through the id index
+ *         ├─ table orders    ── column[PAT_ORDER_*]     arrival order; a customer's orders are chained newest-chained first
+ *         ├─ table lines                                 chained from their order
+ *         ├─ table refunds                               chained from their customer and from their order
+ *         ├─ dictionaries (one per text column), heap of texts
+ *         └─ producers, RFM maps, counters
+ *
+ * Knows nothing of files, sockets, threads or the clock. The thread that owns the store is the only one to call anything here
+ * but the functions on `const struct pat_view *`. */
+#ifndef PAT_STORE_STORE_H
+#define PAT_STORE_STORE_H
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "model/rfm.h"
+#include "model/schema.h"
+#include "model/zone.h"
+#include "store/column.h"
+#include "store/dict.h"
+#include "store/heap.h"
+#include "store/index.h"
+#include "store/pins.h"
+#include "store/producers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pat_table {
+    enum pat_table_id id;
+    const struct pat_table_schema *schema;
+    pat_row rows;
+    struct pat_column column[PAT_COLUMNS_MAX];
+    struct pat_dict *dict[PAT_COLUMNS_MAX]; /* of TEXT and SET columns; shared ones point to the same */
+    struct pat_index index;                 /* of the id column; unused for lines */
+};
+
+/* Kept at ingest; `status` and the answers read them. */
+struct pat_counts {
+    uint64_t customers; /* that exist and are not deleted */
+    uint64_t orders;    /* present, not deleted */
+    uint64_t lines;     /* not deleted, of any order */
+    uint64_t refunds;   /* not deleted, applied */
+    uint64_t pending_refunds; /* wait for their order */
+    uint64_t unpriced;        /* orders and refunds of the two counts above without a base value */
+    pat_day newest_fact;      /* newest order or refund day ever applied, PAT_DAY_NONE before the first */
+};
+
+/* RFM maps by name, the built-in "default" first. Replaced as a whole when one is saved, so that views can keep theirs. */
+struct pat_rfm_maps {
+    uint32_t count;
+    const struct pat_rfm_map *map[PAT_RFM_MAPS_MAX];
+};
+
+struct pat_store {
+    struct pat_pins pins;
+    struct pat_hash_secret secret;
+    struct pat_heap heap;
+    struct pat_table table[PAT_TABLES];
+    struct pat_producers producers;
+    struct pat_counts counts;
+    struct pat_rfm_maps *maps;
+    const struct pat_zone *zone; /* borrowed from the engine */
+    char base_currency[4];
+    unsigned base_digits;
+    pat_lsn lsn; /* last batch applied */
+};
+
+struct pat_store_options {
+    const struct pat_zone *zone;
+    const char *base_currency; /* an ISO code that pat_currency_find knows */
+    const void *entropy;       /* for the hash secret */
+    size_t entropy_bytes;
+};
+
+enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,
+                               struct pat_error *error) PAT_MUST_CHECK;
+void pat_store_close(struct pat_store **store); /* no view may be open */
+
+/* ---- writer: rows ----------------------------------------------------------------------------------------------- */
+
+/* An external id, as batches carry it: number >= 0, or the text when number < 0. */
+struct pat_id_key {
+    int64_t number;
+    struct pat_text text;
+};
+
+/* Row of an id in customers, orders or refunds, or PAT_ROW_NONE. */
+pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
+/* Adds a row with this id (not there yet) and nulls everywhere else. */
+pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
+/* Adds a row of `values[schema->columns]`; for lines, and for restoring. */
+pat_row pat_table_add(struct pat_store *store, enum pat_table_id table, const int64_t *values);
+
+static inline int64_t pat_table_get(const struct pat_table *table, unsigned column, pat_row row) {
+    return pat_column_get(&table->column[column], row);
+}
+static inline void pat_table_set(struct pat_table *table, unsigned column, pat_row row, int64_t value) {
+    pat_column_set(&table->column[column], row, value);
+}
+
+/* Bytes that adding `rows` rows with `text_bytes` of new texts and changing `changes` old rows may take at the most,
+ * copies for open views included. For the reservation before the journal. */
+size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id table, size_t rows, size_t changes,
+                           size_t text_bytes);
+
+/* Digits of the currency with dictionary code `code` of this column's dictionary. */
+unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,
+                                   int64_t code);
+/* `amount` of `currency` (dictionary code of that column) in base minor at `day`, or PAT_NULL while there is no rate. */
+int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
+                          int64_t currency, pat_day day, pat_minor amount);
+
+/* Saves a map under its name (copied); a known name is replaced. PAT_ERR_TOO_LARGE over PAT_RFM_MAPS_MAX. */
+enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map,
+                                   struct pat_error *error) PAT_MUST_CHECK;
+
+/* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not hold. */
+enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) PAT_MUST_CHECK;
+/* Structure holds: columns of a table are equally long, references in range, chains end. For tests and restores. */
+bool pat_store_check(const struct pat_store *store, const char **why);
+
+/* ---- views ------------------------------------------------------------------------------------------------------ */
+
+struct pat_table_view {
+    pat_row rows;
+    const struct pat_table_schema *schema;
+    struct pat_column_view column[PAT_COLUMNS_MAX];
+    const struct pat_dict *dict[PAT_COLUMNS_MAX];
+    uint32_t dict_count[PAT_COLUMNS_MAX];
+};
+
+/* One version of the store. Opened and closed on the owner's thread; read anywhere between. */
+struct pat_view {
+    uint64_t version;
+    pat_lsn lsn;
+    struct pat_table_view table[PAT_TABLES];
+    const struct pat_heap *heap;
+    uint64_t heap_end;
+    const struct pat_rfm_maps *maps;
+    struct pat_counts counts;
+    const struct pat_zone *zone;
+    const char *base_currency;
+    unsigned base_digits;
+    struct pat_store *store; /* for closing only; readers must not touch */
+};
+
+/* Pins the current state. Fails: PAT_ERR_BUSY when PAT_VIEWS_MAX are open, PAT_ERR_NO_MEMORY. */
+enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) PAT_MUST_CHECK;
+void pat_view_close(struct pat_view **view);
+
+static inline int64_t pat_view_get(const struct pat_view *view, enum pat_table_id table, unsigned column, pat_row row) {
+    return pat_column_view_get(&view->table[table].column[column], row);
+}
+/* Text of a dictionary code; the empty text for PAT_NULL. */
+struct pat_text pat_view_dict_text(const struct pat_view *view, enum pat_table_id table, unsigned column, int64_t code);
+/* Code of a text in the dictionary as of this view, or PAT_NULL. Looks through the entries. */
+int64_t pat_view_dict_code(const struct pat_view *view, enum pat_table_id table, unsigned column, struct pat_text text);
+/* The external id in an id column: decimal ids are printed into `buffer` (21 bytes), others borrowed from the heap. */
+struct pat_text pat_view_id(const struct pat_view *view, enum pat_table_id table, pat_row row, char buffer[21]);
+/* The map called `name` (empty: "default"), or NULL. */
+const struct pat_rfm_map *pat_view_map(const struct pat_view *view, struct pat_text name);
+
+#endif
