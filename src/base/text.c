@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* The longest text that pat_text_distance measures: names of fields and methods are shorter, and the rows fit the stack. */
+/* The longest text that pat_text_distance measures: names of fields and methods are shorter, and the rows fit the
+ * stack. */
 #define DISTANCE_BYTES_MAX 64u
 
 struct pat_text pat_text_of(const char *string) {
@@ -65,7 +66,9 @@ bool pat_text_utf8_valid(struct pat_text text, size_t *bad_offset) {
     return true;
 }
 
-static bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7F; }
+static bool is_control(unsigned char byte) {
+    return byte < 0x20 || byte == 0x7F;
+}
 
 bool pat_text_has_control(struct pat_text text) {
     for (size_t i = 0; i < text.length; i++) {
@@ -106,7 +109,9 @@ static unsigned char fold(char letter) {
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
 }
 
-static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+static unsigned least(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
 
 unsigned pat_text_distance(struct pat_text a, struct pat_text b) {
     if (a.length > DISTANCE_BYTES_MAX || b.length > DISTANCE_BYTES_MAX) return DISTANCE_BYTES_MAX;
