@@ -48,6 +48,6 @@ void pat_decimal_sum_add_product(struct pat_decimal_sum *sum, pat_decimal a, pat
 bool pat_decimal_sum_to_minor(const struct pat_decimal_sum *sum, unsigned digits, pat_minor *out);
 
 /* Rounds the quotient of money half away from zero: sum / n, n > 0. */
-pat_minor pat_minor_divide(__int128 sum, int64_t n);
+pat_minor pat_minor_divide(pat_int128 sum, int64_t n);
 
 #endif
