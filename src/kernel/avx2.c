@@ -1,0 +1,245 @@
+/* Four rows at a time. What does not fill a vector (or, for bitmaps, a word) goes to the scalar table, so that the
+ * edges have one definition. */
+#include "kernel/kernel.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+__extension__ typedef unsigned __int128 wide; /* two\'s complement */
+
+static inline __m256i load4(const int64_t *in) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)in);
+}
+static inline void store4(int64_t *out, __m256i value) {
+    _mm256_storeu_si256((__m256i *)(void *)out, value);
+}
+static inline unsigned lanes(__m256i mask) {
+    return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(mask));
+}
+
+/* base + value, null where value is `ones`. */
+static inline __m256i rebase(__m256i value, __m256i ones, __m256i base) {
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    return _mm256_blendv_epi8(_mm256_add_epi64(value, base), null, _mm256_cmpeq_epi64(value, ones));
+}
+
+static void widen_u8(const uint8_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    const __m256i ones = _mm256_set1_epi64x(UINT8_MAX);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        int32_t four;
+        memcpy(&four, in + i, 4);
+        store4(out + i, rebase(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)), ones, bases));
+    }
+    pat_kernels_scalar.widen_u8(in + i, n - i, base, out + i);
+}
+
+static void widen_u16(const uint16_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    const __m256i ones = _mm256_set1_epi64x(UINT16_MAX);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m128i four = _mm_loadl_epi64((const __m128i *)(const void *)(in + i));
+        store4(out + i, rebase(_mm256_cvtepu16_epi64(four), ones, bases));
+    }
+    pat_kernels_scalar.widen_u16(in + i, n - i, base, out + i);
+}
+
+static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    const __m256i ones = _mm256_set1_epi64x(UINT32_MAX);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(in + i));
+        store4(out + i, rebase(_mm256_cvtepu32_epi64(four), ones, bases));
+    }
+    pat_kernels_scalar.widen_u32(in + i, n - i, base, out + i);
+}
+
+static void fill(int64_t value, size_t n, int64_t *out) {
+    const __m256i values = _mm256_set1_epi64x(value);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) store4(out + i, values);
+    pat_kernels_scalar.fill(value, n - i, out + i);
+}
+
+static void select_range(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out) {
+    const __m256i lows = _mm256_set1_epi64x(low);
+    const __m256i highs = _mm256_set1_epi64x(high);
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 4) {
+            const __m256i value = load4(in + i + j);
+            const __m256i out_of =
+                _mm256_or_si256(_mm256_or_si256(_mm256_cmpgt_epi64(lows, value), _mm256_cmpgt_epi64(value, highs)),
+                                _mm256_cmpeq_epi64(value, null));
+            word |= (uint64_t)(lanes(out_of) ^ 15u) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_null(const int64_t *in, size_t n, uint64_t *out) {
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 4) word |= (uint64_t)lanes(_mm256_cmpeq_epi64(load4(in + i + j), null)) << j;
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_null(in + i, n - i, out + i / 64);
+}
+
+static void select_member(const int64_t *in, size_t n, const uint64_t *set, size_t set_bits, uint64_t *out) {
+    const __m256i end = _mm256_set1_epi64x((int64_t)set_bits);
+    const __m256i before = _mm256_set1_epi64x(-1);
+    const __m256i low6 = _mm256_set1_epi64x(63);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 4) {
+            const __m256i value = load4(in + i + j);
+            const __m256i inside = _mm256_and_si256(_mm256_cmpgt_epi64(value, before), _mm256_cmpgt_epi64(end, value));
+            /* Lanes outside are masked off, so the gather never reads behind the set. */
+            const __m256i words = _mm256_mask_i64gather_epi64(
+                _mm256_setzero_si256(), (const long long *)(const void *)set, _mm256_srli_epi64(value, 6), inside, 8);
+            const __m256i bit = _mm256_srlv_epi64(words, _mm256_and_si256(value, low6));
+            word |= (uint64_t)lanes(_mm256_slli_epi64(bit, 63)) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_member(in + i, n - i, set, set_bits, out + i / 64);
+}
+
+static inline __m256i load_words(const uint64_t *words) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)words);
+}
+static inline void store_words(uint64_t *words, __m256i value) {
+    _mm256_storeu_si256((__m256i *)(void *)words, value);
+}
+
+static void bits_and(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 4 <= words; i += 4) store_words(a + i, _mm256_and_si256(load_words(a + i), load_words(b + i)));
+    pat_kernels_scalar.bits_and(a + i, b + i, words - i);
+}
+
+static void bits_or(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 4 <= words; i += 4) store_words(a + i, _mm256_or_si256(load_words(a + i), load_words(b + i)));
+    pat_kernels_scalar.bits_or(a + i, b + i, words - i);
+}
+
+static void bits_andnot(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 4 <= words; i += 4) store_words(a + i, _mm256_andnot_si256(load_words(b + i), load_words(a + i)));
+    pat_kernels_scalar.bits_andnot(a + i, b + i, words - i);
+}
+
+static uint64_t bits_count(const uint64_t *a, size_t words) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < words; i++) count += (uint64_t)_mm_popcnt_u64(a[i]);
+    return count;
+}
+
+/* The lanes of `in` whose bit (0..3 of `four`) is on and that are not null, as a mask. */
+static inline __m256i wanted(__m256i value, unsigned four) {
+    const __m256i bit = _mm256_set_epi64x(8, 4, 2, 1);
+    const __m256i on = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((int64_t)four), bit), bit);
+    return _mm256_andnot_si256(_mm256_cmpeq_epi64(value, _mm256_set1_epi64x(PAT_KERNEL_NULL)), on);
+}
+
+static inline wide lanes_sum(__m256i low, __m256i high) {
+    uint64_t lows[4], highs[4];
+    store_words(lows, low);
+    store_words(highs, high);
+    wide total = 0;
+    for (unsigned k = 0; k < 4; k++) total += (wide)lows[k] + ((wide)highs[k] << 32);
+    return total;
+}
+
+/* Biased by 2^63 a value is unsigned; its halves of 32 bits are summed apart, which 2^32 rows cannot overflow. The bias
+ * makes null zero, too. */
+static void sum(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
+                int64_t *sum_high) {
+    const __m256i bias = _mm256_set1_epi64x(INT64_MIN);
+    const __m256i low32 = _mm256_set1_epi64x(UINT32_MAX);
+    __m256i low = _mm256_setzero_si256();
+    __m256i high = _mm256_setzero_si256();
+    uint64_t rows = 0;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 4) {
+            const __m256i value = load4(in + i + j);
+            const __m256i mask = wanted(value, (unsigned)(word >> j) & 15u);
+            const __m256i part = _mm256_and_si256(_mm256_xor_si256(value, bias), mask);
+            low = _mm256_add_epi64(low, _mm256_and_si256(part, low32));
+            high = _mm256_add_epi64(high, _mm256_srli_epi64(part, 32));
+            rows += (uint64_t)_mm_popcnt_u32(lanes(mask));
+        }
+    }
+    uint64_t tail_rows, tail_low;
+    int64_t tail_high;
+    pat_kernels_scalar.sum(in + i, bits + i / 64, n - i, &tail_rows, &tail_low, &tail_high);
+    const wide tail = (wide)(uint64_t)tail_high << 64 | tail_low;
+    const wide total = (wide)lanes_sum(low, high) - ((wide)rows << 63) + tail;
+    *count = rows + tail_rows;
+    *sum_low = (uint64_t)total;
+    *sum_high = (int64_t)(total >> 64);
+}
+
+static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest) {
+    __m256i low = _mm256_set1_epi64x(INT64_MAX);
+    __m256i high = _mm256_set1_epi64x(INT64_MIN);
+    unsigned any = 0;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 4) {
+            const __m256i value = load4(in + i + j);
+            const __m256i mask = wanted(value, (unsigned)(word >> j) & 15u);
+            any |= lanes(mask);
+            low = _mm256_blendv_epi8(low, value, _mm256_and_si256(mask, _mm256_cmpgt_epi64(low, value)));
+            high = _mm256_blendv_epi8(high, value, _mm256_and_si256(mask, _mm256_cmpgt_epi64(value, high)));
+        }
+    }
+    /* The lanes and the tail are few rows more for the scalar table; lanes that saw nothing must not take part. */
+    int64_t rest[64 + 8];
+    size_t rest_rows = n - i;
+    uint64_t on[2] = {rest_rows > 0 ? bits[i / 64] : 0, 0};
+    memcpy(rest, in + i, rest_rows * sizeof *rest);
+    if (any != 0) {
+        store4(rest + rest_rows, low);
+        store4(rest + rest_rows + 4, high);
+        for (unsigned k = 0; k < 8; k++) {
+            const unsigned lane = k % 4;
+            if ((any >> lane & 1) != 0) on[(rest_rows + k) / 64] |= (uint64_t)1 << (rest_rows + k) % 64;
+        }
+        rest_rows += 8;
+    }
+    pat_kernels_scalar.bounds(rest, on, rest_rows, least, greatest);
+}
+
+const struct pat_kernels pat_kernels_avx2 = {
+    .name = "avx2",
+    .widen_u8 = widen_u8,
+    .widen_u16 = widen_u16,
+    .widen_u32 = widen_u32,
+    .fill = fill,
+    .select_range = select_range,
+    .select_null = select_null,
+    .select_member = select_member,
+    .bits_and = bits_and,
+    .bits_or = bits_or,
+    .bits_andnot = bits_andnot,
+    .bits_count = bits_count,
+    .sum = sum,
+    .bounds = bounds,
+};

@@ -1,0 +1,217 @@
+/* Eight rows at a time, with mask registers instead of compare vectors. The edges go to the scalar table as in avx2.c.
+ */
+#include "kernel/kernel.h"
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+__extension__ typedef unsigned __int128 wide; /* two\'s complement */
+
+static inline __m512i rebase(__m512i value, __m512i ones, __m512i base) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    return _mm512_mask_mov_epi64(_mm512_add_epi64(value, base), _mm512_cmpeq_epi64_mask(value, ones), null);
+}
+
+static void widen_u8(const uint8_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    const __m512i ones = _mm512_set1_epi64(UINT8_MAX);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(in + i));
+        _mm512_storeu_si512(out + i, rebase(_mm512_cvtepu8_epi64(eight), ones, bases));
+    }
+    pat_kernels_scalar.widen_u8(in + i, n - i, base, out + i);
+}
+
+static void widen_u16(const uint16_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    const __m512i ones = _mm512_set1_epi64(UINT16_MAX);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m128i eight = _mm_loadu_si128((const __m128i *)(const void *)(in + i));
+        _mm512_storeu_si512(out + i, rebase(_mm512_cvtepu16_epi64(eight), ones, bases));
+    }
+    pat_kernels_scalar.widen_u16(in + i, n - i, base, out + i);
+}
+
+static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    const __m512i ones = _mm512_set1_epi64(UINT32_MAX);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i eight = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
+        _mm512_storeu_si512(out + i, rebase(_mm512_cvtepu32_epi64(eight), ones, bases));
+    }
+    pat_kernels_scalar.widen_u32(in + i, n - i, base, out + i);
+}
+
+static void fill(int64_t value, size_t n, int64_t *out) {
+    const __m512i values = _mm512_set1_epi64(value);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) _mm512_storeu_si512(out + i, values);
+    pat_kernels_scalar.fill(value, n - i, out + i);
+}
+
+static void select_range(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out) {
+    const __m512i lows =
+        _mm512_set1_epi64(low > PAT_KERNEL_NULL ? low : PAT_KERNEL_NULL + 1); /* null is below every low */
+    const __m512i highs = _mm512_set1_epi64(high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m512i value = _mm512_loadu_si512(in + i + j);
+            const __mmask8 above = _mm512_cmp_epi64_mask(lows, value, _MM_CMPINT_LE);
+            word |= (uint64_t)_mm512_mask_cmp_epi64_mask(above, value, highs, _MM_CMPINT_LE) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_null(const int64_t *in, size_t n, uint64_t *out) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 8)
+            word |= (uint64_t)_mm512_cmpeq_epi64_mask(_mm512_loadu_si512(in + i + j), null) << j;
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_null(in + i, n - i, out + i / 64);
+}
+
+/* Words of `set` for the wanted lanes, zero for the others, which are not read. Without optimization the intrinsic is a
+ * macro with a conversion of its own that gcc warns of. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+static inline __m512i gather(const uint64_t *set, __m512i word, __mmask8 wanted) {
+    return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), wanted, word, set, 8);
+}
+#pragma GCC diagnostic pop
+
+static void select_member(const int64_t *in, size_t n, const uint64_t *set, size_t set_bits, uint64_t *out) {
+    const __m512i end = _mm512_set1_epi64((int64_t)set_bits);
+    const __m512i one = _mm512_set1_epi64(1);
+    const __m512i low6 = _mm512_set1_epi64(63);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m512i value = _mm512_loadu_si512(in + i + j);
+            /* Unsigned, so that null and other negatives are outside. */
+            const __mmask8 inside = _mm512_cmplt_epu64_mask(value, end);
+            const __m512i words = gather(set, _mm512_srli_epi64(value, 6), inside);
+            const __m512i bit = _mm512_sllv_epi64(one, _mm512_and_si512(value, low6));
+            word |= (uint64_t)_mm512_mask_test_epi64_mask(inside, words, bit) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_member(in + i, n - i, set, set_bits, out + i / 64);
+}
+
+static void bits_and(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 8 <= words; i += 8)
+        _mm512_storeu_si512(a + i, _mm512_and_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i)));
+    pat_kernels_scalar.bits_and(a + i, b + i, words - i);
+}
+
+static void bits_or(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 8 <= words; i += 8)
+        _mm512_storeu_si512(a + i, _mm512_or_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i)));
+    pat_kernels_scalar.bits_or(a + i, b + i, words - i);
+}
+
+static void bits_andnot(uint64_t *a, const uint64_t *b, size_t words) {
+    size_t i = 0;
+    for (; i + 8 <= words; i += 8)
+        _mm512_storeu_si512(a + i, _mm512_andnot_si512(_mm512_loadu_si512(b + i), _mm512_loadu_si512(a + i)));
+    pat_kernels_scalar.bits_andnot(a + i, b + i, words - i);
+}
+
+static uint64_t bits_count(const uint64_t *a, size_t words) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < words; i++) count += (uint64_t)_mm_popcnt_u64(a[i]);
+    return count;
+}
+
+/* Halves of the biased value, as in avx2.c. */
+static void sum(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
+                int64_t *sum_high) {
+    const __m512i bias = _mm512_set1_epi64(INT64_MIN);
+    const __m512i low32 = _mm512_set1_epi64(UINT32_MAX);
+    __m512i low = _mm512_setzero_si512();
+    __m512i high = _mm512_setzero_si512();
+    uint64_t rows = 0;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m512i value = _mm512_loadu_si512(in + i + j);
+            const __mmask8 mask = _mm512_mask_cmpneq_epi64_mask((__mmask8)(word >> j), value, bias);
+            const __m512i part = _mm512_xor_si512(value, bias);
+            low = _mm512_mask_add_epi64(low, mask, low, _mm512_and_si512(part, low32));
+            high = _mm512_mask_add_epi64(high, mask, high, _mm512_srli_epi64(part, 32));
+            rows += (uint64_t)_mm_popcnt_u32(mask);
+        }
+    }
+    uint64_t lows[8], highs[8], tail_rows, tail_low;
+    int64_t tail_high;
+    _mm512_storeu_si512(lows, low);
+    _mm512_storeu_si512(highs, high);
+    pat_kernels_scalar.sum(in + i, bits + i / 64, n - i, &tail_rows, &tail_low, &tail_high);
+    wide total = (wide)(uint64_t)tail_high << 64 | tail_low;
+    for (unsigned k = 0; k < 8; k++) total += (wide)lows[k] + ((wide)highs[k] << 32);
+    total -= (wide)rows << 63;
+    *count = rows + tail_rows;
+    *sum_low = (uint64_t)total;
+    *sum_high = (int64_t)(total >> 64);
+}
+
+static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    __m512i low = _mm512_set1_epi64(INT64_MAX);
+    __m512i high = _mm512_set1_epi64(INT64_MIN);
+    bool any = false;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m512i value = _mm512_loadu_si512(in + i + j);
+            const __mmask8 mask = _mm512_mask_cmpneq_epi64_mask((__mmask8)(word >> j), value, null);
+            any = any || mask != 0;
+            low = _mm512_mask_min_epi64(low, mask, low, value);
+            high = _mm512_mask_max_epi64(high, mask, high, value);
+        }
+    }
+    int64_t tail_least = INT64_MAX;
+    int64_t tail_greatest = INT64_MIN;
+    pat_kernels_scalar.bounds(in + i, bits + i / 64, n - i, &tail_least, &tail_greatest);
+    const bool tail = tail_greatest != INT64_MIN; /* null itself is never a greatest value */
+    if (!any && !tail) return;
+    const int64_t body_least = _mm512_reduce_min_epi64(low);
+    const int64_t body_greatest = _mm512_reduce_max_epi64(high);
+    *least = body_least < tail_least ? body_least : tail_least;
+    *greatest = body_greatest > tail_greatest ? body_greatest : tail_greatest;
+}
+
+const struct pat_kernels pat_kernels_avx512 = {
+    .name = "avx512",
+    .widen_u8 = widen_u8,
+    .widen_u16 = widen_u16,
+    .widen_u32 = widen_u32,
+    .fill = fill,
+    .select_range = select_range,
+    .select_null = select_null,
+    .select_member = select_member,
+    .bits_and = bits_and,
+    .bits_or = bits_or,
+    .bits_andnot = bits_andnot,
+    .bits_count = bits_count,
+    .sum = sum,
+    .bounds = bounds,
+};

@@ -1,0 +1,109 @@
+/* The definition of every kernel: one row at a time, in plain C. The other tables must give the same bits. */
+#include "kernel/kernel.h"
+
+#include <stdbool.h>
+
+__extension__ typedef __int128 wide;
+
+static void widen_u8(const uint8_t *in, size_t n, int64_t base, int64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = in[i] == UINT8_MAX ? PAT_KERNEL_NULL : (int64_t)((uint64_t)base + in[i]);
+}
+
+static void widen_u16(const uint16_t *in, size_t n, int64_t base, int64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = in[i] == UINT16_MAX ? PAT_KERNEL_NULL : (int64_t)((uint64_t)base + in[i]);
+}
+
+static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = in[i] == UINT32_MAX ? PAT_KERNEL_NULL : (int64_t)((uint64_t)base + in[i]);
+}
+
+static void fill(int64_t value, size_t n, int64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = value;
+}
+
+/* Appends row i's bit; a word is cleared when its first row arrives, so tail bits are zero. */
+static inline void bit_put(uint64_t *out, size_t i, bool on) {
+    if (i % 64 == 0) out[i / 64] = 0;
+    out[i / 64] |= (uint64_t)on << (i % 64);
+}
+
+static inline bool bit_get(const uint64_t *bits, size_t i) {
+    return (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static void select_range(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, in[i] != PAT_KERNEL_NULL && low <= in[i] && in[i] <= high);
+}
+
+static void select_null(const int64_t *in, size_t n, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, in[i] == PAT_KERNEL_NULL);
+}
+
+static void select_member(const int64_t *in, size_t n, const uint64_t *set, size_t set_bits, uint64_t *out) {
+    for (size_t i = 0; i < n; i++)
+        bit_put(out, i, in[i] >= 0 && (uint64_t)in[i] < set_bits && bit_get(set, (size_t)in[i]));
+}
+
+static void bits_and(uint64_t *a, const uint64_t *b, size_t words) {
+    for (size_t i = 0; i < words; i++) a[i] &= b[i];
+}
+
+static void bits_or(uint64_t *a, const uint64_t *b, size_t words) {
+    for (size_t i = 0; i < words; i++) a[i] |= b[i];
+}
+
+static void bits_andnot(uint64_t *a, const uint64_t *b, size_t words) {
+    for (size_t i = 0; i < words; i++) a[i] &= ~b[i];
+}
+
+static uint64_t bits_count(const uint64_t *a, size_t words) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < words; i++) count += (uint64_t)__builtin_popcountll(a[i]);
+    return count;
+}
+
+static void sum(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
+                int64_t *sum_high) {
+    uint64_t rows = 0;
+    wide total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!bit_get(bits, i) || in[i] == PAT_KERNEL_NULL) continue;
+        rows++;
+        total += in[i];
+    }
+    *count = rows;
+    *sum_low = (uint64_t)total;
+    *sum_high = (int64_t)(total >> 64);
+}
+
+static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest) {
+    bool any = false;
+    int64_t low = INT64_MAX;
+    int64_t high = INT64_MIN;
+    for (size_t i = 0; i < n; i++) {
+        if (!bit_get(bits, i) || in[i] == PAT_KERNEL_NULL) continue;
+        any = true;
+        if (in[i] < low) low = in[i];
+        if (in[i] > high) high = in[i];
+    }
+    if (!any) return;
+    *least = low;
+    *greatest = high;
+}
+
+const struct pat_kernels pat_kernels_scalar = {
+    .name = "scalar",
+    .widen_u8 = widen_u8,
+    .widen_u16 = widen_u16,
+    .widen_u32 = widen_u32,
+    .fill = fill,
+    .select_range = select_range,
+    .select_null = select_null,
+    .select_member = select_member,
+    .bits_and = bits_and,
+    .bits_or = bits_or,
+    .bits_andnot = bits_andnot,
+    .bits_count = bits_count,
+    .sum = sum,
+    .bounds = bounds,
+};

@@ -1,0 +1,210 @@
+/* Every table that this processor runs gives the same bits as the scalar one. The seed is printed; PATRON_SEED replays.
+ */
+#include "kernel/kernel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define ROWS_MAX  400u
+#define WORDS_MAX ((ROWS_MAX + 63) / 64 + 2)
+#define CANARY    UINT64_C(0xa5a5a5a5a5a5a5a5)
+
+static uint64_t seed;
+
+static uint64_t next(void) {
+    seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = seed;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Mixes extremes, nulls, small numbers and anything. */
+static int64_t any_value(void) {
+    static const int64_t special[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1, -1, 0, 1, 63, 64,
+                                      65,        UINT32_MAX,    INT32_MIN};
+    switch (next() % 4) {
+    case 0: return special[next() % (sizeof special / sizeof *special)];
+    case 1: return PAT_KERNEL_NULL;
+    case 2: return (int64_t)(next() % 300) - 50;
+    default: return (int64_t)next();
+    }
+}
+
+static uint64_t any_word(void) {
+    switch (next() % 4) {
+    case 0: return 0;
+    case 1: return UINT64_MAX;
+    default: return next();
+    }
+}
+
+/* Input that is `offset` elements away from alignment. */
+struct input {
+    int64_t values[ROWS_MAX + 8];
+    uint64_t bits[WORDS_MAX];
+    union {
+        uint8_t u8[(ROWS_MAX + 8) * 4];
+        uint16_t u16[(ROWS_MAX + 8) * 2];
+        uint32_t u32[ROWS_MAX + 8];
+    } narrow;
+};
+
+static void input_make(struct input *input) {
+    const bool nulls_only = next() % 16 == 0;
+    for (size_t i = 0; i < ROWS_MAX + 8; i++) input->values[i] = nulls_only ? PAT_KERNEL_NULL : any_value();
+    for (size_t i = 0; i < WORDS_MAX; i++) input->bits[i] = any_word();
+    for (size_t i = 0; i < sizeof input->narrow; i++)
+        input->narrow.u8[i] = next() % 3 == 0 ? 0xff : (unsigned char)next();
+}
+
+static void same_bytes(const void *a, const void *b, size_t bytes, const char *what, const char *table, size_t n) {
+    if (memcmp(a, b, bytes) == 0) return;
+    fail_msg("%s of table %s differs from scalar at %zu rows", what, table, n);
+}
+
+static void check_widen(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    int64_t want[ROWS_MAX + 1], got[ROWS_MAX + 1];
+    const int64_t base = any_value();
+    const uint16_t *u16 = input->narrow.u16 + offset;
+    const uint32_t *u32 = input->narrow.u32 + offset;
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    pat_kernels_scalar.widen_u8(input->narrow.u8 + offset, n, base, want);
+    k->widen_u8(input->narrow.u8 + offset, n, base, got);
+    same_bytes(want, got, sizeof want, "widen_u8", k->name, n);
+    pat_kernels_scalar.widen_u16(u16, n, base, want);
+    k->widen_u16(u16, n, base, got);
+    same_bytes(want, got, sizeof want, "widen_u16", k->name, n);
+    pat_kernels_scalar.widen_u32(u32, n, base, want);
+    k->widen_u32(u32, n, base, got);
+    same_bytes(want, got, sizeof want, "widen_u32", k->name, n);
+    pat_kernels_scalar.fill(base, n, want);
+    k->fill(base, n, got);
+    same_bytes(want, got, sizeof want, "fill", k->name, n);
+}
+
+static void check_select(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    uint64_t want[WORDS_MAX], got[WORDS_MAX];
+    const int64_t *in = input->values + offset;
+    const int64_t low = any_value();
+    const int64_t high = any_value();
+    const size_t set_bits = next() % (64 * WORDS_MAX + 1);
+    for (size_t i = 0; i < WORDS_MAX; i++) want[i] = got[i] = CANARY;
+    pat_kernels_scalar.select_range(in, n, low, high, want);
+    k->select_range(in, n, low, high, got);
+    same_bytes(want, got, sizeof want, "select_range", k->name, n);
+    pat_kernels_scalar.select_null(in, n, want);
+    k->select_null(in, n, got);
+    same_bytes(want, got, sizeof want, "select_null", k->name, n);
+    if (n % 64 != 0) assert_int_equal(0, want[n / 64] >> (n % 64));
+    pat_kernels_scalar.select_member(in, n, input->bits, set_bits, want);
+    k->select_member(in, n, input->bits, set_bits, got);
+    same_bytes(want, got, sizeof want, "select_member", k->name, n);
+    pat_kernels_scalar.select_member(in, n, NULL, 0, want);
+    k->select_member(in, n, NULL, 0, got);
+    same_bytes(want, got, sizeof want, "select_member of nothing", k->name, n);
+}
+
+static void check_bits(const struct pat_kernels *k, const struct input *input, size_t words) {
+    uint64_t want[WORDS_MAX], got[WORDS_MAX], other[WORDS_MAX];
+    for (size_t i = 0; i < WORDS_MAX; i++) {
+        want[i] = got[i] = input->bits[i];
+        other[i] = any_word();
+    }
+    pat_kernels_scalar.bits_and(want, other, words);
+    k->bits_and(got, other, words);
+    same_bytes(want, got, sizeof want, "bits_and", k->name, words);
+    pat_kernels_scalar.bits_or(want, input->bits, words);
+    k->bits_or(got, input->bits, words);
+    same_bytes(want, got, sizeof want, "bits_or", k->name, words);
+    pat_kernels_scalar.bits_andnot(want, other, words);
+    k->bits_andnot(got, other, words);
+    same_bytes(want, got, sizeof want, "bits_andnot", k->name, words);
+    assert_int_equal(pat_kernels_scalar.bits_count(want, words), k->bits_count(got, words));
+}
+
+static void check_reduce(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    const int64_t *in = input->values + offset;
+    uint64_t want[3], got[3];
+    int64_t want_high, got_high;
+    pat_kernels_scalar.sum(in, input->bits, n, &want[0], &want[1], &want_high);
+    k->sum(in, input->bits, n, &got[0], &got[1], &got_high);
+    want[2] = (uint64_t)want_high;
+    got[2] = (uint64_t)got_high;
+    same_bytes(want, got, sizeof want, "sum", k->name, n);
+    int64_t want_bounds[2] = {7, 9}, got_bounds[2] = {7, 9};
+    pat_kernels_scalar.bounds(in, input->bits, n, &want_bounds[0], &want_bounds[1]);
+    k->bounds(in, input->bits, n, &got_bounds[0], &got_bounds[1]);
+    same_bytes(want_bounds, got_bounds, sizeof want_bounds, "bounds", k->name, n);
+}
+
+static void check_table(const struct pat_kernels *k) {
+    static struct input input;
+    for (unsigned round = 0; round < 12; round++) {
+        for (size_t n = 0; n <= ROWS_MAX; n += n < 200 ? 1 : 37) {
+            const size_t offset = next() % 8;
+            input_make(&input);
+            check_widen(k, &input, n, offset);
+            check_select(k, &input, n, offset);
+            check_bits(k, &input, n % WORDS_MAX);
+            check_reduce(k, &input, n, offset);
+        }
+    }
+}
+
+static void every_table_equals_scalar(void **state) {
+    (void)state;
+    static const char *const names[] = {"scalar", "avx2", "avx512", "auto"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct pat_kernels *k = pat_kernels_find(names[i]);
+        if (k == NULL) continue;
+        print_message("table %s as \"%s\"\n", k->name, names[i]);
+        check_table(k);
+    }
+}
+
+static void an_unknown_table_is_not_given(void **state) {
+    (void)state;
+    assert_null(pat_kernels_find("sse9"));
+    assert_null(pat_kernels_find(""));
+    assert_non_null(pat_kernels_find("auto"));
+}
+
+static void a_sum_carries_exactly_past_64_bits(void **state) {
+    (void)state;
+    int64_t values[128];
+    const uint64_t bits[2] = {UINT64_MAX, UINT64_MAX};
+    for (size_t i = 0; i < 128; i++) values[i] = INT64_MAX;
+    uint64_t count, low;
+    int64_t high;
+    pat_kernels_find("auto")->sum(values, bits, 128, &count, &low, &high);
+    assert_int_equal(128, count);
+    assert_int_equal(63, high); /* 128 * (2^63 - 1) = 2^70 - 128 */
+    assert_true(low == UINT64_MAX - 127);
+    for (size_t i = 0; i < 128; i++) values[i] = INT64_MIN + 1;
+    pat_kernels_find("auto")->sum(values, bits, 128, &count, &low, &high);
+    assert_int_equal(-64, high);
+    assert_true(low == 128);
+}
+
+int main(void) {
+    const char *given = getenv("PATRON_SEED");
+    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    printf("seed %llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_table_equals_scalar),
+        cmocka_unit_test(an_unknown_table_is_not_given),
+        cmocka_unit_test(a_sum_carries_exactly_past_64_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
