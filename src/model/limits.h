@@ -27,6 +27,10 @@
 #define PAT_FILTER_DEPTH_MAX 64u
 #define PAT_FILTER_BYTES_MAX 65536u
 #define PAT_FILTER_NODES_MAX 16384u
+/* Values for :name; each is looked for by going through them, for each of the nodes above. */
+#define PAT_FILTER_ARGS_MAX 256u
+/* Relative days reach from any accepted day to any other, and adding one to a day fits 32 bits. */
+#define PAT_FILTER_DAYS_MAX 3652058
 #define PAT_GROUP_DIMENSIONS_MAX 4u
 #define PAT_GROUP_METRICS_MAX 32u
 /* Groups of one answer before `limit`: the hash table of groups stays in a request's arena. */
@@ -34,6 +38,10 @@
 #define PAT_FIELDS_MAX 64u
 #define PAT_ROWS_LIMIT_DEFAULT 100u
 #define PAT_ROWS_LIMIT_MAX 10000u
+/* A day: a question that runs longer has lost its asker. */
+#define PAT_DEADLINE_MS_MAX 86400000u
+/* Windows and horizons: 100 years. */
+#define PAT_DURATION_DAYS_MAX 36525
 /* Scratch of one query: two 8-byte arrays over ten million customers and room to spare. */
 #define PAT_QUERY_BYTES_MAX ((size_t)2 << 30)
 /* A fact may be this many days ahead of the clock (RULES). */
