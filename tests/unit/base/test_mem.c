@@ -1,0 +1,142 @@
+/* The memory accountant: gauges, budget, injected faults. */
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int begin(void **state) {
+    (void)state;
+    pat_mem_set_budget(0);
+    (void)pat_mem_fail_at(0);
+    return 0;
+}
+
+/* Every test gives back what it took. */
+static int end(void **state) {
+    (void)begin(state);
+    return pat_mem_used_total() == 0 ? 0 : -1;
+}
+
+static void memory_comes_zeroed_and_aligned(void **state) {
+    (void)state;
+    for (size_t bytes = 0; bytes < 5000; bytes += 37) {
+        unsigned char *block = pat_mem_alloc(PAT_MEM_ORDERS, bytes);
+        assert_non_null(block);
+        if (bytes >= 256) assert_int_equal((uintptr_t)block % PAT_MEM_ALIGN, 0);
+        assert_int_equal((uintptr_t)block % 16, 0);
+        for (size_t i = 0; i < bytes; i++) assert_int_equal(block[i], 0);
+        memset(block, 0xAB, bytes);
+        pat_mem_free(PAT_MEM_ORDERS, block);
+    }
+}
+
+static void gauges_follow_each_purpose(void **state) {
+    (void)state;
+    void *orders = pat_mem_alloc(PAT_MEM_ORDERS, 1000);
+    void *text = pat_mem_alloc_must(PAT_MEM_TEXT, 5000);
+    size_t text_bytes = pat_mem_used(PAT_MEM_TEXT);
+    assert_true(pat_mem_used(PAT_MEM_ORDERS) >= 1000 && pat_mem_used(PAT_MEM_ORDERS) < 1200);
+    assert_true(text_bytes >= 5000);
+    assert_int_equal(pat_mem_used_total(), pat_mem_used(PAT_MEM_ORDERS) + text_bytes);
+    pat_mem_retag(PAT_MEM_TEXT, PAT_MEM_VIEWS, text);
+    assert_int_equal(pat_mem_used(PAT_MEM_TEXT), 0);
+    assert_int_equal(pat_mem_used(PAT_MEM_VIEWS), text_bytes);
+    pat_mem_free(PAT_MEM_VIEWS, text);
+    pat_mem_free(PAT_MEM_ORDERS, orders);
+    pat_mem_free(PAT_MEM_ORDERS, NULL);
+    pat_mem_retag(PAT_MEM_TEXT, PAT_MEM_VIEWS, NULL);
+    for (int purpose = 0; purpose < PAT_MEM_PURPOSES; purpose++) {
+        assert_int_equal(pat_mem_used((enum pat_mem_purpose)purpose), 0);
+    }
+}
+
+static void growing_keeps_the_content(void **state) {
+    (void)state;
+    char *block = pat_mem_grow(PAT_MEM_NET, NULL, 0, 4);
+    assert_non_null(block);
+    memcpy(block, "abcd", 4);
+    block = pat_mem_grow(PAT_MEM_NET, block, 4, 4000);
+    assert_non_null(block);
+    assert_memory_equal(block, "abcd", 4);
+    block = pat_mem_grow(PAT_MEM_NET, block, 4000, 2);
+    assert_non_null(block);
+    assert_memory_equal(block, "ab", 2);
+    pat_mem_free(PAT_MEM_NET, block);
+}
+
+static void the_budget_holds_for_all_purposes_together(void **state) {
+    (void)state;
+    pat_mem_set_budget(10000);
+    assert_int_equal(pat_mem_budget(), 10000);
+    void *first = pat_mem_alloc(PAT_MEM_ORDERS, 6000);
+    assert_non_null(first);
+    assert_true(pat_mem_would_fit(3000));
+    assert_false(pat_mem_would_fit(6000));
+    assert_false(pat_mem_would_fit(SIZE_MAX));
+    assert_null(pat_mem_alloc(PAT_MEM_QUERY, 6000));
+    void *second = pat_mem_alloc(PAT_MEM_QUERY, 3000);
+    assert_non_null(second);
+    /* What was promised when the journal took the batch comes even over the budget. */
+    void *promised = pat_mem_alloc_must(PAT_MEM_ORDERS, 6000);
+    assert_non_null(promised);
+    assert_false(pat_mem_would_fit(0));
+    assert_null(pat_mem_alloc(PAT_MEM_QUERY, 1));
+    pat_mem_free(PAT_MEM_ORDERS, promised);
+    pat_mem_free(PAT_MEM_QUERY, second);
+    pat_mem_free(PAT_MEM_ORDERS, first);
+}
+
+static void a_refused_growth_leaves_the_block(void **state) {
+    (void)state;
+    char *block = pat_mem_alloc(PAT_MEM_NET, 100);
+    memcpy(block, "still here", 11);
+    size_t used = pat_mem_used_total();
+    (void)pat_mem_fail_at(1);
+    assert_null(pat_mem_grow(PAT_MEM_NET, block, 100, 200));
+    assert_string_equal(block, "still here");
+    assert_int_equal(pat_mem_used_total(), used);
+    pat_mem_free(PAT_MEM_NET, block);
+}
+
+static void the_nth_call_fails_and_only_that(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        (void)pat_mem_fail_at(nth);
+        for (uint64_t call = 1; call <= 4; call++) {
+            void *block = pat_mem_alloc(PAT_MEM_OTHER, 10);
+            assert_int_equal(block == NULL, call == nth);
+            void *promised = pat_mem_alloc_must(PAT_MEM_OTHER, 10);
+            assert_non_null(promised);
+            pat_mem_free(PAT_MEM_OTHER, promised);
+            pat_mem_free(PAT_MEM_OTHER, block);
+        }
+        assert_int_equal(pat_mem_fail_at(0), 4);
+    }
+}
+
+static void every_purpose_has_a_name_of_its_own(void **state) {
+    (void)state;
+    for (int a = 0; a < PAT_MEM_PURPOSES; a++) {
+        const char *name = pat_mem_purpose_name((enum pat_mem_purpose)a);
+        assert_non_null(name);
+        for (int b = 0; b < a; b++) assert_string_not_equal(name, pat_mem_purpose_name((enum pat_mem_purpose)b));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(memory_comes_zeroed_and_aligned, begin, end),
+        cmocka_unit_test_setup_teardown(gauges_follow_each_purpose, begin, end),
+        cmocka_unit_test_setup_teardown(growing_keeps_the_content, begin, end),
+        cmocka_unit_test_setup_teardown(the_budget_holds_for_all_purposes_together, begin, end),
+        cmocka_unit_test_setup_teardown(a_refused_growth_leaves_the_block, begin, end),
+        cmocka_unit_test_setup_teardown(the_nth_call_fails_and_only_that, begin, end),
+        cmocka_unit_test_setup_teardown(every_purpose_has_a_name_of_its_own, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
