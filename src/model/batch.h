@@ -6,6 +6,7 @@
 #define PAT_MODEL_BATCH_H
 
 #include "base/hash.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "model/limits.h"
 #include "model/schema.h"
@@ -96,6 +97,15 @@ struct pat_batch {
 
 /* The column of a field, or NULL when the batch does not have it. */
 struct pat_batch_column *pat_batch_find(const struct pat_batch *batch, int field);
+
+/* Row errors and reject counts as bytes, for the journal and for repeated answers; and back, into the arena, setting
+ * batch->error(s) and batch->reject(s). PAT_ERR_CORRUPT when the bytes make no sense. */
+struct pat_buf;
+struct pat_reader;
+struct pat_arena;
+enum pat_status pat_batch_errors_write(const struct pat_batch *batch, struct pat_buf *out) PAT_MUST_CHECK;
+enum pat_status pat_batch_errors_read(struct pat_batch *batch, struct pat_reader *reader, struct pat_arena *arena)
+    PAT_MUST_CHECK;
 
 /* What applying a batch gave. rows_sent = fresh + updated + duplicate + stale + rejected. */
 struct pat_batch_outcome {

@@ -18,9 +18,8 @@
 #define PAT_VIEWS_MAX 64u
 
 struct pat_retired {
-    void *block;
+    void *block; /* accounted as PAT_MEM_VIEWS from here on */
     uint64_t version;
-    enum pat_mem_purpose purpose; /* it was allocated with; accounted as PAT_MEM_VIEWS while retired */
 };
 
 struct pat_pins {

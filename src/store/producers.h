@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "model/batch.h"
+#include "store/index.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,7 +41,7 @@ struct pat_producer {
 struct pat_producers {
     struct pat_producer **producer;
     uint32_t count, capacity;
-    struct pat_index *index;
+    struct pat_index index; /* name -> place in producer[] */
     const struct pat_hash_secret *secret;
 };
 

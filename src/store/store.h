@@ -18,6 +18,7 @@
 #include "model/schema.h"
 #include "model/zone.h"
 #include "store/column.h"
+#include "store/day_counts.h"
 #include "store/dict.h"
 #include "store/heap.h"
 #include "store/index.h"
@@ -44,7 +45,7 @@ struct pat_counts {
     uint64_t refunds;   /* not deleted, applied */
     uint64_t pending_refunds; /* wait for their order */
     uint64_t unpriced;        /* orders and refunds of the two counts above without a base value */
-    pat_day newest_fact;      /* newest order or refund day ever applied, PAT_DAY_NONE before the first */
+    pat_day newest_fact;      /* newest day of the orders and refunds of the counts above, PAT_DAY_NONE without any */
 };
 
 /* RFM maps by name, the built-in "default" first. Replaced as a whole when one is saved, so that views can keep theirs. */
@@ -60,6 +61,7 @@ struct pat_store {
     struct pat_table table[PAT_TABLES];
     struct pat_producers producers;
     struct pat_counts counts;
+    struct pat_day_counts fact_days; /* of the same facts; counts.newest_fact follows it */
     struct pat_rfm_maps *maps;
     const struct pat_zone *zone; /* borrowed from the engine */
     char base_currency[4];
@@ -115,6 +117,14 @@ int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table
 /* Saves a map under its name (copied); a known name is replaced. PAT_ERR_TOO_LARGE over PAT_RFM_MAPS_MAX. */
 enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map,
                                    struct pat_error *error) PAT_MUST_CHECK;
+
+/* A customer that is in answers at all: named by a profile or by a fact that is not withdrawn, and not deleted. */
+bool pat_customer_exists(const struct pat_table *customers, pat_row row);
+/* An order that is in answers at all: present and not deleted. */
+bool pat_order_counts(const struct pat_table *orders, pat_row row);
+bool pat_refund_counts(const struct pat_table *refunds, pat_row row);
+/* Counts from the columns what store->counts keeps; `days` (may be NULL) gets the days of the facts. */
+void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days);
 
 /* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not hold. */
 enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) PAT_MUST_CHECK;

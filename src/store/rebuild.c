@@ -1,0 +1,160 @@
+/* What is derived from the columns and not stored: id indexes and counters. And the check that columns make sense together. */
+#include "store/store.h"
+#include "store/store_private.h"
+
+#include <stddef.h>
+
+struct reference {
+    enum pat_table_id from;
+    unsigned column;
+    enum pat_table_id to;
+};
+
+static const struct reference references[] = {
+    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS}, {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS},
+    {PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMERS},      {PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDERS},
+    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES},         {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS},
+    {PAT_LINES, PAT_LINE_ORDER, PAT_ORDERS},              {PAT_LINES, PAT_LINE_NEXT, PAT_LINES},
+    {PAT_REFUNDS, PAT_REFUND_ORDER, PAT_ORDERS},          {PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMERS},
+    {PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUNDS},          {PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUNDS},
+};
+
+static bool check_lengths(const struct pat_table *table) {
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        if (table->column[c].rows != table->rows) return false;
+    }
+    return true;
+}
+
+static bool check_reference(const struct pat_store *store, const struct reference *reference) {
+    const struct pat_table *from = &store->table[reference->from];
+    pat_row limit = store->table[reference->to].rows;
+    for (pat_row row = 0; row < from->rows; row++) {
+        int64_t to = pat_table_get(from, reference->column, row);
+        if (to != PAT_NULL && (to < 0 || to >= (int64_t)limit)) return false;
+    }
+    return true;
+}
+
+static bool check_codes(const struct pat_table *table) {
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        if (table->dict[c] == NULL) continue;
+        for (pat_row row = 0; row < table->rows; row++) {
+            int64_t code = pat_table_get(table, c, row);
+            if (code != PAT_NULL && (code < 0 || code >= (int64_t)table->dict[c]->count)) return false;
+        }
+    }
+    return true;
+}
+
+static bool check_ids(const struct pat_store *store, const struct pat_table *table) {
+    for (pat_row row = 0; row < table->rows; row++) {
+        int64_t word = pat_table_get(table, 0, row);
+        if (word == PAT_NULL || (word < 0 && (uint64_t)~word >= store->heap.end)) return false;
+    }
+    return true;
+}
+
+/* A chain that visits more rows than its table has runs in a circle. */
+static bool check_chains(const struct pat_table *owners, unsigned head, const struct pat_table *items,
+                         unsigned next) {
+    uint64_t visited = 0;
+    for (pat_row owner = 0; owner < owners->rows; owner++) {
+        int64_t item = pat_table_get(owners, head, owner);
+        while (item != PAT_NULL) {
+            if (++visited > items->rows) return false;
+            item = pat_table_get(items, next, (pat_row)item);
+        }
+    }
+    return true;
+}
+
+bool pat_store_check(const struct pat_store *store, const char **why) {
+    for (int id = 0; id < PAT_TABLES; id++) {
+        const struct pat_table *table = &store->table[id];
+        *why = "columns of a table differ in length";
+        if (!check_lengths(table)) return false;
+        *why = "a dictionary code is out of range";
+        if (!check_codes(table)) return false;
+        *why = "an id is missing or points outside the heap";
+        if (id != PAT_LINES && !check_ids(store, table)) return false;
+    }
+    *why = "a reference leads outside its table";
+    for (size_t i = 0; i < sizeof references / sizeof references[0]; i++) {
+        if (!check_reference(store, &references[i])) return false;
+    }
+    const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *orders = &store->table[PAT_ORDERS];
+    const struct pat_table *lines = &store->table[PAT_LINES], *refunds = &store->table[PAT_REFUNDS];
+    *why = "a chain runs in a circle";
+    if (!check_chains(customers, PAT_CUSTOMER_ORDER_HEAD, orders, PAT_ORDER_NEXT)) return false;
+    if (!check_chains(customers, PAT_CUSTOMER_REFUND_HEAD, refunds, PAT_REFUND_NEXT)) return false;
+    if (!check_chains(orders, PAT_ORDER_LINE_HEAD, lines, PAT_LINE_NEXT)) return false;
+    if (!check_chains(orders, PAT_ORDER_REFUND_HEAD, refunds, PAT_REFUND_ORDER_NEXT)) return false;
+    *why = NULL;
+    return true;
+}
+
+bool pat_customer_exists(const struct pat_table *customers, pat_row row) {
+    if (pat_table_get(customers, PAT_CUSTOMER_DELETED, row) == 1) return false;
+    return pat_table_get(customers, PAT_CUSTOMER_PROFILED, row) == 1 ||
+           pat_table_get(customers, PAT_CUSTOMER_FIRST_FACT, row) != PAT_NULL;
+}
+
+bool pat_order_counts(const struct pat_table *orders, pat_row row) {
+    return pat_table_get(orders, PAT_ORDER_STATE, row) == PAT_ORDER_PRESENT &&
+           pat_table_get(orders, PAT_ORDER_DELETED, row) != 1;
+}
+
+bool pat_refund_counts(const struct pat_table *refunds, pat_row row) {
+    return pat_table_get(refunds, PAT_REFUND_CUSTOMER, row) != PAT_NULL &&
+           pat_table_get(refunds, PAT_REFUND_DELETED, row) != 1;
+}
+
+static void count_fact(struct pat_counts *counts, struct pat_day_counts *days, int64_t day, int64_t base) {
+    if (base == PAT_NULL) counts->unpriced++;
+    if (counts->newest_fact == PAT_DAY_NONE || day > counts->newest_fact) counts->newest_fact = (pat_day)day;
+    if (days != NULL) pat_day_counts_add(days, (pat_day)day);
+}
+
+static void count_orders(const struct pat_table *orders, struct pat_counts *counts, struct pat_day_counts *days) {
+    for (pat_row row = 0; row < orders->rows; row++) {
+        if (!pat_order_counts(orders, row)) continue;
+        counts->orders++;
+        count_fact(counts, days, pat_table_get(orders, PAT_ORDER_DAY, row), pat_table_get(orders, PAT_ORDER_BASE, row));
+    }
+}
+
+static void count_refunds(const struct pat_table *refunds, struct pat_counts *counts, struct pat_day_counts *days) {
+    for (pat_row row = 0; row < refunds->rows; row++) {
+        if (pat_refund_counts(refunds, row)) {
+            counts->refunds++;
+            count_fact(counts, days, pat_table_get(refunds, PAT_REFUND_DAY, row),
+                       pat_table_get(refunds, PAT_REFUND_BASE, row));
+        } else if (pat_table_get(refunds, PAT_REFUND_DELETED, row) != 1) {
+            counts->pending_refunds++;
+        }
+    }
+}
+
+void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days) {
+    *counts = (struct pat_counts){.newest_fact = PAT_DAY_NONE};
+    const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *lines = &store->table[PAT_LINES];
+    for (pat_row row = 0; row < customers->rows; row++) counts->customers += pat_customer_exists(customers, row);
+    for (pat_row row = 0; row < lines->rows; row++) counts->lines += pat_table_get(lines, PAT_LINE_DELETED, row) != 1;
+    count_orders(&store->table[PAT_ORDERS], counts, days);
+    count_refunds(&store->table[PAT_REFUNDS], counts, days);
+}
+
+enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) {
+    for (int id = 0; id < PAT_TABLES; id++) store->table[id].rows = store->table[id].column[0].rows;
+    const char *why;
+    if (!pat_store_check(store, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
+    for (int id = 0; id < PAT_TABLES; id++) {
+        if (id == PAT_LINES) continue;
+        if (!pat_store__index_table(store, (enum pat_table_id)id)) {
+            return pat_error_set(error, PAT_ERR_CORRUPT, "an id of %s is there twice", pat_schema[id].name);
+        }
+    }
+    pat_store_recount(store, &store->counts, &store->fact_days);
+    return PAT_OK;
+}

@@ -1,0 +1,205 @@
+#include "store/store.h"
+
+#include "base/mem.h"
+#include "model/currency.h"
+#include "model/id.h"
+#include "store/store_private.h"
+
+#include <string.h>
+
+/* 64 Ki rows: unpacking runs long enough for SIMD, and copying one chunk for a view costs at most 512 KiB. */
+#define FACT_CHUNK_SHIFT 16u
+/* Customers' aggregates change all over the table, so their chunks are smaller: less is copied for each version. */
+#define CUSTOMER_CHUNK_SHIFT 12u
+
+static const enum pat_mem_purpose table_purpose[PAT_TABLES] = {
+    [PAT_CUSTOMERS] = PAT_MEM_CUSTOMERS,
+    [PAT_ORDERS] = PAT_MEM_ORDERS,
+    [PAT_LINES] = PAT_MEM_LINES,
+    [PAT_REFUNDS] = PAT_MEM_REFUNDS,
+};
+
+static void table_open(struct pat_store *store, enum pat_table_id id) {
+    struct pat_table *table = &store->table[id];
+    table->id = id;
+    table->schema = &pat_schema[id];
+    uint8_t shift = id == PAT_CUSTOMERS ? CUSTOMER_CHUNK_SHIFT : FACT_CHUNK_SHIFT;
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        pat_column_init(&table->column[c], &store->pins, shift, table_purpose[id]);
+    }
+    pat_index_init(&table->index);
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        const struct pat_field *field = &table->schema->field[c];
+        if (field->type != PAT_TYPE_TEXT && field->type != PAT_TYPE_SET) continue;
+        unsigned home = (unsigned)field->dict_as;
+        if (table->dict[home] == NULL) {
+            table->dict[home] = pat_mem_alloc_must(PAT_MEM_TEXT, sizeof *table->dict[home]);
+            pat_dict_init(table->dict[home], &store->heap, &store->secret);
+        }
+        table->dict[c] = table->dict[home];
+    }
+}
+
+static void table_close(struct pat_table *table) {
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        pat_column_deinit(&table->column[c]);
+        if (table->dict[c] == NULL || (unsigned)table->schema->field[c].dict_as != c) continue;
+        pat_dict_deinit(table->dict[c]);
+        pat_mem_free(PAT_MEM_TEXT, table->dict[c]);
+    }
+    pat_index_deinit(&table->index);
+}
+
+enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,
+                               struct pat_error *error) {
+    int base = pat_currency_find(pat_text_of(options->base_currency));
+    if (base < 0) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "base currency \"%s\" is not an ISO 4217 code such as USD or EUR",
+                             options->base_currency);
+    }
+    struct pat_store *store = pat_mem_alloc(PAT_MEM_OTHER, sizeof *store);
+    if (store == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the store");
+    pat_pins_init(&store->pins);
+    pat_hash_secret_init(&store->secret, options->entropy, options->entropy_bytes);
+    pat_heap_init(&store->heap);
+    store->zone = options->zone;
+    memcpy(store->base_currency, pat_currencies[base].code, sizeof store->base_currency);
+    store->base_digits = pat_currencies[base].digits;
+    for (int id = 0; id < PAT_TABLES; id++) table_open(store, (enum pat_table_id)id);
+    pat_producers_init(&store->producers, &store->secret);
+    store->counts.newest_fact = PAT_DAY_NONE;
+    pat_day_counts_init(&store->fact_days);
+    store->maps = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->maps);
+    store->maps->map[store->maps->count++] = pat_rfm_map_builtin();
+    *out = store;
+    return PAT_OK;
+}
+
+void pat_store_close(struct pat_store **handle) {
+    struct pat_store *store = *handle;
+    if (store == NULL) return;
+    for (int id = 0; id < PAT_TABLES; id++) table_close(&store->table[id]);
+    pat_producers_deinit(&store->producers);
+    pat_day_counts_deinit(&store->fact_days);
+    for (uint32_t i = 1; i < store->maps->count; i++) pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
+    pat_mem_free(PAT_MEM_OTHER, store->maps);
+    pat_pins_deinit(&store->pins);
+    pat_heap_deinit(&store->heap);
+    pat_mem_free(PAT_MEM_OTHER, store);
+    *handle = NULL;
+}
+
+/* ---- rows by id ------------------------------------------------------------------------------------------------- */
+
+struct id_lookup {
+    const struct pat_store *store;
+    const struct pat_column *ids;
+    struct pat_id_key key;
+};
+
+static bool id_match(const void *context, uint32_t row) {
+    const struct id_lookup *lookup = context;
+    int64_t word = pat_column_get(lookup->ids, row);
+    if (lookup->key.number >= 0 || word >= 0) return word == lookup->key.number;
+    return pat_text_equal(pat_heap_get(&lookup->store->heap, (uint64_t)~word), lookup->key.text);
+}
+
+static uint64_t id_hash(const struct pat_store *store, struct pat_id_key key) {
+    if (key.number >= 0) return pat_hash_keyed(&store->secret, &key.number, sizeof key.number);
+    return pat_hash_keyed(&store->secret, key.text.data, key.text.length);
+}
+
+/* The id is column 0 of each table that has one. */
+_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0, "ids are column 0");
+
+pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
+    PAT_DEBUG_ASSERT(id != PAT_LINES);
+    const struct pat_table *table = &store->table[id];
+    struct id_lookup lookup = {store, &table->column[0], key};
+    return pat_index_find(&table->index, id_hash(store, key), id_match, &lookup);
+}
+
+pat_row pat_table_add(struct pat_store *store, enum pat_table_id id, const int64_t *values) {
+    struct pat_table *table = &store->table[id];
+    PAT_ASSERT(table->rows < PAT_TABLE_ROWS_MAX);
+    for (unsigned c = 0; c < table->schema->columns; c++) pat_column_append(&table->column[c], values[c]);
+    return table->rows++;
+}
+
+pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
+    int64_t values[PAT_COLUMNS_MAX];
+    for (unsigned c = 0; c < PAT_COLUMNS_MAX; c++) values[c] = PAT_NULL;
+    values[0] = key.number >= 0 ? key.number : ~(int64_t)pat_heap_add(&store->heap, key.text);
+    pat_row row = pat_table_add(store, id, values);
+    pat_index_add(&store->table[id].index, id_hash(store, key), row);
+    return row;
+}
+
+static struct pat_id_key id_key_of_row(const struct pat_store *store, const struct pat_table *table, pat_row row) {
+    int64_t word = pat_column_get(&table->column[0], row);
+    if (word >= 0) return (struct pat_id_key){.number = word};
+    return (struct pat_id_key){-1, pat_heap_get(&store->heap, (uint64_t)~word)};
+}
+
+bool pat_store__index_table(struct pat_store *store, enum pat_table_id id) {
+    struct pat_table *table = &store->table[id];
+    for (pat_row row = 0; row < table->rows; row++) {
+        struct pat_id_key key = id_key_of_row(store, table, row);
+        if (pat_table_find_id(store, id, key) != PAT_ROW_NONE) return false;
+        pat_index_add(&table->index, id_hash(store, key), row);
+    }
+    return true;
+}
+
+/* ---- money ------------------------------------------------------------------------------------------------------ */
+
+unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,
+                                   int64_t code) {
+    struct pat_text text = pat_dict_text(store->table[table].dict[column], (uint32_t)code);
+    int currency = pat_currency_find(text);
+    PAT_ASSERT(currency >= 0); /* ingest lets only ISO codes in */
+    return pat_currencies[currency].digits;
+}
+
+int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
+                          int64_t currency, pat_day day, pat_minor amount) {
+    (void)day; /* rates by day are consulted here once there are any; the base currency needs none */
+    struct pat_text text = pat_dict_text(store->table[table].dict[currency_column], (uint32_t)currency);
+    return pat_text_is(text, store->base_currency) ? amount : PAT_NULL;
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, size_t rows, size_t changes,
+                           size_t text_bytes) {
+    const struct pat_table *table = &store->table[id];
+    /* New rows: eight bytes a column, doubled by growing chunks, two index slots doubled, and a last chunk per column. */
+    size_t columns = table->schema->columns;
+    size_t fresh = rows * (columns * 16 + 64) + (rows > 0 ? columns * 1024 : 0);
+    /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself. */
+    size_t chunk_bytes = ((size_t)1 << table->column[0].shift) * 8;
+    size_t chunks = table->rows / (chunk_bytes / 8) + 1;
+    size_t copies = (changes < chunks ? changes : chunks) * chunk_bytes;
+    size_t table_bytes = pat_mem_used(table_purpose[id]);
+    if (copies > table_bytes / 4) copies = table_bytes / 4; /* of a batch's few columns; narrow chunks are the rule */
+    return fresh + copies + text_bytes * 2 + (rows > 0 ? (1u << PAT_HEAP_SEGMENT_SHIFT) : 0);
+}
+
+/* ---- maps ------------------------------------------------------------------------------------------------------- */
+
+enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map, struct pat_error *error) {
+    uint32_t at = 0;
+    while (at < store->maps->count && strcmp(store->maps->map[at]->name, map->name) != 0) at++;
+    if (at == 0) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "the built-in map \"default\" cannot be replaced; choose another name");
+    if (at == PAT_RFM_MAPS_MAX) return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u RFM maps already", PAT_RFM_MAPS_MAX);
+    struct pat_rfm_maps *maps = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *maps);
+    struct pat_rfm_map *copy = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *copy);
+    *maps = *store->maps;
+    *copy = *map;
+    if (at < maps->count) pat_pins_retire(&store->pins, PAT_MEM_OTHER, (void *)(uintptr_t)maps->map[at]);
+    if (at == maps->count) maps->count++;
+    maps->map[at] = copy;
+    pat_pins_retire(&store->pins, PAT_MEM_OTHER, store->maps);
+    store->maps = maps;
+    return PAT_OK;
+}
