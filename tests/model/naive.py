@@ -340,6 +340,8 @@ class Model:
             changed.pop("version", None)
         differs = {field for field, value in changed.items() if record[field] != value}
         if batch.table == "orders":
+            if known and not record.given and row.get("amount") == self.line_sum(record):
+                batch.unsure = True  # the lines' sum, given now as an amount
             record.present = True
             record.given = record.given or row.get("amount") is not None
         record.update(changed)

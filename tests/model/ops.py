@@ -140,8 +140,8 @@ class Maker:
         self.order_extras(columns, n)
         if self.chance(20):
             columns["version"] = [self.rng.randrange(1, 6) for _ in range(n)]
-        self.spoil(columns, (self.BAD_TIME, self.BAD_CURRENCY, ("order", ("", "o" * 65)), ("customer", (None, "")),
-                             ("amount", ("ten", "-1", "0.0001", "NaN", None))))
+        self.spoil(columns, (self.BAD_TIME, self.BAD_CURRENCY, ("order", ("", "o" * 65)), ("customer", ("",)),
+                             ("amount", ("ten", "-1", "0.0001", "NaN"))))
         return self.load("orders", columns)
 
     def order_extras(self, columns, n):
