@@ -17,28 +17,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Keys remembered over all open maps: a load's parameters and its columns fit; a bigger map is walked once more at its
+ * end. */
+#define PAT_SCAN_KEYS_KEPT 64u
+
 struct pat_scan_limits {
-    size_t bytes_max;   /* of one frame */
+    size_t bytes_max;   /* of one frame; below 4 GiB */
     size_t objects_max; /* in one frame, at every level together */
     unsigned depth_max;
 };
 
-/* Scans one frame as its bytes arrive. State is O(depth); a byte is looked at once however slowly it comes. Checked while
- * scanning: the frame is an array of 3 or 4; counts fit the limits (each element is at least a byte, so counts are compared with
- * what bytes_max leaves); depth; reserved byte 0xc1 and ext types are refused; strings are UTF-8 (method may be bin); map keys are
- * str (bin of valid UTF-8 is taken as str) and each key of a map is there once. */
+/* Scans one frame as its bytes arrive. State is O(depth); a byte is looked at once however slowly it comes. Checked
+ * while scanning: the frame is an array of 3 or 4; counts fit the limits (each element is at least a byte, so counts
+ * are compared with what bytes_max leaves); depth; reserved byte 0xc1 and ext types are refused; strings are UTF-8
+ * (method may be bin); map keys are str (bin of valid UTF-8 is taken as str) and each key of a map is there once. */
 struct pat_scan {
     struct pat_scan_limits limits;
-    size_t at;      /* bytes of this frame looked at so far */
+    size_t at; /* bytes of this frame looked at so far */
     size_t objects;
     unsigned depth;
     /* private to scan.c from here */
+    size_t pending;  /* values announced and not yet passed; the frame is whole at 0 */
+    size_t wait_for; /* length below which there is nothing to do, however often pat_scan_run is called */
     struct {
-        uint32_t left;      /* values still to come on this level (map: keys and values) */
+        uint32_t left; /* values still to come on this level (map: keys and values) */
         bool map;
+        bool keys_dropped;  /* map: its keys did not fit `key` and are found again when it ends */
+        uint32_t keys_from; /* map: place of its first key in `key` */
         size_t start;       /* offset of the container's first byte */
     } level[PAT_FRAME_DEPTH_MAX + 1];
-    size_t skip_end; /* end of the string or bin being passed, 0 = none */
+    uint32_t keys;
+    uint32_t key[PAT_SCAN_KEYS_KEPT]; /* offsets of the keys of all open maps, innermost last */
+    size_t heads_read;                /* value heads decoded, repeats included: what the test of linear work counts */
 };
 
 void pat_scan_init(struct pat_scan *scan, struct pat_scan_limits limits);
@@ -61,12 +71,13 @@ struct pat_message {
 };
 
 /* Decodes a scanned frame; texts and bins are borrowed from `data`, trees are in the arena.
- * Fails: PAT_ERR_PROTO (not MessagePack-RPC: the connection ends), PAT_ERR_BAD_REQUEST (a mistake in a request that can be
- * answered: out->msgid is set), PAT_ERR_NO_MEMORY. */
+ * Fails: PAT_ERR_PROTO (not MessagePack-RPC: the connection ends), PAT_ERR_BAD_REQUEST (a mistake in a request that can
+ * be answered: out->msgid is set), PAT_ERR_NO_MEMORY. */
 enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *data, size_t length,
                                 struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
 
-/* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything else. */
+/* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything
+ * else. */
 enum pat_status pat_wire_argument(const struct pat_message *message, const struct pat_value **out,
                                   struct pat_error *error) PAT_MUST_CHECK;
 
@@ -75,8 +86,8 @@ enum pat_status pat_wire_request(struct pat_buf *out, uint32_t msgid, const char
                                  const struct pat_value *params) PAT_MUST_CHECK; /* NULL params: [] */
 enum pat_status pat_wire_result(struct pat_buf *out, uint32_t msgid, const struct pat_value *result) PAT_MUST_CHECK;
 /* errors as "CODE: text" or, when `map`, {code, message, field, row, offset, retryable, retry_after_ms}. */
-enum pat_status pat_wire_error(struct pat_buf *out, uint32_t msgid, const struct pat_error *error, bool map)
-    PAT_MUST_CHECK;
+enum pat_status pat_wire_error(struct pat_buf *out, uint32_t msgid, const struct pat_error *error,
+                               bool map) PAT_MUST_CHECK;
 /* One value, for tests and tools. */
 enum pat_status pat_wire_value(struct pat_buf *out, const struct pat_value *value) PAT_MUST_CHECK;
 

@@ -1,0 +1,39 @@
+/* The head of one MessagePack value: what scan.c and decode.c read for themselves, without msgpack-c. */
+#ifndef PAT_PROTO_WIRE_PRIVATE_H
+#define PAT_PROTO_WIRE_PRIVATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum pat_wire__kind {
+    PAT_WIRE__SCALAR, /* nil, bool, number: nothing behind the head */
+    PAT_WIRE__STR,
+    PAT_WIRE__BIN,
+    PAT_WIRE__ARRAY,
+    PAT_WIRE__MAP,
+    PAT_WIRE__EXT,      /* not taken */
+    PAT_WIRE__RESERVED, /* 0xc1 */
+};
+
+struct pat_wire__head {
+    enum pat_wire__kind kind;
+    uint32_t bytes; /* of the head itself; scalars are nothing but head */
+    uint32_t count; /* STR, BIN: bytes behind the head; ARRAY: items; MAP: members */
+};
+
+/* Reads the head at `at`, of which `left` bytes (at least one) are there. Kind and bytes are always right; count is
+ * only when bytes <= left, and 0 otherwise. */
+struct pat_wire__head pat_wire__head_read(const unsigned char *at, size_t left);
+
+/* Values directly inside a container; 0 for the rest. Fits: a map's count is 32 bits. */
+static inline uint64_t pat_wire__children(const struct pat_wire__head *head) {
+    if (head->kind == PAT_WIRE__ARRAY) return head->count;
+    return head->kind == PAT_WIRE__MAP ? (uint64_t)head->count * 2 : 0;
+}
+
+/* Bytes of text behind the head; 0 for the rest. */
+static inline uint32_t pat_wire__payload(const struct pat_wire__head *head) {
+    return head->kind == PAT_WIRE__STR || head->kind == PAT_WIRE__BIN ? head->count : 0;
+}
+
+#endif
