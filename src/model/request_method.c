@@ -1,0 +1,77 @@
+/* The methods there are. */
+#include "model/request.h"
+
+#include <stddef.h>
+
+#define QUESTION "where", "args", "as_of", "rfm", "min_lsn", "deadline_ms"
+
+static const char *const no_params[] = {NULL};
+static const char *const hello_params[] = {"client", "errors", "bigint", NULL};
+static const char *const cancel_params[] = {"msgid", NULL};
+static const char *const load_params[] = {"producer", "seq", "columns", "on_error", "mode", "meta", "errors", NULL};
+static const char *const load_state_params[] = {"producer", NULL};
+static const char *const customer_params[] = {"customer", "with", "limit", QUESTION, NULL};
+static const char *const order_params[] = {"order", "with", QUESTION, NULL};
+static const char *const count_params[] = {QUESTION, NULL};
+static const char *const rows_params[] = {"from", "fields", "order_by", "limit", QUESTION, NULL};
+static const char *const group_params[] = {"from", "by", "metrics", "order_by", "limit", QUESTION, NULL};
+static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
+static const char *const map_save_params[] = {"name", "groups", NULL};
+static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
+
+const struct pat_method_info pat_method_list[] = {
+    {"hello", PAT_METHOD_HELLO, PAT_ROAD_SESSION, -1, hello_params,
+     "Says who the client is and how it wants errors and large integers; answers with version, limits and features."},
+    {"ping", PAT_METHOD_PING, PAT_ROAD_SESSION, -1, no_params, "Answers \"pong\"."},
+    {"cancel", PAT_METHOD_CANCEL, PAT_ROAD_SESSION, -1, cancel_params,
+     "Ends a request of this connection that is still running."},
+    {"status", PAT_METHOD_STATUS, PAT_ROAD_LOOP, -1, no_params,
+     "State of the server: lsn, rows, pending refunds, unpriced facts, producers, memory, last snapshot."},
+    {"schema", PAT_METHOD_SCHEMA, PAT_ROAD_LOOP, -1, no_params,
+     "Tables, fields, types, units, group maps and methods."},
+    {"load.customers", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_CUSTOMERS, load_params,
+     "Takes a batch of customer profiles."},
+    {"load.orders", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_ORDERS, load_params, "Takes a batch of orders."},
+    {"load.lines", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_LINES, load_params,
+     "Takes a batch of order lines; orders and refunds are made of them."},
+    {"load.refunds", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_REFUNDS, load_params, "Takes a batch of refunds."},
+    {"load.state", PAT_METHOD_LOAD_STATE, PAT_ROAD_LOOP, -1, load_state_params,
+     "Where a producer stands: its last seq, lsn, meta and rows."},
+    {"customer", PAT_METHOD_CUSTOMER, PAT_ROAD_READ, -1, customer_params,
+     "One customer: profile, totals, scores, and the facts asked for."},
+    {"order", PAT_METHOD_ORDER, PAT_ROAD_READ, -1, order_params, "One order, with its lines and refunds if asked for."},
+    {"count", PAT_METHOD_COUNT, PAT_ROAD_READ, -1, count_params, "How many live customers a filter selects."},
+    {"rows", PAT_METHOD_ROWS, PAT_ROAD_READ, -1, rows_params, "Rows of a table that a filter selects, field by field."},
+    {"group", PAT_METHOD_GROUP, PAT_ROAD_READ, -1, group_params,
+     "Metrics of the customers that a filter selects, by up to four dimensions."},
+    {"rfm.grid", PAT_METHOD_RFM_GRID, PAT_ROAD_READ, -1, rfm_params,
+     "Recency, frequency and monetary scores: count and net of each cell, and the thresholds."},
+    {"rfm.groups", PAT_METHOD_RFM_GROUPS, PAT_ROAD_READ, -1, rfm_params,
+     "The same by named group of cells: count, share, net."},
+    {"rfm.map.save", PAT_METHOD_RFM_MAP_SAVE, PAT_ROAD_WRITE, -1, map_save_params,
+     "Keeps a map of the 125 cells to named groups."},
+    {"snapshot.save", PAT_METHOD_SNAPSHOT_SAVE, PAT_ROAD_SNAPSHOT, -1, no_params,
+     "Writes a snapshot now, without stopping service."},
+    {"snapshot.list", PAT_METHOD_SNAPSHOT_LIST, PAT_ROAD_LOOP, -1, no_params, "The snapshots that are kept."},
+    {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, no_params,
+     "Recomputes kept aggregates from the facts and compares."},
+    {"filter.parse", PAT_METHOD_FILTER_PARSE, PAT_ROAD_LOOP, -1, filter_parse_params,
+     "A filter's canonical text, its tree and the fields it uses."},
+};
+
+#define METHOD_COUNT (sizeof pat_method_list / sizeof pat_method_list[0])
+const unsigned pat_method_list_count = METHOD_COUNT;
+
+const struct pat_method_info *pat_method_find(struct pat_text name) {
+    for (size_t i = 0; i < METHOD_COUNT; i++) {
+        if (pat_text_is(name, pat_method_list[i].name)) return &pat_method_list[i];
+    }
+    return NULL;
+}
+
+const char *pat_method_nearest(struct pat_text name) {
+    const char *names[METHOD_COUNT];
+    for (size_t i = 0; i < METHOD_COUNT; i++) names[i] = pat_method_list[i].name;
+    int nearest = pat_text_nearest(name, names, METHOD_COUNT);
+    return nearest >= 0 ? names[nearest] : NULL;
+}
