@@ -1,12 +1,13 @@
 # Debian packages for tools/test and tools/demo. Sourced by bash scripts; nothing is touched when all is there.
+# shellcheck shell=bash disable=SC2034,SC2086 # the lists are for those who source this, and are lists of words
 
 # What a build with tests needs.
 packages_build="cmake ninja-build gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev libxxhash-dev libjansson-dev libzstd-dev
-  zlib1g-dev libcmocka-dev"
+  zlib1g-dev libcmocka-dev python3"
 # What a running server reads.
 packages_run="tzdata"
 # The second compiler, the foreign clients, and what the Python tests read.
-packages_test="clang python3 python3-msgpack python3-pynvim neovim tzdata zstd"
+packages_test="clang python3-msgpack python3-pynvim neovim zstd"
 
 # Prints those of the given packages that are not installed.
 packages_missing() {
