@@ -33,12 +33,22 @@
 #define INSTANT_MAX      ((PAT_DAY_MAX + INT64_C(1)) * DAY_SECONDS)
 #define DEFAULT_ZONE_DIR "/usr/share/zoneinfo"
 
+/* Ascending seconds, and how many of them are below the start of each stretch of 2^22 seconds from 1970 to 2106. */
+#define STRETCH_BITS 22
+#define STRETCHES    1024
+
+struct timeline {
+    int64_t *value;
+    size_t count;
+    uint32_t below[STRETCHES + 1];
+};
+
 struct pat_zone {
     size_t changes;
-    int64_t *at;       /* [changes] strictly ascending */
-    int64_t *local_at; /* [changes] ascending */
-    int32_t *offset;   /* [changes + 1] */
-    bool cyclic;       /* instants from cycle_end on repeat those of the 400 years before it */
+    struct timeline at;       /* strictly ascending */
+    struct timeline local_at; /* ascending */
+    int32_t *offset;          /* [changes + 1] */
+    bool cyclic;              /* instants from cycle_end on repeat those of the 400 years before it */
     int64_t cycle_end;
     char name[ZONE_NAME_MAX + 1];
 };
@@ -46,16 +56,33 @@ struct pat_zone {
 /* ---- questions -----------------------------------------------------------------------------------------------------
  */
 
-/* How many of the ascending `values` are at or below `key`. */
+/* How many of `count` ascending values are at or below `key`. */
 static size_t count_up_to(const int64_t *values, size_t count, int64_t key) {
     size_t first = 0;
     while (count > 0) {
         const size_t half = count / 2;
-        const bool right = values[first + half] <= key;
-        first = right ? first + half + 1 : first;
-        count = right ? count - half - 1 : half;
+        if (values[first + half] <= key) {
+            first += half + 1;
+            count -= half + 1;
+        } else {
+            count = half;
+        }
     }
     return first;
+}
+
+static size_t timeline_count_up_to(const struct timeline *line, int64_t key) {
+    const uint64_t stretch = (uint64_t)key >> STRETCH_BITS;
+    if (stretch >= STRETCHES) return count_up_to(line->value, line->count, key);
+    const size_t first = line->below[stretch];
+    return first + count_up_to(line->value + first, line->below[stretch + 1] - first, key);
+}
+
+static void timeline_finish(struct timeline *line, size_t count) {
+    line->count = count;
+    for (int64_t i = 0; i <= STRETCHES; i++) {
+        line->below[i] = (uint32_t)count_up_to(line->value, count, (i << STRETCH_BITS) - 1);
+    }
 }
 
 /* What to take off `seconds` to come into the table; the same for instants and local readings, because the table holds
@@ -67,12 +94,12 @@ static int64_t cycles_beyond(const struct pat_zone *zone, int64_t seconds) {
 
 int32_t pat_zone_offset_at(const struct pat_zone *zone, int64_t utc_seconds) {
     const int64_t key = utc_seconds - cycles_beyond(zone, utc_seconds);
-    return zone->offset[count_up_to(zone->at, zone->changes, key)];
+    return zone->offset[timeline_count_up_to(&zone->at, key)];
 }
 
 int64_t pat_zone_from_local(const struct pat_zone *zone, int64_t local_seconds) {
     const int64_t key = local_seconds - cycles_beyond(zone, local_seconds);
-    return local_seconds - zone->offset[count_up_to(zone->local_at, zone->changes, key)];
+    return local_seconds - zone->offset[timeline_count_up_to(&zone->local_at, key)];
 }
 
 pat_day pat_zone_day_at(const struct pat_zone *zone, int64_t utc_seconds) {
@@ -88,10 +115,10 @@ pat_day pat_zone_day_at(const struct pat_zone *zone, int64_t utc_seconds) {
 int64_t pat_zone_day_start(const struct pat_zone *zone, pat_day day) {
     const int64_t local = day * DAY_SECONDS;
     const int64_t cycles = cycles_beyond(zone, local);
-    const size_t change = count_up_to(zone->local_at, zone->changes, local - cycles);
+    const size_t change = timeline_count_up_to(&zone->local_at, local - cycles);
     const int64_t utc = local - cycles - zone->offset[change];
     /* Midnight, or the whole day, is missing: the day begins with the change. */
-    if (change < zone->changes && utc > zone->at[change]) return zone->at[change] + cycles;
+    if (change < zone->changes && utc > zone->at.value[change]) return zone->at.value[change] + cycles;
     return utc + cycles;
 }
 
@@ -221,9 +248,9 @@ static pat_day rule_day(const struct rule_date *date, int year) {
 /* Changes must come in order. One that changes nothing (a new name for the same offset) is left out; of two at one
  * instant the second holds. */
 static void zone_add(struct pat_zone *zone, int64_t at, int32_t offset) {
-    if (zone->changes > 0 && zone->at[zone->changes - 1] == at) zone->changes--;
+    if (zone->changes > 0 && zone->at.value[zone->changes - 1] == at) zone->changes--;
     if (zone->offset[zone->changes] == offset) return;
-    zone->at[zone->changes++] = at;
+    zone->at.value[zone->changes++] = at;
     zone->offset[zone->changes] = offset;
 }
 
@@ -270,10 +297,12 @@ static enum pat_status zone_add_rule(struct pat_zone *zone, const struct rule *r
 static void zone_finish(struct pat_zone *zone) {
     for (size_t i = 0; i < zone->changes; i++) {
         const int32_t before = zone->offset[i], after = zone->offset[i + 1];
-        const int64_t local = zone->at[i] + (before > after ? before : after);
+        const int64_t local = zone->at.value[i] + (before > after ? before : after);
         /* Two changes nearer to each other than they are great: the later one keeps its place in the order. */
-        zone->local_at[i] = i > 0 && local < zone->local_at[i - 1] ? zone->local_at[i - 1] : local;
+        zone->local_at.value[i] = i > 0 && local < zone->local_at.value[i - 1] ? zone->local_at.value[i - 1] : local;
     }
+    timeline_finish(&zone->at, zone->changes);
+    timeline_finish(&zone->local_at, zone->changes);
 }
 
 static enum pat_status zone_make(struct pat_zone **out, const char *name, size_t changes_max) {
@@ -281,10 +310,10 @@ static enum pat_status zone_make(struct pat_zone **out, const char *name, size_t
     struct pat_zone *zone = pat_mem_alloc(PAT_MEM_OTHER, sizeof *zone);
     if (zone == NULL) return PAT_ERR_NO_MEMORY;
     (void)snprintf(zone->name, sizeof zone->name, "%s", name);
-    zone->at = pat_mem_alloc(PAT_MEM_OTHER, changes_max * sizeof *zone->at);
-    zone->local_at = pat_mem_alloc(PAT_MEM_OTHER, changes_max * sizeof *zone->local_at);
+    zone->at.value = pat_mem_alloc(PAT_MEM_OTHER, changes_max * sizeof *zone->at.value);
+    zone->local_at.value = pat_mem_alloc(PAT_MEM_OTHER, changes_max * sizeof *zone->local_at.value);
     zone->offset = pat_mem_alloc(PAT_MEM_OTHER, (changes_max + 1) * sizeof *zone->offset);
-    if (zone->at == NULL || zone->local_at == NULL || zone->offset == NULL) {
+    if (zone->at.value == NULL || zone->local_at.value == NULL || zone->offset == NULL) {
         pat_zone_close(&zone);
         return PAT_ERR_NO_MEMORY;
     }
@@ -294,8 +323,8 @@ static enum pat_status zone_make(struct pat_zone **out, const char *name, size_t
 
 void pat_zone_close(struct pat_zone **zone) {
     if (*zone == NULL) return;
-    pat_mem_free(PAT_MEM_OTHER, (*zone)->at);
-    pat_mem_free(PAT_MEM_OTHER, (*zone)->local_at);
+    pat_mem_free(PAT_MEM_OTHER, (*zone)->at.value);
+    pat_mem_free(PAT_MEM_OTHER, (*zone)->local_at.value);
     pat_mem_free(PAT_MEM_OTHER, (*zone)->offset);
     pat_mem_free(PAT_MEM_OTHER, *zone);
     *zone = NULL;
