@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,7 +205,8 @@ static enum pat_status print_literal(struct printer *printer, const char *litera
 static enum pat_status print_real(struct printer *printer, double real) {
     if (!isfinite(real)) return print_literal(printer, "null");
     char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits always survive, so fewer are never shorter: except below the normal range, where precision runs out. */
+    for (int digits = fabs(real) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, real);
         if (strtod(text, NULL) == real) break;
     }

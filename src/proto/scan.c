@@ -10,17 +10,16 @@
 #define MAP_KEYS_MAX 4096u
 
 /* Heads of 0xc0 to 0xdf; the rest of the byte range carries its value or count in itself. `width` is the size of the
- * count behind the first byte, or of the whole scalar behind it. */
+ * count behind the first byte, or of the whole scalar behind it. In order: nil, reserved, false, true; bin; ext; float,
+ * double; unsigned; signed; ext of fixed size; str; array; map. */
 static const struct {
     uint8_t kind;
     uint8_t width;
 } head_of[32] = {
-    {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__RESERVED, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__SCALAR, 0}, /* nil c1 false true
-                                                                                                   */
-    {PAT_WIRE__BIN, 1},    {PAT_WIRE__BIN, 2},      {PAT_WIRE__BIN, 4},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
-    {PAT_WIRE__EXT, 0},    {PAT_WIRE__SCALAR, 4},   {PAT_WIRE__SCALAR, 8},                        /* .. float double */
-    {PAT_WIRE__SCALAR, 1}, {PAT_WIRE__SCALAR, 2},   {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8}, /* unsigned */
-    {PAT_WIRE__SCALAR, 1}, {PAT_WIRE__SCALAR, 2},   {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8}, /* signed */
+    {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__RESERVED, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__BIN, 1},
+    {PAT_WIRE__BIN, 2},    {PAT_WIRE__BIN, 4},      {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
+    {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},   {PAT_WIRE__SCALAR, 1}, {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4},
+    {PAT_WIRE__SCALAR, 8}, {PAT_WIRE__SCALAR, 1},   {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},
     {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},      {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
     {PAT_WIRE__STR, 1},    {PAT_WIRE__STR, 2},      {PAT_WIRE__STR, 4},    {PAT_WIRE__ARRAY, 2},  {PAT_WIRE__ARRAY, 4},
     {PAT_WIRE__MAP, 2},    {PAT_WIRE__MAP, 4},
