@@ -92,8 +92,8 @@ const struct pat_rfm_map *pat_rfm_map_builtin(void) {
 }
 
 const char *const pat_rfm_mean_names[8] = {
-    "general_win_back",   "general_develop",   "general_keep",   "general_value",
-    "important_win_back", "important_develop", "important_keep", "important_value",
+    "general_win_back", "important_win_back", "general_keep",  "important_keep",
+    "general_develop",  "important_develop",  "general_value", "important_value",
 };
 
 void pat_rfm_map_begin(struct pat_rfm_map *map, const char *name) {
