@@ -373,8 +373,12 @@ enum pat_status pat_client__send_packed(struct pat_client *client, const char *m
         return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, NULL, -1,
                                 status == PAT_OK ? (int64_t)(frame_bytes - head_bytes) : -1,
                                 "params are not one whole MessagePack value");
-    if (error != NULL && error->offset >= (int64_t)head_bytes) error->offset -= (int64_t)head_bytes;
-    return status == PAT_ERR_PROTO ? PAT_ERR_BAD_REQUEST : status;
+    /* The caller's mistake, not the connection's. */
+    if (status == PAT_ERR_PROTO) status = PAT_ERR_BAD_REQUEST;
+    if (error == NULL) return status;
+    error->status = status;
+    if (error->offset >= (int64_t)head_bytes) error->offset -= (int64_t)head_bytes;
+    return status;
 }
 
 enum pat_status pat_client_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,
