@@ -73,7 +73,10 @@ struct pat_filter {
 enum pat_status pat_filter_parse(const struct pat_filter **out, struct pat_text text, const struct pat_value *args,
                                  struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
 
-/* The tree form. Errors name the path ("where[2][1]"). Strings in a tree are text literals, but ":name" strings are args. */
+/* The tree form. Errors name the path ("where[2][1]"). Strings in a tree are text literals, but ":name" strings are args.
+ * Values: strings, numbers, bools, {"money": "500", "currency": "EUR"}, {"days": -90}, {"date": "2010-12-09"}, and where a
+ * plain value would be misread {"text": ":x"} and {"number": "0.123456789012345"}. Args may be any of these, and arrays
+ * where a list stands: IN :list, ["in", field, ":list"]. What is accepted in one form is within the limits of the other. */
 enum pat_status pat_filter_from_tree(const struct pat_filter **out, const struct pat_value *tree,
                                      const struct pat_value *args, struct pat_arena *arena, struct pat_error *error)
     PAT_MUST_CHECK;
