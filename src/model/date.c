@@ -3,6 +3,7 @@
 #include "base/status.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #define DAY_SECONDS 86400
@@ -186,7 +187,7 @@ void pat_stamp_print(int64_t utc_seconds, int32_t offset_seconds, char out[26]) 
     /* Offsets with seconds (local mean times before 1900) have no form here: the clock is written with the minutes that
      * can be, so that the text still names the same instant. */
     const int offset_minutes = offset_seconds / 60;
-    const int64_t local = clamp_seconds(clamp_seconds(utc_seconds) + offset_minutes * 60);
+    const int64_t local = clamp_seconds(clamp_seconds(utc_seconds) + offset_minutes * INT64_C(60));
     const pat_day day = (pat_day)((local - SECONDS_MIN) / DAY_SECONDS + PAT_DAY_MIN);
     const int second_of_day = (int)((local - SECONDS_MIN) % DAY_SECONDS);
     pat_day_print(day, out);
@@ -319,7 +320,7 @@ static bool format_finish(struct format_state *state, struct pat_stamp *out) {
     if (state->hour_of_half) state->hour = state->hour % 12 + (state->half == 1 ? 12 : 0);
     if (state->second == 60) state->second = 59;
     out->local_seconds = (int64_t)pat_day_from_civil(state->year, state->month, state->day) * DAY_SECONDS +
-                         state->hour * 3600 + state->minute * 60 + state->second;
+                         state->hour * INT64_C(3600) + state->minute * INT64_C(60) + state->second;
     return true;
 }
 

@@ -278,11 +278,12 @@ static enum pat_status zone_add_rule(struct pat_zone *zone, const struct rule *r
     struct rule_change *changes = pat_mem_alloc(PAT_MEM_OTHER, count * sizeof *changes);
     if (changes == NULL) return PAT_ERR_NO_MEMORY;
     const int first_year = year_of(last);
-    for (int i = 0; i < RULE_YEARS; i++) {
-        const int64_t start = rule_day(&rule->start, first_year + i) * DAY_SECONDS + rule->start.clock_seconds;
-        const int64_t end = rule_day(&rule->end, first_year + i) * DAY_SECONDS + rule->end.clock_seconds;
-        changes[i * 2] = (struct rule_change){start - rule->standard, rule->daylight, 1};
-        changes[i * 2 + 1] = (struct rule_change){end - rule->daylight, rule->standard, 0};
+    struct rule_change *change = changes;
+    for (int year = first_year; year < first_year + RULE_YEARS; year++) {
+        const int64_t start = rule_day(&rule->start, year) * DAY_SECONDS + rule->start.clock_seconds;
+        const int64_t end = rule_day(&rule->end, year) * DAY_SECONDS + rule->end.clock_seconds;
+        *change++ = (struct rule_change){start - rule->standard, rule->daylight, 1};
+        *change++ = (struct rule_change){end - rule->daylight, rule->standard, 0};
     }
     qsort(changes, count, sizeof *changes, rule_change_compare);
     for (size_t i = 0; i < count; i++) {
