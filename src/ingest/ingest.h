@@ -28,7 +28,7 @@ enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load
  * the batch is as it was. Fails: PAT_ERR_BAD_REQUEST naming row and field when a row is bad and the load did not ask to skip
  * such; PAT_ERR_NO_MEMORY. */
 enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_load *load, const struct pat_store *store,
-                                    bool alone, struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
+                                    bool alone, struct pat_error *error) PAT_MUST_CHECK;
 
 /* Bytes that applying may take at the most, for the reservation before the journal. */
 size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *store);

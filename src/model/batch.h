@@ -73,6 +73,8 @@ struct pat_batch_column {
     bool decimal; /* MONEY or AMOUNT still as pat_decimal: the digits of the row's currency are not known yet */
 };
 
+struct pat_rejects;
+
 struct pat_batch {
     enum pat_table_id table;
     uint32_t rows; /* rows taken; rejected ones are gone */
@@ -93,6 +95,7 @@ struct pat_batch {
     uint32_t errors;
     const struct pat_reject_count *reject;
     uint32_t rejects;
+    struct pat_rejects *judging; /* ingest's own, between prepare and validate */
 };
 
 /* The column of a field, or NULL when the batch does not have it. */

@@ -135,8 +135,8 @@ pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct p
     return row;
 }
 
-static struct pat_id_key id_key_of_row(const struct pat_store *store, const struct pat_table *table, pat_row row) {
-    int64_t word = pat_column_get(&table->column[0], row);
+struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id id, pat_row row) {
+    int64_t word = pat_column_get(&store->table[id].column[0], row);
     if (word >= 0) return (struct pat_id_key){.number = word};
     return (struct pat_id_key){-1, pat_heap_get(&store->heap, (uint64_t)~word)};
 }
@@ -144,7 +144,7 @@ static struct pat_id_key id_key_of_row(const struct pat_store *store, const stru
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id) {
     struct pat_table *table = &store->table[id];
     for (pat_row row = 0; row < table->rows; row++) {
-        struct pat_id_key key = id_key_of_row(store, table, row);
+        struct pat_id_key key = pat_table_key(store, id, row);
         if (pat_table_find_id(store, id, key) != PAT_ROW_NONE) return false;
         pat_index_add(&table->index, id_hash(store, key), row);
     }

@@ -88,6 +88,8 @@ struct pat_id_key {
     struct pat_text text;
 };
 
+/* The id of a row; a text is borrowed from the heap. */
+struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id table, pat_row row);
 /* Row of an id in customers, orders or refunds, or PAT_ROW_NONE. */
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* Adds a row with this id (not there yet) and nulls everywhere else. */

@@ -1,0 +1,107 @@
+/* The engine: one writer, its store, its data directory, and the views that questions are answered from.
+ *
+ *   load:   pat_engine_prepare (any thread) ─► pat_engine_submit ─► queue ─► validate ─► reserve ─► journal ─► apply ─► reply_cb
+ *   read:   pat_engine_view (pins) ─► pat_engine_answer (worker) ─► pat_engine_unview
+ *
+ * Starts no thread and knows no socket: persist's threads wake its owner through wake_cb, and the owner calls pat_engine_turn.
+ * Everything but pat_engine_prepare and pat_engine_answer is for the thread that opened the engine ("the loop"). */
+#ifndef PAT_ENGINE_ENGINE_H
+#define PAT_ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "model/request.h"
+#include "model/value.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pat_engine;
+struct pat_view;
+struct pat_kernels;
+
+struct pat_engine_options {
+    const char *data_dir;
+    const char *zone;          /* NULL: the directory's own, UTC for a new one */
+    const char *base_currency; /* NULL: the directory's own, USD for a new one */
+    const char *sync;          /* "always", "interval", "never" */
+    const char *cpu;           /* "auto", "scalar", "avx2", "avx512" */
+    uint64_t snapshot_every_ms;
+    const char *version;
+    void (*wake_cb)(void *context); /* any thread: call pat_engine_turn soon */
+    void *wake_context;
+};
+
+/* Opens the directory, recovers and checks what it holds. Fails naming file and offset, or both values when zone or currency
+ * differ from the directory's own. */
+enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine_options *options,
+                                struct pat_error *error) PAT_MUST_CHECK;
+/* Everything submitted must have been answered (pat_engine_idle), every view closed. With `snapshot` the state is saved first. */
+enum pat_status pat_engine_close(struct pat_engine **engine, bool snapshot, struct pat_error *error);
+
+/* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal, a
+ * snapshot that is due starts, finished ones are noted. Call after wake_cb, and at least once a second. */
+void pat_engine_turn(struct pat_engine *engine);
+/* Nothing waits for the disk. */
+bool pat_engine_idle(const struct pat_engine *engine);
+/* Something that a clean stop would lose since the last snapshot. */
+bool pat_engine_dirty(const struct pat_engine *engine);
+
+/* ---- writing ----------------------------------------------------------------------------------------------------------- */
+
+/* One write on its way; its memory belongs to the caller and lives until reply_cb. */
+struct pat_ticket {
+    const struct pat_request *request; /* load.* or rfm.map.save */
+    struct pat_batch *batch;           /* from pat_engine_prepare; NULL for maps */
+    struct pat_arena *arena;           /* the request's */
+    /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success. */
+    void (*reply_cb)(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error);
+    void *context;
+    /* the engine's own: */
+    struct pat_ticket *next;
+    uint64_t arrived_ns;
+    pat_lsn lsn;
+};
+
+/* Types the columns of a load. Thread: any. */
+enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_load *load, struct pat_arena *arena,
+                                   struct pat_batch **out, struct pat_error *error) PAT_MUST_CHECK;
+void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket);
+/* Batches waiting or under way: the network stops reading from loaders when there are many. */
+unsigned pat_engine_queued(const struct pat_engine *engine);
+
+/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+
+/* A pinned version shared by the questions that came at about the same time. */
+struct pat_pinned;
+
+/* A question being answered. */
+struct pat_inquiry {
+    const struct pat_request *request;
+    struct pat_arena *arena;
+    struct pat_pinned *pinned; /* set by pat_engine_pin */
+    pat_row row;               /* set by pat_engine_pin: customer, order */
+    pat_day today;             /* set by pat_engine_pin */
+    uint64_t started_ns;       /* set by pat_engine_pin */
+    const bool *cancelled;     /* set (relaxed) by anyone to stop; may be NULL */
+};
+
+/* Pins the newest published version for the question and resolves ids. PAT_ERR_MORE: min_lsn is not there yet; try again after
+ * a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY. */
+enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error)
+    PAT_MUST_CHECK;
+/* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena. */
+enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
+                                  struct pat_error *error) PAT_MUST_CHECK;
+void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
+
+/* Methods of the loop road: status, schema, load.state, snapshot.list, filter.parse. */
+enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
+                                struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Starts a snapshot; done_cb (loop thread) when it is safe on disk or failed. PAT_ERR_BUSY while one is being written. */
+enum pat_status pat_engine_snapshot(struct pat_engine *engine,
+                                    void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error),
+                                    void *context, struct pat_error *error) PAT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,138 @@
+#include "ingest/ingest_private.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the tables share ------------------------------------------------------------------------------------------------ */
+
+struct pat_id_key pat_apply__key(const struct pat_batch_column *column, uint32_t row) {
+    int64_t word = column->value[row];
+    if (word >= 0) return (struct pat_id_key){.number = word};
+    return (struct pat_id_key){-1, column->dict[~word]};
+}
+
+int64_t pat_apply__value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row) {
+    int64_t value = column->value[row];
+    const uint32_t *codes = apply->codes[column - apply->batch->column];
+    if (codes == NULL || value == PAT_NULL) return value;
+    return codes[value];
+}
+
+pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key) {
+    pat_row row = pat_table_find_id(apply->store, PAT_CUSTOMERS, key);
+    return row != PAT_ROW_NONE ? row : pat_table_add_id(apply->store, PAT_CUSTOMERS, key);
+}
+
+void pat_apply__touch(struct apply *apply, pat_row customer) {
+    if (apply->touched_count > 0 && apply->touched[apply->touched_count - 1] == customer) return;
+    if (apply->touched_count == apply->touched_capacity) {
+        size_t capacity = apply->touched_capacity == 0 ? 256 : apply->touched_capacity * 2;
+        pat_row *bigger = pat_mem_alloc_must(PAT_MEM_OTHER, capacity * sizeof *bigger);
+        if (apply->touched_count > 0) memcpy(bigger, apply->touched, apply->touched_count * sizeof *bigger);
+        pat_mem_free(PAT_MEM_OTHER, apply->touched);
+        apply->touched = bigger;
+        apply->touched_capacity = capacity;
+    }
+    apply->touched[apply->touched_count++] = customer;
+}
+
+void pat_apply__count(struct apply *apply, enum row_fate fate) {
+    switch (fate) {
+    case ROW_FRESH: apply->outcome->fresh++; return;
+    case ROW_UPDATED: apply->outcome->updated++; return;
+    case ROW_DUPLICATE: apply->outcome->duplicate++; return;
+    case ROW_STALE: apply->outcome->stale++; return;
+    }
+}
+
+bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
+                      const struct pat_table *table, unsigned version_column, pat_row stored) {
+    (void)apply;
+    if (version == NULL || version->value[row] == PAT_NULL) return false;
+    int64_t known = pat_table_get(table, version_column, stored);
+    return known != PAT_NULL && version->value[row] < known;
+}
+
+/* ---- dictionaries ------------------------------------------------------------------------------------------------------------ */
+
+/* The dictionary that a batch field's texts belong to, or NULL for fields without one. */
+static struct pat_dict *dict_of_field(struct pat_store *store, enum pat_table_id table, int field) {
+    if (table != PAT_LINES || field < PAT_LINE_COLUMNS) return store->table[table].dict[field];
+    struct pat_table *orders = &store->table[PAT_ORDERS];
+    switch (field) {
+    case PAT_LINE_OF_CURRENCY: return orders->dict[PAT_ORDER_CURRENCY];
+    case PAT_LINE_OF_COUNTRY: return orders->dict[PAT_ORDER_COUNTRY];
+    case PAT_LINE_OF_CHANNEL: return orders->dict[PAT_ORDER_CHANNEL];
+    default: return NULL;
+    }
+}
+
+static void codes_open(struct apply *apply) {
+    const struct pat_batch *batch = apply->batch;
+    apply->codes = pat_mem_alloc_must(PAT_MEM_OTHER, (batch->columns + 1) * sizeof *apply->codes);
+    for (uint32_t i = 0; i < batch->columns; i++) {
+        const struct pat_batch_column *column = &batch->column[i];
+        struct pat_dict *dict = dict_of_field(apply->store, batch->table, column->field);
+        if (dict == NULL) continue;
+        apply->codes[i] = pat_mem_alloc_must(PAT_MEM_OTHER, (column->dict_count + 1) * sizeof **apply->codes);
+        for (uint32_t d = 0; d < column->dict_count; d++) apply->codes[i][d] = pat_dict_add(dict, column->dict[d]);
+    }
+}
+
+static void codes_close(struct apply *apply) {
+    for (uint32_t i = 0; i < apply->batch->columns; i++) pat_mem_free(PAT_MEM_OTHER, apply->codes[i]);
+    pat_mem_free(PAT_MEM_OTHER, apply->codes);
+}
+
+/* ---- customers whose facts changed -------------------------------------------------------------------------------------------- */
+
+static int compare_rows(const void *a, const void *b) {
+    pat_row x = *(const pat_row *)a, y = *(const pat_row *)b;
+    return (x > y) - (x < y);
+}
+
+static void refresh_touched(struct apply *apply) {
+    if (apply->touched_count == 0) return;
+    qsort(apply->touched, apply->touched_count, sizeof *apply->touched, compare_rows);
+    for (size_t i = 0; i < apply->touched_count; i++) {
+        if (i > 0 && apply->touched[i] == apply->touched[i - 1]) continue;
+        pat_customer__refresh(apply->store, apply->touched[i]);
+    }
+    pat_mem_free(PAT_MEM_OTHER, apply->touched);
+}
+
+/* ---- doors --------------------------------------------------------------------------------------------------------------------- */
+
+size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *store) {
+    size_t text_bytes = 0;
+    for (uint32_t i = 0; i < batch->columns; i++) {
+        for (uint32_t d = 0; d < batch->column[i].dict_count; d++) text_bytes += batch->column[i].dict[d].length + 16;
+    }
+    size_t bytes = pat_store_bytes_for(store, batch->table, batch->rows, batch->rows, text_bytes);
+    if (batch->table != PAT_CUSTOMERS) bytes += pat_store_bytes_for(store, PAT_CUSTOMERS, batch->rows, batch->rows, 0);
+    if (batch->table == PAT_LINES || batch->table == PAT_REFUNDS) {
+        bytes += pat_store_bytes_for(store, PAT_ORDERS, batch->rows, batch->rows, 0);
+    }
+    return bytes;
+}
+
+void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
+                      struct pat_batch_outcome *outcome) {
+    PAT_ASSERT(lsn == store->lsn + 1);
+    *outcome = (struct pat_batch_outcome){.lsn = lsn, .rows = batch->rows_sent, .rejected = batch->rejected};
+    struct apply apply = {.store = store, .batch = batch, .outcome = outcome};
+    codes_open(&apply);
+    switch (batch->table) {
+    case PAT_CUSTOMERS: pat_apply__customers(&apply); break;
+    case PAT_ORDERS: pat_apply__orders(&apply); break;
+    case PAT_LINES: pat_apply__lines(&apply); break;
+    case PAT_REFUNDS: pat_apply__refunds(&apply); break;
+    case PAT_TABLES: break;
+    }
+    refresh_touched(&apply);
+    codes_close(&apply);
+    pat_producers_note(&store->producers, batch, outcome);
+    store->lsn = lsn;
+}

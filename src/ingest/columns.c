@@ -1,0 +1,213 @@
+#include "ingest/ingest_private.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+static bool is_texty(enum pat_type type) { return type == PAT_TYPE_TEXT || type == PAT_TYPE_SET; }
+static bool is_idlike(enum pat_type type) { return type == PAT_TYPE_ID || type == PAT_TYPE_REF; }
+
+/* Bytes per value of a bin column: days are i32, everything else 8 bytes. */
+static size_t bin_width(enum pat_type type) { return type == PAT_TYPE_DAY ? 4 : 8; }
+
+static size_t codes_width(uint32_t dict_count) { return dict_count <= 256 ? 1 : dict_count <= 65536 ? 2 : 4; }
+
+static int64_t rows_of_bin(const char *name, const struct pat_value *bin, size_t width, struct pat_error *error) {
+    if (bin->count % width == 0) return (int64_t)(bin->count / width);
+    (void)pat_error_set_at(error, PAT_ERR_BAD_REQUEST, name, -1, -1,
+                           "column \"%s\": a bin of %u bytes does not hold whole %zu-byte values", name, bin->count, width);
+    return -1;
+}
+
+static int64_t rows_of_map(const char *name, enum pat_type type, const struct pat_value *map, struct pat_error *error) {
+    const struct pat_value *bin = pat_value_get(map, "bin"), *nulls = pat_value_get(map, "nulls");
+    const struct pat_value *dict = pat_value_get(map, "dict"), *codes = pat_value_get(map, "codes");
+    if (map->count == 2 && dict != NULL && codes != NULL && dict->type == PAT_VALUE_ARRAY &&
+        codes->type == PAT_VALUE_BIN && (is_texty(type) || is_idlike(type))) {
+        return rows_of_bin(name, codes, codes_width(dict->count), error);
+    }
+    if (map->count == 2 && bin != NULL && nulls != NULL && bin->type == PAT_VALUE_BIN && nulls->type == PAT_VALUE_BIN &&
+        !is_texty(type)) {
+        int64_t rows = rows_of_bin(name, bin, bin_width(type), error);
+        if (rows < 0 || nulls->count == ((uint64_t)rows + 7) / 8) return rows;
+        (void)pat_error_set_at(error, PAT_ERR_BAD_REQUEST, name, -1, -1,
+                               "column \"%s\": nulls is %u bytes, %lld rows need %lld", name, nulls->count,
+                               (long long)rows, (long long)(rows + 7) / 8);
+        return -1;
+    }
+    (void)pat_error_set_at(error, PAT_ERR_BAD_REQUEST, name, -1, -1,
+                           "column \"%s\": a map must be {bin, nulls} with two bins%s", name,
+                           is_texty(type) || is_idlike(type) ? ", or {dict, codes} with an array and a bin" : "");
+    return -1;
+}
+
+int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_value *value, struct pat_error *error) {
+    if (value->type == PAT_VALUE_ARRAY) return value->count;
+    if (value->type == PAT_VALUE_BIN && !is_texty(type)) return rows_of_bin(name, value, bin_width(type), error);
+    if (value->type == PAT_VALUE_MAP) return rows_of_map(name, type, value, error);
+    (void)pat_error_set_at(error, PAT_ERR_BAD_REQUEST, name, -1, -1, "column \"%s\": expected an array%s, got %s", name,
+                           is_texty(type) ? " or {dict, codes}" : " or a bin", pat_value_type_name(value));
+    return -1;
+}
+
+/* ---- dictionaries of a batch column --------------------------------------------------------------------------------- */
+
+/* Texts of one column, each once: open addressing over the keyed hash, sized for the rows at the start. */
+struct text_set {
+    struct pat_text *text;
+    uint32_t count;
+    uint32_t *slot; /* index + 1 */
+    uint32_t mask;
+    const struct pat_hash_secret *secret;
+};
+
+static bool text_set_init(struct text_set *set, struct pat_arena *arena, uint32_t texts_max,
+                          const struct pat_hash_secret *secret) {
+    uint32_t capacity = 16;
+    while (capacity < texts_max * 2) capacity *= 2;
+    *set = (struct text_set){.mask = capacity - 1, .secret = secret};
+    set->text = pat_arena_array(arena, texts_max, sizeof *set->text);
+    set->slot = pat_arena_array(arena, capacity, sizeof *set->slot);
+    return set->text != NULL && set->slot != NULL;
+}
+
+static uint32_t text_set_add(struct text_set *set, struct pat_text text) {
+    uint32_t i = (uint32_t)pat_hash_keyed(set->secret, text.data, text.length) & set->mask;
+    while (set->slot[i] != 0) {
+        uint32_t known = set->slot[i] - 1;
+        if (pat_text_equal(set->text[known], text)) return known;
+        i = (i + 1) & set->mask;
+    }
+    set->text[set->count] = text;
+    set->slot[i] = ++set->count;
+    return set->count - 1;
+}
+
+/* The stored word of one text or id value; false when the row was rejected. */
+static bool word_of(const struct pat_convert *convert, struct text_set *set, uint32_t row, const struct pat_value *value,
+                    int64_t *out) {
+    *out = PAT_NULL;
+    if (value->type == PAT_VALUE_NIL) return true;
+    struct pat_text text;
+    if (is_texty(convert->field->type)) {
+        if (!pat_value__text(convert, row, value, &text)) return false;
+        if (text.data != NULL) *out = text_set_add(set, text);
+        return true;
+    }
+    int64_t number;
+    if (!pat_value__id(convert, row, value, &number, &text)) return false;
+    *out = number >= 0 ? number : ~(int64_t)text_set_add(set, text);
+    return true;
+}
+
+static enum pat_status convert_items(struct pat_batch_column *out, const struct pat_convert *convert,
+                                     const struct pat_hash_secret *secret, const struct pat_value *items, uint32_t rows) {
+    struct text_set set;
+    if (!text_set_init(&set, convert->arena, rows, secret)) return PAT_ERR_NO_MEMORY;
+    for (uint32_t row = 0; row < rows; row++) {
+        out->value[row] = PAT_NULL;
+        if (!convert->rejects->bad[row]) (void)word_of(convert, &set, row, &items[row], &out->value[row]);
+    }
+    out->dict = set.text;
+    out->dict_count = set.count;
+    return PAT_OK;
+}
+
+static uint32_t code_at(const unsigned char *codes, size_t width, uint32_t row) {
+    uint32_t code = 0;
+    memcpy(&code, codes + row * width, width);
+    return code;
+}
+
+/* {dict, codes}: each entry is converted where the first row uses it, so that a bad one is reported with a row. */
+static enum pat_status convert_dict(struct pat_batch_column *out, const struct pat_convert *convert,
+                                    const struct pat_hash_secret *secret, const struct pat_value *map, uint32_t rows) {
+    const struct pat_value *dict = pat_value_get(map, "dict"), *codes = pat_value_get(map, "codes");
+    size_t width = codes_width(dict->count);
+    struct text_set set;
+    int64_t *word = pat_arena_array(convert->arena, dict->count, sizeof *word);
+    uint8_t *known = pat_arena_array(convert->arena, dict->count, 1);
+    if (word == NULL || known == NULL || !text_set_init(&set, convert->arena, dict->count, secret)) return PAT_ERR_NO_MEMORY;
+    for (uint32_t row = 0; row < rows; row++) {
+        out->value[row] = PAT_NULL;
+        if (convert->rejects->bad[row]) continue;
+        uint32_t code = code_at(codes->as.bin, width, row);
+        if (code >= dict->count) {
+            pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_VALUE,
+                             "%s: code %u, the dict has %u entries", convert->name, code, dict->count);
+            continue;
+        }
+        if (known[code] == 0) known[code] = word_of(convert, &set, row, &dict->as.items[code], &word[code]) ? 1 : 2;
+        if (known[code] == 1) {
+            out->value[row] = word[code];
+        } else if (!convert->rejects->bad[row]) {
+            int64_t ignored; /* again, for this row's error */
+            (void)word_of(convert, &set, row, &dict->as.items[code], &ignored);
+        }
+    }
+    out->dict = set.text;
+    out->dict_count = set.count;
+    return PAT_OK;
+}
+
+/* ---- fixed-width bins ------------------------------------------------------------------------------------------------ */
+
+static int64_t bin_at(const unsigned char *bin, size_t width, uint32_t row) {
+    if (width == 4) {
+        int32_t narrow;
+        memcpy(&narrow, bin + (size_t)row * 4, 4);
+        return narrow;
+    }
+    int64_t wide;
+    memcpy(&wide, bin + (size_t)row * 8, 8);
+    return wide;
+}
+
+static void convert_bin(struct pat_batch_column *out, const struct pat_convert *convert, const struct pat_value *bin,
+                        const unsigned char *nulls, uint32_t rows) {
+    enum pat_type type = convert->field->type;
+    size_t width = bin_width(type);
+    for (uint32_t row = 0; row < rows; row++) {
+        out->value[row] = PAT_NULL;
+        if (convert->rejects->bad[row] || (nulls != NULL && (nulls[row / 8] >> (row % 8) & 1) != 0)) continue;
+        int64_t raw = bin_at(bin->as.bin, width, row);
+        if (is_idlike(type)) {
+            if (raw < 0) {
+                pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_ID,
+                                 "%s: ids of 2^63 and above are sent as text", convert->name);
+            } else {
+                out->value[row] = raw;
+            }
+        } else if (!pat_value__check(convert, row, raw, &out->value[row])) {
+            out->value[row] = PAT_NULL;
+        }
+    }
+}
+
+enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
+                                    const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
+                                    struct pat_error *error) {
+    enum pat_type type = convert->field->type;
+    out->value = pat_arena_array(convert->arena, rows, sizeof *out->value);
+    if (out->value == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batch");
+    /* Minor units and ready-made integers need no currency; decimals wait for theirs. */
+    out->decimal = type == PAT_TYPE_MONEY && !convert->minor && value->type == PAT_VALUE_ARRAY;
+    enum pat_status status = PAT_OK;
+    if (value->type == PAT_VALUE_BIN) {
+        convert_bin(out, convert, value, NULL, rows);
+    } else if (value->type == PAT_VALUE_MAP && pat_value_get(value, "bin") != NULL) {
+        convert_bin(out, convert, pat_value_get(value, "bin"), pat_value_get(value, "nulls")->as.bin, rows);
+    } else if (value->type == PAT_VALUE_MAP) {
+        status = convert_dict(out, convert, secret, value, rows);
+    } else if (is_texty(type) || is_idlike(type)) {
+        status = convert_items(out, convert, secret, value->as.items, rows);
+    } else {
+        for (uint32_t row = 0; row < rows; row++) {
+            out->value[row] = PAT_NULL;
+            if (convert->rejects->bad[row]) continue;
+            if (!pat_value__scalar(convert, row, &value->as.items[row], &out->value[row])) out->value[row] = PAT_NULL;
+        }
+    }
+    if (status != PAT_OK) return pat_error_set(error, status, "no memory for the batch");
+    return PAT_OK;
+}

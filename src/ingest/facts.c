@@ -1,0 +1,130 @@
+#include "ingest/ingest_private.h"
+
+#include "model/zone.h"
+
+/* ---- counters ---------------------------------------------------------------------------------------------------------- */
+
+static void fact_count(struct pat_store *store, int64_t day, int64_t base, int sign) {
+    if (sign > 0) {
+        pat_day_counts_add(&store->fact_days, (pat_day)day);
+    } else {
+        pat_day_counts_remove(&store->fact_days, (pat_day)day);
+    }
+    store->counts.newest_fact = store->fact_days.newest;
+    if (base == PAT_NULL) store->counts.unpriced += (uint64_t)(int64_t)sign;
+}
+
+static void order_account(struct pat_store *store, pat_row order, int sign) {
+    const struct pat_table *orders = &store->table[PAT_ORDERS];
+    if (!pat_order_counts(orders, order)) return;
+    store->counts.orders += (uint64_t)(int64_t)sign;
+    fact_count(store, pat_table_get(orders, PAT_ORDER_DAY, order), pat_table_get(orders, PAT_ORDER_BASE, order), sign);
+}
+
+static void refund_account(struct pat_store *store, pat_row refund, int sign) {
+    const struct pat_table *refunds = &store->table[PAT_REFUNDS];
+    if (pat_refund_counts(refunds, refund)) {
+        store->counts.refunds += (uint64_t)(int64_t)sign;
+        fact_count(store, pat_table_get(refunds, PAT_REFUND_DAY, refund), pat_table_get(refunds, PAT_REFUND_BASE, refund),
+                   sign);
+    } else if (pat_table_get(refunds, PAT_REFUND_DELETED, refund) != 1) {
+        store->counts.pending_refunds += (uint64_t)(int64_t)sign;
+    }
+}
+
+void pat_order__forget(struct pat_store *store, pat_row order) { order_account(store, order, -1); }
+void pat_order__remember(struct pat_store *store, pat_row order) { order_account(store, order, 1); }
+void pat_refund__forget(struct pat_store *store, pat_row refund) { refund_account(store, refund, -1); }
+void pat_refund__remember(struct pat_store *store, pat_row refund) { refund_account(store, refund, 1); }
+
+/* ---- derived columns ----------------------------------------------------------------------------------------------------- */
+
+void pat_order__derive(struct pat_store *store, pat_row order) {
+    struct pat_table *orders = &store->table[PAT_ORDERS];
+    pat_day day = pat_zone_day_at(store->zone, pat_table_get(orders, PAT_ORDER_TIME, order));
+    int64_t paid = pat_table_get(orders, PAT_ORDER_PAID, order);
+    int64_t paid_day = paid == PAT_NULL ? PAT_NULL : pat_zone_day_at(store->zone, paid);
+    pat_table_set(orders, PAT_ORDER_DAY, order, day);
+    pat_table_set(orders, PAT_ORDER_PAID_DAY, order, paid_day == day ? PAT_NULL : paid_day);
+    int64_t base = pat_store_to_base(store, PAT_ORDERS, PAT_ORDER_CURRENCY, pat_table_get(orders, PAT_ORDER_CURRENCY, order),
+                                     day, pat_table_get(orders, PAT_ORDER_AMOUNT, order));
+    pat_table_set(orders, PAT_ORDER_BASE, order, base);
+}
+
+void pat_refund__derive(struct pat_store *store, pat_row refund) {
+    struct pat_table *refunds = &store->table[PAT_REFUNDS];
+    pat_day day = pat_zone_day_at(store->zone, pat_table_get(refunds, PAT_REFUND_TIME, refund));
+    pat_table_set(refunds, PAT_REFUND_DAY, refund, day);
+    int64_t base =
+        pat_store_to_base(store, PAT_REFUNDS, PAT_REFUND_CURRENCY, pat_table_get(refunds, PAT_REFUND_CURRENCY, refund), day,
+                          pat_table_get(refunds, PAT_REFUND_AMOUNT, refund));
+    pat_table_set(refunds, PAT_REFUND_BASE, refund, base);
+}
+
+/* ---- chains -------------------------------------------------------------------------------------------------------------- */
+
+void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
+                     pat_row item) {
+    pat_table_set(items, next, item, pat_table_get(owners, head, owner));
+    pat_table_set(owners, head, owner, item);
+}
+
+void pat_chain__remove(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
+                       pat_row item) {
+    int64_t after = pat_table_get(items, next, item);
+    int64_t at = pat_table_get(owners, head, owner);
+    if (at == (int64_t)item) {
+        pat_table_set(owners, head, owner, after);
+    } else {
+        while (pat_table_get(items, next, (pat_row)at) != (int64_t)item) at = pat_table_get(items, next, (pat_row)at);
+        pat_table_set(items, next, (pat_row)at, after);
+    }
+    pat_table_set(items, next, item, PAT_NULL);
+}
+
+/* Moves a fact from its owner's chain to another's; touches both. */
+static void fact_give(struct apply *apply, enum pat_table_id facts, unsigned owner_column, unsigned head, unsigned next,
+                      pat_row fact, int64_t customer) {
+    struct pat_table *items = &apply->store->table[facts], *customers = &apply->store->table[PAT_CUSTOMERS];
+    int64_t before = pat_table_get(items, owner_column, fact);
+    if (before == customer) return;
+    if (before != PAT_NULL) {
+        pat_chain__remove(customers, head, (pat_row)before, items, next, fact);
+        pat_apply__touch(apply, (pat_row)before);
+    }
+    pat_table_set(items, owner_column, fact, customer);
+    if (customer == PAT_NULL) return;
+    pat_chain__push(customers, head, (pat_row)customer, items, next, fact);
+    pat_apply__touch(apply, (pat_row)customer);
+}
+
+void pat_order__give(struct apply *apply, pat_row order, int64_t customer) {
+    fact_give(apply, PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDER_NEXT, order, customer);
+}
+
+void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer) {
+    fact_give(apply, PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUND_NEXT, refund, customer);
+}
+
+void pat_order__lead_refunds(struct apply *apply, pat_row order) {
+    struct pat_table *orders = &apply->store->table[PAT_ORDERS], *refunds = &apply->store->table[PAT_REFUNDS];
+    int64_t customer = PAT_NULL;
+    if (pat_table_get(orders, PAT_ORDER_STATE, order) != PAT_ORDER_AWAITED) {
+        customer = pat_table_get(orders, PAT_ORDER_CUSTOMER, order);
+    }
+    int64_t refund = pat_table_get(orders, PAT_ORDER_REFUND_HEAD, order);
+    while (refund != PAT_NULL) {
+        pat_refund__forget(apply->store, (pat_row)refund);
+        pat_refund__give(apply, (pat_row)refund, customer);
+        pat_refund__remember(apply->store, (pat_row)refund);
+        refund = pat_table_get(refunds, PAT_REFUND_ORDER_NEXT, (pat_row)refund);
+    }
+}
+
+pat_row pat_order__find_or_add(struct pat_store *store, struct pat_id_key key) {
+    pat_row order = pat_table_find_id(store, PAT_ORDERS, key);
+    if (order != PAT_ROW_NONE) return order;
+    order = pat_table_add_id(store, PAT_ORDERS, key);
+    pat_table_set(&store->table[PAT_ORDERS], PAT_ORDER_STATE, order, PAT_ORDER_AWAITED);
+    return order;
+}

@@ -1,0 +1,129 @@
+/* Inside the ingest room only. */
+#ifndef PAT_INGEST_INGEST_PRIVATE_H
+#define PAT_INGEST_INGEST_PRIVATE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "ingest/ingest.h"
+#include "model/batch.h"
+#include "model/zone.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- rejects.c: which rows are bad, and why ---------------------------------------------------------------------- */
+
+/* Distinct (field, code) pairs a batch can have: fields of the widest table times codes would be more than anybody reads. */
+#define REJECT_REASONS_MAX 256u
+
+struct pat_rejects {
+    struct pat_arena *arena;
+    uint8_t *bad; /* [rows sent] 1 = rejected */
+    uint32_t rows, rejected;
+    struct pat_row_error *error; /* the first errors_max ones */
+    uint32_t errors, errors_max;
+    struct pat_reject_count *reason;
+    uint32_t reasons;
+};
+
+bool pat_rejects__init(struct pat_rejects *rejects, struct pat_arena *arena, uint32_t rows, uint32_t errors_max);
+/* Notes why `row` is bad; only a row's first reason counts. */
+void pat_rejects__add(struct pat_rejects *rejects, uint32_t row, const char *field, enum pat_reject code,
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- values.c: one value as it was sent -> int64 ----------------------------------------------------------------- */
+
+struct pat_convert {
+    const struct pat_field *field;
+    const char *name; /* as sent, e.g. "amount_minor" */
+    bool minor;       /* money in minor units */
+    const struct pat_zone *zone;
+    int64_t now_ms;
+    bool dated_fact;     /* a time that must not lie ahead of the clock */
+    bool currency_field; /* text that must be an ISO 4217 code */
+    struct pat_arena *arena;
+    struct pat_rejects *rejects;
+};
+
+/* Numbers, days, times, money, booleans. False when the row was rejected. nil gives PAT_NULL. */
+bool pat_value__scalar(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *out);
+/* An id: *number >= 0, or -1 and *text. */
+bool pat_value__id(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *number,
+                   struct pat_text *text);
+/* Dictionary text or set in its stored form; *text.data NULL for null. */
+bool pat_value__text(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
+                     struct pat_text *text);
+/* Range and meaning of an int64 that came ready-made in a bin. */
+bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t value, int64_t *out);
+
+/* ---- columns.c: one column as it was sent -> pat_batch_column ----------------------------------------------------- */
+
+/* Rows of a column in any of its forms, or -1 when its shape is wrong (*error says how). */
+int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_value *value, struct pat_error *error);
+enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
+                                    const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
+                                    struct pat_error *error);
+
+/* ---- apply ------------------------------------------------------------------------------------------------------- */
+
+/* One application of a batch. */
+struct apply {
+    struct pat_store *store;
+    const struct pat_batch *batch;
+    struct pat_batch_outcome *outcome;
+    uint32_t **codes;  /* [columns] dictionary code of each dict entry of the batch column, NULL where it has no codes */
+    pat_row *touched;  /* customers whose aggregates must be computed anew */
+    size_t touched_count, touched_capacity;
+};
+
+void pat_apply__customers(struct apply *apply);
+void pat_apply__orders(struct apply *apply);
+void pat_apply__lines(struct apply *apply);
+void pat_apply__refunds(struct apply *apply);
+
+/* Value of a batch column in a row, as the store holds it (dictionary codes, not refs or ids). */
+int64_t pat_apply__value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row);
+struct pat_id_key pat_apply__key(const struct pat_batch_column *column, uint32_t row);
+/* Customer row of an id, added when new. */
+pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key);
+void pat_apply__touch(struct apply *apply, pat_row customer);
+
+enum row_fate { ROW_FRESH, ROW_UPDATED, ROW_DUPLICATE, ROW_STALE };
+void pat_apply__count(struct apply *apply, enum row_fate fate);
+/* True when the row's version is lower than the stored one. */
+bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
+                      const struct pat_table *table, unsigned version_column, pat_row stored);
+
+/* ---- facts.c: keeping chains, counters and derived columns together ----------------------------------------------- */
+
+/* Before and after any change of an order or refund row: takes its share out of the counters, and puts it back. */
+void pat_order__forget(struct pat_store *store, pat_row order);
+void pat_order__remember(struct pat_store *store, pat_row order);
+void pat_refund__forget(struct pat_store *store, pat_row refund);
+void pat_refund__remember(struct pat_store *store, pat_row refund);
+/* DAY, PAID_DAY and BASE from TIME, PAID, AMOUNT, CURRENCY. */
+void pat_order__derive(struct pat_store *store, pat_row order);
+void pat_refund__derive(struct pat_store *store, pat_row refund);
+/* Makes `customer` (PAT_NULL: nobody) the owner, moving the row between the customers' chains and touching both. */
+void pat_order__give(struct apply *apply, pat_row order, int64_t customer);
+void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer);
+/* Lets the refunds that name `order` follow its customer; the ones that waited stop waiting. */
+void pat_order__lead_refunds(struct apply *apply, pat_row order);
+/* Withdraws the refund that stands for an order of negative lines, if there is one. */
+void pat_order__withdraw_refund(struct apply *apply, pat_row order);
+/* Order row of an id; a new one is AWAITED. */
+pat_row pat_order__find_or_add(struct pat_store *store, struct pat_id_key key);
+/* Removes `item` from the chain that starts at owners[head][owner] and goes on in items[next]. */
+void pat_chain__remove(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
+                       pat_row item);
+void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
+                     pat_row item);
+
+/* ---- aggregates.c: what is kept per customer ----------------------------------------------------------------------- */
+
+/* Recomputes the kept aggregates of a customer from its chains and updates the count of customers that exist. */
+void pat_customer__refresh(struct pat_store *store, pat_row customer);
+/* The same result for a customer that gained this one order and nothing else. False: call refresh instead. */
+bool pat_customer__gain_order(struct pat_store *store, pat_row customer, pat_row order);
+
+#endif

@@ -1,0 +1,351 @@
+#include "ingest/ingest_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A column as it was sent, matched to its field. */
+struct sent_column {
+    int field;
+    const struct pat_field *about;
+    const char *name; /* NUL-terminated, e.g. "amount_minor" */
+    bool minor;
+    const struct pat_value *value;
+};
+
+struct preparation {
+    const struct pat_load *load;
+    const struct pat_zone *zone;
+    const struct pat_hash_secret *secret;
+    int64_t now_ms;
+    struct pat_arena *arena;
+    struct pat_error *error;
+    struct pat_batch *batch;
+    struct sent_column *sent; /* sorted by field number */
+    uint32_t columns;
+};
+
+static enum pat_status no_memory(struct pat_error *error) {
+    return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to take in the batch");
+}
+
+/* ---- which columns there are ---------------------------------------------------------------------------------------- */
+
+/* "amount_minor" is "amount" in minor units, and likewise for every money field. */
+static int find_field(enum pat_table_id table, struct pat_text name, bool *minor) {
+    static const char suffix[] = "_minor";
+    size_t suffix_length = sizeof suffix - 1;
+    *minor = false;
+    int field = pat_field_find(table, name);
+    if (field >= 0 || name.length <= suffix_length) return field;
+    if (memcmp(name.data + name.length - suffix_length, suffix, suffix_length) != 0) return -1;
+    field = pat_field_find(table, (struct pat_text){name.data, name.length - suffix_length});
+    *minor = true;
+    return field >= 0 && pat_field_get(table, field)->type == PAT_TYPE_MONEY ? field : -1;
+}
+
+static enum pat_status unknown_field(const struct preparation *p, struct pat_text name) {
+    char shown[64];
+    const char *nearest = pat_field_nearest(p->load->table, name);
+    (void)pat_text_printable(name, shown, sizeof shown);
+    return pat_error_set_at(p->error, PAT_ERR_UNKNOWN_FIELD, shown, -1, -1, "load.%s has no field \"%s\"%s%s%s",
+                            pat_schema[p->load->table].name, shown, nearest != NULL ? ", did you mean \"" : "",
+                            nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+}
+
+static int compare_sent(const void *a, const void *b) {
+    return ((const struct sent_column *)a)->field - ((const struct sent_column *)b)->field;
+}
+
+static enum pat_status match_columns(struct preparation *p) {
+    const struct pat_value *columns = p->load->columns;
+    p->sent = pat_arena_array(p->arena, columns->count, sizeof *p->sent);
+    if (p->sent == NULL) return no_memory(p->error);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const struct pat_member *member = &columns->as.members[i];
+        struct sent_column *sent = &p->sent[p->columns++];
+        sent->field = find_field(p->load->table, member->key, &sent->minor);
+        if (sent->field < 0) return unknown_field(p, member->key);
+        sent->about = pat_field_get(p->load->table, sent->field);
+        sent->name = pat_arena_text(p->arena, member->key).data;
+        sent->value = &member->value;
+        if (sent->name == NULL) return no_memory(p->error);
+    }
+    qsort(p->sent, p->columns, sizeof *p->sent, compare_sent);
+    for (uint32_t i = 1; i < p->columns; i++) {
+        if (p->sent[i].field != p->sent[i - 1].field) continue;
+        return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, p->sent[i].name, -1, -1,
+                                "columns \"%s\" and \"%s\" say the same thing: send one of them", p->sent[i - 1].name,
+                                p->sent[i].name);
+    }
+    return PAT_OK;
+}
+
+static bool has_identity(const struct preparation *p) { return p->columns > 0 && p->sent[0].field == 0; }
+_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 && PAT_LINE_ORDER == 0,
+               "the first field of every table identifies its rows");
+
+static enum pat_status measure_columns(struct preparation *p) {
+    if (!has_identity(p)) {
+        const char *name = pat_schema[p->load->table].field[0].name;
+        return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
+                                "load.%s needs the column \"%s\": it says which row is meant",
+                                pat_schema[p->load->table].name, name);
+    }
+    int64_t rows = -1;
+    for (uint32_t i = 0; i < p->columns; i++) {
+        const struct sent_column *sent = &p->sent[i];
+        if (sent->about->type == PAT_TYPE_MONEY && !sent->minor && sent->value->type != PAT_VALUE_ARRAY) {
+            return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, sent->name, -1, -1,
+                                    "column \"%s\": fixed-width money is minor units: send it as \"%s_minor\"", sent->name,
+                                    sent->name);
+        }
+        int64_t here = pat_column__rows(sent->name, sent->about->type, sent->value, p->error);
+        if (here < 0) return PAT_ERR_BAD_REQUEST;
+        if (rows >= 0 && here != rows) {
+            return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, sent->name, -1, -1,
+                                    "column \"%s\" has %lld rows, \"%s\" has %lld: all columns must be equally long",
+                                    sent->name, (long long)here, p->sent[0].name, (long long)rows);
+        }
+        rows = here;
+    }
+    if (rows > (int64_t)PAT_BATCH_ROWS_MAX) {
+        return pat_error_set(p->error, PAT_ERR_TOO_LARGE, "a batch of %lld rows: send at most %u at a time",
+                             (long long)rows, PAT_BATCH_ROWS_MAX);
+    }
+    p->batch->rows = (uint32_t)rows;
+    p->batch->rows_sent = (uint32_t)rows;
+    return PAT_OK;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------------- */
+
+static bool is_required(enum pat_table_id table, const struct sent_column *sent) {
+    return sent->about->required || (table == PAT_LINES && (sent->field == PAT_LINE_OF_CUSTOMER ||
+                                                            sent->field == PAT_LINE_OF_TIME ||
+                                                            sent->field == PAT_LINE_OF_CURRENCY));
+}
+
+static bool value_is_nil(const struct pat_value *value, uint32_t row) {
+    if (value->type == PAT_VALUE_ARRAY) {
+        const struct pat_value *item = &value->as.items[row];
+        return item->type == PAT_VALUE_NIL || (item->type == PAT_VALUE_TEXT && item->count == 0);
+    }
+    if (value->type != PAT_VALUE_MAP) return false;
+    const struct pat_value *nulls = pat_value_get(value, "nulls");
+    return nulls != NULL && (nulls->as.bin[row / 8] >> (row % 8) & 1) != 0;
+}
+
+/* A required field may be absent from a patch, but never empty. Looked at before any value, so that a row without a customer is
+ * told so whatever else is wrong with it. */
+static void reject_missing(const struct preparation *p, struct pat_rejects *rejects) {
+    for (uint32_t i = 0; i < p->columns; i++) {
+        const struct sent_column *sent = &p->sent[i];
+        if (!is_required(p->load->table, sent)) continue;
+        for (uint32_t row = 0; row < p->batch->rows; row++) {
+            if (!value_is_nil(sent->value, row)) continue;
+            pat_rejects__add(rejects, row, sent->name, PAT_REJECT_MISSING, "%s is required and empty here", sent->name);
+        }
+    }
+}
+
+static bool is_dated_fact(enum pat_table_id table, int field) {
+    return (table == PAT_ORDERS && field == PAT_ORDER_TIME) || (table == PAT_REFUNDS && field == PAT_REFUND_TIME) ||
+           (table == PAT_LINES && field == PAT_LINE_OF_TIME);
+}
+
+static bool is_currency(enum pat_table_id table, int field) {
+    return (table == PAT_CUSTOMERS && field == PAT_CUSTOMER_CURRENCY) ||
+           (table == PAT_ORDERS && field == PAT_ORDER_CURRENCY) || (table == PAT_REFUNDS && field == PAT_REFUND_CURRENCY) ||
+           (table == PAT_LINES && field == PAT_LINE_OF_CURRENCY);
+}
+
+static enum pat_status convert_columns(struct preparation *p, struct pat_rejects *rejects) {
+    struct pat_batch *batch = p->batch;
+    /* One more than was sent: lines get numbers when they have none. */
+    batch->column = pat_arena_array(p->arena, p->columns + 1, sizeof *batch->column);
+    if (batch->column == NULL) return no_memory(p->error);
+    for (uint32_t i = 0; i < p->columns; i++) {
+        const struct sent_column *sent = &p->sent[i];
+        struct pat_convert convert = {
+            .field = sent->about,
+            .name = sent->name,
+            .minor = sent->minor,
+            .zone = p->zone,
+            .now_ms = p->now_ms,
+            .dated_fact = is_dated_fact(batch->table, sent->field),
+            .currency_field = is_currency(batch->table, sent->field),
+            .arena = p->arena,
+            .rejects = rejects,
+        };
+        struct pat_batch_column *column = &batch->column[batch->columns++];
+        column->field = sent->field;
+        PAT_TRY(pat_column__convert(column, &convert, p->secret, sent->value, batch->rows, p->error));
+    }
+    return PAT_OK;
+}
+
+/* ---- rules for single values ------------------------------------------------------------------------------------------ */
+
+/* What a field's numbers must be, beyond their type. Sign rules work on decimals and minor units alike. */
+struct sign_rule {
+    enum pat_table_id table;
+    int field;
+    int64_t least;      /* of the sign: 1 above zero, 0 not below it, and for the line number itself */
+    bool zero_only;     /* only zero is refused */
+    enum pat_reject code;
+    const char *advice;
+};
+
+static const struct sign_rule sign_rules[] = {
+    {PAT_ORDERS, PAT_ORDER_AMOUNT, 0, false, PAT_REJECT_BAD_MONEY, "is below zero: what goes back to a buyer is a refund (load.refunds)"},
+    {PAT_REFUNDS, PAT_REFUND_AMOUNT, 1, false, PAT_REJECT_BAD_MONEY, "must be above zero: refunds are positive"},
+    {PAT_LINES, PAT_LINE_PRICE, 1, false, PAT_REJECT_BAD_MONEY, "must be above zero: lines that go back have a negative quantity"},
+    {PAT_LINES, PAT_LINE_QUANTITY, 0, true, PAT_REJECT_BAD_VALUE, "must not be zero"},
+    {PAT_LINES, PAT_LINE_NUMBER, 1, false, PAT_REJECT_BAD_VALUE, "must be 1 or more"},
+};
+
+static void apply_sign_rule(const struct pat_batch *batch, const struct sign_rule *rule, struct pat_rejects *rejects) {
+    const struct pat_batch_column *column = pat_batch_find(batch, rule->field);
+    if (column == NULL) return;
+    const char *name = pat_field_get(batch->table, rule->field)->name;
+    for (uint32_t row = 0; row < batch->rows; row++) {
+        int64_t value = column->value[row];
+        if (rejects->bad[row] || value == PAT_NULL) continue;
+        int64_t sign = (value > 0) - (value < 0); /* a packed decimal has the sign of its number */
+        if (rule->zero_only ? sign != 0 : sign >= rule->least) continue;
+        pat_rejects__add(rejects, row, name, rule->code, "%s %s", name, rule->advice);
+    }
+}
+
+static void apply_sign_rules(const struct pat_batch *batch, struct pat_rejects *rejects) {
+    for (size_t i = 0; i < sizeof sign_rules / sizeof sign_rules[0]; i++) {
+        if (sign_rules[i].table == batch->table) apply_sign_rule(batch, &sign_rules[i], rejects);
+    }
+}
+
+/* ---- line numbers ----------------------------------------------------------------------------------------------------- */
+
+struct line_place {
+    int64_t order; /* word of the order column: equal for equal ids of one batch */
+    uint32_t row;
+};
+
+static int compare_places(const void *a, const void *b) {
+    const struct line_place *x = a, *y = b;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
+    return x->row < y->row ? -1 : 1;
+}
+
+/* Lines without numbers are numbered by position within their order, rejected rows included, so that mending one bad row later
+ * does not renumber its neighbours. Appended lines are numbered when they are applied. */
+static enum pat_status number_lines(struct preparation *p) {
+    struct pat_batch *batch = p->batch;
+    if (batch->table != PAT_LINES || batch->append || pat_batch_find(batch, PAT_LINE_NUMBER) != NULL) return PAT_OK;
+    const struct pat_batch_column *orders = pat_batch_find(batch, PAT_LINE_ORDER);
+    struct line_place *place = pat_arena_array(p->arena, batch->rows, sizeof *place);
+    int64_t *number = pat_arena_array(p->arena, batch->rows, sizeof *number);
+    if (place == NULL || number == NULL) return no_memory(p->error);
+    for (uint32_t row = 0; row < batch->rows; row++) place[row] = (struct line_place){orders->value[row], row};
+    qsort(place, batch->rows, sizeof *place, compare_places);
+    int64_t position = 0;
+    for (uint32_t i = 0; i < batch->rows; i++) {
+        position = i > 0 && place[i].order == place[i - 1].order ? position + 1 : 1;
+        number[place[i].row] = position;
+    }
+    batch->column[batch->columns++] = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .value = number};
+    return PAT_OK;
+}
+
+/* ---- digest ----------------------------------------------------------------------------------------------------------- */
+
+struct hasher {
+    struct pat_digest digest;
+    size_t used;
+    unsigned char pending[4096];
+};
+
+static void hasher_flush(struct hasher *hasher) {
+    hasher->digest = pat_digest_chain(hasher->digest, hasher->pending, hasher->used);
+    hasher->used = 0;
+}
+
+static void hasher_add(struct hasher *hasher, const void *data, size_t bytes) {
+    if (bytes > sizeof hasher->pending - hasher->used) hasher_flush(hasher);
+    if (bytes > sizeof hasher->pending) {
+        hasher->digest = pat_digest_chain(hasher->digest, data, bytes);
+        return;
+    }
+    if (bytes > 0) memcpy(hasher->pending + hasher->used, data, bytes);
+    hasher->used += bytes;
+}
+
+static void hasher_add_value(struct hasher *hasher, const struct pat_value *value) {
+    hasher_add(hasher, &value->type, sizeof value->type);
+    switch (value->type) {
+    case PAT_VALUE_NIL: return;
+    case PAT_VALUE_BOOL: hasher_add(hasher, &value->as.boolean, sizeof value->as.boolean); return;
+    case PAT_VALUE_INT:
+    case PAT_VALUE_UINT:
+    case PAT_VALUE_FLOAT: hasher_add(hasher, &value->as.integer, sizeof value->as.integer); return;
+    default: hasher_add(hasher, &value->count, sizeof value->count);
+    }
+    if (value->type == PAT_VALUE_TEXT || value->type == PAT_VALUE_BIN) {
+        hasher_add(hasher, value->as.bin, value->count);
+    } else if (value->type == PAT_VALUE_ARRAY) {
+        for (uint32_t i = 0; i < value->count; i++) hasher_add_value(hasher, &value->as.items[i]);
+    } else {
+        for (uint32_t i = 0; i < value->count; i++) {
+            hasher_add(hasher, value->as.members[i].key.data, value->as.members[i].key.length);
+            hasher_add_value(hasher, &value->as.members[i].value);
+        }
+    }
+}
+
+/* Of the content: the same rows give the same digest whatever the order of columns on the wire. */
+static struct pat_digest digest_of(const struct preparation *p) {
+    struct hasher hasher = {.used = 0};
+    unsigned char modes[] = {(unsigned char)p->load->table, p->load->append, p->load->skip_bad};
+    hasher_add(&hasher, modes, sizeof modes);
+    for (uint32_t i = 0; i < p->columns; i++) {
+        hasher_add(&hasher, p->sent[i].name, strlen(p->sent[i].name) + 1);
+        hasher_add_value(&hasher, p->sent[i].value);
+    }
+    hasher_flush(&hasher);
+    return hasher.digest;
+}
+
+/* ---- door ------------------------------------------------------------------------------------------------------------- */
+
+enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load *load, const struct pat_zone *zone,
+                                   const struct pat_hash_secret *secret, int64_t now_ms, struct pat_arena *arena,
+                                   struct pat_error *error) {
+    struct pat_batch *batch = pat_arena_alloc(arena, sizeof *batch);
+    struct pat_rejects *rejects = pat_arena_alloc(arena, sizeof *rejects);
+    if (batch == NULL || rejects == NULL) return no_memory(error);
+    *batch = (struct pat_batch){.table = load->table,
+                                .append = load->append,
+                                .now_ms = now_ms,
+                                .producer = load->producer,
+                                .seq = load->seq,
+                                .meta = load->meta,
+                                .judging = rejects};
+    struct preparation p = {.load = load,
+                            .zone = zone,
+                            .secret = secret,
+                            .now_ms = now_ms,
+                            .arena = arena,
+                            .error = error,
+                            .batch = batch};
+    PAT_TRY(match_columns(&p));
+    PAT_TRY(measure_columns(&p));
+    /* A refused batch names at least one row. */
+    uint32_t errors_max = load->errors_max > 0 ? load->errors_max : 1;
+    if (!pat_rejects__init(rejects, arena, batch->rows, errors_max)) return no_memory(error);
+    reject_missing(&p, rejects);
+    PAT_TRY(convert_columns(&p, rejects));
+    PAT_TRY(number_lines(&p));
+    apply_sign_rules(batch, rejects);
+    batch->digest = digest_of(&p);
+    *out = batch;
+    return PAT_OK;
+}

@@ -1,0 +1,254 @@
+#include "ingest/ingest_private.h"
+
+#include "model/currency.h"
+#include "model/decimal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct judgement {
+    struct pat_batch *batch;
+    const struct pat_store *store;
+    struct pat_rejects *rejects;
+};
+
+/* ---- what a batch leans on --------------------------------------------------------------------------------------------- */
+
+static const int order_required[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_TIME, PAT_ORDER_AMOUNT, PAT_ORDER_CURRENCY, -1};
+static const int refund_required[] = {PAT_REFUND_TIME, PAT_REFUND_AMOUNT, PAT_REFUND_CURRENCY, -1};
+static const int line_required[] = {PAT_LINE_PRODUCT, PAT_LINE_QUANTITY, PAT_LINE_PRICE, -1};
+static const int line_order_required[] = {PAT_LINE_OF_CUSTOMER, PAT_LINE_OF_TIME, PAT_LINE_OF_CURRENCY, -1};
+
+/* The first of these fields that the batch does not have, or -1. */
+static int first_absent(const struct pat_batch *batch, const int *fields) {
+    for (; *fields >= 0; fields++) {
+        if (pat_batch_find(batch, *fields) == NULL) return *fields;
+    }
+    return -1;
+}
+
+/* A refund must name an order or a customer. */
+static bool refund_names_someone(const struct pat_batch *batch, uint32_t row) {
+    const struct pat_batch_column *order = pat_batch_find(batch, PAT_REFUND_ORDER);
+    const struct pat_batch_column *customer = pat_batch_find(batch, PAT_REFUND_CUSTOMER);
+    return (order != NULL && order->value[row] != PAT_NULL) || (customer != NULL && customer->value[row] != PAT_NULL);
+}
+
+/* True when every row could stand as a new one: then it does not matter what the store knows. */
+static bool stands_alone(const struct pat_batch *batch) {
+    switch (batch->table) {
+    case PAT_CUSTOMERS: return true;
+    case PAT_ORDERS: return first_absent(batch, order_required) < 0;
+    case PAT_LINES:
+        return first_absent(batch, line_required) < 0 && first_absent(batch, line_order_required) < 0;
+    case PAT_REFUNDS:
+        if (first_absent(batch, refund_required) >= 0) return false;
+        for (uint32_t row = 0; row < batch->rows; row++) {
+            if (!refund_names_someone(batch, row)) return false;
+        }
+        return true;
+    case PAT_TABLES: break;
+    }
+    return false;
+}
+
+/* ---- rows that must be known -------------------------------------------------------------------------------------------- */
+
+static void reject_absent(const struct judgement *j, uint32_t row, int field) {
+    const char *name = pat_field_get(j->batch->table, field)->name;
+    pat_rejects__add(j->rejects, row, name, PAT_REJECT_MISSING, "%s is not known yet, so \"%s\" is required",
+                     pat_schema[j->batch->table].singular, name);
+}
+
+/* Row of the batch's id column in the store when it is a row that was loaded, else PAT_ROW_NONE. */
+static pat_row known_order(const struct judgement *j, const struct pat_batch_column *ids, uint32_t row) {
+    pat_row order = pat_table_find_id(j->store, PAT_ORDERS, pat_apply__key(ids, row));
+    if (order == PAT_ROW_NONE) return PAT_ROW_NONE;
+    int64_t state = pat_table_get(&j->store->table[PAT_ORDERS], PAT_ORDER_STATE, order);
+    return state == PAT_ORDER_AWAITED ? PAT_ROW_NONE : order;
+}
+
+static void judge_orders(const struct judgement *j) {
+    int absent = first_absent(j->batch, order_required);
+    if (absent < 0) return;
+    const struct pat_batch_column *ids = pat_batch_find(j->batch, PAT_ORDER_ID);
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row] || known_order(j, ids, row) != PAT_ROW_NONE) continue;
+        reject_absent(j, row, absent);
+    }
+}
+
+/* A patch that clears what a refund belongs to leaves nobody to count it for. */
+static bool refund_stays_named(const struct judgement *j, uint32_t row, pat_row refund) {
+    if (refund_names_someone(j->batch, row)) return true;
+    const struct pat_table *refunds = &j->store->table[PAT_REFUNDS];
+    bool order_cleared = pat_batch_find(j->batch, PAT_REFUND_ORDER) != NULL;
+    bool customer_cleared = pat_batch_find(j->batch, PAT_REFUND_CUSTOMER) != NULL;
+    bool has_order = pat_table_get(refunds, PAT_REFUND_ORDER, refund) != PAT_NULL;
+    bool has_customer = pat_table_get(refunds, PAT_REFUND_CUSTOMER, refund) != PAT_NULL;
+    if (has_order) return !order_cleared || (has_customer && !customer_cleared);
+    return has_customer && !customer_cleared;
+}
+
+static void judge_refunds(const struct judgement *j) {
+    int absent = first_absent(j->batch, refund_required);
+    const struct pat_batch_column *ids = pat_batch_find(j->batch, PAT_REFUND_ID);
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row]) continue;
+        if (absent < 0 && refund_names_someone(j->batch, row)) continue;
+        pat_row refund = pat_table_find_id(j->store, PAT_REFUNDS, pat_apply__key(ids, row));
+        if (refund == PAT_ROW_NONE && absent >= 0) {
+            reject_absent(j, row, absent);
+        } else if (refund == PAT_ROW_NONE || !refund_stays_named(j, row, refund)) {
+            pat_rejects__add(j->rejects, row, "order", PAT_REJECT_MISSING, "a refund needs its order or its customer");
+        }
+    }
+}
+
+static bool line_known(const struct pat_store *store, pat_row order, int64_t number) {
+    const struct pat_table *lines = &store->table[PAT_LINES];
+    int64_t line = pat_table_get(&store->table[PAT_ORDERS], PAT_ORDER_LINE_HEAD, order);
+    while (line != PAT_NULL && pat_table_get(lines, PAT_LINE_NUMBER, (pat_row)line) != number) {
+        line = pat_table_get(lines, PAT_LINE_NEXT, (pat_row)line);
+    }
+    return line != PAT_NULL;
+}
+
+static void judge_lines(const struct judgement *j) {
+    int absent = first_absent(j->batch, line_required), order_absent = first_absent(j->batch, line_order_required);
+    if (absent < 0 && order_absent < 0) return;
+    const struct pat_batch_column *ids = pat_batch_find(j->batch, PAT_LINE_ORDER);
+    const struct pat_batch_column *numbers = pat_batch_find(j->batch, PAT_LINE_NUMBER);
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row]) continue;
+        pat_row order = known_order(j, ids, row);
+        if (order == PAT_ROW_NONE && order_absent >= 0) {
+            const char *name = pat_field_get(PAT_LINES, order_absent)->name;
+            pat_rejects__add(j->rejects, row, name, PAT_REJECT_MISSING, "the order is not known yet, so \"%s\" is required",
+                             name);
+        } else if (absent >= 0 && (order == PAT_ROW_NONE || numbers == NULL ||
+                                   !line_known(j->store, order, numbers->value[row]))) {
+            reject_absent(j, row, absent);
+        }
+    }
+}
+
+/* ---- money: decimals become minor units ---------------------------------------------------------------------------------- */
+
+struct money_context {
+    int currency_field;         /* of the batch */
+    unsigned stored_currency;   /* column of `stored_table` */
+    enum pat_table_id stored_table;
+};
+
+static struct money_context money_context_of(enum pat_table_id table) {
+    switch (table) {
+    case PAT_ORDERS: return (struct money_context){PAT_ORDER_CURRENCY, PAT_ORDER_CURRENCY, PAT_ORDERS};
+    case PAT_REFUNDS: return (struct money_context){PAT_REFUND_CURRENCY, PAT_REFUND_CURRENCY, PAT_REFUNDS};
+    default: return (struct money_context){PAT_LINE_OF_CURRENCY, PAT_ORDER_CURRENCY, PAT_ORDERS};
+    }
+}
+
+/* Index into pat_currencies of the row's currency: its own, else the stored one; -1 when neither is there. */
+static int currency_of_row(const struct judgement *j, const struct money_context *money, uint32_t row) {
+    const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
+    if (own != NULL) return own->value[row] == PAT_NULL ? -1 : pat_currency_find(own->dict[own->value[row]]);
+    const struct pat_batch_column *ids = pat_batch_find(j->batch, 0);
+    pat_row stored = pat_table_find_id(j->store, money->stored_table, pat_apply__key(ids, row));
+    if (stored == PAT_ROW_NONE) return -1;
+    const struct pat_table *table = &j->store->table[money->stored_table];
+    int64_t code = pat_table_get(table, money->stored_currency, stored);
+    return code == PAT_NULL ? -1 : pat_currency_find(pat_dict_text(table->dict[money->stored_currency], (uint32_t)code));
+}
+
+static void settle_money(const struct judgement *j, const struct money_context *money, struct pat_batch_column *column) {
+    const char *name = pat_field_get(j->batch->table, column->field)->name;
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row] || column->value[row] == PAT_NULL) continue;
+        int currency = currency_of_row(j, money, row);
+        if (currency < 0) {
+            pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_MISSING, "currency is required beside %s", name);
+            continue;
+        }
+        pat_decimal decimal = column->value[row];
+        char shown[24];
+        if (pat_decimal_to_minor(decimal, pat_currencies[currency].digits, &column->value[row])) continue;
+        column->value[row] = PAT_NULL;
+        pat_decimal_print(decimal, shown);
+        pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name,
+                         shown, pat_currencies[currency].code, pat_currencies[currency].digits);
+    }
+    column->decimal = false;
+}
+
+/* A currency that changes its digits under an amount that stays would change the amount a hundredfold. */
+static void judge_currency_change(const struct judgement *j, const struct money_context *money, int amount_field) {
+    const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
+    if (j->batch->table == PAT_LINES || own == NULL || pat_batch_find(j->batch, amount_field) != NULL) return;
+    const struct pat_table *table = &j->store->table[money->stored_table];
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row] || own->value[row] == PAT_NULL) continue;
+        pat_row stored = pat_table_find_id(j->store, money->stored_table, pat_apply__key(pat_batch_find(j->batch, 0), row));
+        if (stored == PAT_ROW_NONE) continue;
+        int64_t code = pat_table_get(table, money->stored_currency, stored);
+        if (code == PAT_NULL) continue;
+        unsigned before = pat_store_currency_digits(j->store, money->stored_table, money->stored_currency, code);
+        unsigned after = pat_currencies[pat_currency_find(own->dict[own->value[row]])].digits;
+        if (before == after) continue;
+        pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
+                         "the new currency has %u digits, the old one %u: send the amount with it", after, before);
+    }
+}
+
+static void judge_money(const struct judgement *j) {
+    if (j->batch->table == PAT_CUSTOMERS) return;
+    struct money_context money = money_context_of(j->batch->table);
+    judge_currency_change(j, &money, j->batch->table == PAT_ORDERS ? (int)PAT_ORDER_AMOUNT : (int)PAT_REFUND_AMOUNT);
+    for (uint32_t i = 0; i < j->batch->columns; i++) {
+        if (j->batch->column[i].decimal) settle_money(j, &money, &j->batch->column[i]);
+    }
+}
+
+/* ---- the verdict ---------------------------------------------------------------------------------------------------------- */
+
+static int compare_errors(const void *a, const void *b) {
+    uint32_t x = ((const struct pat_row_error *)a)->row, y = ((const struct pat_row_error *)b)->row;
+    return (x > y) - (x < y);
+}
+
+static void drop_bad_rows(struct pat_batch *batch, const struct pat_rejects *rejects) {
+    for (uint32_t i = 0; i < batch->columns && rejects->rejected > 0; i++) {
+        int64_t *value = batch->column[i].value;
+        uint32_t kept = 0;
+        for (uint32_t row = 0; row < batch->rows_sent; row++) {
+            if (!rejects->bad[row]) value[kept++] = value[row];
+        }
+    }
+    batch->rows = batch->rows_sent - rejects->rejected;
+}
+
+enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_load *load, const struct pat_store *store,
+                                    bool alone, struct pat_error *error) {
+    struct judgement j = {batch, store, batch->judging};
+    if (!alone && !stands_alone(batch)) return PAT_ERR_MORE;
+    if (batch->table == PAT_ORDERS) judge_orders(&j);
+    if (batch->table == PAT_REFUNDS) judge_refunds(&j);
+    if (batch->table == PAT_LINES) judge_lines(&j);
+    judge_money(&j);
+    struct pat_rejects *rejects = batch->judging;
+    qsort(rejects->error, rejects->errors, sizeof *rejects->error, compare_errors);
+    if (rejects->rejected > 0 && !load->skip_bad) {
+        const struct pat_row_error *first = &rejects->error[0];
+        return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, first->field, first->row, -1,
+                                "row %u: %s (%u of %u rows are bad; nothing was taken)", first->row, first->message.data,
+                                rejects->rejected, batch->rows_sent);
+    }
+    drop_bad_rows(batch, rejects);
+    batch->rejected = rejects->rejected;
+    batch->error = rejects->error;
+    batch->errors = rejects->errors < load->errors_max ? rejects->errors : load->errors_max;
+    batch->reject = rejects->reason;
+    batch->rejects = rejects->reasons;
+    batch->judging = NULL;
+    return PAT_OK;
+}
