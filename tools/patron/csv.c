@@ -1,0 +1,237 @@
+#include "csv.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define WINDOW_BYTES ((size_t)4 << 20)
+_Static_assert(WINDOW_BYTES > PAT_CSV_RECORD_BYTES_MAX, "a record must fit the window");
+
+enum pat_status pat_csv_init(struct pat_csv *csv, struct pat_input *input, char delimiter, struct pat_error *error) {
+    *csv = (struct pat_csv){.input = input, .delimiter = delimiter, .line = 1, .capacity = WINDOW_BYTES};
+    pat_buf_init(&csv->scratch, PAT_MEM_OTHER);
+    csv->cell_capacity = PAT_CSV_CELLS_MAX;
+    csv->window = pat_mem_alloc(PAT_MEM_OTHER, WINDOW_BYTES);
+    csv->cell = pat_mem_alloc(PAT_MEM_OTHER, csv->cell_capacity * sizeof *csv->cell);
+    csv->doubled = pat_mem_alloc(PAT_MEM_OTHER, csv->cell_capacity * sizeof *csv->doubled);
+    if (csv->window != NULL && csv->cell != NULL && csv->doubled != NULL) return PAT_OK;
+    pat_csv_deinit(csv);
+    return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
+}
+
+void pat_csv_deinit(struct pat_csv *csv) {
+    pat_mem_free(PAT_MEM_OTHER, csv->window);
+    pat_mem_free(PAT_MEM_OTHER, csv->cell);
+    pat_mem_free(PAT_MEM_OTHER, csv->doubled);
+    pat_buf_deinit(&csv->scratch);
+    *csv = (struct pat_csv){0};
+}
+
+/* Moves what is left to the front and fills up the window. */
+static enum pat_status refill(struct pat_csv *csv, struct pat_error *error) {
+    if (csv->at > 0) memmove(csv->window, csv->window + csv->at, csv->end - csv->at);
+    csv->end -= csv->at;
+    csv->at = 0;
+    while (!csv->eof && csv->end < csv->capacity) {
+        size_t got;
+        PAT_TRY(pat_input_read(csv->input, csv->window + csv->end, csv->capacity - csv->end, &got, error));
+        csv->end += got;
+        csv->eof = got == 0;
+        /* A slow pipe: work on what there is. */
+        if (csv->end > PAT_CSV_RECORD_BYTES_MAX) break;
+    }
+    return PAT_OK;
+}
+
+/* ---- what is no CSV ------------------------------------------------------------------------------------------------ */
+
+struct magic {
+    const char *bytes;
+    size_t length;
+    const char *what;
+};
+
+static const struct magic magics[] = {
+    {"\xff\xd8\xff", 3, "a JPEG image"},
+    {"\x89PNG", 4, "a PNG image"},
+    {"GIF8", 4, "a GIF image"},
+    {"%PDF", 4, "a PDF document"},
+    {"PK\x03\x04", 4, "a zip archive (an Excel or LibreOffice sheet? save it as CSV, UTF-8)"},
+    {"\xd0\xcf\x11\xe0", 4, "an old Office document (save it as CSV, UTF-8)"},
+    {"\x7f"
+     "ELF", 4, "a program"},
+    {"PAR1", 4, "a Parquet file"},
+    {"BZh", 3, "bzip2 data (decompress it into a pipe and load -)"},
+    {"\xfd" "7zXZ", 5, "xz data (decompress it into a pipe and load -)"},
+    {"\xff\xfe", 2, "UTF-16 text (iconv -f UTF-16 -t UTF-8 makes it readable)"},
+    {"\xfe\xff", 2, "UTF-16 text (iconv -f UTF-16 -t UTF-8 makes it readable)"},
+};
+
+static enum pat_status begin(struct pat_csv *csv, struct pat_error *error) {
+    csv->begun = true;
+    PAT_TRY(refill(csv, error));
+    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) {
+        if (csv->end < magics[i].length || memcmp(csv->window, magics[i].bytes, magics[i].length) != 0) continue;
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line 1: this is not CSV but %s", magics[i].what);
+    }
+    if (csv->end >= 3 && memcmp(csv->window, "\xef\xbb\xbf", 3) == 0) csv->at = 3;
+    return PAT_OK;
+}
+
+/* ---- one record ---------------------------------------------------------------------------------------------------- */
+
+/* Where a scan of the window stands. */
+struct scan {
+    const unsigned char *at, *end;
+    bool eof; /* nothing comes after `end` */
+    unsigned cells;
+    uint64_t newlines; /* inside quotes */
+    const char *fault;
+};
+
+enum step { STEP_CELL, STEP_RECORD, STEP_MORE, STEP_NUL, STEP_OPEN };
+
+/* Behind a cell: a delimiter, a line end or the end of the file. */
+static enum step scan_end(struct scan *scan, char delimiter) {
+    if (scan->at == scan->end) return scan->eof ? STEP_RECORD : STEP_MORE;
+    const unsigned char c = *scan->at;
+    if (c == (unsigned char)delimiter) {
+        scan->at++;
+        return STEP_CELL;
+    }
+    if (c == '\n') {
+        scan->at++;
+        return STEP_RECORD;
+    }
+    /* '\r': alone it ends a line, too, but whether it is alone shows the next byte. */
+    if (scan->at + 1 == scan->end && !scan->eof) return STEP_MORE;
+    scan->at += scan->at + 1 < scan->end && scan->at[1] == '\n' ? 2 : 1;
+    return STEP_RECORD;
+}
+
+static enum step scan_plain(struct scan *scan, char delimiter, struct pat_text *cell) {
+    const unsigned char *start = scan->at, *at = start, *const end = scan->end;
+    const unsigned char stop = (unsigned char)delimiter;
+    while (at < end && *at != stop && *at != '\n' && *at != '\r' && *at != 0) at++;
+    if (at < end && *at == 0) return STEP_NUL;
+    *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
+    scan->at = at;
+    return scan_end(scan, delimiter);
+}
+
+static enum step scan_quoted(struct scan *scan, char delimiter, struct pat_text *cell, bool *doubled) {
+    const unsigned char *start = scan->at + 1, *at = start, *const end = scan->end;
+    for (;;) {
+        while (at < end && *at != '"' && *at != 0) {
+            scan->newlines += *at == '\n';
+            at++;
+        }
+        if (at == end) return scan->eof ? STEP_OPEN : STEP_MORE;
+        if (*at == 0) return STEP_NUL;
+        if (at + 1 == end && !scan->eof) return STEP_MORE;
+        if (at + 1 == end || at[1] != '"') break;
+        *doubled = true;
+        at += 2;
+    }
+    *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
+    scan->at = at + 1;
+    if (scan->at < end && *scan->at != (unsigned char)delimiter && *scan->at != '\n' && *scan->at != '\r') {
+        scan->fault = "text stands behind a closing quote";
+        struct pat_text behind;
+        return scan_plain(scan, delimiter, &behind);
+    }
+    return scan_end(scan, delimiter);
+}
+
+static enum step scan_record(struct pat_csv *csv, struct scan *scan) {
+    for (;;) {
+        if (scan->cells == csv->cell_capacity) {
+            /* The rest of the record is passed over in the last cell. */
+            scan->fault = "more cells than any table has";
+            scan->cells--;
+        }
+        struct pat_text *cell = &csv->cell[scan->cells];
+        bool *doubled = &csv->doubled[scan->cells];
+        *doubled = false;
+        enum step step;
+        if (scan->at < scan->end && *scan->at == '"') {
+            step = scan_quoted(scan, csv->delimiter, cell, doubled);
+        } else {
+            step = scan_plain(scan, csv->delimiter, cell);
+        }
+        scan->cells++;
+        if (step != STEP_CELL) return step;
+    }
+}
+
+/* Undoes doubled quotes in a copy, so that the record's raw text stays what it was. */
+static enum pat_status undouble(struct pat_csv *csv, unsigned cells) {
+    size_t bytes = 0;
+    for (unsigned i = 0; i < cells; i++) bytes += csv->doubled[i] ? csv->cell[i].length : 0;
+    if (bytes == 0) return PAT_OK;
+    pat_buf_clear(&csv->scratch);
+    PAT_TRY(pat_buf_reserve(&csv->scratch, bytes));
+    char *to = (char *)csv->scratch.data;
+    for (unsigned i = 0; i < cells; i++) {
+        if (!csv->doubled[i]) continue;
+        const struct pat_text from = csv->cell[i];
+        char *start = to;
+        for (size_t b = 0; b < from.length; b++) {
+            *to++ = from.data[b];
+            if (from.data[b] == '"') b++;
+        }
+        csv->cell[i] = (struct pat_text){start, (size_t)(to - start)};
+    }
+    return PAT_OK;
+}
+
+static enum pat_status not_csv(const struct pat_csv *csv, const struct scan *scan, enum step step,
+                               struct pat_error *error) {
+    if (step == STEP_NUL) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %llu: a NUL byte: this is not CSV text",
+                             (unsigned long long)(csv->line + scan->newlines));
+    }
+    if (step == STEP_OPEN) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %llu: a quote is opened and never closed",
+                             (unsigned long long)csv->line);
+    }
+    return pat_error_set(error, PAT_ERR_BAD_REQUEST,
+                         "line %llu: a record of more than %zu bytes: a quote that is never closed, or not CSV",
+                         (unsigned long long)csv->line, PAT_CSV_RECORD_BYTES_MAX);
+}
+
+static bool is_blank(const struct pat_csv *csv, const struct scan *scan, size_t raw_bytes) {
+    return raw_bytes == 0 && scan->cells == 1 && csv->cell[0].length == 0;
+}
+
+enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record, bool *more, struct pat_error *error) {
+    if (!csv->begun) PAT_TRY(begin(csv, error));
+    for (;;) {
+        struct scan scan = {.at = csv->window + csv->at, .end = csv->window + csv->end, .eof = csv->eof};
+        const unsigned char *start = scan.at;
+        *more = !(scan.at == scan.end && csv->eof);
+        if (!*more) return PAT_OK;
+        const enum step step = scan_record(csv, &scan);
+        if (step == STEP_MORE && csv->end - csv->at <= PAT_CSV_RECORD_BYTES_MAX) {
+            PAT_TRY(refill(csv, error));
+            continue;
+        }
+        if (step != STEP_RECORD) return not_csv(csv, &scan, step, error);
+        size_t raw = (size_t)(scan.at - start);
+        bool newline = false;
+        while (raw > 0 && (start[raw - 1] == '\n' || start[raw - 1] == '\r')) {
+            raw--;
+            newline = true;
+        }
+        record->line = csv->line;
+        csv->line += scan.newlines + (newline ? 1 : 0);
+        csv->at += (size_t)(scan.at - start);
+        if (is_blank(csv, &scan, raw)) continue;
+        if (undouble(csv, scan.cells) != PAT_OK) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
+        record->cell = csv->cell;
+        record->cells = scan.cells;
+        record->raw = (struct pat_text){(const char *)start, raw};
+        record->fault = scan.fault;
+        return PAT_OK;
+    }
+}

@@ -1,0 +1,344 @@
+#include "mapping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int pat_mapping_find(const struct pat_mapping *mapping, const char *name) {
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        if (strcmp(mapping->field[i].name, name) == 0) return (int)i;
+    }
+    return -1;
+}
+
+/* ---- fields -------------------------------------------------------------------------------------------------------- */
+
+static bool takes_minor(enum pat_table_id table) {
+    return table == PAT_ORDERS || table == PAT_REFUNDS;
+}
+
+/* The description of a loadable field; "amount_minor" stands beside "amount" where there is one. */
+static bool describe(enum pat_table_id table, struct pat_text name, struct pat_mapped *out) {
+    if (takes_minor(table) && pat_text_is(name, "amount_minor")) {
+        *out = (struct pat_mapped){.name = "amount_minor", .type = PAT_TYPE_INT, .required = true};
+        return true;
+    }
+    const int field = pat_field_find(table, name);
+    if (field < 0) return false;
+    const struct pat_field *about = pat_field_get(table, field);
+    *out = (struct pat_mapped){.name = about->name, .type = about->type, .required = about->required};
+    /* Lines of an order that nobody knows yet bring what the order needs. */
+    if (table == PAT_LINES && (strcmp(about->name, "customer") == 0 || strcmp(about->name, "time") == 0 ||
+                               strcmp(about->name, "currency") == 0)) {
+        out->required = true;
+    }
+    return true;
+}
+
+static enum pat_exit unknown_field(const struct pat_mapping *mapping, const struct pat_cli *cli, const char *option,
+                                   struct pat_text name) {
+    char shown[64];
+    (void)pat_text_printable(name, shown, sizeof shown);
+    const char *nearest = pat_field_nearest(mapping->table, name);
+    const char *table = pat_schema[mapping->table].name;
+    if (nearest == NULL) return pat_cli_usage(cli, "%s: %s have no field '%s'", option, table, shown);
+    return pat_cli_usage(cli, "%s: %s have no field '%s': did you mean '%s'?", option, table, shown, nearest);
+}
+
+static enum pat_exit add_field(struct pat_mapping *mapping, const struct pat_cli *cli, struct pat_text name,
+                               bool constant, struct pat_text source) {
+    struct pat_mapped mapped;
+    if (!describe(mapping->table, name, &mapped)) return unknown_field(mapping, cli, "--map", name);
+    if (pat_mapping_find(mapping, mapped.name) >= 0) return pat_cli_usage(cli, "--map gives %s twice", mapped.name);
+    if (mapping->fields == PAT_MAPPING_FIELDS_MAX) return pat_cli_usage(cli, "--map has too many fields");
+    mapped.constant = constant;
+    mapped.source = source;
+    mapping->field[mapping->fields++] = mapped;
+    return PAT_EXIT_OK;
+}
+
+/* ---- --map field=Column,field:=CONSTANT ---------------------------------------------------------------------------- */
+
+static struct pat_text trimmed(struct pat_text text) {
+    while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.length--;
+    }
+    while (text.length > 0 && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t')) text.length--;
+    return text;
+}
+
+/* The next part of a comma list; one in double quotes behind a '=' may hold commas. False at the end. */
+static bool next_part(const char **at, struct pat_text *part) {
+    if (**at == '\0') return false;
+    const char *start = *at, *end = start;
+    bool quoted = false;
+    while (*end != '\0' && (quoted || *end != ',')) {
+        if (*end == '"' && (quoted || (end > start && end[-1] == '='))) quoted = !quoted;
+        end++;
+    }
+    *part = trimmed((struct pat_text){start, (size_t)(end - start)});
+    *at = *end == ',' ? end + 1 : end;
+    return true;
+}
+
+static struct pat_text unquoted(struct pat_text text) {
+    if (text.length < 2 || text.data[0] != '"' || text.data[text.length - 1] != '"') return text;
+    return (struct pat_text){text.data + 1, text.length - 2};
+}
+
+static enum pat_exit parse_map(struct pat_mapping *mapping, const struct pat_cli *cli, const char *text) {
+    struct pat_text part;
+    while (next_part(&text, &part)) {
+        const char *equals = memchr(part.data, '=', part.length);
+        if (equals == NULL || equals == part.data) {
+            return pat_cli_usage(cli, "--map is field=Column or field:=CONSTANT, not '%.*s'", (int)part.length, part.data);
+        }
+        const bool constant = equals[-1] == ':';
+        struct pat_text name = {part.data, (size_t)(equals - part.data) - (constant ? 1 : 0)};
+        struct pat_text source = {equals + 1, part.length - (size_t)(equals + 1 - part.data)};
+        source = constant ? unquoted(source) : unquoted(trimmed(source));
+        if (!constant) mapping->by_header = false;
+        const enum pat_exit code = add_field(mapping, cli, trimmed(name), constant, source);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    return PAT_EXIT_OK;
+}
+
+/* ---- --map-values field:old=new,... -------------------------------------------------------------------------------- */
+
+static enum pat_exit add_pair(struct pat_mapping *mapping, const struct pat_cli *cli, struct pat_mapped *mapped,
+                              struct pat_text part) {
+    const char *equals = memchr(part.data, '=', part.length);
+    if (equals == NULL) {
+        return pat_cli_usage(cli, "--map-values is field:old=new,..., not '%.*s'", (int)part.length, part.data);
+    }
+    struct pat_value_pair *pair = pat_arena_array(mapping->arena, mapped->pairs + 1, sizeof *pair);
+    if (pair == NULL) return pat_cli_usage(cli, "no memory for --map-values");
+    if (mapped->pairs > 0) memcpy(pair, mapped->pair, mapped->pairs * sizeof *pair);
+    pair[mapped->pairs++] = (struct pat_value_pair){
+        .old = {part.data, (size_t)(equals - part.data)},
+        .fresh = {equals + 1, part.length - (size_t)(equals + 1 - part.data)},
+    };
+    mapped->pair = pair;
+    return PAT_EXIT_OK;
+}
+
+/* A replacement is kept by field name until the columns are bound, since a field may yet be found by its header. */
+static struct pat_mapped *field_for(struct pat_mapping *mapping, struct pat_text name) {
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        if (pat_text_is(name, mapping->field[i].name)) return &mapping->field[i];
+    }
+    return NULL;
+}
+
+static enum pat_exit parse_values(struct pat_mapping *mapping, const struct pat_cli *cli, const char *text) {
+    struct pat_mapped *mapped = NULL;
+    struct pat_text part;
+    while (next_part(&text, &part)) {
+        const char *colon = memchr(part.data, ':', part.length);
+        const struct pat_text name = {part.data, colon != NULL ? (size_t)(colon - part.data) : 0};
+        struct pat_mapped unused;
+        if (colon != NULL && (mapped == NULL || describe(mapping->table, name, &unused))) {
+            if (!describe(mapping->table, name, &unused)) return unknown_field(mapping, cli, "--map-values", name);
+            mapped = field_for(mapping, name);
+            if (mapped == NULL) {
+                return pat_cli_usage(cli, "--map-values: nothing feeds %.*s", (int)name.length, name.data);
+            }
+            part = (struct pat_text){colon + 1, part.length - (size_t)(colon + 1 - part.data)};
+        }
+        if (mapped == NULL) return pat_cli_usage(cli, "--map-values begins with a field: field:old=new,...");
+        const enum pat_exit code = add_pair(mapping, cli, mapped, part);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    return PAT_EXIT_OK;
+}
+
+/* ---- how cells are read -------------------------------------------------------------------------------------------- */
+
+static bool is_timely(const struct pat_mapped *mapped) {
+    return mapped->type == PAT_TYPE_TIME || mapped->type == PAT_TYPE_DAY;
+}
+
+/* "FORMAT" for every time and day, "field=FORMAT" for one. */
+static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct pat_cli *cli, const char *text) {
+    const char *equals = strchr(text, '=');
+    struct pat_mapped about;
+    const struct pat_text name = {text, equals != NULL ? (size_t)(equals - text) : 0};
+    if (equals != NULL && describe(mapping->table, name, &about)) {
+        struct pat_mapped *mapped = field_for(mapping, name);
+        if (mapped == NULL || !is_timely(mapped)) {
+            return pat_cli_usage(cli, "--time-format: %s is no time or day that is loaded", about.name);
+        }
+        mapped->time_format = equals + 1;
+        return PAT_EXIT_OK;
+    }
+    if (strchr(text, '%') == NULL) {
+        return pat_cli_usage(cli, "--time-format has no %%: it is written like \"%%d/%%m/%%Y %%H:%%M\"");
+    }
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        if (is_timely(&mapping->field[i]) && mapping->field[i].time_format == NULL) mapping->field[i].time_format = text;
+    }
+    return PAT_EXIT_OK;
+}
+
+/* Once all fields are known: those that the header gave are concerned, too. */
+static enum pat_exit apply_readings(struct pat_mapping *mapping, const struct pat_cli *cli) {
+    const char *text;
+    for (unsigned at = 0; (text = pat_cli_next(cli, "--map-values", &at)) != NULL;) {
+        const enum pat_exit code = parse_values(mapping, cli, text);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    for (unsigned at = 0; (text = pat_cli_next(cli, "--time-format", &at)) != NULL;) {
+        const enum pat_exit code = apply_time_format(mapping, cli, text);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    const bool comma = pat_cli_option(cli, "--decimal-comma") != NULL;
+    for (unsigned i = 0; i < mapping->fields; i++) mapping->field[i].decimal_comma = comma;
+    return PAT_EXIT_OK;
+}
+
+enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli, enum pat_table_id table,
+                                struct pat_arena *arena) {
+    *mapping = (struct pat_mapping){.table = table, .arena = arena};
+    mapping->no_header = pat_cli_option(cli, "--no-header") != NULL;
+    mapping->by_header = !mapping->no_header;
+    const char *text;
+    for (unsigned at = 0; (text = pat_cli_next(cli, "--map", &at)) != NULL;) {
+        const enum pat_exit code = parse_map(mapping, cli, text);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    if (mapping->no_header && mapping->fields == 0) {
+        return pat_cli_usage(cli, "--no-header needs a --map with the numbers of the columns: --map order=1,customer=2");
+    }
+    return PAT_EXIT_OK;
+}
+
+/* ---- binding to a file --------------------------------------------------------------------------------------------- */
+
+#define SHOWN_COLUMNS 64u
+
+static enum pat_exit missing_column(const struct pat_cli *cli, const struct pat_mapped *mapped,
+                                    const struct pat_csv_record *header) {
+    char shown[PAT_ERROR_FIELD_BYTES], near_text[PAT_ERROR_FIELD_BYTES];
+    (void)pat_text_printable(mapped->source, shown, sizeof shown);
+    unsigned nearest = header->cells, distance = UINT32_MAX;
+    for (unsigned c = 0; c < header->cells; c++) {
+        const unsigned d = pat_text_distance(mapped->source, trimmed(header->cell[c]));
+        if (d < distance) {
+            distance = d;
+            nearest = c;
+        }
+    }
+    if (header->cells == 1 && (memchr(header->cell[0].data, ';', header->cell[0].length) != NULL ||
+                               memchr(header->cell[0].data, '\t', header->cell[0].length) != NULL)) {
+        return pat_cli_usage(cli, "the file has no column '%s', only one column in all: is --delimiter ';' or tab meant?",
+                             shown);
+    }
+    if (nearest < header->cells && distance <= 2 + mapped->source.length / 3) {
+        return pat_cli_usage(cli, "the file has no column '%s': did you mean '%s'?", shown,
+                             pat_text_printable(trimmed(header->cell[nearest]), near_text, sizeof near_text));
+    }
+    return pat_cli_usage(cli, "the file has no column '%s' (it has %u columns, the first is '%s')", shown, header->cells,
+                         pat_text_printable(trimmed(header->cell[0]), near_text, sizeof near_text));
+}
+
+static enum pat_exit bind_named(const struct pat_cli *cli, struct pat_mapped *mapped,
+                                const struct pat_csv_record *header) {
+    unsigned found = 0;
+    for (unsigned c = 0; c < header->cells; c++) {
+        if (!pat_text_equal(trimmed(header->cell[c]), mapped->source)) continue;
+        if (found++ == 0) mapped->column = c;
+    }
+    if (found == 0) return missing_column(cli, mapped, header);
+    if (found > 1) {
+        return pat_cli_usage(cli, "%u columns of the file are called '%.*s'", found, (int)mapped->source.length,
+                             mapped->source.data);
+    }
+    return PAT_EXIT_OK;
+}
+
+static enum pat_exit bind_numbered(const struct pat_cli *cli, struct pat_mapped *mapped,
+                                   const struct pat_csv_record *first) {
+    char text[24];
+    uint64_t number = 0;
+    (void)snprintf(text, sizeof text, "%.*s", (int)mapped->source.length, mapped->source.data);
+    if (mapped->source.length >= sizeof text || !pat_cli_number(text, UINT32_MAX, &number) || number == 0) {
+        return pat_cli_usage(cli, "--no-header: columns are called 1, 2, 3 ..., not '%s'", text);
+    }
+    if (number > first->cells) {
+        return pat_cli_usage(cli, "the file has no column %s, its first row has %u", text, first->cells);
+    }
+    mapped->column = (unsigned)number - 1;
+    return PAT_EXIT_OK;
+}
+
+/* Takes every column that is called like a field and says which ones are left. */
+static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pat_cli *cli,
+                                    const struct pat_csv_record *header) {
+    char ignored[512];
+    size_t used = 0;
+    unsigned count = 0;
+    for (unsigned c = 0; c < header->cells; c++) {
+        const struct pat_text name = trimmed(header->cell[c]);
+        struct pat_mapped about;
+        if (describe(mapping->table, name, &about) && pat_mapping_find(mapping, about.name) < 0) {
+            /* The header's text is gone with the next record. */
+            const enum pat_exit code = add_field(mapping, cli, name, false, pat_arena_text(mapping->arena, name));
+            if (code != PAT_EXIT_OK) return code;
+            continue;
+        }
+        char shown[SHOWN_COLUMNS];
+        (void)pat_text_printable(name, shown, sizeof shown);
+        const int wrote = snprintf(ignored + used, sizeof ignored - used, "%s%s", count == 0 ? "" : ", ", shown);
+        if (wrote > 0 && (size_t)wrote < sizeof ignored - used) used += (size_t)wrote;
+        ignored[used] = '\0';
+        count++;
+    }
+    if (count > 0) (void)fprintf(stderr, "note: %u %s no field's name and is ignored: %s\n", count,
+                                 count == 1 ? "column has" : "columns have", ignored);
+    return PAT_EXIT_OK;
+}
+
+/* What new rows need and nothing feeds. Patches of known rows do without, so it is a note and no error. */
+static void note_lacking(const struct pat_mapping *mapping) {
+    static const char *const of_lines[] = {"customer", "time", "currency"};
+    const struct pat_table_schema *schema = &pat_schema[mapping->table];
+    for (unsigned column = 0; column < schema->loaded_columns; column++) {
+        const struct pat_field *field = &schema->field[column];
+        if (!field->required || pat_mapping_find(mapping, field->name) >= 0) continue;
+        if (strcmp(field->name, "amount") == 0 && pat_mapping_find(mapping, "amount_minor") >= 0) continue;
+        (void)fprintf(stderr, "note: nothing feeds %s, which new %s need\n", field->name, schema->name);
+    }
+    for (size_t i = 0; mapping->table == PAT_LINES && i < 3; i++) {
+        if (pat_mapping_find(mapping, of_lines[i]) >= 0) continue;
+        (void)fprintf(stderr, "note: nothing feeds %s, which lines of new orders need\n", of_lines[i]);
+    }
+}
+
+enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
+                               const struct pat_csv_record *first) {
+    mapping->file_columns = first->cells;
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        struct pat_mapped *mapped = &mapping->field[i];
+        if (mapped->constant) continue;
+        const enum pat_exit code = mapping->no_header ? bind_numbered(cli, mapped, first) : bind_named(cli, mapped, first);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    if (mapping->by_header) {
+        const unsigned before = mapping->fields;
+        enum pat_exit code = take_by_header(mapping, cli, first);
+        for (unsigned i = before; i < mapping->fields && code == PAT_EXIT_OK; i++) {
+            code = bind_named(cli, &mapping->field[i], first);
+        }
+        if (code != PAT_EXIT_OK) return code;
+        if (mapping->fields == before) {
+            char shown[SHOWN_COLUMNS];
+            return pat_cli_usage(cli, "no column of the file is called like a field of %s (the first is '%s'): use --map",
+                                 pat_schema[mapping->table].name,
+                                 pat_text_printable(first->cell[0], shown, sizeof shown));
+        }
+    }
+    note_lacking(mapping);
+    return apply_readings(mapping, cli);
+}

@@ -1,0 +1,69 @@
+/* From the cells of a CSV record to the fields of a table: which column feeds which field, and how its text is read.
+ *
+ * Parsed from --map and its companions before the file is opened, bound to the file's header afterwards. */
+#ifndef PATRON_MAPPING_H
+#define PATRON_MAPPING_H
+
+#include "cli.h"
+#include "csv.h"
+
+#include "base/arena.h"
+#include "model/batch.h"
+#include "model/schema.h"
+#include "model/value.h"
+
+#include <stdbool.h>
+
+#define PAT_MAPPING_FIELDS_MAX 64u
+
+struct pat_value_pair {
+    struct pat_text old, fresh;
+};
+
+struct pat_mapped {
+    const char *name;     /* of the field on the wire */
+    enum pat_type type;   /* how the server will understand it */
+    bool required;        /* of a row whose id is new */
+    bool constant;        /* `source` is the value itself */
+    struct pat_text source; /* column name, number, or the constant */
+    unsigned column;      /* after binding, unless constant */
+    const char *time_format; /* NULL: ISO */
+    bool decimal_comma;
+    struct pat_value_pair *pair; /* --map-values */
+    unsigned pairs;
+};
+
+struct pat_mapping {
+    enum pat_table_id table;
+    struct pat_mapped field[PAT_MAPPING_FIELDS_MAX];
+    unsigned fields;
+    bool by_header; /* columns named like fields are taken as well */
+    bool no_header;
+    unsigned file_columns; /* cells that every record must have */
+    struct pat_arena *arena;
+};
+
+/* Reads --map, --map-values, --time-format, --decimal-comma, --no-header. On PAT_EXIT_USAGE the reason is printed. */
+enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli, enum pat_table_id table,
+                                struct pat_arena *arena);
+/* Finds each field's column in the header (without a header: counts the cells of the first record). Notes what is ignored, and
+ * what a new row would lack, on stderr. */
+enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
+                               const struct pat_csv_record *first);
+/* The field of this name among the mapped ones, or -1. */
+int pat_mapping_find(const struct pat_mapping *mapping, const char *name);
+
+/* Why a cell was not taken. */
+struct pat_cell_fault {
+    enum pat_reject code;
+    const char *message; /* static */
+};
+
+/* Reads one cell into `out`; texts are copied into `arena`. An empty cell is nil. False: see `fault`. */
+bool pat_mapped_read(const struct pat_mapped *mapped, struct pat_text cell, struct pat_arena *arena,
+                     struct pat_value *out, struct pat_cell_fault *fault) PAT_MUST_CHECK;
+/* What the server would say about the value by itself, as if every row were new: for --dry-run. */
+bool pat_mapped_check(const struct pat_mapped *mapped, const struct pat_value *value,
+                      struct pat_cell_fault *fault) PAT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,180 @@
+#include "split.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "model/limits.h"
+
+#include <string.h>
+
+/* Text in one batch before it is cut although rows are few: half a frame, leaving room for what columns add. */
+#define BATCH_BYTES_MAX ((size_t)16 << 20)
+/* Values in one batch: below PAT_FRAME_OBJECTS_MAX with room for the containers. */
+#define BATCH_VALUES_MAX (PAT_FRAME_OBJECTS_MAX / 2)
+#define SLOTS_FIRST      ((size_t)1 << 12)
+
+static enum pat_status no_memory(struct pat_error *error) {
+    return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batches");
+}
+
+void pat_split_init(struct pat_split *split, const struct pat_mapping *mapping, uint32_t batch_rows,
+                    pat_split_emit_cb emit_cb, void *context) {
+    *split = (struct pat_split){.mapping = mapping, .emit = emit_cb, .context = context, .batch = 1, .order_field = -1};
+    const uint32_t by_values = BATCH_VALUES_MAX / (mapping->fields + 1);
+    split->rows_max = by_values < PAT_BATCH_ROWS_MAX ? by_values : PAT_BATCH_ROWS_MAX;
+    split->batch_rows = batch_rows < split->rows_max ? batch_rows : split->rows_max;
+    if (mapping->table != PAT_LINES) return;
+    split->order_field = pat_mapping_find(mapping, "order");
+    split->with_position = pat_mapping_find(mapping, "line") < 0;
+}
+
+void pat_split_deinit(struct pat_split *split) {
+    pat_build_free(split->main);
+    pat_build_free(split->append);
+    pat_build_free(split->bad);
+    pat_mem_free(PAT_MEM_OTHER, split->slot);
+    *split = (struct pat_split){0};
+}
+
+/* ---- orders seen --------------------------------------------------------------------------------------------------- */
+
+static struct pat_split_order *order_slot(struct pat_split_order *slot, size_t slots, uint64_t hash) {
+    size_t at = (size_t)hash & (slots - 1);
+    while (slot[at].hash != 0 && slot[at].hash != hash) at = (at + 1) & (slots - 1);
+    return &slot[at];
+}
+
+static bool orders_grow(struct pat_split *split) {
+    const size_t slots = split->slots == 0 ? SLOTS_FIRST : split->slots * 2;
+    struct pat_split_order *slot = pat_mem_alloc(PAT_MEM_OTHER, slots * sizeof *slot);
+    if (slot == NULL) return false;
+    for (size_t i = 0; i < split->slots; i++) {
+        if (split->slot[i].hash != 0) *order_slot(slot, slots, split->slot[i].hash) = split->slot[i];
+    }
+    pat_mem_free(PAT_MEM_OTHER, split->slot);
+    split->slot = slot;
+    split->slots = slots;
+    return true;
+}
+
+/* The order's entry, made with batch 0 when it is new; NULL without memory. Two ids with one 64-bit hash would be taken for one
+ * order: the second would then be appended to nothing, which makes the same order with other line numbers. */
+static struct pat_split_order *order_find(struct pat_split *split, uint64_t hash) {
+    if (split->used * 4 >= split->slots * 3 && !orders_grow(split)) return NULL;
+    struct pat_split_order *order = order_slot(split->slot, split->slots, hash);
+    if (order->hash == 0) {
+        order->hash = hash;
+        split->used++;
+    }
+    return order;
+}
+
+static uint64_t order_hash(const struct pat_split *split, const struct pat_csv_record *record) {
+    if (split->order_field < 0) return 0;
+    const struct pat_mapped *mapped = &split->mapping->field[split->order_field];
+    const struct pat_text id = mapped->constant ? mapped->source : record->cell[mapped->column];
+    if (id.length == 0) return 0;
+    const uint64_t hash = pat_digest_of(id.data, id.length).low;
+    return hash != 0 ? hash : 1;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------------- */
+
+static enum pat_status emit(struct pat_split *split, struct pat_build **slot, struct pat_error *error) {
+    struct pat_build *build = *slot;
+    if (build == NULL) return PAT_OK;
+    *slot = NULL;
+    if (build->rows > 0) build->seq = ++split->seq;
+    build->line_after = split->line_after;
+    build->input_bytes = split->input_bytes;
+    return split->emit(split->context, build, error);
+}
+
+static enum pat_status emit_main(struct pat_split *split, struct pat_error *error) {
+    if (split->main == NULL) return PAT_OK;
+    split->batch++;
+    return emit(split, &split->main, error);
+}
+
+static struct pat_build *open_build(struct pat_split *split, struct pat_build **slot, bool append) {
+    if (*slot == NULL) {
+        *slot = pat_build_new(split->mapping, split->keep_raw, split->with_position, append, split->plain);
+        if (*slot != NULL) (*slot)->check = split->check;
+    }
+    return *slot;
+}
+
+static bool is_full(const struct pat_split *split, const struct pat_build *build) {
+    return build != NULL && (build->rows >= split->batch_rows || build->rejects >= split->batch_rows ||
+                             build->bytes >= BATCH_BYTES_MAX / 2);
+}
+
+/* Beyond this even the lines of one order are cut. */
+static bool is_bursting(const struct pat_split *split, const struct pat_build *build) {
+    return build != NULL && (build->rows >= split->rows_max || build->rejects >= split->rows_max ||
+                             build->bytes >= BATCH_BYTES_MAX);
+}
+
+static enum pat_status judge(const struct pat_split *split, const struct pat_build *build, struct pat_error *error) {
+    if (!split->strict || build->rejects == 0) return PAT_OK;
+    const struct pat_local_reject *reject = &build->reject[build->rejects - 1];
+    return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %llu: %s%s%s (%s)", (unsigned long long)reject->line,
+                         reject->field, reject->field[0] != '\0' ? ": " : "", reject->message, reject->code);
+}
+
+static enum pat_status add_to(struct pat_split *split, struct pat_build **slot, bool append,
+                              const struct pat_csv_record *record, int64_t position, struct pat_error *error) {
+    struct pat_build *build = open_build(split, slot, append);
+    if (build == NULL) return no_memory(error);
+    PAT_TRY(pat_build_add(build, record, position, error));
+    /* What the columns have learned is for the batches to come. */
+    for (unsigned i = 0; i < split->mapping->fields; i++) split->plain[i] = split->plain[i] || build->column[i].plain;
+    return judge(split, build, error);
+}
+
+/* A row that names no order, or another table's: no order to keep together. */
+static enum pat_status add_row(struct pat_split *split, const struct pat_csv_record *record, struct pat_error *error) {
+    if (is_full(split, split->main)) PAT_TRY(emit_main(split, error));
+    return add_to(split, &split->main, false, record, 1, error);
+}
+
+static enum pat_status add_line(struct pat_split *split, const struct pat_csv_record *record, uint64_t hash,
+                                struct pat_error *error) {
+    struct pat_split_order *order = order_find(split, hash);
+    if (order == NULL) return no_memory(error);
+    const bool goes_on = hash == split->last_hash;
+    if (is_bursting(split, split->main) || (is_full(split, split->main) && !goes_on)) PAT_TRY(emit_main(split, error));
+    if (order->batch == 0) order->batch = split->batch;
+    const int64_t position = (int64_t)++order->rows;
+    split->last_hash = hash;
+    if (order->batch == split->batch) return add_to(split, &split->main, false, record, position, error);
+    if (is_full(split, split->append)) PAT_TRY(emit(split, &split->append, error));
+    return add_to(split, &split->append, true, record, position, error);
+}
+
+/* Rows that are none have no order; they are counted in batches that are not sent. */
+static enum pat_status add_bad(struct pat_split *split, const struct pat_csv_record *record, const char *message,
+                               struct pat_error *error) {
+    if (is_full(split, split->bad)) PAT_TRY(emit(split, &split->bad, error));
+    struct pat_build *build = open_build(split, &split->bad, false);
+    if (build == NULL) return no_memory(error);
+    PAT_TRY(pat_build_reject(build, record, "", "BAD_ROW", message, error));
+    return judge(split, build, error);
+}
+
+enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_record *record, struct pat_error *error) {
+    split->line_after = record->line;
+    if (record->fault != NULL) return add_bad(split, record, record->fault, error);
+    if (record->cells != split->mapping->file_columns) {
+        return add_bad(split, record, record->cells < split->mapping->file_columns
+                                          ? "fewer cells than the file has columns"
+                                          : "more cells than the file has columns", error);
+    }
+    const uint64_t hash = order_hash(split, record);
+    return hash == 0 ? add_row(split, record, error) : add_line(split, record, hash, error);
+}
+
+enum pat_status pat_split_finish(struct pat_split *split, struct pat_error *error) {
+    PAT_TRY(emit_main(split, error));
+    PAT_TRY(emit(split, &split->append, error));
+    return emit(split, &split->bad, error);
+}

@@ -1,0 +1,56 @@
+/* How rows are cut into batches, always in the same way for the same file.
+ *
+ * Most tables: so many rows each. Lines: a batch replaces all lines of the orders in it, so an order is never cut at the end of a
+ * batch, and when an order comes back after its batch has gone, its rows travel in batches of their own that append. Each line
+ * gets its position within its order in the file unless the file has line numbers. Memory: 16 bytes per order seen. */
+#ifndef PATRON_SPLIT_H
+#define PATRON_SPLIT_H
+
+#include "batch_build.h"
+#include "csv.h"
+#include "mapping.h"
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Takes a finished batch over. Anything but PAT_OK stops the splitting. */
+typedef enum pat_status (*pat_split_emit_cb)(void *context, struct pat_build *build, struct pat_error *error);
+
+struct pat_split_order {
+    uint64_t hash; /* of the id as written; 0 = empty slot */
+    uint32_t batch; /* number of the batch that replaces its lines */
+    uint32_t rows;  /* seen so far */
+};
+
+struct pat_split {
+    const struct pat_mapping *mapping;
+    uint32_t batch_rows, rows_max;
+    bool keep_raw, check;
+    bool strict; /* the first row that is not taken here is an error */
+    bool plain[PAT_MAPPING_FIELDS_MAX];
+    int order_field; /* of lines; -1: other tables */
+    bool with_position;
+    uint64_t seq; /* of the last batch emitted */
+    uint32_t batch; /* number of the current replacing batch, from 1 */
+    uint64_t last_hash; /* order of the last row */
+    struct pat_build *main, *append, *bad; /* NULL until they have something */
+    struct pat_split_order *slot;
+    size_t slots, used;
+    uint64_t line_after;
+    uint64_t input_bytes;
+    pat_split_emit_cb emit;
+    void *context;
+};
+
+void pat_split_init(struct pat_split *split, const struct pat_mapping *mapping, uint32_t batch_rows,
+                    pat_split_emit_cb emit_cb, void *context);
+void pat_split_deinit(struct pat_split *split);
+/* One record of the file. */
+enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_record *record,
+                              struct pat_error *error) PAT_MUST_CHECK;
+/* The end of the file: emits what is left. */
+enum pat_status pat_split_finish(struct pat_split *split, struct pat_error *error) PAT_MUST_CHECK;
+
+#endif
