@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """An independent recomputation of the real shop, straight from its file: pure Python, exact decimals, dictionaries.
 
     recompute_rfm.py online_retail_2009_2010.csv.zst 2010-12-09 365d     prints the figures as JSON

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Clients that nobody here wrote, unmodified: Neovim, pynvim's msgpack_rpc, and the npm packages msgpack-rpc-lite and msgpack5rpc
 where node and they are present (NODE_PATH, or a node_modules above the working directory). Each says hello, loads orders, counts,
 groups, and reads an error."""

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The real shop: loaded by the command line, held to the issue's counts and to an independent recomputation."""
 
 import datetime

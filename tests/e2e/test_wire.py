@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The wire as its specification has it, and how the program starts, refuses and stops."""
 
 import os

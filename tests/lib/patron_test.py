@@ -166,15 +166,18 @@ class Server:
         """Starts and waits for the ready line."""
         self.spawn(**options)
         line = self._read_line()
-        match = READY.match(line)
-        if not match:
+        if not READY.match(line):
             code = self.process.wait(WAIT_SECONDS) if not line else self.process.poll()
             raise Failed("patrond did not say it is ready but %r (exit %r); log:\n%s" % (line, code, self.log_tail()))
+        self._take_ready(line)
+        return self
+
+    def _take_ready(self, line):
+        match = READY.match(line)
         self.version, self.addresses = match.group(1), match.group(2).split(",")
         tcp = next(a for a in self.addresses if not a.startswith("/") and ":" in a)
         self.host, port = tcp.rsplit(":", 1)
         self.host, self.port = self.host.strip("[]"), int(port)
-        return self
 
     def _read_line(self):
         """First line of stdout, '' when it ended without one."""
@@ -193,11 +196,18 @@ class Server:
 
     def refused(self, **options):
         """Starts a server that must not come up. Gives (exit code, what it said), or None when it did come up."""
+        said = self.refused_or_up(**options)
+        if said is None:
+            self.kill()
+        return said
+
+    def refused_or_up(self, **options):
+        """Starts a server that may or may not come up. Gives (exit code, what it said), or None when it is up."""
         mark = self.log_size()
         self.spawn(**options)
         line = self._read_line()
         if READY.match(line):
-            self.kill()
+            self._take_ready(line)
             return None
         code = self.process.wait(WAIT_SECONDS)
         self.process.stdout.close()

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Replays every kept sequence (cases/*.ops): each of them once found a fault."""
 
 import glob

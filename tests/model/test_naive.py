@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The naive model held to cases worked out by hand, so that a difference in test_random.py is worth believing."""
 
 import datetime

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Random operations against a real patrond and the naive model; every answer must be equal.
 
     test_random.py                 a new seed (printed), or PATRON_SEED
