@@ -31,12 +31,8 @@ static uint32_t read_big_endian(const unsigned char *at, unsigned width) {
     return value;
 }
 
-struct pat_wire__head pat_wire__head_read(const unsigned char *at, size_t left) {
+struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t left) {
     unsigned char byte = at[0];
-    if (byte <= 0x7f || byte >= 0xe0) return (struct pat_wire__head){PAT_WIRE__SCALAR, 1, 0};
-    if (byte <= 0x8f) return (struct pat_wire__head){PAT_WIRE__MAP, 1, byte & 0x0fu};
-    if (byte <= 0x9f) return (struct pat_wire__head){PAT_WIRE__ARRAY, 1, byte & 0x0fu};
-    if (byte <= 0xbf) return (struct pat_wire__head){PAT_WIRE__STR, 1, byte & 0x1fu};
     unsigned width = head_of[byte - 0xc0].width;
     struct pat_wire__head head = {(enum pat_wire__kind)head_of[byte - 0xc0].kind, 1 + width, 0};
     if (head.kind != PAT_WIRE__SCALAR && head.bytes <= left) head.count = read_big_endian(at + 1, width);

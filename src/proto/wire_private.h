@@ -21,9 +21,18 @@ struct pat_wire__head {
     uint32_t count; /* STR, BIN: bytes behind the head; ARRAY: items; MAP: members */
 };
 
+/* The heads of 0xc0 to 0xdf: all that are longer than one byte, and a few that are not. */
+struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t left);
+
 /* Reads the head at `at`, of which `left` bytes (at least one) are there. Kind and bytes are always right; count is
- * only when bytes <= left, and 0 otherwise. */
-struct pat_wire__head pat_wire__head_read(const unsigned char *at, size_t left);
+ * only when bytes <= left, and 0 otherwise. Inline: it is called for every value of every message. */
+static inline struct pat_wire__head pat_wire__head_read(const unsigned char *at, size_t left) {
+    unsigned char byte = at[0];
+    if (byte <= 0x7f || byte >= 0xe0) return (struct pat_wire__head){PAT_WIRE__SCALAR, 1, 0};
+    if (byte >= 0xc0) return pat_wire__head_read_long(at, left);
+    if (byte >= 0xa0) return (struct pat_wire__head){PAT_WIRE__STR, 1, byte & 0x1fu};
+    return (struct pat_wire__head){byte >= 0x90 ? PAT_WIRE__ARRAY : PAT_WIRE__MAP, 1, byte & 0x0fu};
+}
 
 /* Values directly inside a container; 0 for the rest. Fits: a map's count is 32 bits. */
 static inline uint64_t pat_wire__children(const struct pat_wire__head *head) {
