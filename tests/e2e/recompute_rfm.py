@@ -96,13 +96,13 @@ class Shop:
             yield customer, (day - last).days if last else None, len(inside), money, net, len(bought)
 
     def rfm(self, day, window):
-        """cells {"RFM": {count, net, m}}, thresholds, groups, unscored: as of `day` in `window`."""
+        """cells {"RFM": {count, net}}, thresholds, groups, unscored: as of `day` in `window`; net is the window's money, M."""
         everybody = list(self.as_of(day, window))
         people = [person for person in everybody if person[2] > 0]
         score = {"r": self._ranks([-p[1] for p in people]), "f": self._ranks([p[2] for p in people]),
                  "m": self._ranks([p[3] for p in people])}
         cells, groups, thresholds = {}, {}, {name: [None] * 4 for name in "rfm"}
-        for customer, recency, count, money, net, orders in people:
+        for _, recency, count, money, _, orders in people:
             own = {"r": recency, "f": count, "m": money}
             scores = {"r": score["r"][-recency], "f": score["f"][count], "m": score["m"][money]}
             for name, best in (("r", max), ("f", min), ("m", min)):
@@ -111,11 +111,11 @@ class Shop:
                     thresholds[name][at] = own[name] if known is None else best(known, own[name])
             key = "%d%d%d" % (scores["r"], scores["f"], scores["m"])
             for table, entry in ((cells, key), (groups, NAMES[key])):
-                sums = table.setdefault(entry, {"count": 0, "net": 0, "m": 0, "one_time": 0, "one_in_window": 0})
-                for name, add in (("count", 1), ("net", net), ("m", money), ("one_time", orders == 1), ("one_in_window", count == 1)):
+                sums = table.setdefault(entry, {"count": 0, "net": 0, "one_time": 0})
+                for name, add in (("count", 1), ("net", money), ("one_time", orders == 1)):
                     sums[name] += add
         out = [person for person in everybody if person[2] == 0]
-        return {"scored": len(people), "unscored": {"count": len(out), "net": sum(p[4] for p in out), "m": sum(p[3] for p in out)},
+        return {"scored": len(people), "unscored": {"count": len(out), "net": sum(p[3] for p in out)},
                 "thresholds": thresholds, "cells": cells, "groups": groups}
 
     @staticmethod

@@ -163,13 +163,18 @@ class Record(dict):
 
 
 class Order(Record):
-    """An order row, its lines, and how the lines came. `present` once an order row or lines made it."""
+    """An order row and its lines. `given`: an order row said its amount."""
 
     def __init__(self):
         super().__init__()
-        self.present = self.given = False
+        self.given = False
         self.lines = {}
         self.lines_version = None
+
+    @property
+    def present(self):
+        """An order row made it, or lines that are not withdrawn."""
+        return self.given or any(not line["deleted"] for line in self.lines.values())
 
 
 class Batch:
@@ -186,7 +191,7 @@ class Batch:
         self.rows = lengths.pop()
         self.tally = dict.fromkeys(("new", "updated", "duplicate", "stale", "rejected"), 0)
         self.errors = []
-        self.unsure = False  # duplicate or updated, where RULES leave it open (a higher version with equal content)
+        self.unsure = False  # duplicate or updated, where RULES leave it open
 
     def row(self, index):
         return {field: column[index] for field, column in self.columns.items()}
@@ -232,14 +237,18 @@ class Model:
 
     def _validate(self, batch):
         """Typed rows that can be taken; sees ids that earlier rows of the batch bring."""
-        taken, fresh = [], set()
+        taken, fresh, positions = [], set(), {}
         for index in range(batch.rows):
+            raw = batch.row(index)
+            if batch.table == "lines" and "line" not in raw and not batch.append:
+                # By position among the order's rows as sent, so that mending a bad one does not renumber its neighbours.
+                positions[raw["order"]] = raw["line"] = positions.get(raw["order"], 0) + 1
             try:
-                row = self._type_row(batch.table, batch.row(index), fresh)
+                row = self._type_row(batch.table, raw, fresh)
             except Reject as reject:
                 batch.errors.append((index, reject.field))
                 continue
-            fresh.add(row.get("refund") if batch.table == "refunds" else row.get("order", row.get("customer")))
+            fresh.add(row["refund"] if batch.table == "refunds" else row.get("order", row.get("customer")))
             taken.append(row)
         return taken
 
@@ -263,6 +272,8 @@ class Model:
                 row[field] = value
             elif field == "version":
                 row[field] = value if isinstance(value, int) else self.zone.parse_time(value, field) * 1000
+            elif field in ("deleted", "test"):
+                row[field] = value or None
             elif field in ("tags", "consent"):
                 row[field] = tuple(sorted(set(value)))
             else:
@@ -340,16 +351,12 @@ class Model:
             changed.pop("version", None)
         differs = {field for field, value in changed.items() if record[field] != value}
         if batch.table == "orders":
-            if known and not record.given and row.get("amount") == self.line_sum(record):
-                batch.unsure = True  # the lines' sum, given now as an amount
-            record.present = True
             record.given = record.given or row.get("amount") is not None
+        if batch.table == "refunds" and differs == {"customer"} and record["order"] is not None:
+            batch.unsure = True  # the customer is the order's whatever the row says
         record.update(changed)
         if not known:
             return "new"
-        if differs == {"version"} or differs & {"deleted", "test"} and not any(
-                changed.get(field) or record[field] for field in differs):
-            batch.unsure = True  # a version alone, or null against false
         return "updated" if differs else "duplicate"
 
     def _apply_lines(self, batch, rows):
@@ -370,8 +377,8 @@ class Model:
         old = order.lines
         order.lines = dict(old) if batch.append else {}
         unchanged = []
-        for position, row in enumerate(rows, 1):
-            number = row.get("line") or position
+        for row in rows:
+            number = row.get("line") or max(order.lines, default=0) + 1
             content = {field: row.get(field) for field in ("product", "quantity", "price", "category", "deleted")}
             before = old.get(number)
             order.lines[number] = content
@@ -379,9 +386,9 @@ class Model:
             unchanged.append(before == content)
         before = {field: order[field] for field in ("time", "customer", "currency", "country", "channel")}
         self._take_order_fields(batch, order, rows)
-        # Is a line updated when only its version or its order's fields changed? RULES leave it open.
+        # Is a line updated when only its version, its order's fields or its neighbours changed? RULES leave it open.
         batch.unsure = batch.unsure or any(unchanged) and (
-            version is not None or any(order[field] != value for field, value in before.items()))
+            version is not None or set(old) - set(order.lines) or any(order[f] != value for f, value in before.items()))
 
     @staticmethod
     def _take_order_fields(batch, order, rows):
@@ -394,7 +401,6 @@ class Model:
             given = next((row[field] for row in rows if row.get(field) is not None), None)
             if given is not None:
                 order[field] = given
-        order.present = True
 
     # ---- facts as of a day
 
@@ -548,29 +554,29 @@ class Model:
         return result
 
     def rfm_grid(self, day, spec, where=None):
+        """What the grid calls net_minor is M, the money of the window."""
         live = self.live(day)
         population, thresholds = self.score(live, day, spec)
         shown = [c for c in live.values() if self.matches(where, c, day)]
         scored = [c for c in shown if c["rfm_group"] is not None]
         cells = {}
         for c in scored:
-            cell = cells.setdefault((c["r"], c["f"], c["m"]), [0, 0, 0])
+            cell = cells.setdefault((c["r"], c["f"], c["m"]), [0, 0])
             cell[0] += 1
-            cell[1] += c["net"]
-            cell[2] += c["_m"]
+            cell[1] += c["_m"]
         out = [c for c in shown if c["rfm_group"] is None]
-        return {"scored": len(scored), "unscored": (len(out), sum(c["net"] for c in out), sum(c["_m"] for c in out)),
+        return {"scored": len(scored), "unscored": (len(out), sum(c["_m"] for c in out)),
                 "thresholds": thresholds, "cells": cells}
 
     def rfm_groups(self, day, spec, where=None):
-        """name -> (count, net, M, customers with one order, customers with F = 1)."""
+        """name -> (count, M, customers with one order up to the day)."""
         live = self.live(day)
         self.score(live, day, spec)
         groups = {}
         for c in live.values():
             if c["rfm_group"] is not None and self.matches(where, c, day):
-                group = groups.setdefault(c["rfm_group"], [0, 0, 0, 0, 0])
-                for i, add in enumerate((1, c["net"], c["_m"], int(c["orders"] == 1), int(c["_f"] == 1))):
+                group = groups.setdefault(c["rfm_group"], [0, 0, 0])
+                for i, add in enumerate((1, c["_m"], int(c["orders"] == 1))):
                     group[i] += add
         return groups
 

@@ -1,0 +1,516 @@
+#!/usr/bin/env python3
+"""The command line: what it takes, how it reads CSV, what it sends, what it prints, how it ends.
+
+Three parts: without a server (--help, mistakes, CSV through --dry-run), against a small server written here that keeps what it
+was sent and misbehaves on request, and against patrond.
+"""
+
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import msgpack
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from patron_test import Failed, Server, WAIT_SECONDS, check, equal, main, patron, patron_json, program, temp_dir  # noqa: E402
+
+COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "status", "schema", "snapshot", "verify")
+
+
+class Nowhere:
+    """An address where nothing listens."""
+
+    def address(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return "127.0.0.1:%d" % probe.getsockname()[1]
+
+
+def write(folder, name, data):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as out:
+        out.write(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def run_cli(*arguments, data=None):
+    done = subprocess.run([program("PATRON"), *arguments], input=data if data is not None else b"",
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_SECONDS)
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+# ---- without a server ----------------------------------------------------------------------------------------------
+
+
+def help_and_mistakes():
+    code, out, err = run_cli("--help")
+    equal((code, err), (0, ""), "patron --help")
+    for command in COMMANDS:
+        check(command in out, "--help does not list %s", command)
+        code, text, err = run_cli(command, "--help")
+        equal((code, err), (0, ""), "patron %s --help" % command)
+        check("Example:" in text and "patron " + command in text, "%s --help has no example", command)
+    equal(run_cli("--version")[0], 0, "--version")
+    mistakes = [
+        (["cuont"], "count"), (["count", "--as-off", "latest"], "--as-of"), (["lod"], "load"), ([], "--help"),
+        (["load", "lnes", "x.csv"], "lines"), (["load", "lines"], "TABLE FILE"), (["rows", "--limit", "0"], "--limit"),
+        (["count", "a", "--where", "b"], "twice"), (["count", "--format", "xml"], "--format"), (["count", "a", "b"], "too many"),
+        (["count", "--limit"], "--limit"), (["call", "ping", "{]"], "JSON"), (["call", "ping", "[1]"], "object"),
+        (["load", "orders", "x.csv", "--delimiter", "ab"], "--delimiter"), (["load", "orders", "x.csv", "--map", "ordr=a"], "'order'"),
+        (["load", "orders", "x.csv", "--map", "order=a,order=b"], "twice"), (["load", "orders", "x.csv", "--no-header"], "--map"),
+        (["load", "orders", "x.csv", "--max-rejects", "many"], "--max-rejects"), (["clv"], "command"),
+    ]
+    for arguments, names in mistakes:
+        code, out, err = run_cli(*arguments)
+        equal((code, out), (2, ""), "patron %s: it said %r" % (" ".join(arguments), err))
+        check(names in err and "--help" in err, "patron %s does not name %r: %r", " ".join(arguments), names, err)
+    code, out, err = run_cli("--connect", Nowhere().address(), "status")
+    equal((code, out), (1, ""), "patron status without a server")
+    check(re.match(r"^[A-Z_]+: [^\n]+\n$", err) and "running" in err, "without a server: %r", err)
+
+
+def dry(path, *options, table="orders", expect=0):
+    code, out, err = run_cli("load", table, path, "--dry-run", "--format", "json", *options)
+    equal(code, expect, "dry run of %s; it said %r" % (path, err))
+    return json.loads(out) if expect == 0 else err
+
+
+HEADER = "order,customer,time,amount,currency\n"
+
+
+def reasons(report):
+    return {(r["field"], r["code"]): (r["rows"], r.get("line")) for r in report["reasons"]}
+
+
+def csv_as_people_have_it(folder):
+    good = HEADER + "1,a,2020-01-01,1.50,EUR\n2,b,2020-01-02 10:00:00,2,EUR\n"
+    forms = {
+        "plain": good, "no newline at the end": good[:-1], "CRLF": good.replace("\n", "\r\n"), "CR": good.replace("\n", "\r"),
+        "byte-order mark": "\ufeff" + good, "blank lines": good.replace("\n", "\n\n"),
+        "quoted": HEADER + '"1","a","2020-01-01","1.50","EUR"\n"2","b","2020-01-02","2","EUR"\n',
+        "semicolons": good.replace(",", ";"), "tabs": good.replace(",", "\t"),
+    }
+    options = {"semicolons": ["--delimiter", ";"], "tabs": ["--delimiter", "tab"]}
+    for name, text in forms.items():
+        report = dry(write(folder, "form.csv", text), *options.get(name, ()))
+        equal((report["rows"], report["good"], report["rejected"]), (2, 2, 0), name)
+    for name, pack in (("x.csv.gz", gzip.compress), ("named.csv", gzip.compress), ("two.gz", lambda b: gzip.compress(b[:20]) + gzip.compress(b[20:]))):
+        equal(dry(write(folder, name, pack(good.encode())))["rows"], 2, name)
+    code, out, err = run_cli("load", "orders", "-", "--dry-run", "--format", "json", data=good.encode())
+    equal((code, json.loads(out)["rows"]), (0, 2), "standard input: %r" % err)
+
+    tricky = HEADER + '1,"a ""quoted"", name\nwith a newline",2020-01-01,1,EUR\n2,b\n3,c,2020-01-01,1,EUR,more\n4,d,2020-13-01,1,EUR\n'
+    tricky += '5,e,2020-01-01,x,EUR\n6,f,2020-01-01,1,EURO\n7,,2020-01-01,1,EUR\n8,"h"x,2020-01-01,1,EUR\n9,i,2020-01-01,1,EUR\n'
+    report = dry(write(folder, "tricky.csv", tricky))
+    equal((report["rows"], report["good"], report["rejected"]), (9, 1, 8), "tricky rows")
+    equal(reasons(report), {("customer", "BAD_ID"): (1, 2), ("", "BAD_ROW"): (3, 4), ("time", "BAD_TIME"): (1, 6), ("amount", "BAD_MONEY"): (1, 7),
+                            ("currency", "BAD_CURRENCY"): (1, 8), ("customer", "MISSING"): (1, 9)}, "reasons and their lines")
+    latin = HEADER.encode() + b"1,J\xf6rg,2020-01-01,1,EUR\n2,b,2020-01-01,1,EUR\n"
+    equal(reasons(dry(write(folder, "latin.csv", latin))), {("customer", "BAD_VALUE"): (1, 2)}, "a cell in latin-1")
+    latin = b"order,customer,time,amount,currency,note\n1,a,2020-01-01,1,EUR,J\xf6rg\n"
+    equal(dry(write(folder, "latin.csv", latin))["good"], 1, "latin-1 in a column that nobody takes")
+    err = dry(write(folder, "strict.csv", tricky), "--on-error", "reject", expect=1)
+    check("line 2: " in err, "--on-error reject does not name the line: %r", err)
+
+
+def no_csv_at_all(folder):
+    files = {
+        "picture.csv": (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)) * 40, "JPEG"),
+        "sheet.csv": (b"PK\x03\x04" + bytes(100), "save it as CSV"),
+        "utf16.csv": (("\ufeff" + HEADER).encode("utf-16-le"), "UTF-16"),
+        "nul.csv": (HEADER.encode() + b"1,a,2020-01-01,1,EUR\n2,\x00,b,c\n", "line 3"),
+        "open.csv": (HEADER.encode() + b'1,a,2020-01-01,1,EUR\n2,"b,c\nd\n', "line 3"),
+        "huge.csv": (HEADER.encode() + b'1,"' + b"x" * (3 << 20), "line 2"),
+        "cut.csv.gz": (gzip.compress(os.urandom(5000))[:-100], "cut off"),
+        "cut.csv.zst": (b"\x28\xb5\x2f\xfd\x04\x00\x10\x00\x00", ""),
+        "empty.csv": (b"", "empty"),
+    }
+    for name, (data, says) in files.items():
+        err = dry(write(folder, name, data), expect=1)
+        check(re.match(r"^[A-Z_]+: [^\n]+\n$", err) and says in err, "%s: %r", name, err)
+    err = dry(os.path.join(folder, "nowhere.csv"), expect=1)
+    check(err.startswith("NOT_FOUND: ") and "nowhere.csv" in err, "a missing file: %r", err)
+
+
+def mappings(folder):
+    path = write(folder, "shop.csv", "Order No,Who,When,Total,Paid?\n1,a,31/12/2020 8:05,\"1.234,50\",J\n2,b,01/02/2021 23:59,7,N\n")
+    given = ["--map", "order=Order No,customer=Who,time=When,amount=Total,test=Paid?,currency:=EUR"]
+    reading = ["--time-format", "%d/%m/%Y %H:%M", "--decimal-comma", "--map-values", "test:J=false,N=true"]
+    report = dry(path, *given, *reading)
+    equal((report["rows"], report["good"]), (2, 2), "a German shop")
+    equal(dry(path, *given)["rejected"], 2, "without --time-format the times are wrong")
+    code, _, err = run_cli("load", "orders", path, "--dry-run", "--map", "order=Ordr No")
+    check(code == 2 and "'Order No'" in err, "a column that is not there: %d %r", code, err)
+    code, _, err = run_cli("load", "orders", path, "--dry-run")
+    check(code == 2 and "--map" in err, "no column called like a field: %d %r", code, err)
+    path = write(folder, "extra.csv", "order,customer,time,amount,currency,colour\n1,a,2020-01-01,1,EUR,red\n")
+    code, _, err = run_cli("load", "orders", path, "--dry-run")
+    check(code == 0 and "colour" in err, "an ignored column is not named: %d %r", code, err)
+    path = write(folder, "bare.csv", "1,a,2020-01-01,5\n2,b,2020-01-02,6\n")
+    report = dry(path, "--no-header", "--map", "order=1,customer=2,time=3,amount=4,currency:=EUR")
+    equal((report["rows"], report["good"]), (2, 2), "--no-header")
+    path = write(folder, "mixed.csv", "order,customer,time,amount\n1,a,2020-01-01,5\n")
+    equal(dry(path, "--map", "currency:=EUR")["good"], 1, "a constant beside columns called like fields")
+
+
+# ---- against a small server ----------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Answers as a server would, keeps the batches it gets. `plan` may say what to do at the n-th batch, from 1."""
+
+    def __init__(self, plan=None, answers=None):
+        self.plan, self.answers = plan or {}, answers or {}
+        self.calls, self.batches = [], []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def address(self):
+        return "127.0.0.1:%d" % self.socket.getsockname()[1]
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(peer,), daemon=True).start()
+
+    def close(self):
+        self.socket.close()
+
+    def talk(self, peer):
+        unpacker = msgpack.Unpacker(raw=False, max_buffer_size=1 << 30)
+        with peer:
+            while True:
+                try:
+                    data = peer.recv(1 << 16)
+                except OSError:
+                    return
+                if not data:
+                    return
+                unpacker.feed(data)
+                for _, msgid, method, params in unpacker:
+                    reply = self.reply(method, params[0] if params else {})
+                    if reply is None:
+                        return
+                    peer.sendall(msgpack.packb([1, msgid, *reply], use_bin_type=True))
+
+    def reply(self, method, params):
+        if method == "hello":
+            return None, {"server": "recorder", "version": "0"}
+        self.calls.append((method, params))
+        if method == "load.state":
+            return None, {"seq": None}
+        if not method.startswith("load."):
+            return None, self.answers.get(method, {})
+        do = self.plan.pop(len(self.batches) + 1, None)
+        if do == "close":
+            return None
+        if do is not None:
+            return do, None
+        rows = column_rows(params["columns"])
+        self.batches.append((params, rows))
+        count = len(rows)
+        return None, {"lsn": len(self.batches), "rows": count, "new": count, "updated": 0, "duplicate": 0, "stale": 0,
+                      "rejected": 0, "errors": [], "reasons": [], "orders": 0, "refunds": 0, "sync": "always"}
+
+
+def column_values(column, name):
+    if isinstance(column, list):
+        return column
+    if isinstance(column, bytes):
+        return [v if name == "line" else str(v) for v in struct.unpack("<%dq" % (len(column) // 8), column)]
+    if "dict" in column:
+        width = "B" if len(column["dict"]) <= 256 else "H" if len(column["dict"]) <= 65536 else "I"
+        size = struct.calcsize("<" + width)
+        return [column["dict"][c] for c in struct.unpack("<%d%s" % (len(column["codes"]) // size, width), column["codes"])]
+    values = column_values(column["bin"], name)
+    return [None if column["nulls"][i // 8] >> (i % 8) & 1 else value for i, value in enumerate(values)]
+
+
+def column_rows(columns):
+    values = {name: column_values(column, name) for name, column in columns.items()}
+    equal(len({len(v) for v in values.values()}), 1, "columns of different length")
+    return [dict(zip(values, row)) for row in zip(*values.values())]
+
+
+def what_is_sent(folder):
+    text = "order,customer,time,amount,currency,version,deleted\n"
+    text += "1,a,2020-01-01T10:00:00Z,1.50,EUR,3,\n007,,1577872800000,2,EUR,,yes\n"
+    server = Recorder()
+    report = patron_json(server, "load", "orders", write(folder, "sent.csv", text))
+    equal((report["rows"], report["new"], report["rejected"]), (2, 2, 0), "report")
+    params, rows = server.batches[0]
+    equal((params["seq"], params["on_error"], params["meta"], "mode" in params), (1, "skip", "line=4", False), "parameters")
+    equal(rows, [{"order": "1", "customer": "a", "time": "2020-01-01T10:00:00Z", "amount": "1.50", "currency": "EUR",
+                  "version": 3, "deleted": None},
+                 {"order": "007", "customer": None, "time": 1577872800000, "amount": "2", "currency": "EUR",
+                  "version": None, "deleted": True}], "rows as sent")
+    first = params["producer"]
+    os.rename(os.path.join(folder, "sent.csv"), os.path.join(folder, "renamed.csv"))
+    patron_json(server, "load", "orders", os.path.join(folder, "renamed.csv"))
+    equal(server.batches[1][0], params, "the same file under another name is sent in the same way")
+    patron_json(server, "load", "orders", os.path.join(folder, "renamed.csv"), "--on-error", "reject")
+    check(server.batches[2][0]["producer"] != first, "other options must give another producer")
+    done = subprocess.run([program("PATRON"), "--connect", server.address(), "load", "orders", "-"], input=text.encode(),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_SECONDS)
+    equal((done.returncode, server.batches[3][0]), (0, params), "standard input gives the same batch")
+    server.close()
+
+
+def big_columns(folder):
+    """Numbers go as u64, names as dictionaries, whatever repeats or not; nothing is lost on the way."""
+    count = 40000
+    rows = [(str(i * 7), "" if i % 5 == 0 else "c%d" % (i % 3000), "2020-01-01", "%d.%02d" % (i, i % 100), "EUR",
+             "x" + str(i) if i % 2 else "") for i in range(count)]
+    text = "order,customer,time,amount,currency,channel\n" + "".join(",".join(row) + "\n" for row in rows)
+    server = Recorder()
+    report = patron_json(server, "load", "orders", write(folder, "big.csv", text), "--batch-rows", "10000")
+    equal((report["rows"], report["batches"]), (count, 4), "report")
+    sent = [row for _, batch in sorted(server.batches, key=lambda b: b[0]["seq"]) for row in batch]
+    want = [dict(zip(("order", "customer", "time", "amount", "currency", "channel"), (v or None for v in row))) for row in rows]
+    equal(sent == want, True, "40,000 rows arrive as they are")
+    check(isinstance(server.batches[1][0]["columns"]["order"], bytes), "ids that are numbers go as bin")
+    check("dict" in server.batches[0][0]["columns"]["currency"], "names that repeat go as dictionaries")
+    server.close()
+
+
+def orders_are_not_cut(folder):
+    """Lines: no order over two batches that replace; rows of an order that comes back are appended, after its first batch."""
+    lines, position = [], {}
+    for i in range(3000):
+        order = "o%d" % (i // 7) if i % 50 else "o%d" % (i // 100)
+        lines.append(order)
+    text = "order,product,quantity,price,customer,time,currency\n"
+    text += "".join("%s,p%d,1,2.5,c,2020-01-01,EUR\n" % (order, i) for i, order in enumerate(lines))
+    server = Recorder()
+    path = write(folder, "lines.csv", text)
+    report = patron_json(server, "load", "lines", path, "--batch-rows", "100")
+    batches = sorted(server.batches, key=lambda b: b[0]["seq"])
+    equal([b[0]["seq"] for b in batches], list(range(1, len(batches) + 1)), "seqs")
+    replaced, got = {}, []
+    for params, rows in batches:
+        for row in rows:
+            order = row["order"]
+            if params.get("mode") == "append":
+                check(order in replaced and replaced[order] < params["seq"], "%s is appended before its batch", order)
+            else:
+                equal(replaced.setdefault(order, params["seq"]), params["seq"], "batch that replaces the lines of %s" % order)
+            got.append((order, row["line"], row["product"]))
+    want = []
+    for i, order in enumerate(lines):
+        position[order] = position.get(order, 0) + 1
+        want.append((order, position[order], "p%d" % i))
+    equal(sorted(got), sorted(want), "every line once, with its position in its order")
+    equal(report["appended"], sum(len(rows) for params, rows in batches if params.get("mode") == "append"), "appended")
+    check(report["appended"] > 0, "the file was meant to have orders that come back")
+    again = Recorder()
+    patron_json(again, "load", "lines", path, "--batch-rows", "100")
+    equal(sorted(again.batches, key=lambda b: b[0]["seq"]), batches, "the same file gives the same batches")
+    again.close()
+    server.close()
+
+
+def order_larger_than_a_batch(folder):
+    count = 150000
+    text = "order,product,quantity,price,customer,time,currency\n" + "big,p,1,1,c,2020-01-01,EUR\n" * count
+    server = Recorder()
+    report = patron_json(server, "load", "lines", write(folder, "giant.csv", text))
+    equal((report["rows"], report["new"]), (count, count), "an order larger than any batch")
+    modes = [params.get("mode") for params, _ in sorted(server.batches, key=lambda b: b[0]["seq"])]
+    equal((modes[0], set(modes[1:])), (None, {"append"}), "its first part replaces, the others append")
+    lines = sorted(row["line"] for _, rows in server.batches for row in rows)
+    equal(lines == list(range(1, count + 1)), True, "its lines are numbered through")
+    server.close()
+
+
+def many_rows(folder, count=5000):
+    text = HEADER + "".join("%d,c%d,2020-01-01,1,EUR\n" % (i, i) for i in range(count))
+    return write(folder, "many.csv", text)
+
+
+def servers_that_misbehave(folder):
+    path = many_rows(folder)
+    server = Recorder(plan={3: "close"})
+    code, out, err = patron(server, "load", "orders", path, "--batch-rows", "100", expect=None)
+    equal((code, out), (1, ""), "a lost connection")
+    acknowledged = "%s rows were acknowledged" % format(200, ",")
+    check(re.match(r"^[A-Z_]+: [^\n]+\n$", err) and acknowledged in err and "same command" in err, "a lost connection: %r", err)
+    server = Recorder(plan={2: {"code": "BAD_REQUEST", "message": "row 7: no", "row": 7, "field": "time", "retryable": False}})
+    code, _, err = patron(server, "load", "orders", path, "--batch-rows", "100", "--on-error", "reject", expect=None)
+    check(code == 1 and err.startswith("BAD_REQUEST: line 109: "), "a refused batch: %d %r", code, err)
+    server = Recorder(plan={2: {"code": "BUSY", "message": "queue full", "retryable": True}})
+    report = patron_json(server, "load", "orders", path, "--batch-rows", "100")
+    equal((report["rows"], len(server.batches)), (5000, 50), "a busy server is asked again")
+    server = Recorder(plan={1: "READONLY: the journal cannot take batches"})
+    code, _, err = patron(server, "load", "orders", path, expect=None)
+    check(code == 1 and err.startswith("READONLY: "), "READONLY: %d %r", code, err)
+
+
+def limits_on_rejects(folder):
+    text = HEADER + "".join("%d,c,%s,1,EUR\n" % (i, "2020-01-01" if i % 2 else "01.01.2020") for i in range(1000))
+    path = write(folder, "half.csv", text)
+    server = Recorder()
+    options = ["--time-format", "%d.%m.%Y"]
+    rejects = os.path.join(folder, "rejects.csv")
+    report = patron_json(server, "load", "orders", path, "--rejects", rejects, *options)
+    equal((report["rows"], report["new"], report["rejected"]), (1000, 500, 500), "half of the rows")
+    with open(rejects, newline="") as file:
+        rows = list(csv.reader(file))
+    equal(rows[0], ["line", "field", "code", "message", "record"], "head of the rejects file")
+    equal((len(rows), rows[1][:3], rows[1][4]), (501, ["3", "time", "BAD_TIME"], "1,c,2020-01-01,1,EUR"), "rejects")
+    code, _, err = patron(server, "load", "orders", path, "--max-rejects", "499", *options, expect=None)
+    check(code == 1 and "--max-rejects 499" in err, "--max-rejects 499: %d %r", code, err)
+    patron(server, "load", "orders", path, "--max-rejects", "500", *options)
+    patron(server, "load", "orders", path, "--max-rejects", "50%", *options)
+    patron(server, "load", "orders", path, "--max-rejects", "49.9%", *options, expect=1)
+    server.close()
+
+
+def interrupted(folder):
+    """Ctrl-C while standard input stays open: an orderly end that says how far it came."""
+    server = Recorder()
+    process = subprocess.Popen([program("PATRON"), "--connect", server.address(), "load", "orders", "-", "--producer", "p",
+                                "--batch-rows", "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    text = HEADER + "".join("%d,c%d,2020-01-01,1,EUR\n" % (i, i) for i in range(120000))
+    process.stdin.write(text.encode())
+    process.stdin.flush()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(server.batches) < 10 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    code = process.wait(WAIT_SECONDS)
+    err = process.stderr.read().decode()
+    process.stdin.close()
+    check(code == 1 and err.startswith("CANCELLED: ") and "acknowledged" in err, "Ctrl-C: %d %r", code, err)
+    server.close()
+
+
+def printing():
+    money = {"currency": "GBP", "digits": 2, "columns": ["sum(net)"]}
+    common = {"lsn": 7, "epoch": 1, "as_of": "2010-12-09", "ms": 1.25}
+    group = {"columns": ["country", "count", "sum(net)"], "rows": [["United Kingdom", 3969, 123456789], [None, 1, -50], ["a,\"b\"", 0, 0]],
+             "total": [None, 3970, 123456739], "money": money, "warnings": ["country has no value 'ZZ'"], "unpriced": 3, **common}
+    groups = {"groups": [{"name": "champions", "count": 1200, "share": 0.25, "net_minor": 100050, "one_time": 0},
+                         {"name": "lost", "count": 5, "share": 0.75, "net_minor": -7, "one_time": 5}], "currency": "GBP", "digits": 2,
+              "thresholds": {"r": [90, 60, 30, 7], "f": [2, 3, 4, None], "m_minor": [1, 2, 3, 400000]},
+              "unscored": {"count": 69, "net_minor": 1234}, **common}
+    grid = {"cells": [{"r": 5, "f": 5, "m": 5, "count": 1000, "net_minor": 5}, {"r": 5, "f": 5, "m": 4, "count": 200, "net_minor": 5},
+                      {"r": 1, "f": 2, "m": 4, "count": 3, "net_minor": 5}], "scored": 1203, "currency": "GBP", "digits": 2, **common}
+    customer = {"customer": "13085", "country": "UK", "birth_year": 1970, "net_minor": 1234567, "currency": "GBP", "digits": 2, "tags": ["a", "b"],
+                "rfm": {"r": 5, "f": 5, "m": 5, "group": "champions"},
+                "orders_list": [{"order": "1", "amount_minor": 500, "currency": "JPY", "digits": 0}], **common}
+    server = Recorder(answers={"group": group, "rfm.groups": groups, "rfm.grid": grid, "customer": customer, "count": {"count": 5, "of": 4381, **common},
+                               "verify": {"ok": False, "checks": []}, "ping": "pong"})
+    _, out, err = patron(server, "group", "--by", "country", "--metrics", "count,sum(net)")
+    check("sum(net) (GBP)" in out and "1,234,567.89" in out and "-0.50" in out and "3,969" in out, "table: %s", out)
+    check("total" in out and "1,234,567.39" in out and "as of 2010-12-09" in out and "3 rows" in out, "table: %s", out)
+    check("no value 'ZZ'" in err and "3 facts" in err and "warning" not in out, "warnings: %r", err)
+    _, out, _ = patron(server, "--format", "csv", "group", "--by", "country")
+    equal(list(csv.reader(io.StringIO(out, newline=""))), [["country", "count", "sum(net)"], ["United Kingdom", "3969", "1234567.89"],
+                                                           ["", "1", "-0.50"], ["a,\"b\"", "0", "0.00"]], "CSV")
+    equal(patron_json(server, "group"), group, "JSON is the server's answer")
+    equal(server.calls[-1], ("group", {"by": [], "metrics": ["count"]}), "group without options")
+    _, out, _ = patron(server, "rfm")
+    check("champions" in out and "1,000.50" in out and "25.0 %" in out and "4,000.00" in out and "69 customers" in out, "rfm: %s", out)
+    _, out, _ = patron(server, "rfm", "--grid", "--window", "all", "--cuts", '{"r":[1,2,3,4]}')
+    check(re.search(r"R5 +0 +0 +0 +0 +1,200", out) and re.search(r"R1 +0 +3 +0", out), "grid: %s", out)
+    equal(server.calls[-1][1], {"window": "all", "scoring": "cuts", "cuts": {"r": [1, 2, 3, 4]}}, "parameters of rfm")
+    _, out, _ = patron(server, "customer", "13085", "--with", "orders,lines")
+    check("12,345.67" in out and "1970" in out and "champions" in out and "a, b" in out and re.search(r"^1 +500 ", out, re.M), "customer: %s", out)
+    equal(server.calls[-1][1], {"customer": "13085", "with": ["orders", "lines"]}, "parameters of customer")
+    patron(server, "count", "country = :c AND net > :n", "--arg", "c=BR", "--arg", "n=5", "--as-of", "latest", "--rfm", '{"window":"all"}')
+    equal(server.calls[-1][1], {"where": "country = :c AND net > :n", "args": {"c": "BR", "n": 5}, "as_of": "latest", "rfm": {"window": "all"}},
+          "parameters of count")
+    patron(server, "count", '["=", "country", "BR"]')
+    equal(server.calls[-1][1], {"where": ["=", "country", "BR"]}, "a filter as a tree")
+    patron(server, "rows", "--fields", "customer,net", "--order-by", "-net", "--limit", "3", "--from", "customers")
+    equal(server.calls[-1][1], {"fields": ["customer", "net"], "from": "customers", "order_by": ["-net"], "limit": 3}, "parameters of rows")
+    code, _, err = patron(server, "verify", expect=None)
+    check(code == 1 and err.startswith("CORRUPT: "), "verify that found something: %d %r", code, err)
+    equal(patron(server, "call", "ping")[1], '"pong"\n', "call")
+    server.close()
+
+
+# ---- against patrond -----------------------------------------------------------------------------------------------
+
+
+def small_shop(folder):
+    server = Server(timezone="Europe/Berlin", currency="EUR").start()
+    lines = "order,product,quantity,price,customer,time,country,currency\n"
+    for i in range(600):
+        order = i // 3 if i % 40 else i // 80
+        customer = "" if i % 97 == 0 else "c%d" % (order % 40)
+        lines += "o%d,p%d,%d,%s,%s,2020-%02d-%02d 10:00:00,DE,EUR\n" % (
+            order, i % 20, 1 + i % 3, "-1" if i % 101 == 0 else "2.50", customer, 1 + order % 12, 1 + order % 28)
+    path, rejects = write(folder, "lines.csv", lines), os.path.join(folder, "rejected.csv")
+    report = patron_json(server, "load", "lines", path, "--batch-rows", "50", "--rejects", rejects)
+    equal(report["rows"], 600, "rows read")
+    equal(sum(report[k] for k in ("new", "updated", "duplicate", "stale", "rejected")), 600, "the totals add up")
+    equal(sum(r["rows"] for r in report["reasons"]), report["rejected"], "the reasons add up")
+    check(report["rejected"] > 0 and report["appended"] > 0, "the file was meant to have both: %r", report)
+    with open(rejects, newline="") as file:
+        named = list(csv.reader(file))[1:]
+    equal(len(named), report["rejected"], "rows in the file of rejected rows")
+    text = lines.splitlines()
+    equal([row for row in named if text[int(row[0]) - 1] != row[4]], [], "rejects name the line they stand on")
+    before = patron_json(server, "group", "--by", "country", "--metrics", "count,sum(net)")["rows"]
+    again = patron_json(server, "load", "lines", path, "--batch-rows", "50")
+    equal(again["batches_known"], again["batches"], "loading again finds every batch there")
+    other = patron_json(server, "load", "lines", path, "--batch-rows", "37")
+    equal((other["new"], other["updated"]), (0, 0), "cut in another way it is all duplicates: %r" % other)
+    equal(patron_json(server, "group", "--by", "country", "--metrics", "count,sum(net)")["rows"], before, "loading again changes nothing")
+    customers = write(folder, "customers.csv", "customer,created,country,birth_year,tags\nc1,01.02.2019,DE,1980,vip;mail\nc2,02.03.2019,FR,,\n")
+    report = patron_json(server, "load", "customers", customers, "--time-format", "%d.%m.%Y")
+    equal((report["rows"], report["rejected"]), (2, 0), "customers: %r" % report)
+    for arguments in (["count"], ["count", "orders >= 1"], ["rows", "--limit", "5"], ["rows", "--from", "orders", "--limit", "5"],
+                      ["group", "--by", "country", "--metrics", "count,sum(net),p50(net)"], ["customer", "c1", "--with", "orders,refunds,lines"],
+                      ["order", "o1", "--with", "lines"], ["rfm", "--as-of", "latest"], ["rfm", "--grid", "--as-of", "latest"],
+                      ["rfm", "--scoring", "mean", "--as-of", "latest"], ["status"], ["schema"], ["schema", "orders"], ["snapshot"], ["verify"]):
+        for form in ("table", "json", "csv"):
+            _, out, _ = patron(server, "--format", form, *arguments)
+            check(out.strip(), "patron --format %s %s printed nothing", form, " ".join(arguments))
+            if form == "json":
+                json.loads(out)
+    code, out, err = patron(server, "count", "contry = 'DE'", expect=None)
+    check((code, out) == (1, "") and re.match(r"^UNKNOWN_FIELD: [^\n]*country[^\n]*\n$", err), "an unknown field: %d %r", code, err)
+    code, _, err = patron(server, "customer", "nobody", expect=None)
+    check(code == 1 and err.startswith("NOT_FOUND: "), "an unknown customer: %d %r", code, err)
+    server.stop()
+
+
+def run():
+    program("PATRON")
+    folder = temp_dir()
+    help_and_mistakes()
+    csv_as_people_have_it(folder)
+    no_csv_at_all(folder)
+    mappings(folder)
+    print("ok  without a server", flush=True)
+    what_is_sent(folder)
+    big_columns(folder)
+    orders_are_not_cut(folder)
+    order_larger_than_a_batch(folder)
+    servers_that_misbehave(folder)
+    limits_on_rejects(folder)
+    interrupted(folder)
+    printing()
+    print("ok  against a small server", flush=True)
+    small_shop(folder)
+    print("ok  against patrond", flush=True)
+
+
+if __name__ == "__main__":
+    main(run)
