@@ -1,0 +1,101 @@
+/* When a snapshot is taken, and what happens around it. How it is written is persist's business. */
+#include "engine/engine_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+
+enum pat_status pat_engine_snapshot(struct pat_engine *engine,
+                                    void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error),
+                                    void *context, struct pat_error *error) {
+    if (engine->snapshot_view != NULL || engine->snapshot_wanted) {
+        return pat_error_set(error, PAT_ERR_BUSY, "a snapshot is being written; try again when it is done");
+    }
+    struct snapshot_waiter *waiter = pat_mem_alloc(PAT_MEM_SNAPSHOT, sizeof *waiter);
+    if (waiter == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a snapshot");
+    *waiter = (struct snapshot_waiter){done_cb, context, engine->waiters};
+    engine->waiters = waiter;
+    engine->snapshot_wanted = true;
+    pat_engine_turn(engine);
+    return PAT_OK;
+}
+
+static void tell_waiters(struct pat_engine *engine, const struct pat_value *result, const struct pat_error *error) {
+    struct snapshot_waiter *waiter = engine->waiters;
+    engine->waiters = NULL;
+    while (waiter != NULL) {
+        struct snapshot_waiter *next = waiter->next;
+        waiter->done_cb(waiter->context, result, error);
+        pat_mem_free(PAT_MEM_SNAPSHOT, waiter);
+        waiter = next;
+    }
+}
+
+static enum pat_status snapshot_start(struct pat_engine *engine, struct pat_error *error) {
+    struct pat_buf producers;
+    pat_buf_init(&producers, PAT_MEM_SNAPSHOT);
+    enum pat_status status = pat_producers_write(&engine->store->producers, &producers);
+    if (status != PAT_OK) {
+        (void)pat_error_set(error, status, "no memory for a snapshot");
+        goto done;
+    }
+    status = pat_view_open(&engine->snapshot_view, engine->store);
+    if (status != PAT_OK) {
+        (void)pat_error_set(error, status, "no room for another view");
+        goto done;
+    }
+    status = pat_persist_snapshot(engine->persist, engine->snapshot_view, &producers, error);
+    if (status != PAT_OK) pat_view_close(&engine->snapshot_view);
+done:
+    pat_buf_deinit(&producers);
+    return status;
+}
+
+static bool snapshot_due(const struct pat_engine *engine) {
+    if (engine->snapshot_wanted) return true;
+    if (engine->snapshot_every_ms == 0 || !pat_engine_dirty(engine)) return false;
+    return pat_clock_monotonic_ns() - engine->snapshot_ns >= engine->snapshot_every_ms * NS_PER_MS;
+}
+
+void pat_engine__snapshot_start_if_due(struct pat_engine *engine) {
+    /* The journal is cut at the snapshot's lsn, so no group may be under way. */
+    if (engine->snapshot_view != NULL || engine->group_head != NULL || !snapshot_due(engine)) return;
+    struct pat_error error;
+    engine->snapshot_wanted = false;
+    engine->snapshot_ns = pat_clock_monotonic_ns();
+    if (snapshot_start(engine, &error) == PAT_OK) return;
+    pat_log(PAT_LOG_ERROR, "snapshot-failed", "code=%s message=\"%s\"", pat_status_code(error.status), error.message);
+    tell_waiters(engine, NULL, &error);
+}
+
+void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event) {
+    pat_view_close(&engine->snapshot_view);
+    if (event->status != PAT_OK) {
+        pat_log(PAT_LOG_ERROR, "snapshot-failed", "code=%s message=\"%s\"", pat_status_code(event->status),
+                event->error.message);
+        tell_waiters(engine, NULL, &event->error);
+        return;
+    }
+    engine->snapshot_lsn = event->lsn;
+    engine->snapshot_wall_ms = pat_clock_wall_ms();
+    if (engine->journal_failed) pat_log(PAT_LOG_WARN, "journal-resumed", "lsn=%" PRIu64, event->lsn);
+    engine->journal_failed = false;
+    pat_log(PAT_LOG_INFO, "snapshot-saved", "lsn=%" PRIu64 " generation=%" PRIu64 " bytes=%" PRIu64 " ms=%" PRIu64,
+            event->lsn, event->generation, event->bytes, event->ms);
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct pat_builder builder = {.arena = &arena};
+    struct pat_value result = pat_build_map(&builder, 4);
+    pat_build_put(&builder, &result, "lsn", pat_value_uint(event->lsn));
+    pat_build_put(&builder, &result, "generation", pat_value_uint(event->generation));
+    pat_build_put(&builder, &result, "bytes", pat_value_uint(event->bytes));
+    pat_build_put(&builder, &result, "ms", pat_value_uint(event->ms));
+    struct pat_error error;
+    (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "the snapshot is saved, but there is no memory for the answer");
+    tell_waiters(engine, &result, builder.failed ? &error : NULL);
+    pat_arena_deinit(&arena);
+}

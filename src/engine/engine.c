@@ -1,0 +1,202 @@
+#include "engine/engine_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ingest/ingest.h"
+#include "model/currency.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define ZONE_DEFAULT "UTC"
+#define BASE_CURRENCY_DEFAULT "USD"
+/* With --sync interval at most this much is lost when the machine stops. */
+#define SYNC_INTERVAL_MS 100u
+#define NS_PER_MS UINT64_C(1000000)
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+
+static bool directory_is_new(struct pat_fs *fs) {
+    struct pat_file *file = NULL;
+    if (fs->ops->file_open(fs, &file, "MANIFEST", PAT_FILE_READ, NULL) != PAT_OK) return true;
+    fs->ops->file_close(&file);
+    return false;
+}
+
+/* Given values, or for a new directory the defaults; empty ones stand for "what the directory has". Wrong names are found before
+ * anything is written. */
+static enum pat_status settings_choose(struct pat_engine *engine, const struct pat_engine_options *options,
+                                       struct pat_error *error) {
+    bool fresh = directory_is_new(engine->fs);
+    const char *zone = options->zone != NULL ? options->zone : fresh ? ZONE_DEFAULT : "";
+    const char *base = options->base_currency != NULL ? options->base_currency : fresh ? BASE_CURRENCY_DEFAULT : "";
+    if (strlen(zone) >= sizeof engine->settings.zone) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--timezone: \"%.80s\" is no time zone", zone);
+    }
+    if (base[0] != '\0' && pat_currency_find(pat_text_of(base)) < 0) {
+        int nearest = pat_currency_nearest(pat_text_of(base));
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--base-currency: \"%.20s\" is not an ISO 4217 code%s%s", base,
+                             nearest >= 0 ? "; did you mean " : " such as USD or EUR",
+                             nearest >= 0 ? pat_currencies[nearest].code : "");
+    }
+    if (zone[0] != '\0') PAT_TRY(pat_zone_open(&engine->zone, zone, error));
+    memcpy(engine->settings.zone, zone, strlen(zone) + 1);
+    memcpy(engine->settings.base_currency, base, strlen(base) + 1);
+    return PAT_OK;
+}
+
+static enum pat_status sync_parse(const char *name, enum pat_sync *out, const char **kept, struct pat_error *error) {
+    static const char *const names[] = {[PAT_SYNC_ALWAYS] = "always", [PAT_SYNC_INTERVAL] = "interval", [PAT_SYNC_NEVER] = "never"};
+    for (int i = 0; i <= PAT_SYNC_NEVER; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *out = (enum pat_sync)i;
+        *kept = names[i];
+        return PAT_OK;
+    }
+    return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--sync: \"%.20s\" is not one of always, interval, never", name);
+}
+
+static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
+    struct pat_engine *engine = context;
+    if (entry->lsn != engine->store->lsn + 1) {
+        return pat_error_set(error, PAT_ERR_CORRUPT, "the journal goes on with lsn %" PRIu64 " after %" PRIu64, entry->lsn,
+                             engine->store->lsn);
+    }
+    if (entry->kind == PAT_ENTRY_RFM_MAP) {
+        PAT_TRY(pat_store_save_map(engine->store, entry->map, error));
+        engine->store->lsn = entry->lsn;
+        return PAT_OK;
+    }
+    struct pat_batch_outcome outcome;
+    pat_ingest_apply(engine->store, entry->batch, entry->lsn, &outcome);
+    return PAT_OK;
+}
+
+static enum pat_status engine_recover(struct pat_engine *engine, struct pat_error *error) {
+    unsigned char entropy[64];
+    pat_entropy(entropy, sizeof entropy);
+    struct pat_store_options options = {.zone = engine->zone,
+                                        .base_currency = engine->settings.base_currency,
+                                        .entropy = entropy,
+                                        .entropy_bytes = sizeof entropy};
+    PAT_TRY(pat_store_open(&engine->store, &options, error));
+    PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
+    const struct pat_recovery *recovery = &engine->recovery;
+    if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "%s", recovery->note);
+    pat_log(PAT_LOG_INFO, "recovered", "lsn=%" PRIu64 " snapshot_lsn=%" PRIu64 " generation=%" PRIu64 " records=%" PRIu64
+            " torn_bytes=%" PRIu64 " fell_back=%s", engine->store->lsn, recovery->snapshot_lsn, recovery->generation,
+            recovery->records, recovery->torn_bytes, recovery->fell_back ? "yes" : "no");
+    engine->snapshot_lsn = recovery->snapshot_lsn;
+    return PAT_OK;
+}
+
+static enum pat_status engine_start(struct pat_engine *engine, const struct pat_engine_options *options,
+                                    struct pat_error *error) {
+    enum pat_sync sync;
+    PAT_TRY(sync_parse(options->sync, &sync, &engine->sync_name, error));
+    engine->kernels = pat_kernels_find(options->cpu);
+    if (engine->kernels == NULL) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--cpu: \"%.20s\" is not one of auto, scalar, avx2, avx512, or this processor lacks it",
+                             options->cpu);
+    }
+    PAT_TRY(pat_fs_open_dir(&engine->fs, options->data_dir, error));
+    PAT_TRY(settings_choose(engine, options, error));
+    struct pat_persist_options persist = {.fs = engine->fs,
+                                          .sync = sync,
+                                          .sync_interval_ms = SYNC_INTERVAL_MS,
+                                          .event_cb = options->wake_cb,
+                                          .event_context = options->wake_context};
+    PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
+    if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
+    PAT_TRY(engine_recover(engine, error));
+    return pat_persist_start(engine->persist, error);
+}
+
+static void engine_free(struct pat_engine *engine) {
+    pat_persist_close(&engine->persist);
+    pat_store_close(&engine->store);
+    pat_zone_close(&engine->zone);
+    if (engine->fs != NULL) engine->fs->ops->close(&engine->fs);
+    pat_mem_free(PAT_MEM_OTHER, engine);
+}
+
+enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine_options *options,
+                                struct pat_error *error) {
+    struct pat_engine *engine = pat_mem_alloc(PAT_MEM_OTHER, sizeof *engine);
+    if (engine == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the engine");
+    engine->version = options->version;
+    engine->snapshot_every_ms = options->snapshot_every_ms;
+    engine->opened_ns = pat_clock_monotonic_ns();
+    engine->snapshot_ns = engine->opened_ns;
+    enum pat_status status = engine_start(engine, options, error);
+    if (status != PAT_OK) {
+        engine_free(engine);
+        return status;
+    }
+    *out = engine;
+    return PAT_OK;
+}
+
+/* ---- closing -------------------------------------------------------------------------------------------------------------- */
+
+bool pat_engine_idle(const struct pat_engine *engine) {
+    return engine->queued == 0 && engine->snapshot_view == NULL && !engine->snapshot_wanted;
+}
+
+bool pat_engine_dirty(const struct pat_engine *engine) { return engine->store->lsn > engine->snapshot_lsn; }
+
+struct last_snapshot {
+    bool done;
+    enum pat_status status;
+    struct pat_error *error;
+};
+
+static void last_snapshot_done(void *context, const struct pat_value *result, const struct pat_error *error) {
+    struct last_snapshot *last = context;
+    (void)result;
+    last->done = true;
+    last->status = error != NULL ? error->status : PAT_OK;
+    if (error != NULL && last->error != NULL) *last->error = *error;
+}
+
+/* Waits for the disk; the loop has nothing else to do by now. */
+static enum pat_status engine_save(struct pat_engine *engine, struct pat_error *error) {
+    struct last_snapshot last = {.error = error};
+    PAT_TRY(pat_engine_snapshot(engine, last_snapshot_done, &last, error));
+    while (!last.done) {
+        pat_engine_turn(engine);
+        if (!last.done) pat_clock_sleep_ms(1);
+    }
+    return last.status;
+}
+
+enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, struct pat_error *error) {
+    struct pat_engine *engine = *handle;
+    if (engine == NULL) return PAT_OK;
+    while (!pat_engine_idle(engine)) {
+        pat_engine_turn(engine);
+        if (!pat_engine_idle(engine)) pat_clock_sleep_ms(1);
+    }
+    enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
+    PAT_ASSERT(engine->pinned == NULL);
+    engine_free(engine);
+    *handle = NULL;
+    return status;
+}
+
+/* ---- turning --------------------------------------------------------------------------------------------------------------- */
+
+void pat_engine_turn(struct pat_engine *engine) {
+    if (engine->turning) return;
+    engine->turning = true;
+    for (;;) {
+        struct pat_event event = pat_persist_poll(engine->persist);
+        if (event.kind == PAT_EVENT_NONE) break;
+        if (event.kind == PAT_EVENT_JOURNAL) pat_engine__group_finish(engine, &event);
+        if (event.kind == PAT_EVENT_SNAPSHOT) pat_engine__snapshot_finish(engine, &event);
+    }
+    pat_engine__snapshot_start_if_due(engine);
+    pat_engine__group_start(engine);
+    engine->turning = false;
+}

@@ -1,0 +1,257 @@
+/* The write road: queue, groups, journal, apply. */
+#include "engine/engine_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/ingest.h"
+
+#include <inttypes.h>
+
+/* One group is one sync of the journal. Larger groups would make the first of them wait for the last; at these sizes a group is
+ * some 20 ms of applying and 10 MB of journal. */
+#define GROUP_TICKETS_MAX 1024u
+#define GROUP_ROWS_MAX 262144u
+
+enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_load *load, struct pat_arena *arena,
+                                   struct pat_batch **out, struct pat_error *error) {
+    return pat_ingest_prepare(out, load, engine->zone, &engine->store->secret, pat_clock_wall_ms(), arena, error);
+}
+
+unsigned pat_engine_queued(const struct pat_engine *engine) { return engine->queued; }
+
+void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
+    ticket->next = NULL;
+    ticket->arrived_ns = pat_clock_monotonic_ns();
+    if (engine->queue_tail != NULL) {
+        engine->queue_tail->next = ticket;
+    } else {
+        engine->queue_head = ticket;
+    }
+    engine->queue_tail = ticket;
+    engine->queued++;
+    if (engine->group_head == NULL) pat_engine_turn(engine);
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------------------------- */
+
+static void reply_error(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_error *error) {
+    engine->queued--;
+    ticket->reply_cb(ticket, NULL, error);
+}
+
+static void reply(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_builder *builder,
+                  const struct pat_value *result) {
+    struct pat_error error;
+    (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "the batch was taken, but there is no memory for the answer");
+    engine->queued--;
+    ticket->reply_cb(ticket, result, builder->failed ? &error : NULL);
+}
+
+static void reply_outcome(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_batch_outcome *outcome,
+                          const struct pat_batch *errors_of) {
+    struct pat_builder builder = {.arena = ticket->arena};
+    struct pat_value result =
+        pat_engine__load_answer(engine, ticket->request->load.table, outcome, errors_of, &builder);
+    reply(engine, ticket, &builder, &result);
+}
+
+/* A pair that was applied before: the first answer, or a short one when it is too old, or a conflict. */
+static void reply_known(struct pat_engine *engine, struct pat_ticket *ticket, enum pat_pair_state state,
+                        const struct pat_answer *answer) {
+    const struct pat_batch *batch = ticket->batch;
+    struct pat_error error;
+    if (state == PAT_PAIR_OLD) {
+        struct pat_builder builder = {.arena = ticket->arena};
+        struct pat_value result = pat_build_map(&builder, 2);
+        const struct pat_producer *producer = pat_producers_find(&engine->store->producers, batch->producer);
+        pat_build_put(&builder, &result, "lsn", pat_value_uint(producer->last_lsn));
+        pat_build_put(&builder, &result, "repeated", pat_value_bool(true));
+        reply(engine, ticket, &builder, &result);
+        return;
+    }
+    if (!pat_digest_equal(answer->digest, batch->digest)) {
+        char shown[PAT_PRODUCER_BYTES_MAX + 1];
+        (void)pat_error_set_at(&error, PAT_ERR_CONFLICT, "seq", -1, -1,
+                               "producer \"%s\" has sent seq %" PRIu64 " before with other content; give new rows a new seq",
+                               pat_text_printable(batch->producer, shown, sizeof shown), batch->seq);
+        reply_error(engine, ticket, &error);
+        return;
+    }
+    struct pat_batch errors_of = {0};
+    struct pat_reader reader = {.at = answer->errors, .end = answer->errors + answer->errors_bytes};
+    if (answer->errors_bytes > 0 && pat_batch_errors_read(&errors_of, &reader, ticket->arena) != PAT_OK) {
+        errors_of = (struct pat_batch){0}; /* without memory for the texts the counts still stand */
+    }
+    reply_outcome(engine, ticket, &answer->outcome, &errors_of);
+}
+
+/* ---- a group ------------------------------------------------------------------------------------------------------------------ */
+
+struct group {
+    struct pat_entry entry[GROUP_TICKETS_MAX];
+    struct pat_ticket *head, *tail;
+    unsigned count;
+    uint64_t rows;
+    size_t bytes; /* memory reserved for applying */
+};
+
+static bool group_has_pair(const struct group *group, const struct pat_batch *batch) {
+    for (const struct pat_ticket *ticket = group->head; ticket != NULL; ticket = ticket->next) {
+        if (ticket->batch != NULL && ticket->batch->seq == batch->seq &&
+            pat_text_equal(ticket->batch->producer, batch->producer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum admission { ADMITTED, ANSWERED, NEXT_GROUP };
+
+static enum admission refuse(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_error *error) {
+    reply_error(engine, ticket, error);
+    return ANSWERED;
+}
+
+static enum admission admit_batch(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    struct pat_batch *batch = ticket->batch;
+    const struct pat_producers *producers = &engine->store->producers;
+    const struct pat_answer *answer = NULL;
+    struct pat_error error;
+    enum pat_pair_state state = pat_producers_look(producers, batch->producer, batch->seq, &answer);
+    if (state != PAT_PAIR_NEW) {
+        reply_known(engine, ticket, state, answer);
+        return ANSWERED;
+    }
+    if (group->rows + batch->rows > GROUP_ROWS_MAX && group->count > 0) return NEXT_GROUP;
+    if (group_has_pair(group, batch)) return NEXT_GROUP;
+    enum pat_status status = pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
+    if (status == PAT_ERR_MORE) return NEXT_GROUP;
+    if (status != PAT_OK) return refuse(engine, ticket, &error);
+    if (producers->count + group->count >= PAT_PRODUCERS_MAX && pat_producers_find(producers, batch->producer) == NULL) {
+        (void)pat_error_set_at(&error, PAT_ERR_TOO_LARGE, "producer", -1, -1,
+                               "there are %u producers already; use an existing name with new seqs", producers->count);
+        return refuse(engine, ticket, &error);
+    }
+    size_t bytes = pat_ingest_bytes(batch, engine->store);
+    if (!pat_mem_would_fit(group->bytes + bytes)) {
+        (void)pat_error_set(&error, PAT_ERR_NO_MEMORY,
+                            "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
+                            "--memory)", bytes >> 20, pat_mem_budget() >> 20);
+        return refuse(engine, ticket, &error);
+    }
+    group->rows += batch->rows;
+    group->bytes += bytes;
+    group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_BATCH, .batch = batch};
+    return ADMITTED;
+}
+
+static enum admission admit_map(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    struct pat_error error;
+    if (engine->store->maps->count + group->count >= PAT_RFM_MAPS_MAX) {
+        (void)pat_error_set(&error, PAT_ERR_TOO_LARGE, "there are %u RFM maps already", engine->store->maps->count);
+        return refuse(engine, ticket, &error);
+    }
+    group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_RFM_MAP, .map = ticket->request->map};
+    return ADMITTED;
+}
+
+static enum admission admit(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    if (engine->journal_failed) return refuse(engine, ticket, &engine->journal_error);
+    if (group->count == GROUP_TICKETS_MAX) return NEXT_GROUP;
+    return ticket->batch != NULL ? admit_batch(engine, group, ticket) : admit_map(engine, group, ticket);
+}
+
+static struct pat_ticket *queue_pop(struct pat_engine *engine) {
+    struct pat_ticket *ticket = engine->queue_head;
+    engine->queue_head = ticket->next;
+    if (engine->queue_head == NULL) engine->queue_tail = NULL;
+    ticket->next = NULL;
+    return ticket;
+}
+
+static void group_push(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    ticket->lsn = engine->store->lsn + group->count + 1;
+    group->entry[group->count].lsn = ticket->lsn;
+    group->count++;
+    if (group->tail != NULL) {
+        group->tail->next = ticket;
+    } else {
+        group->head = ticket;
+    }
+    group->tail = ticket;
+}
+
+static void fail_group(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_error *error) {
+    while (ticket != NULL) {
+        struct pat_ticket *next = ticket->next;
+        reply_error(engine, ticket, error);
+        ticket = next;
+    }
+}
+
+void pat_engine__group_start(struct pat_engine *engine) {
+    if (engine->group_head != NULL) return;
+    struct group group = {.count = 0};
+    while (engine->queue_head != NULL) {
+        struct pat_ticket *ticket = engine->queue_head;
+        /* Taken off before it is judged: an answer may give its memory back. */
+        struct pat_ticket *rest = ticket->next;
+        enum admission admission = admit(engine, &group, ticket);
+        if (admission == NEXT_GROUP) break;
+        if (admission == ADMITTED) {
+            group_push(engine, &group, queue_pop(engine));
+        } else {
+            engine->queue_head = rest;
+            if (rest == NULL) engine->queue_tail = NULL;
+        }
+    }
+    if (group.count == 0) return;
+    struct pat_error error;
+    enum pat_status status = pat_persist_write(engine->persist, group.entry, group.count, &error);
+    if (status != PAT_OK) {
+        fail_group(engine, group.head, &error);
+        return;
+    }
+    engine->group_head = group.head;
+}
+
+static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
+    if (ticket->batch != NULL) {
+        struct pat_batch_outcome outcome;
+        pat_ingest_apply(engine->store, ticket->batch, ticket->lsn, &outcome);
+        reply_outcome(engine, ticket, &outcome, ticket->batch);
+        return;
+    }
+    struct pat_error error;
+    enum pat_status status = pat_store_save_map(engine->store, ticket->request->map, &error);
+    PAT_ASSERT(status == PAT_OK); /* admit_map looked */
+    engine->store->lsn = ticket->lsn;
+    struct pat_builder builder = {.arena = ticket->arena};
+    struct pat_value result = pat_build_map(&builder, 3);
+    pat_build_put(&builder, &result, "lsn", pat_value_uint(ticket->lsn));
+    pat_build_put(&builder, &result, "name", pat_value_string(ticket->request->map->name));
+    pat_build_put(&builder, &result, "groups", pat_value_int(ticket->request->map->groups));
+    reply(engine, ticket, &builder, &result);
+}
+
+void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event) {
+    struct pat_ticket *ticket = engine->group_head;
+    engine->group_head = NULL;
+    if (event->status != PAT_OK) {
+        pat_log(PAT_LOG_ERROR, "journal-failed", "code=%s message=\"%s\"", pat_status_code(event->status),
+                event->error.message);
+        engine->journal_failed = true;
+        (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY,
+                            "the journal failed (%.300s); queries go on. Send again later with the same seq: whether this "
+                            "batch is kept is not known", event->error.message);
+        /* The state in memory goes to new files; when that works, batches are taken again. */
+        engine->snapshot_wanted = true;
+        fail_group(engine, ticket, &engine->journal_error);
+        return;
+    }
+    while (ticket != NULL) {
+        struct pat_ticket *next = ticket->next;
+        apply_ticket(engine, ticket);
+        ticket = next;
+    }
+}
