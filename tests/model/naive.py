@@ -696,8 +696,11 @@ class Model:
         return fields
 
     def order(self, params):
-        order = self.orders.get(str(params["order"]))
-        orders, _ = self.facts()
-        if order is None or str(params["order"]) not in orders:
-            raise Refused("NOT_FOUND", "no order %s" % params["order"])
-        return orders[str(params["order"])]
+        """The order's fact; of one whose lines sum below zero, the refund that it is."""
+        key = str(params["order"])
+        orders, refunds = self.facts()
+        if key in orders:
+            return orders[key]
+        if key in self.orders and key in refunds:
+            return dict(refunds[key], refund=key)
+        raise Refused("NOT_FOUND", "no order %s" % key)
