@@ -6,7 +6,7 @@ Every answer is computed from the facts each time it is asked, so there is nothi
 import datetime
 import json
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
