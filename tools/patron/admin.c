@@ -69,7 +69,7 @@ const struct pat_cli_command pat_command_verify = {
     .run = run_verify,
 };
 
-/* ---- schema [TABLE] ------------------------------------------------------------------------------------------------ */
+/* ---- schema [TABLE] ------------------------------------------------------------------------------------------- */
 
 /* The description of one table: `tables` is an array of maps with a name, or a map by name. */
 static const struct pat_value *schema_table(const struct pat_value *answer, const char *name) {
@@ -113,16 +113,18 @@ const struct pat_cli_command pat_command_schema = {
     .run = run_schema,
 };
 
-/* ---- call METHOD [JSON] -------------------------------------------------------------------------------------------- */
+/* ---- call METHOD [JSON] --------------------------------------------------------------------------------------- */
 
 /* Parameters from standard input; nothing there means none. */
 static enum pat_status read_stdin(struct pat_buf *buf, struct pat_error *error) {
     for (;;) {
-        if (pat_buf_reserve(buf, 65536) != PAT_OK) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the input");
+        if (pat_buf_reserve(buf, 65536) != PAT_OK)
+            return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the input");
         const size_t got = fread(buf->data + buf->length, 1, 65536, stdin);
         buf->length += got;
         if (buf->length > PAT_FRAME_BYTES_MAX) {
-            return pat_error_set(error, PAT_ERR_TOO_LARGE, "the parameters are longer than %u bytes", PAT_FRAME_BYTES_MAX);
+            return pat_error_set(error, PAT_ERR_TOO_LARGE, "the parameters are longer than %u bytes",
+                                 PAT_FRAME_BYTES_MAX);
         }
         if (got == 0) return ferror(stdin) ? pat_error_set(error, PAT_ERR_IO, "standard input cannot be read") : PAT_OK;
     }

@@ -106,7 +106,8 @@ static enum pat_exit put_number(const struct pat_cli *cli, struct pat_builder *b
     const char *text = pat_cli_option(cli, option);
     if (text == NULL) return PAT_EXIT_OK;
     uint64_t number;
-    if (!pat_cli_number(text, INT64_MAX, &number)) return pat_cli_usage(cli, "%s needs a number, not '%s'", option, text);
+    if (!pat_cli_number(text, INT64_MAX, &number))
+        return pat_cli_usage(cli, "%s needs a number, not '%s'", option, text);
     pat_build_put(builder, params, name, pat_value_uint(number));
     return PAT_EXIT_OK;
 }
@@ -115,7 +116,8 @@ enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder 
     const char *where = pat_cli_option(cli, "--where");
     if (where != NULL) {
         /* A tree is written as JSON; any other text is the text form. */
-        const struct pat_value filter = where[0] == '[' ? pat_cli_json_or_text(builder, where) : pat_value_string(where);
+        const struct pat_value filter =
+            where[0] == '[' ? pat_cli_json_or_text(builder, where) : pat_value_string(where);
         pat_build_put(builder, params, "where", filter);
     }
     const char *as_of = pat_cli_option(cli, "--as-of");

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define ROWS_FIRST     1024u
-#define DICT_FIRST     64u
+#define ROWS_FIRST 1024u
+#define DICT_FIRST 64u
 /* A dictionary with more texts than this pays only when each comes twice. */
-#define DICT_SURE      1024u
+#define DICT_SURE 1024u
 
 static enum pat_status no_memory(struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a batch: try a smaller --batch-rows");
@@ -43,7 +43,7 @@ static void *grown(struct pat_arena *arena, const void *old, size_t count, size_
     return fresh;
 }
 
-/* ---- dictionaries -------------------------------------------------------------------------------------------------- */
+/* ---- dictionaries --------------------------------------------------------------------------------------------- */
 
 static uint32_t hash_text(struct pat_text text) {
     return (uint32_t)pat_digest_of(text.data, text.length).low;
@@ -108,7 +108,7 @@ static bool dict_give_up(struct pat_build *build, struct pat_build_column *colum
     return true;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static bool build_grow(struct pat_build *build) {
     const uint32_t rows = build->rows, capacity = build->capacity == 0 ? ROWS_FIRST : build->capacity * 2;
@@ -230,7 +230,7 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
     return PAT_OK;
 }
 
-/* ---- columns as sent ----------------------------------------------------------------------------------------------- */
+/* ---- columns as sent ------------------------------------------------------------------------------------------ */
 
 static struct pat_value bin_of(const void *data, size_t bytes) {
     return (struct pat_value){.type = PAT_VALUE_BIN, .count = (uint32_t)bytes, .as.bin = data};
@@ -272,7 +272,7 @@ static struct pat_value finish_expanded(struct pat_build *build, struct pat_buil
     return finish_array(build, item);
 }
 
-/* Ids that are all canonical decimals go as u64, with a bitmap of nulls where there are any; false when some are not. */
+/* Ids that are all canonical decimals go as u64, with a bitmap of nulls if there are any; false when some are not. */
 static bool finish_numbers(struct pat_build *build, struct pat_builder *builder, const struct pat_value *item,
                            struct pat_value *out) {
     unsigned char *words = pat_arena_array(&build->arena, build->rows, 8);
@@ -320,7 +320,8 @@ enum pat_status pat_build_finish(struct pat_build *build, struct pat_error *erro
     }
     if (build->with_position) {
         /* Positions are i64 already; this is a little-endian house (base/buf.h writes words as they lie). */
-        pat_build_put(&builder, columns, "line", bin_of(build->position, (size_t)build->rows * sizeof *build->position));
+        pat_build_put(&builder, columns, "line",
+                      bin_of(build->position, (size_t)build->rows * sizeof *build->position));
     }
     return builder.failed ? no_memory(error) : PAT_OK;
 }

@@ -1,8 +1,9 @@
 /* A batch of rows on its way to the server: columns are filled cell by cell and turned into the request's parameters.
  *
- * Each column starts out with a dictionary of the texts it has met: a text is read once, however often it comes, and names and
- * ids go over the wire once. A column in which most texts differ gives that up, for this batch and all later ones (the memory of that is
- * the `plain` array of whoever builds the batches). The same file gives the same batches: nothing here depends on time. */
+ * Each column starts out with a dictionary of the texts it has met: a text is read once, however often it comes, and
+ * names and ids go over the wire once. A column in which most texts differ gives that up, for this batch and all later
+ * ones (the memory of that is the `plain` array of whoever builds the batches). The same file gives the same batches:
+ * nothing here depends on time. */
 #ifndef PATRON_BATCH_BUILD_H
 #define PATRON_BATCH_BUILD_H
 
@@ -46,8 +47,8 @@ struct pat_build {
     struct pat_arena arena;
     const struct pat_mapping *mapping;
     struct pat_build_column column[PAT_MAPPING_FIELDS_MAX];
-    int64_t *position; /* [rows] `line` within the order, when the file has none; else NULL */
-    uint64_t *line;    /* [rows] of the file */
+    int64_t *position;         /* [rows] `line` within the order, when the file has none; else NULL */
+    uint64_t *line;            /* [rows] of the file */
     struct pat_build_raw *raw; /* [rows], when kept */
     struct pat_buf raw_text;
     uint32_t rows, capacity;
@@ -55,10 +56,10 @@ struct pat_build {
     struct pat_local_reject *reject;
     uint32_t rejects, reject_capacity;
     bool append, keep_raw, with_position;
-    bool check;           /* dry run: judge values as the server would */
-    uint64_t seq;         /* 0: nothing to send, only rejects to count */
-    uint64_t line_after;  /* first line of the file behind this batch */
-    uint64_t input_bytes; /* read of the file so far, for the progress bar */
+    bool check;               /* dry run: judge values as the server would */
+    uint64_t seq;             /* 0: nothing to send, only rejects to count */
+    uint64_t line_after;      /* first line of the file behind this batch */
+    uint64_t input_bytes;     /* read of the file so far, for the progress bar */
     struct pat_value columns; /* once finished */
     unsigned tries;           /* times it was sent */
 };

@@ -147,7 +147,7 @@ bool pat_mapped_read(const struct pat_mapped *mapped, struct pat_text cell, stru
     return keep_text(cell, arena, out, fault);
 }
 
-/* ---- what the server would say ------------------------------------------------------------------------------------- */
+/* ---- what the server would say -------------------------------------------------------------------------------- */
 
 static bool check_time(const struct pat_mapped *mapped, const struct pat_value *value, struct pat_cell_fault *fault) {
     struct pat_stamp stamp;

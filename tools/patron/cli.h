@@ -1,7 +1,7 @@
 /* The command line `patron`: what a command is, what it was given, how it ends.
  *
- * A command is a row of a table (name, operands, options, one example) and a function that gets what was written, already
- * checked against that row. One thread; everything lives until the program ends. */
+ * A command is a row of a table (name, operands, options, one example) and a function that gets what was written,
+ * already checked against that row. One thread; everything lives until the program ends. */
 #ifndef PATRON_CLI_H
 #define PATRON_CLI_H
 
@@ -83,8 +83,8 @@ enum pat_exit pat_cli_usage(const struct pat_cli *cli, const char *format, ...) 
 enum pat_exit pat_cli_fail(const struct pat_error *error);
 enum pat_exit pat_cli_refused(const struct pat_client_fault *fault);
 
-/* Opens a connection, asks one question, closes. On PAT_EXIT_OK `result` lives in the arena; otherwise the reason has been
- * printed. `params` may be NULL. */
+/* Opens a connection, asks one question, closes. On PAT_EXIT_OK `result` lives in the arena; otherwise the reason has
+ * been printed. `params` may be NULL. */
 enum pat_exit pat_cli_ask(const struct pat_cli *cli, const char *method, const struct pat_value *params,
                           struct pat_arena *arena, struct pat_value *result);
 /* Adds where, as_of, args, rfm ... as the options have them. */

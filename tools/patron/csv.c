@@ -43,7 +43,7 @@ static enum pat_status refill(struct pat_csv *csv, struct pat_error *error) {
     return PAT_OK;
 }
 
-/* ---- what is no CSV ------------------------------------------------------------------------------------------------ */
+/* ---- what is no CSV ------------------------------------------------------------------------------------------- */
 
 struct magic {
     const char *bytes;
@@ -59,10 +59,13 @@ static const struct magic magics[] = {
     {"PK\x03\x04", 4, "a zip archive (an Excel or LibreOffice sheet? save it as CSV, UTF-8)"},
     {"\xd0\xcf\x11\xe0", 4, "an old Office document (save it as CSV, UTF-8)"},
     {"\x7f"
-     "ELF", 4, "a program"},
+     "ELF",
+     4, "a program"},
     {"PAR1", 4, "a Parquet file"},
     {"BZh", 3, "bzip2 data (decompress it into a pipe and load -)"},
-    {"\xfd" "7zXZ", 5, "xz data (decompress it into a pipe and load -)"},
+    {"\xfd"
+     "7zXZ",
+     5, "xz data (decompress it into a pipe and load -)"},
     {"\xff\xfe", 2, "UTF-16 text (iconv -f UTF-16 -t UTF-8 makes it readable)"},
     {"\xfe\xff", 2, "UTF-16 text (iconv -f UTF-16 -t UTF-8 makes it readable)"},
 };
@@ -78,7 +81,7 @@ static enum pat_status begin(struct pat_csv *csv, struct pat_error *error) {
     return PAT_OK;
 }
 
-/* ---- one record ---------------------------------------------------------------------------------------------------- */
+/* ---- one record ----------------------------------------------------------------------------------------------- */
 
 /* Where a scan of the window stands. */
 struct scan {
@@ -227,7 +230,8 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
         csv->line += scan.newlines + (newline ? 1 : 0);
         csv->at += (size_t)(scan.at - start);
         if (is_blank(csv, &scan, raw)) continue;
-        if (undouble(csv, scan.cells) != PAT_OK) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
+        if (undouble(csv, scan.cells) != PAT_OK)
+            return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
         record->cell = csv->cell;
         record->cells = scan.cells;
         record->raw = (struct pat_text){(const char *)start, raw};

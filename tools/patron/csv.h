@@ -1,7 +1,7 @@
 /* CSV as people have it: byte-order mark, CRLF, LF or CR, quoted cells with newlines and doubled quotes, any delimiter.
  *
- * One pass over a sliding window of the input; a record's cells point into the window. A quote counts only at the start of a
- * cell. Blank lines are skipped. Lines are counted as an editor counts them, so a quoted newline counts. */
+ * One pass over a sliding window of the input; a record's cells point into the window. A quote counts only at the start
+ * of a cell. Blank lines are skipped. Lines are counted as an editor counts them, so a quoted newline counts. */
 #ifndef PATRON_CSV_H
 #define PATRON_CSV_H
 
@@ -44,8 +44,8 @@ enum pat_status pat_csv_init(struct pat_csv *csv, struct pat_input *input, char 
                              struct pat_error *error) PAT_MUST_CHECK;
 void pat_csv_deinit(struct pat_csv *csv);
 
-/* The next record; *more is false at the end. Fails for what is no CSV at all (PAT_ERR_BAD_REQUEST naming the line) and as
- * pat_input_read does. */
+/* The next record; *more is false at the end. Fails for what is no CSV at all (PAT_ERR_BAD_REQUEST naming the line) and
+ * as pat_input_read does. */
 enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record, bool *more,
                              struct pat_error *error) PAT_MUST_CHECK;
 

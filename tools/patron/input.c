@@ -104,12 +104,13 @@ static enum pat_status fill_block(struct pat_input *input, struct pat_error *err
     }
 }
 
-/* ---- digest -------------------------------------------------------------------------------------------------------- */
+/* ---- digest --------------------------------------------------------------------------------------------------- */
 
 static int temporary_file(void) {
     const char *directory = getenv("TMPDIR");
     char path[512];
-    (void)snprintf(path, sizeof path, "%s/patron-XXXXXX", directory != NULL && directory[0] != '\0' ? directory : "/tmp");
+    (void)snprintf(path, sizeof path, "%s/patron-XXXXXX",
+                   directory != NULL && directory[0] != '\0' ? directory : "/tmp");
     const int fd = mkostemp(path, O_CLOEXEC);
     if (fd >= 0) (void)unlink(path);
     return fd;
@@ -126,9 +127,10 @@ static bool write_all(int fd, const unsigned char *data, size_t bytes) {
     return true;
 }
 
-/* Chains the digests of all blocks; copies them to `copy` unless that is -1. Blocks are filled up to their full size first, so
- * that the digest does not depend on how a pipe cut its bytes. */
-static enum pat_status digest_blocks(struct pat_input *input, int copy, struct pat_digest *out, struct pat_error *error) {
+/* Chains the digests of all blocks; copies them to `copy` unless that is -1. Blocks are filled up to their full size
+ * first, so that the digest does not depend on how a pipe cut its bytes. */
+static enum pat_status digest_blocks(struct pat_input *input, int copy, struct pat_digest *out,
+                                     struct pat_error *error) {
     unsigned char *whole = pat_mem_alloc(PAT_MEM_OTHER, BLOCK_BYTES);
     if (whole == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read %s", input->name);
     size_t filled = 0;
@@ -146,8 +148,10 @@ static enum pat_status digest_blocks(struct pat_input *input, int copy, struct p
             filled = 0;
         }
         if (status == PAT_OK && copy >= 0 && !write_all(copy, input->block, input->end)) {
-            status = pat_error_set(error, PAT_ERR_IO, "standard input cannot be kept in a temporary file (%s); "
-                                   "give --producer to do without", strerror(errno));
+            status = pat_error_set(error, PAT_ERR_IO,
+                                   "standard input cannot be kept in a temporary file (%s); "
+                                   "give --producer to do without",
+                                   strerror(errno));
         }
     }
     if (status == PAT_OK) *out = pat_digest_chain(*out, whole, filled);
@@ -159,7 +163,8 @@ enum pat_status pat_input_digest(struct pat_input *input, struct pat_digest *out
     int copy = -1;
     if (!input->seekable) {
         copy = temporary_file();
-        if (copy < 0) return pat_error_set(error, PAT_ERR_IO, "no temporary file for standard input: %s", strerror(errno));
+        if (copy < 0)
+            return pat_error_set(error, PAT_ERR_IO, "no temporary file for standard input: %s", strerror(errno));
     }
     const enum pat_status status = digest_blocks(input, copy, out, error);
     if (status != PAT_OK) {
@@ -181,7 +186,7 @@ enum pat_status pat_input_digest(struct pat_input *input, struct pat_digest *out
     return PAT_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------- */
 
 static enum pat_status corrupt(const struct pat_input *input, const char *what, struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_CORRUPT, "%s: %s near byte %llu", input->name, what,

@@ -1,5 +1,5 @@
-/* The bytes of a file, a pipe or standard input, decompressed when they are gzip or zstd (told by their first bytes, not by
- * the name). One thread reads; position and stop may be touched from another. */
+/* The bytes of a file, a pipe or standard input, decompressed when they are gzip or zstd (told by their first bytes,
+ * not by the name). One thread reads; position and stop may be touched from another. */
 #ifndef PATRON_INPUT_H
 #define PATRON_INPUT_H
 
@@ -21,7 +21,8 @@ void pat_input_close(struct pat_input **input);
 
 /* Digest of all bytes as stored (compressed ones as they are). Call before the first read. What cannot be read twice, a
  * pipe, is copied to a temporary file first. */
-enum pat_status pat_input_digest(struct pat_input *input, struct pat_digest *out, struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_input_digest(struct pat_input *input, struct pat_digest *out,
+                                 struct pat_error *error) PAT_MUST_CHECK;
 
 /* Decompressed bytes; *got == 0 only at the end. PAT_ERR_CORRUPT for damaged or cut off compressed data. */
 enum pat_status pat_input_read(struct pat_input *input, void *data, size_t capacity, size_t *got,

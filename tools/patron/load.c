@@ -20,8 +20,9 @@
 #define SENDING_VERSION "1"
 
 static const struct pat_cli_option load_options[] = {
-    {"--map", "field=Column,...", "which column feeds which field; field:=TEXT for a constant\n"
-                                  "(default: columns called like a field)"},
+    {"--map", "field=Column,...",
+     "which column feeds which field; field:=TEXT for a constant\n"
+     "(default: columns called like a field)"},
     {"--map-values", "field:old=new,...", "replace values: gender:M=male,F=female; an empty `new` is null"},
     {"--time-format", "FORMAT", "how times are written: \"%d/%m/%Y %H:%M\"; field=FORMAT for one field"},
     {"--delimiter", "C", "between cells: a character, or tab (default ,)"},
@@ -29,8 +30,9 @@ static const struct pat_cli_option load_options[] = {
     {"--no-header", NULL, "the first row is data; columns are called 1, 2, 3 ..."},
     {"--on-error", "skip|reject", "leave bad rows out (default), or stop at the first one"},
     {"--max-rejects", "N|P%", "stop when more rows are rejected"},
-    {"--producer", "NAME", "name under which batches are numbered, one per file\n"
-                           "(default: a digest of file, mapping and options)"},
+    {"--producer", "NAME",
+     "name under which batches are numbered, one per file\n"
+     "(default: a digest of file, mapping and options)"},
     {"--rejects", "FILE", "write rejected rows there, with line number and reason"},
     {"--dry-run", NULL, "read and judge the file, send nothing"},
     {"--batch-rows", "N", "rows in one batch (default 16384)"},
@@ -56,7 +58,7 @@ struct load {
     char producer[PAT_PRODUCER_BYTES_MAX + 1];
 };
 
-/* ---- options ------------------------------------------------------------------------------------------------------- */
+/* ---- options -------------------------------------------------------------------------------------------------- */
 
 static enum pat_exit read_delimiter(struct load *load) {
     static const struct {
@@ -97,7 +99,8 @@ static enum pat_exit read_table(struct load *load) {
     const char *names[PAT_TABLES];
     for (int i = 0; i < PAT_TABLES; i++) names[i] = pat_schema[i].name;
     const int nearest = pat_text_nearest(pat_text_of(name), names, PAT_TABLES);
-    if (nearest >= 0) return pat_cli_usage(load->cli, "there is no table '%s': did you mean '%s'?", name, names[nearest]);
+    if (nearest >= 0)
+        return pat_cli_usage(load->cli, "there is no table '%s': did you mean '%s'?", name, names[nearest]);
     return pat_cli_usage(load->cli, "there is no table '%s': customers, orders, lines or refunds", name);
 }
 
@@ -126,11 +129,11 @@ static enum pat_exit read_options(struct load *load) {
     return pat_mapping_parse(&load->mapping, cli, (enum pat_table_id)load->table, &load->arena);
 }
 
-/* ---- the producer -------------------------------------------------------------------------------------------------- */
+/* ---- the producer --------------------------------------------------------------------------------------------- */
 
 /* What the batches depend on besides the file: every option that is given and changes what is sent. */
 static enum pat_status describe_options(const struct load *load, struct pat_buf *out) {
-    static const char *const telling[] = {"--map",       "--map-values", "--time-format", "--delimiter",
+    static const char *const telling[] = {"--map",           "--map-values", "--time-format", "--delimiter",
                                           "--decimal-comma", "--no-header",  "--on-error"};
     PAT_TRY(pat_buf_printf(out, "%s %s %u", SENDING_VERSION, pat_schema[load->table].name, load->batch_rows));
     for (size_t i = 0; i < sizeof telling / sizeof telling[0]; i++) {
@@ -178,7 +181,7 @@ static enum pat_exit ask_known_seq(struct load *load, uint64_t *seq) {
     return PAT_EXIT_OK;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------------------------- */
 
 static enum pat_exit open_file(struct load *load, struct pat_csv_record *first) {
     struct pat_error error;
@@ -192,8 +195,10 @@ static enum pat_exit open_file(struct load *load, struct pat_csv_record *first) 
         status = pat_error_set(&error, PAT_ERR_BAD_REQUEST, "line %" PRIu64 ": %s", first->line, first->fault);
     }
     if (status == PAT_OK && !pat_text_utf8_valid(first->raw, NULL) && !load->mapping.no_header) {
-        status = pat_error_set(&error, PAT_ERR_BAD_REQUEST, "line %" PRIu64 ": the header is not UTF-8: if this is CSV at "
-                               "all, iconv -f latin1 -t utf-8 may help", first->line);
+        status = pat_error_set(&error, PAT_ERR_BAD_REQUEST,
+                               "line %" PRIu64 ": the header is not UTF-8: if this is CSV at "
+                               "all, iconv -f latin1 -t utf-8 may help",
+                               first->line);
     }
     if (status != PAT_OK) return pat_cli_fail(&error);
     return pat_mapping_bind(&load->mapping, load->cli, first);
@@ -315,10 +320,12 @@ const struct pat_cli_command pat_command_load = {
     .operands_min = 2,
     .operands_max = 2,
     .summary = "Rows of a CSV file (.csv, .csv.gz, .csv.zst, or - for standard input) into a table",
-    .explain = "TABLE is customers, orders, lines or refunds. Loading the same file in the same way again changes nothing,\n"
-               "and a load that was interrupted goes on where it stopped.",
-    .example = "patron load lines shop.csv.zst --map \"order=Invoice,product=StockCode,quantity=Quantity,time=InvoiceDate,"
-               "price=Price,customer=Customer ID,country=Country,currency:=GBP\"",
+    .explain =
+        "TABLE is customers, orders, lines or refunds. Loading the same file in the same way again changes nothing,\n"
+        "and a load that was interrupted goes on where it stopped.",
+    .example =
+        "patron load lines shop.csv.zst --map \"order=Invoice,product=StockCode,quantity=Quantity,time=InvoiceDate,"
+        "price=Price,customer=Customer ID,country=Country,currency:=GBP\"",
     .option = load_options,
     .options = sizeof load_options / sizeof load_options[0],
     .run = run_load,

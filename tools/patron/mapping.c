@@ -11,7 +11,7 @@ int pat_mapping_find(const struct pat_mapping *mapping, const char *name) {
     return -1;
 }
 
-/* ---- fields -------------------------------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------------------------------- */
 
 static bool takes_minor(enum pat_table_id table) {
     return table == PAT_ORDERS || table == PAT_REFUNDS;
@@ -57,7 +57,7 @@ static enum pat_exit add_field(struct pat_mapping *mapping, const struct pat_cli
     return PAT_EXIT_OK;
 }
 
-/* ---- --map field=Column,field:=CONSTANT ---------------------------------------------------------------------------- */
+/* ---- --map field=Column,field:=CONSTANT ----------------------------------------------------------------------- */
 
 static struct pat_text trimmed(struct pat_text text) {
     while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
@@ -92,7 +92,8 @@ static enum pat_exit parse_map(struct pat_mapping *mapping, const struct pat_cli
     while (next_part(&text, &part)) {
         const char *equals = memchr(part.data, '=', part.length);
         if (equals == NULL || equals == part.data) {
-            return pat_cli_usage(cli, "--map is field=Column or field:=CONSTANT, not '%.*s'", (int)part.length, part.data);
+            return pat_cli_usage(cli, "--map is field=Column or field:=CONSTANT, not '%.*s'", (int)part.length,
+                                 part.data);
         }
         const bool constant = equals[-1] == ':';
         struct pat_text name = {part.data, (size_t)(equals - part.data) - (constant ? 1 : 0)};
@@ -105,7 +106,7 @@ static enum pat_exit parse_map(struct pat_mapping *mapping, const struct pat_cli
     return PAT_EXIT_OK;
 }
 
-/* ---- --map-values field:old=new,... -------------------------------------------------------------------------------- */
+/* ---- --map-values field:old=new,... --------------------------------------------------------------------------- */
 
 static enum pat_exit add_pair(struct pat_mapping *mapping, const struct pat_cli *cli, struct pat_mapped *mapped,
                               struct pat_text part) {
@@ -154,7 +155,7 @@ static enum pat_exit parse_values(struct pat_mapping *mapping, const struct pat_
     return PAT_EXIT_OK;
 }
 
-/* ---- how cells are read -------------------------------------------------------------------------------------------- */
+/* ---- how cells are read --------------------------------------------------------------------------------------- */
 
 static bool is_timely(const struct pat_mapped *mapped) {
     return mapped->type == PAT_TYPE_TIME || mapped->type == PAT_TYPE_DAY;
@@ -177,7 +178,8 @@ static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct
         return pat_cli_usage(cli, "--time-format has no %%: it is written like \"%%d/%%m/%%Y %%H:%%M\"");
     }
     for (unsigned i = 0; i < mapping->fields; i++) {
-        if (is_timely(&mapping->field[i]) && mapping->field[i].time_format == NULL) mapping->field[i].time_format = text;
+        if (is_timely(&mapping->field[i]) && mapping->field[i].time_format == NULL)
+            mapping->field[i].time_format = text;
     }
     return PAT_EXIT_OK;
 }
@@ -209,12 +211,13 @@ enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cl
         if (code != PAT_EXIT_OK) return code;
     }
     if (mapping->no_header && mapping->fields == 0) {
-        return pat_cli_usage(cli, "--no-header needs a --map with the numbers of the columns: --map order=1,customer=2");
+        return pat_cli_usage(cli,
+                             "--no-header needs a --map with the numbers of the columns: --map order=1,customer=2");
     }
     return PAT_EXIT_OK;
 }
 
-/* ---- binding to a file --------------------------------------------------------------------------------------------- */
+/* ---- binding to a file ---------------------------------------------------------------------------------------- */
 
 #define SHOWN_COLUMNS 64u
 
@@ -232,15 +235,15 @@ static enum pat_exit missing_column(const struct pat_cli *cli, const struct pat_
     }
     if (header->cells == 1 && (memchr(header->cell[0].data, ';', header->cell[0].length) != NULL ||
                                memchr(header->cell[0].data, '\t', header->cell[0].length) != NULL)) {
-        return pat_cli_usage(cli, "the file has no column '%s', only one column in all: is --delimiter ';' or tab meant?",
-                             shown);
+        return pat_cli_usage(
+            cli, "the file has no column '%s', only one column in all: is --delimiter ';' or tab meant?", shown);
     }
     if (nearest < header->cells && distance <= 2 + mapped->source.length / 3) {
         return pat_cli_usage(cli, "the file has no column '%s': did you mean '%s'?", shown,
                              pat_text_printable(trimmed(header->cell[nearest]), near_text, sizeof near_text));
     }
-    return pat_cli_usage(cli, "the file has no column '%s' (it has %u columns, the first is '%s')", shown, header->cells,
-                         pat_text_printable(trimmed(header->cell[0]), near_text, sizeof near_text));
+    return pat_cli_usage(cli, "the file has no column '%s' (it has %u columns, the first is '%s')", shown,
+                         header->cells, pat_text_printable(trimmed(header->cell[0]), near_text, sizeof near_text));
 }
 
 static enum pat_exit bind_named(const struct pat_cli *cli, struct pat_mapped *mapped,
@@ -295,8 +298,9 @@ static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pa
         ignored[used] = '\0';
         count++;
     }
-    if (count > 0) (void)fprintf(stderr, "note: %u %s no field's name and is ignored: %s\n", count,
-                                 count == 1 ? "column has" : "columns have", ignored);
+    if (count > 0)
+        (void)fprintf(stderr, "note: %u %s no field's name and is ignored: %s\n", count,
+                      count == 1 ? "column has" : "columns have", ignored);
     return PAT_EXIT_OK;
 }
 
@@ -322,7 +326,8 @@ enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli
     for (unsigned i = 0; i < mapping->fields; i++) {
         struct pat_mapped *mapped = &mapping->field[i];
         if (mapped->constant) continue;
-        const enum pat_exit code = mapping->no_header ? bind_numbered(cli, mapped, first) : bind_named(cli, mapped, first);
+        const enum pat_exit code =
+            mapping->no_header ? bind_numbered(cli, mapped, first) : bind_named(cli, mapped, first);
         if (code != PAT_EXIT_OK) return code;
     }
     if (mapping->by_header) {
@@ -334,9 +339,9 @@ enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli
         if (code != PAT_EXIT_OK) return code;
         if (mapping->fields == before) {
             char shown[SHOWN_COLUMNS];
-            return pat_cli_usage(cli, "no column of the file is called like a field of %s (the first is '%s'): use --map",
-                                 pat_schema[mapping->table].name,
-                                 pat_text_printable(first->cell[0], shown, sizeof shown));
+            return pat_cli_usage(
+                cli, "no column of the file is called like a field of %s (the first is '%s'): use --map",
+                pat_schema[mapping->table].name, pat_text_printable(first->cell[0], shown, sizeof shown));
         }
     }
     note_lacking(mapping);

@@ -21,12 +21,12 @@ struct pat_value_pair {
 };
 
 struct pat_mapped {
-    const char *name;     /* of the field on the wire */
-    enum pat_type type;   /* how the server will understand it */
-    bool required;        /* of a row whose id is new */
-    bool constant;        /* `source` is the value itself */
-    struct pat_text source; /* column name, number, or the constant */
-    unsigned column;      /* after binding, unless constant */
+    const char *name;        /* of the field on the wire */
+    enum pat_type type;      /* how the server will understand it */
+    bool required;           /* of a row whose id is new */
+    bool constant;           /* `source` is the value itself */
+    struct pat_text source;  /* column name, number, or the constant */
+    unsigned column;         /* after binding, unless constant */
     const char *time_format; /* NULL: ISO */
     bool decimal_comma;
     struct pat_value_pair *pair; /* --map-values */
@@ -46,8 +46,8 @@ struct pat_mapping {
 /* Reads --map, --map-values, --time-format, --decimal-comma, --no-header. On PAT_EXIT_USAGE the reason is printed. */
 enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli, enum pat_table_id table,
                                 struct pat_arena *arena);
-/* Finds each field's column in the header (without a header: counts the cells of the first record). Notes what is ignored, and
- * what a new row would lack, on stderr. */
+/* Finds each field's column in the header (without a header: counts the cells of the first record). Notes what is
+ * ignored, and what a new row would lack, on stderr. */
 enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
                                const struct pat_csv_record *first);
 /* The field of this name among the mapped ones, or -1. */

@@ -107,7 +107,8 @@ static enum pat_exit parse_option(struct pat_cli *cli, int argc, char **argv, in
         return take_option(cli, option, "");
     }
     if (equals != NULL) return take_option(cli, option, equals + 1);
-    if (*at + 1 >= argc) return pat_cli_usage(cli, "%s needs a value: %s %s", option->name, option->name, option->value);
+    if (*at + 1 >= argc)
+        return pat_cli_usage(cli, "%s needs a value: %s %s", option->name, option->name, option->value);
     *at += 1;
     return take_option(cli, option, argv[*at]);
 }
@@ -124,7 +125,8 @@ static enum pat_exit parse_word(struct pat_cli *cli, const char *word) {
     }
     if (cli->operands == cli->command->operands_max) {
         char shown[64];
-        return pat_cli_usage(cli, "'%s' is one word too many", pat_text_printable(pat_text_of(word), shown, sizeof shown));
+        return pat_cli_usage(cli, "'%s' is one word too many",
+                             pat_text_printable(pat_text_of(word), shown, sizeof shown));
     }
     cli->operand[cli->operands++] = word;
     return PAT_EXIT_OK;

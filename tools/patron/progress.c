@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define REDRAW_NS  UINT64_C(100000000)
+#define REDRAW_NS UINT64_C(100000000)
 #define BAR_CELLS 24
 
 void pat_progress_init(struct pat_progress *progress) {

@@ -12,7 +12,7 @@
 #define BUSY_TRIES 600u
 #define BUSY_MS    100u
 
-/* ---- signals ------------------------------------------------------------------------------------------------------- */
+/* ---- signals -------------------------------------------------------------------------------------------------- */
 
 static atomic_bool *signal_stop;
 static volatile sig_atomic_t interrupted;
@@ -31,7 +31,7 @@ void pat_pump_catch_signals(atomic_bool *stop) {
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
-/* ---- the reading thread -------------------------------------------------------------------------------------------- */
+/* ---- the reading thread --------------------------------------------------------------------------------------- */
 
 static bool stopping(const struct pat_pump *pump) {
     return atomic_load_explicit(pump->stop, memory_order_relaxed);
@@ -98,7 +98,7 @@ static struct pat_build *queue_take(struct pat_pump *pump, bool wait) {
     return build;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------------------------- */
 
 /* The first reason counts. What is in flight is still waited for. */
 static void end_early(struct pat_pump *pump, const char *code, const char *format, ...)
@@ -140,7 +140,7 @@ static void check_limit(struct pat_pump *pump, bool at_end) {
     pump->end.report = true;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------------------------- */
 
 static struct pat_value parameters(const struct pat_pump *pump, struct pat_build *build, struct pat_builder *builder) {
     struct pat_value params = pat_build_map(builder, 8);
@@ -186,7 +186,7 @@ static void take_batch(struct pat_pump *pump, struct pat_build *build) {
     check_limit(pump, false);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------------------- */
 
 static struct pat_build *flight_take(struct pat_pump *pump, uint32_t msgid) {
     for (unsigned i = 0; i < pump->flights; i++) {
@@ -245,7 +245,7 @@ static void receive_one(struct pat_pump *pump) {
     pat_arena_deinit(&arena);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------ */
 
 static void note_interrupt(struct pat_pump *pump) {
     if (interrupted == 0 || pump->end.failed) return;

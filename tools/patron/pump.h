@@ -1,5 +1,5 @@
-/* From a file to a server: one thread reads, decompresses, parses and builds batches; the caller's thread sends them, keeps
- * several in flight and counts the answers. */
+/* From a file to a server: one thread reads, decompresses, parses and builds batches; the caller's thread sends them,
+ * keeps several in flight and counts the answers. */
 #ifndef PATRON_PUMP_H
 #define PATRON_PUMP_H
 
@@ -39,7 +39,7 @@ struct pat_pump {
     struct pat_split *split;
     const struct pat_csv_record *first; /* a record that was read already and is data; or NULL */
     const char *table, *producer;
-    bool reject_whole; /* --on-error reject */
+    bool reject_whole;  /* --on-error reject */
     uint64_t known_seq; /* last seq an earlier run got an answer for */
     struct pat_pump_limit max_rejects;
     struct pat_tally *tally;

@@ -74,7 +74,7 @@ static enum pat_exit question_finish(const struct pat_cli *cli, struct question 
     return code;
 }
 
-/* ---- count --------------------------------------------------------------------------------------------------------- */
+/* ---- count ---------------------------------------------------------------------------------------------------- */
 
 static enum pat_exit run_count(const struct pat_cli *cli) {
     struct question question;
@@ -94,7 +94,7 @@ const struct pat_cli_command pat_command_count = {
     .run = run_count,
 };
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static const struct pat_cli_option rows_options[] = {
     {"--fields", "a,b", "columns to show (default: customer,country,orders,net,first_order,last_order)"},
@@ -136,7 +136,7 @@ const struct pat_cli_command pat_command_rows = {
     .run = run_rows,
 };
 
-/* ---- group --------------------------------------------------------------------------------------------------------- */
+/* ---- group ---------------------------------------------------------------------------------------------------- */
 
 static const struct pat_cli_option group_options[] = {
     {"--by", "country,rfm_group", "up to four dimensions; none gives one row"},
@@ -171,7 +171,7 @@ const struct pat_cli_command pat_command_group = {
     .run = run_group,
 };
 
-/* ---- customer, order ----------------------------------------------------------------------------------------------- */
+/* ---- customer, order ------------------------------------------------------------------------------------------ */
 
 static enum pat_exit run_lookup(const struct pat_cli *cli, const char *noun) {
     struct question question;

@@ -11,8 +11,8 @@
 
 /* Members that every answer carries; the footer shows them. */
 static bool is_common(struct pat_text key) {
-    static const char *const names[] = {"lsn", "epoch", "as_of", "ms", "warnings", "undated", "unpriced", "degraded",
-                                        "newest_fact"};
+    static const char *const names[] = {"lsn",     "epoch",    "as_of",    "ms",         "warnings",
+                                        "undated", "unpriced", "degraded", "newest_fact"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (pat_text_is(key, names[i])) return true;
     }
@@ -35,7 +35,8 @@ enum pat_exit pat_render_json(const struct pat_value *answer) {
 struct pat_render_money pat_render_money_of(const struct pat_value *map, struct pat_render_money outer) {
     const struct pat_value *currency = pat_value_get(map, "currency");
     const struct pat_value *digits = pat_value_get(map, "digits");
-    if (digits == NULL || digits->type != PAT_VALUE_INT || digits->as.integer < 0 || digits->as.integer > 6) return outer;
+    if (digits == NULL || digits->type != PAT_VALUE_INT || digits->as.integer < 0 || digits->as.integer > 6)
+        return outer;
     struct pat_render_money money = {.digits = (unsigned)digits->as.integer};
     if (currency != NULL && currency->type == PAT_VALUE_TEXT) money.currency = pat_value_as_text(currency);
     return money;
@@ -99,7 +100,7 @@ static void print_sheet(const struct pat_sheet *sheet, bool csv) {
     }
 }
 
-/* ---- {columns, rows, total?, rest?, money} ------------------------------------------------------------------------- */
+/* ---- {columns, rows, total?, rest?, money} -------------------------------------------------------------------- */
 
 static bool is_money_column(const struct pat_value *money, struct pat_text name) {
     const struct pat_value *columns = money != NULL ? pat_value_get(money, "columns") : NULL;
@@ -166,7 +167,8 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
     for (uint32_t c = 0; c < columns->count && shape != NULL; c++) {
         const struct pat_text name = pat_value_as_text(&columns->as.items[c]);
         shape[c] = is_money_column(money, name) ? PAT_SHAPE_MONEY : pat_shape_of(name);
-        pat_sheet_head(&sheet, c, pat_render_heading(render, name, shape[c], unit.currency), column_is_numeric(rows, c));
+        pat_sheet_head(&sheet, c, pat_render_heading(render, name, shape[c], unit.currency),
+                       column_is_numeric(rows, c));
     }
     const struct columnar columnar = {render, &sheet, shape, unit.digits};
     for (uint32_t r = 0; r < rows->count && !sheet.failed; r++) columnar_row(&columnar, &rows->as.items[r], NULL);
@@ -182,7 +184,7 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
     return sheet.failed ? PAT_EXIT_REFUSED : PAT_EXIT_OK;
 }
 
-/* ---- anything else: pairs, and tables for arrays of maps ------------------------------------------------------------ */
+/* ---- anything else: pairs, and tables for arrays of maps ------------------------------------------------------ */
 
 /* The keys of all maps of an array, in order of appearance. */
 static uint32_t union_of_keys(const struct pat_value *array, struct pat_text *key, uint32_t capacity) {
@@ -281,10 +283,10 @@ static void render_pairs(const struct pat_render *render, const struct pat_value
     for (uint32_t m = 0; m < count; m++) {
         const struct pat_member *item = &map->as.members[m];
         if (!is_nested(&item->value)) continue;
-        const struct pat_text below =
-            path.length == 0 ? item->key
-                             : pat_arena_printf(render->arena, "%.*s.%.*s", (int)path.length, path.data,
-                                                (int)item->key.length, item->key.data);
+        const struct pat_text below = path.length == 0
+                                          ? item->key
+                                          : pat_arena_printf(render->arena, "%.*s.%.*s", (int)path.length, path.data,
+                                                             (int)item->key.length, item->key.data);
         (void)printf("\n%s%.*s%s\n", pat_style_bold(stdout), (int)below.length, below.data, pat_style_off(stdout));
         if (is_array_of_maps(&item->value)) {
             render_maps(render, &item->value, money);
@@ -309,7 +311,8 @@ static void render_paths(const struct pat_render *render, const struct pat_value
         const struct pat_text below =
             map ? pat_arena_printf(render->arena, "%.*s%s%.*s", (int)path.length, path.length > 0 ? path.data : "", dot,
                                    (int)value->as.members[i].key.length, value->as.members[i].key.data)
-                : pat_arena_printf(render->arena, "%.*s%s%" PRIu32, (int)path.length, path.length > 0 ? path.data : "", dot, i);
+                : pat_arena_printf(render->arena, "%.*s%s%" PRIu32, (int)path.length, path.length > 0 ? path.data : "",
+                                   dot, i);
         if (below.data == NULL) return;
         render_paths(render, map ? &value->as.members[i].value : &value->as.items[i], below);
     }

@@ -1,7 +1,8 @@
-/* Answers as people and programs want to read them: a value tree as text, tables of {columns, rows}, anything else as pairs.
+/* Answers as people and programs want to read them: a value tree as text, tables of {columns, rows}, anything else as
+ * pairs.
  *
- * Money comes as minor units with `currency` and `digits` beside it; it is shown in major units with the currency in the
- * heading. */
+ * Money comes as minor units with `currency` and `digits` beside it; it is shown in major units with the currency in
+ * the heading. */
 #ifndef PATRON_RENDER_H
 #define PATRON_RENDER_H
 
@@ -42,7 +43,8 @@ struct pat_text pat_render_heading(const struct pat_render *render, struct pat_t
 /* `currency` and `digits` of a map, or those of `outer`. */
 struct pat_render_money pat_render_money_of(const struct pat_value *map, struct pat_render_money outer);
 
-/* Prints an answer in the format asked for: JSON as it came; {columns, rows} as one table; other maps as pairs and tables. */
+/* Prints an answer in the format asked for: JSON as it came; {columns, rows} as one table; other maps as pairs and
+ * tables. */
 enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer);
 enum pat_exit pat_render_json(const struct pat_value *answer);
 /* Below a table: as of which day, how many rows, how long. `rows` < 0: no count. Warnings and unpriced go to stderr. */

@@ -28,7 +28,8 @@ struct pat_text pat_render_heading(const struct pat_render *render, struct pat_t
     if (shape != PAT_SHAPE_MONEY) return name;
     if (ends_with(name, "_minor")) name.length -= strlen("_minor");
     if (render->csv || currency.length == 0) return name;
-    return pat_arena_printf(render->arena, "%.*s (%.*s)", (int)name.length, name.data, (int)currency.length, currency.data);
+    return pat_arena_printf(render->arena, "%.*s (%.*s)", (int)name.length, name.data, (int)currency.length,
+                            currency.data);
 }
 
 /* "-1234567.50" to "-1,234,567.50"; `out` has room for a third more. */

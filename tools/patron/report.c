@@ -33,8 +33,8 @@ static void print_reasons(const struct pat_tally *tally) {
     for (unsigned i = 0; i < tally->reasons; i++) {
         const struct pat_tally_reason *reason = &tally->reason[i];
         char text[32];
-        (void)printf("  %s%*s%12s  %s%s%s", pat_style_dim(stdout), 8, "", pat_count_text(reason->rows, text), reason->field,
-                     reason->field[0] != '\0' ? " " : "", reason->code);
+        (void)printf("  %s%*s%12s  %s%s%s", pat_style_dim(stdout), 8, "", pat_count_text(reason->rows, text),
+                     reason->field, reason->field[0] != '\0' ? " " : "", reason->code);
         if (reason->line > 0) {
             (void)printf("  (first at line %s: %s)", pat_count_text(reason->line, text), reason->message);
         }
@@ -154,8 +154,10 @@ static void print_csv(const struct pat_tally *tally, const struct pat_load_repor
 
 void pat_tally_print(const struct pat_tally *tally, const struct pat_cli *cli, const struct pat_load_report *report) {
     if (tally->rejects_unnamed > 0) {
-        (void)fprintf(stderr, "note: %" PRIu64 " rejected rows are not in the file of rejected rows: the server did not "
-                      "name them\n", tally->rejects_unnamed);
+        (void)fprintf(stderr,
+                      "note: %" PRIu64 " rejected rows are not in the file of rejected rows: the server did not "
+                      "name them\n",
+                      tally->rejects_unnamed);
     }
     switch (cli->format) {
     case PAT_FORMAT_TABLE: print_table(tally, report); return;

@@ -14,7 +14,8 @@ static const struct pat_cli_option rfm_options[] = {
     {"--grid", NULL, "the 5 x 5 grid of recency and frequency instead of the groups"},
     {"--window", "365d|all", "days that count for F and M (default 365d)"},
     {"--scoring", "quintile|cuts|mean", "how scores are made (default quintile)"},
-    {"--cuts", "JSON", "'{\"r\":[90,60,30,7],\"f\":[2,3,5,9],\"m_minor\":[5000,10000,20000,50000]}' for --scoring cuts"},
+    {"--cuts", "JSON",
+     "'{\"r\":[90,60,30,7],\"f\":[2,3,5,9],\"m_minor\":[5000,10000,20000,50000]}' for --scoring cuts"},
     {"--population", "FILTER", "score within these customers (default: everybody)"},
     {"--map", "NAME", "a saved map of groups (default: the built-in one)"},
 };
@@ -44,7 +45,7 @@ static int64_t integer_of(const struct pat_value *map, const char *key) {
     return value != NULL && value->type == PAT_VALUE_INT ? value->as.integer : 0;
 }
 
-/* ---- thresholds and the unscored ----------------------------------------------------------------------------------- */
+/* ---- thresholds and the unscored ------------------------------------------------------------------------------ */
 
 static void print_threshold(const struct pat_render *render, const struct pat_value *list, const char *what,
                             const char *relation, enum pat_shape shape, struct pat_render_money money) {
@@ -69,8 +70,8 @@ static void print_scale(const struct pat_render *render, const struct pat_value 
         print_threshold(render, pat_value_get(thresholds, "m_minor"), "money", ">=", PAT_SHAPE_MONEY, money);
     }
     const struct pat_value *unscored = pat_value_get(answer, "unscored");
-    const struct pat_value *net = unscored != NULL && unscored->type == PAT_VALUE_MAP
-                                      ? pat_value_get(unscored, "net_minor") : NULL;
+    const struct pat_value *net =
+        unscored != NULL && unscored->type == PAT_VALUE_MAP ? pat_value_get(unscored, "net_minor") : NULL;
     if (net == NULL) return;
     const struct pat_value count = pat_value_int(integer_of(unscored, "count"));
     const struct pat_text count_text = pat_render_value(render, &count, PAT_SHAPE_PLAIN, 0);
@@ -79,7 +80,7 @@ static void print_scale(const struct pat_render *render, const struct pat_value 
                  (int)net_text.length, net_text.data, (int)money.currency.length, money.currency.data);
 }
 
-/* ---- groups -------------------------------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------------------------------- */
 
 struct group_column {
     const char *key, *heading;
@@ -123,8 +124,8 @@ static enum pat_exit render_groups(const struct pat_cli *cli, struct pat_arena *
     pat_sheet_init(&sheet, arena, GROUP_COLUMNS);
     for (unsigned c = 0; c < GROUP_COLUMNS; c++) {
         const char *name = render.csv ? group_columns[c].key : group_columns[c].heading;
-        pat_sheet_head(&sheet, c, pat_render_heading(&render, pat_text_of(name), group_columns[c].shape, money.currency),
-                       c > 0);
+        pat_sheet_head(&sheet, c,
+                       pat_render_heading(&render, pat_text_of(name), group_columns[c].shape, money.currency), c > 0);
     }
     for (uint32_t i = 0; i < groups->count; i++) {
         const struct pat_value *group = &groups->as.items[i];
@@ -145,7 +146,7 @@ static enum pat_exit render_groups(const struct pat_cli *cli, struct pat_arena *
     return PAT_EXIT_OK;
 }
 
-/* ---- grid ---------------------------------------------------------------------------------------------------------- */
+/* ---- grid ----------------------------------------------------------------------------------------------------- */
 
 /* Background shades from pale to strong, for a terminal that has 256 colours. */
 static void print_shaded(struct pat_text text, int64_t count, int64_t greatest) {
@@ -182,8 +183,10 @@ static void print_cells_csv(const struct pat_render *render, const struct pat_va
     struct pat_sheet sheet;
     pat_sheet_init(&sheet, render->arena, 5);
     for (unsigned c = 0; c < 5; c++) {
-        pat_sheet_head(&sheet, c, pat_render_heading(render, pat_text_of(keys[c]), pat_shape_of(pat_text_of(keys[c])),
-                                                     (struct pat_text){0}), true);
+        pat_sheet_head(
+            &sheet, c,
+            pat_render_heading(render, pat_text_of(keys[c]), pat_shape_of(pat_text_of(keys[c])), (struct pat_text){0}),
+            true);
     }
     for (uint32_t i = 0; i < cells->count; i++) {
         struct pat_text *cell = pat_sheet_row(&sheet);

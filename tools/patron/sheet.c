@@ -49,7 +49,8 @@ size_t pat_text_width(struct pat_text text) {
         const unsigned char lead = (unsigned char)text.data[i];
         const unsigned bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
         uint32_t c = bytes == 1 ? lead : lead & (0x7fu >> bytes);
-        for (unsigned b = 1; b < bytes && i + b < text.length; b++) c = c << 6 | ((unsigned char)text.data[i + b] & 0x3f);
+        for (unsigned b = 1; b < bytes && i + b < text.length; b++)
+            c = c << 6 | ((unsigned char)text.data[i + b] & 0x3f);
         width += code_point_width(c);
         i += bytes;
     }

@@ -13,7 +13,7 @@ struct pat_sheet {
     struct pat_arena *arena;
     unsigned columns;
     struct pat_text *heading;
-    bool *right; /* the column holds numbers */
+    bool *right;           /* the column holds numbers */
     struct pat_text *cell; /* row by row; data NULL is an empty cell */
     size_t rows, capacity;
     bool rule_last; /* a line above the last row: it is a total */

@@ -35,7 +35,7 @@ void pat_split_deinit(struct pat_split *split) {
     *split = (struct pat_split){0};
 }
 
-/* ---- orders seen --------------------------------------------------------------------------------------------------- */
+/* ---- orders seen ---------------------------------------------------------------------------------------------- */
 
 static struct pat_split_order *order_slot(struct pat_split_order *slot, size_t slots, uint64_t hash) {
     size_t at = (size_t)hash & (slots - 1);
@@ -56,8 +56,8 @@ static bool orders_grow(struct pat_split *split) {
     return true;
 }
 
-/* The order's entry, made with batch 0 when it is new; NULL without memory. Two ids with one 64-bit hash would be taken for one
- * order: the second would then be appended to nothing, which makes the same order with other line numbers. */
+/* The order's entry, made with batch 0 when it is new; NULL without memory. Two ids with one 64-bit hash would be taken
+ * for one order: the second would then be appended to nothing, which makes the same order with other line numbers. */
 static struct pat_split_order *order_find(struct pat_split *split, uint64_t hash) {
     if (split->used * 4 >= split->slots * 3 && !orders_grow(split)) return NULL;
     struct pat_split_order *order = order_slot(split->slot, split->slots, hash);
@@ -77,7 +77,7 @@ static uint64_t order_hash(const struct pat_split *split, const struct pat_csv_r
     return hash != 0 ? hash : 1;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches -------------------------------------------------------------------------------------------------- */
 
 static enum pat_status emit(struct pat_split *split, struct pat_build **slot, struct pat_error *error) {
     struct pat_build *build = *slot;
@@ -110,8 +110,8 @@ static bool is_full(const struct pat_split *split, const struct pat_build *build
 
 /* Beyond this even the lines of one order are cut. */
 static bool is_bursting(const struct pat_split *split, const struct pat_build *build) {
-    return build != NULL && (build->rows >= split->rows_max || build->rejects >= split->rows_max ||
-                             build->bytes >= BATCH_BYTES_MAX);
+    return build != NULL &&
+           (build->rows >= split->rows_max || build->rejects >= split->rows_max || build->bytes >= BATCH_BYTES_MAX);
 }
 
 static enum pat_status judge(const struct pat_split *split, const struct pat_build *build, struct pat_error *error) {
@@ -165,9 +165,10 @@ enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_reco
     split->line_after = record->line;
     if (record->fault != NULL) return add_bad(split, record, record->fault, error);
     if (record->cells != split->mapping->file_columns) {
-        return add_bad(split, record, record->cells < split->mapping->file_columns
-                                          ? "fewer cells than the file has columns"
-                                          : "more cells than the file has columns", error);
+        return add_bad(split, record,
+                       record->cells < split->mapping->file_columns ? "fewer cells than the file has columns"
+                                                                    : "more cells than the file has columns",
+                       error);
     }
     const uint64_t hash = order_hash(split, record);
     return hash == 0 ? add_row(split, record, error) : add_line(split, record, hash, error);

@@ -1,8 +1,9 @@
 /* How rows are cut into batches, always in the same way for the same file.
  *
- * Most tables: so many rows each. Lines: a batch replaces all lines of the orders in it, so an order is never cut at the end of a
- * batch, and when an order comes back after its batch has gone, its rows travel in batches of their own that append. Each line
- * gets its position within its order in the file unless the file has line numbers. Memory: 16 bytes per order seen. */
+ * Most tables: so many rows each. Lines: a batch replaces all lines of the orders in it, so an order is never cut at
+ * the end of a batch, and when an order comes back after its batch has gone, its rows travel in batches of their own
+ * that append. Each line gets its position within its order in the file unless the file has line numbers. Memory: 16
+ * bytes per order seen. */
 #ifndef PATRON_SPLIT_H
 #define PATRON_SPLIT_H
 
@@ -19,7 +20,7 @@
 typedef enum pat_status (*pat_split_emit_cb)(void *context, struct pat_build *build, struct pat_error *error);
 
 struct pat_split_order {
-    uint64_t hash; /* of the id as written; 0 = empty slot */
+    uint64_t hash;  /* of the id as written; 0 = empty slot */
     uint32_t batch; /* number of the batch that replaces its lines */
     uint32_t rows;  /* seen so far */
 };
@@ -32,9 +33,9 @@ struct pat_split {
     bool plain[PAT_MAPPING_FIELDS_MAX];
     int order_field; /* of lines; -1: other tables */
     bool with_position;
-    uint64_t seq; /* of the last batch emitted */
-    uint32_t batch; /* number of the current replacing batch, from 1 */
-    uint64_t last_hash; /* order of the last row */
+    uint64_t seq;                          /* of the last batch emitted */
+    uint32_t batch;                        /* number of the current replacing batch, from 1 */
+    uint64_t last_hash;                    /* order of the last row */
     struct pat_build *main, *append, *bad; /* NULL until they have something */
     struct pat_split_order *slot;
     size_t slots, used;

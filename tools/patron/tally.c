@@ -59,7 +59,8 @@ static void write_reject(struct pat_tally *tally, const struct pat_build *build,
         (void)fputc(',', tally->rejects);
     }
     if (raw != NULL && raw->bytes > 0) {
-        pat_csv_print_cell(tally->rejects, (struct pat_text){(const char *)build->raw_text.data + raw->start, raw->bytes});
+        pat_csv_print_cell(tally->rejects,
+                           (struct pat_text){(const char *)build->raw_text.data + raw->start, raw->bytes});
     }
     (void)fputs("\r\n", tally->rejects);
 }
@@ -84,7 +85,7 @@ void pat_tally_dry(struct pat_tally *tally, const struct pat_build *build) {
     if (build->rows > 0) tally->batches++;
 }
 
-/* ---- the server's answers ------------------------------------------------------------------------------------------ */
+/* ---- the server's answers ------------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const struct pat_value *map, const char *key) {
     const struct pat_value *value = map->type == PAT_VALUE_MAP ? pat_value_get(map, key) : NULL;
@@ -96,23 +97,25 @@ static struct pat_text text_of(const struct pat_value *map, const char *key) {
     return value != NULL && value->type == PAT_VALUE_TEXT ? pat_value_as_text(value) : PAT_TEXT("");
 }
 
-static void add_reasons(struct pat_tally *tally, const struct pat_value *reasons) {
+/* Gives the rows that had a reason. */
+static uint64_t add_reasons(struct pat_tally *tally, const struct pat_value *reasons) {
+    uint64_t sum = 0;
     for (uint32_t i = 0; reasons != NULL && reasons->type == PAT_VALUE_ARRAY && i < reasons->count; i++) {
         const struct pat_value *item = &reasons->as.items[i];
         reason_of(tally, text_of(item, "field"), text_of(item, "code"))->rows += number_of(item, "rows");
+        sum += number_of(item, "rows");
     }
+    return sum;
 }
 
-/* Errors name rows one by one; without `reasons` they are all there is to count. */
-static void add_errors(struct pat_tally *tally, const struct pat_build *build, const struct pat_value *errors,
-                       bool count_them) {
+/* Errors name rows one by one: examples, and the file of rejected rows. */
+static void add_errors(struct pat_tally *tally, const struct pat_build *build, const struct pat_value *errors) {
     for (uint32_t i = 0; errors != NULL && errors->type == PAT_VALUE_ARRAY && i < errors->count; i++) {
         const struct pat_value *item = &errors->as.items[i];
         const uint64_t row = number_of(item, "row");
         if (row >= build->rows) continue;
         const struct pat_text field = text_of(item, "field"), code = text_of(item, "code");
         struct pat_tally_reason *reason = reason_of(tally, field, code);
-        if (count_them) reason->rows++;
         set_example(reason, build->line[row], text_of(item, "message"));
         write_reject(tally, build, build->line[row], field, code, text_of(item, "message"),
                      build->raw != NULL ? &build->raw[row] : NULL);
@@ -144,8 +147,10 @@ void pat_tally_answer(struct pat_tally *tally, const struct pat_build *build, co
     }
     const struct pat_value *reasons = answer->type == PAT_VALUE_MAP ? pat_value_get(answer, "reasons") : NULL;
     const struct pat_value *errors = answer->type == PAT_VALUE_MAP ? pat_value_get(answer, "errors") : NULL;
-    add_reasons(tally, reasons);
-    add_errors(tally, build, errors, reasons == NULL);
+    const uint64_t with_reason = add_reasons(tally, reasons);
+    /* The answer to a batch sent again may have lost them; the reasons add up all the same. */
+    if (with_reason < rejected) reason_of(tally, PAT_TEXT(""), PAT_TEXT("UNNAMED"))->rows += rejected - with_reason;
+    add_errors(tally, build, errors);
     const uint64_t named = errors != NULL && errors->type == PAT_VALUE_ARRAY ? errors->count : 0;
     if (tally->rejects != NULL && named < rejected) tally->rejects_unnamed += rejected - named;
 }

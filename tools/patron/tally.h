@@ -22,20 +22,21 @@ struct pat_tally_reason {
 
 struct pat_tally {
     uint64_t rows, fresh, updated, duplicate, stale, rejected;
-    uint64_t repeated; /* rows of batches that the server knew and no longer has the answer of */
+    uint64_t repeated;        /* rows of batches that the server knew and no longer has the answer of */
     uint64_t orders, refunds; /* lines: made or changed by batches that replace */
     uint64_t appended_rows;
     uint64_t batches, batches_known; /* known: sent by an earlier run */
-    uint64_t line_after; /* line of the file behind the furthest batch answered */
+    uint64_t line_after;             /* line of the file behind the furthest batch answered */
     struct pat_tally_reason reason[PAT_TALLY_REASONS_MAX];
     unsigned reasons;
     char sync[16];
-    FILE *rejects; /* NULL: no file of them wanted */
+    FILE *rejects;            /* NULL: no file of them wanted */
     uint64_t rejects_unnamed; /* rejected rows that the server did not name one by one */
 };
 
 /* Starts the rejects file with its header. */
-enum pat_status pat_tally_init(struct pat_tally *tally, const char *rejects_path, struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_tally_init(struct pat_tally *tally, const char *rejects_path,
+                               struct pat_error *error) PAT_MUST_CHECK;
 /* Closes the rejects file; PAT_ERR_IO when not all of it could be written. */
 enum pat_status pat_tally_deinit(struct pat_tally *tally, struct pat_error *error) PAT_MUST_CHECK;
 /* Rows that were not taken on this side. */
@@ -43,7 +44,8 @@ void pat_tally_local(struct pat_tally *tally, const struct pat_build *build);
 /* Rows of a dry run: they count as read. */
 void pat_tally_dry(struct pat_tally *tally, const struct pat_build *build);
 /* The server's answer to a batch. `known`: an earlier run had sent it already. */
-void pat_tally_answer(struct pat_tally *tally, const struct pat_build *build, const struct pat_value *answer, bool known);
+void pat_tally_answer(struct pat_tally *tally, const struct pat_build *build, const struct pat_value *answer,
+                      bool known);
 
 struct pat_load_report {
     const char *file, *table, *producer; /* producer NULL in a dry run */
