@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Members that every answer carries; the footer shows them. */
+/* Members that every answer to a question carries; the footer shows them. */
 static bool is_common(struct pat_text key) {
     static const char *const names[] = {"lsn",     "epoch",    "as_of",    "ms",         "warnings",
                                         "undated", "unpriced", "degraded", "newest_fact"};
@@ -66,7 +66,13 @@ static void print_notes(const struct pat_value *answer) {
     }
 }
 
+/* Of a question, as against a report on the server. */
+static bool is_question(const struct pat_value *answer) {
+    return pat_value_get(answer, "as_of") != NULL;
+}
+
 void pat_render_footer(const struct pat_value *answer, int64_t rows) {
+    if (!is_question(answer)) return;
     (void)fflush(stdout);
     print_notes(answer);
     const struct pat_value *as_of = pat_value_get(answer, "as_of");
@@ -186,6 +192,17 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
 
 /* ---- anything else: pairs, and tables for arrays of maps ------------------------------------------------------ */
 
+/* A map's own money; its net is in the base currency of the answer around it. */
+static struct pat_render_money money_of_member(struct pat_text key, struct pat_render_money own,
+                                               struct pat_render_money outer) {
+    return pat_text_is(key, "net_minor") && outer.currency.length > 0 ? outer : own;
+}
+
+/* Says how to read other members, and has been used for that. */
+static bool is_hidden(struct pat_text key) {
+    return pat_text_is(key, "digits");
+}
+
 /* The keys of all maps of an array, in order of appearance. */
 static uint32_t union_of_keys(const struct pat_value *array, struct pat_text *key, uint32_t capacity) {
     uint32_t count = 0;
@@ -193,6 +210,7 @@ static uint32_t union_of_keys(const struct pat_value *array, struct pat_text *ke
         const struct pat_value *map = &array->as.items[i];
         for (uint32_t m = 0; map->type == PAT_VALUE_MAP && m < map->count; m++) {
             uint32_t k = 0;
+            if (is_hidden(map->as.members[m].key)) continue;
             while (k < count && !pat_text_equal(key[k], map->as.members[m].key)) k++;
             if (k == count && count < capacity) key[count++] = map->as.members[m].key;
         }
@@ -233,7 +251,8 @@ static void render_maps(const struct pat_render *render, const struct pat_value 
     struct pat_sheet sheet;
     pat_sheet_init(&sheet, render->arena, keys);
     for (uint32_t k = 0; k < keys; k++) {
-        const struct pat_text currency = own ? (struct pat_text){0} : money.currency;
+        const struct pat_render_money unit = own ? (struct pat_render_money){0} : money;
+        const struct pat_text currency = money_of_member(key[k], unit, money).currency;
         pat_sheet_head(&sheet, k, pat_render_heading(render, key[k], pat_shape_of(key[k]), currency),
                        key_is_numeric(array, key[k]));
     }
@@ -244,7 +263,8 @@ static void render_maps(const struct pat_render *render, const struct pat_value 
         const struct pat_render_money unit = pat_render_money_of(map, money);
         for (uint32_t k = 0; k < keys; k++) {
             const struct pat_value *value = member(map, key[k]);
-            if (value != NULL) cell[k] = pat_render_value(render, value, pat_shape_of(key[k]), unit.digits);
+            const unsigned digits = money_of_member(key[k], unit, money).digits;
+            if (value != NULL) cell[k] = pat_render_value(render, value, pat_shape_of(key[k]), digits);
         }
     }
     print_sheet(&sheet, render->csv);
@@ -264,19 +284,23 @@ static void render_pairs(const struct pat_render *render, const struct pat_value
     struct pat_text name[256];
     const uint32_t count = map->count < 256 ? map->count : 256;
     const bool bytes = pat_text_is(path, "memory");
+    const bool question = top && is_question(map);
+    const struct pat_render_money outer = money;
     money = pat_render_money_of(map, money);
     size_t width = 0;
     for (uint32_t m = 0; m < count; m++) {
         const struct pat_member *item = &map->as.members[m];
-        name[m] = pat_render_heading(render, item->key, pat_shape_of(item->key), money.currency);
+        name[m] = pat_render_heading(render, item->key, pat_shape_of(item->key),
+                                     money_of_member(item->key, money, outer).currency);
         if (!is_nested(&item->value) && pat_text_width(name[m]) > width) width = pat_text_width(name[m]);
     }
     for (uint32_t m = 0; m < count; m++) {
         const struct pat_member *item = &map->as.members[m];
-        if (is_nested(&item->value) || (top && is_common(item->key))) continue;
+        if (is_nested(&item->value) || is_hidden(item->key) || (question && is_common(item->key))) continue;
         enum pat_shape shape = pat_shape_of(item->key);
         if (bytes && shape == PAT_SHAPE_PLAIN) shape = PAT_SHAPE_BYTES;
-        const struct pat_text text = pat_render_value(render, &item->value, shape, money.digits);
+        const struct pat_text text =
+            pat_render_value(render, &item->value, shape, money_of_member(item->key, money, outer).digits);
         (void)printf("%s%.*s%*s  %.*s\n", top ? "" : "  ", (int)name[m].length, name[m].data,
                      (int)(width - pat_text_width(name[m])), "", (int)text.length, text.data != NULL ? text.data : "");
     }
@@ -287,7 +311,9 @@ static void render_pairs(const struct pat_render *render, const struct pat_value
                                           ? item->key
                                           : pat_arena_printf(render->arena, "%.*s.%.*s", (int)path.length, path.data,
                                                              (int)item->key.length, item->key.data);
-        (void)printf("\n%s%.*s%s\n", pat_style_bold(stdout), (int)below.length, below.data, pat_style_off(stdout));
+        if (!pat_text_is(below, "facts")) {
+            (void)printf("\n%s%.*s%s\n", pat_style_bold(stdout), (int)below.length, below.data, pat_style_off(stdout));
+        }
         if (is_array_of_maps(&item->value)) {
             render_maps(render, &item->value, money);
         } else {

@@ -1,6 +1,7 @@
 /* One value in one cell. */
 #include "render.h"
 
+#include "model/date.h"
 #include "model/decimal.h"
 #include "proto/json.h"
 
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Items of a list in one cell of a table: a dictionary of 300 countries is for --format json. */
+#define ITEMS_SHOWN 12u
 
 static bool ends_with(struct pat_text name, const char *end) {
     const size_t length = strlen(end);
@@ -20,6 +24,7 @@ enum pat_shape pat_shape_of(struct pat_text name) {
     if (pat_text_is(name, "share") || ends_with(name, "_share")) return PAT_SHAPE_SHARE;
     if (ends_with(name, "year") || ends_with(name, "year)") || pat_text_is(name, "epoch")) return PAT_SHAPE_YEAR;
     if (pat_text_is(name, "bytes") || ends_with(name, "_bytes")) return PAT_SHAPE_BYTES;
+    if (pat_text_is(name, "saved_ms")) return PAT_SHAPE_INSTANT;
     return PAT_SHAPE_PLAIN;
 }
 
@@ -68,6 +73,10 @@ static struct pat_text integer_text(const struct pat_render *render, int64_t val
         return number_text(render, plain, true);
     }
     if (shape == PAT_SHAPE_BYTES && !render->csv && value >= 0) return bytes_text(render, value);
+    if (shape == PAT_SHAPE_INSTANT && !render->csv && value > 0) {
+        pat_stamp_print(value / 1000, 0, plain);
+        return number_text(render, plain, false);
+    }
     (void)snprintf(plain, sizeof plain, "%" PRId64, value);
     return number_text(render, plain, shape != PAT_SHAPE_YEAR);
 }
@@ -105,7 +114,8 @@ static struct pat_text tree_text(const struct pat_render *render, const struct p
 /* Sets of names read better without brackets and quotes. */
 static struct pat_text array_text(const struct pat_render *render, const struct pat_value *value) {
     struct pat_text text = {"", 0};
-    for (uint32_t i = 0; i < value->count; i++) {
+    const uint32_t shown = render->csv || value->count <= ITEMS_SHOWN ? value->count : ITEMS_SHOWN;
+    for (uint32_t i = 0; i < shown; i++) {
         const struct pat_value *item = &value->as.items[i];
         if (item->type == PAT_VALUE_ARRAY || item->type == PAT_VALUE_MAP) return tree_text(render, value);
         const struct pat_text part = pat_render_value(render, item, PAT_SHAPE_PLAIN, 0);
@@ -114,7 +124,8 @@ static struct pat_text array_text(const struct pat_render *render, const struct 
                                 part.data != NULL ? part.data : "");
         if (text.data == NULL) return text;
     }
-    return text;
+    if (shown == value->count) return text;
+    return pat_arena_printf(render->arena, "%.*s, ... (%" PRIu32 ")", (int)text.length, text.data, value->count);
 }
 
 static struct pat_text string_text(const struct pat_render *render, const struct pat_value *value) {
