@@ -1,0 +1,126 @@
+/* customer and order: one row and its facts. */
+#include "analytics/answers_private.h"
+
+#include "analytics/scores_private.h"
+#include "model/date.h"
+
+static enum pat_status fail_not_found(struct pat_run *run, const char *what) {
+    char shown[PAT_ERROR_FIELD_BYTES], day[11];
+    (void)pat_text_printable(run->job->request->id, shown, sizeof shown);
+    pat_day_print(run->day, day);
+    return pat_error_set_at(run->error, PAT_ERR_NOT_FOUND, what, -1, -1, "no %s \"%s\" as of %s", what, shown, day);
+}
+
+/* The set fields of the profile; the id and base money's `currency` have their own places. */
+static void put_profile(struct pat_run *run, pat_row row) {
+    for (unsigned column = PAT_CUSTOMER_CREATED; column < PAT_CUSTOMER_LOADED_COLUMNS; column++) {
+        const struct pat_source source = pat_source__of_column(PAT_CUSTOMERS, column);
+        const int64_t value = pat_source__get(run, &source, row);
+        if (value == PAT_NULL) continue;
+        const char *name = column == PAT_CUSTOMER_CURRENCY ? "profile_currency" : source.name;
+        pat_run__put(run, name, pat_source__value(run, &source, row, value));
+    }
+}
+
+static void put_scores(struct pat_run *run, pat_row row) {
+    const struct pat_scores *scores = run->scores;
+    const bool scored = scores->r[row] != 0;
+    struct pat_value rfm = pat_build_map(&run->builder, 4);
+    pat_build_put(&run->builder, &rfm, "r", scored ? pat_value_int(scores->r[row]) : pat_value_nil());
+    pat_build_put(&run->builder, &rfm, "f", scored ? pat_value_int(scores->f[row]) : pat_value_nil());
+    pat_build_put(&run->builder, &rfm, "m", scored ? pat_value_int(scores->m[row]) : pat_value_nil());
+    const int64_t group = pat_scores__group(scores, row);
+    const char *name = group == PAT_NULL ? NULL : pat_group__name(&scores->names, (uint32_t)group);
+    pat_build_put(&run->builder, &rfm, "group",
+                  name == NULL ? pat_value_nil() : pat_build_text(&run->builder, pat_text_of(name)));
+    pat_run__put(run, "rfm", rfm);
+}
+
+static void put_history(struct pat_run *run, pat_row row) {
+    int64_t *const *value = run->facts->value;
+    const int64_t last = value[PAT_FACT_LAST][row];
+    pat_run__put(run, "orders", pat_value_int(value[PAT_FACT_ORDERS][row]));
+    pat_run__put(run, "net_minor", pat_value_int(value[PAT_FACT_NET][row]));
+    pat_run__put_currency(run, &run->result);
+    pat_run__put(run, "first_order", pat_build_day(&run->builder, value[PAT_FACT_FIRST][row]));
+    pat_run__put(run, "last_order", pat_build_day(&run->builder, last));
+    pat_run__put(run, "recency_days", last == PAT_NULL ? pat_value_nil() : pat_value_int(run->day - last));
+}
+
+/* The facts asked for stand apart: "orders" is the number of them. */
+static enum pat_status put_facts(struct pat_run *run, pat_row row) {
+    const struct pat_request *request = run->job->request;
+    if (!request->with_orders && !request->with_refunds && !request->with_lines) return PAT_OK;
+    struct pat_value facts = pat_build_map(&run->builder, 3), list;
+    if (request->with_orders) {
+        PAT_TRY(pat_facts__orders_of(run, row, &list));
+        pat_build_put(&run->builder, &facts, "orders", list);
+    }
+    if (request->with_refunds) {
+        PAT_TRY(pat_facts__refunds_of(run, row, &list));
+        pat_build_put(&run->builder, &facts, "refunds", list);
+    }
+    if (request->with_lines) {
+        PAT_TRY(pat_facts__lines_of(run, row, &list));
+        pat_build_put(&run->builder, &facts, "lines", list);
+    }
+    pat_run__put(run, "facts", facts);
+    return PAT_OK;
+}
+
+enum pat_status pat_answer__customer(struct pat_run *run) {
+    const pat_row row = run->job->row;
+    if (row == PAT_ROW_NONE || row >= run->customers || !pat_bits__get(run->live, row)) {
+        return fail_not_found(run, "customer");
+    }
+    run->scores_needed = true;
+    PAT_TRY(pat_run__need(run));
+    const int64_t id = pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row);
+    pat_run__put(run, "customer", pat_id__value(run, id));
+    put_profile(run, row);
+    put_history(run, row);
+    put_scores(run, row);
+    PAT_TRY(put_facts(run, row));
+    run->unpriced = run->facts->value[PAT_FACT_UNPRICED][row];
+    run->money_for_all = run->money_of_window = false; /* this customer's, whoever the scores compare with */
+    return PAT_OK;
+}
+
+/* An order whose lines sum below zero is a refund of the same id. */
+static bool negative(const struct pat_run *run, pat_row row) {
+    const int64_t day = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DAY, row);
+    return pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_STATE, row) == PAT_ORDER_NEGATIVE &&
+           pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DELETED, row) != 1 && day != PAT_NULL && day <= run->day;
+}
+
+static void put_negative(struct pat_run *run, pat_row row) {
+    const struct pat_source customer = pat_source__of_column(PAT_ORDERS, PAT_ORDER_CUSTOMER);
+    const int64_t id = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_ID, row);
+    pat_run__put(run, "order", pat_id__value(run, id));
+    pat_run__put(run, "customer", pat_id__value(run, pat_source__get(run, &customer, row)));
+    pat_run__put(run, "time", pat_run__time(run, pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_TIME, row)));
+    pat_run__put(run, "refund", pat_id__value(run, id));
+}
+
+enum pat_status pat_answer__order(struct pat_run *run) {
+    const struct pat_request *request = run->job->request;
+    const pat_row row = run->job->row;
+    const bool there = row != PAT_ROW_NONE && row < run->view->table[PAT_ORDERS].rows;
+    if (!there || (!pat_order__known(run, row) && !negative(run, row))) return fail_not_found(run, "order");
+    if (negative(run, row)) {
+        put_negative(run, row);
+    } else {
+        run->result = pat_fact__order(run, row, true);
+    }
+    struct pat_value facts = pat_build_map(&run->builder, 2), list;
+    if (request->with_lines) {
+        PAT_TRY(pat_facts__lines_of_order(run, row, &list));
+        pat_build_put(&run->builder, &facts, "lines", list);
+    }
+    if (request->with_refunds) {
+        PAT_TRY(pat_facts__refunds_of_order(run, row, &list));
+        pat_build_put(&run->builder, &facts, "refunds", list);
+    }
+    if (facts.count > 0) pat_run__put(run, "facts", facts);
+    return PAT_OK;
+}

@@ -1,0 +1,172 @@
+#include "analytics/run_private.h"
+
+#include "analytics/facts_private.h"
+#include "model/date.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* RULES: further behind than this the answer warns that its history ended. */
+#define STALE_DAYS 7
+
+static pat_day resolve_day(const struct pat_job *job) {
+    const struct pat_question *question = &job->request->question;
+    const pat_day newest = job->view->counts.newest_fact;
+    switch (question->as_of) {
+    case PAT_AS_OF_DAY: return question->as_of_day;
+    case PAT_AS_OF_LATEST: return newest != PAT_DAY_NONE ? newest : job->today;
+    case PAT_AS_OF_NOW: break;
+    }
+    return job->today;
+}
+
+/* Live: known by a profile or a fact, not withdrawn, and the earliest of `created` and the first fact not after D. */
+static void live_block(struct pat_run *run, pat_row first, uint32_t count) {
+    const struct pat_table_view *table = &run->view->table[PAT_CUSTOMERS];
+    int64_t created[PAT_BLOCK_ROWS], fact[PAT_BLOCK_ROWS], profiled[PAT_BLOCK_ROWS], deleted[PAT_BLOCK_ROWS];
+    pat_column_view_read(&table->column[PAT_CUSTOMER_CREATED], first, count, created, run->kernels);
+    pat_column_view_read(&table->column[PAT_CUSTOMER_FIRST_FACT], first, count, fact, run->kernels);
+    pat_column_view_read(&table->column[PAT_CUSTOMER_PROFILED], first, count, profiled, run->kernels);
+    pat_column_view_read(&table->column[PAT_CUSTOMER_DELETED], first, count, deleted, run->kernels);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool exists = (profiled[i] == 1 || fact[i] != PAT_NULL) && deleted[i] != 1;
+        const bool dated = created[i] != PAT_NULL || fact[i] != PAT_NULL;
+        const bool begun =
+            (created[i] != PAT_NULL && created[i] <= run->day) || (fact[i] != PAT_NULL && fact[i] <= run->day);
+        if (exists && (begun || !dated)) pat_bits__set(run->live, first + i);
+    }
+}
+
+static enum pat_status find_live(struct pat_run *run) {
+    void *live;
+    PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *run->live, &live));
+    run->live = live;
+    run->shown = live;
+    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
+        PAT_TRY(pat_run__stop(run));
+        const uint64_t left = run->customers - first;
+        live_block(run, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
+    }
+    run->live_count = run->kernels->bits_count(run->live, pat_bits__words(run->customers));
+    return PAT_OK;
+}
+
+enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) {
+    *run = (struct pat_run){
+        .job = job,
+        .view = job->view,
+        .kernels = job->kernels,
+        .arena = job->arena,
+        .error = error,
+        .builder = {.arena = job->arena},
+        .rfm = &job->request->question.rfm,
+        .day = resolve_day(job),
+        .customers = job->view->table[PAT_CUSTOMERS].rows,
+    };
+    run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
+    run->result = pat_build_map(&run->builder, 16);
+    return find_live(run);
+}
+
+/* Unpriced facts behind the money of the answer. */
+static enum pat_status put_unpriced(struct pat_run *run) {
+    const bool lifetime = run->money_for_all || run->money_of_shown;
+    int64_t unpriced = run->unpriced;
+    if (lifetime || run->money_of_window) {
+        const int64_t *counts =
+            lifetime ? run->facts->value[PAT_FACT_UNPRICED] : run->facts->value[PAT_FACT_WINDOW_UNPRICED];
+        const uint64_t *rows = run->money_for_all || run->money_of_window ? run->live : run->shown;
+        for (uint64_t row = 0; row < run->customers; row++) {
+            if (pat_bits__get(rows, row)) unpriced += counts[row];
+        }
+    }
+    if (unpriced > 0) pat_run__put(run, "unpriced", pat_value_int(unpriced));
+    return PAT_OK;
+}
+
+static void put_day(struct pat_run *run) {
+    pat_run__put(run, "as_of", pat_build_day(&run->builder, run->day));
+    const pat_day newest = run->view->counts.newest_fact;
+    const bool now = run->job->request->question.as_of == PAT_AS_OF_NOW;
+    if (!now || newest == PAT_DAY_NONE || (int64_t)newest >= (int64_t)run->day - STALE_DAYS) return;
+    char text[11];
+    pat_day_print(newest, text);
+    pat_run__put(run, "newest_fact", pat_build_day(&run->builder, newest));
+    pat_run__warn(run,
+                  "the newest order or refund is of %s, %" PRId64
+                  " days before the day asked for: as_of \"latest\" ends "
+                  "there",
+                  text, (int64_t)run->day - newest);
+}
+
+enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) {
+    put_day(run);
+    PAT_TRY(put_unpriced(run));
+    if (run->undated.type == PAT_VALUE_ARRAY) pat_run__put(run, "undated", run->undated);
+    if (run->warnings.type == PAT_VALUE_ARRAY) pat_run__put(run, "warnings", run->warnings);
+    if (run->builder.failed) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the answer");
+    *result = run->result;
+    return PAT_OK;
+}
+
+enum pat_status pat_run__stop(const struct pat_run *run) {
+    if (run->job == NULL || run->job->stop_cb == NULL) return PAT_OK;
+    const enum pat_status status = run->job->stop_cb(run->job->stop_context);
+    if (status == PAT_OK) return PAT_OK;
+    return pat_error_set(run->error, status,
+                         status == PAT_ERR_DEADLINE ? "the deadline passed before the answer was ready"
+                                                    : "the question was cancelled");
+}
+
+enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) {
+    *out = pat_arena_array(run->arena, (size_t)count, size);
+    if (*out != NULL) return PAT_OK;
+    return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scratch of this question (%" PRIu64 " rows)",
+                         count);
+}
+
+void pat_bits__fill(uint64_t *bits, uint64_t n) {
+    for (uint64_t i = 0; i < n / 64; i++) bits[i] = UINT64_MAX;
+    if (n % 64 != 0) bits[n / 64] = ((uint64_t)1 << (n % 64)) - 1;
+}
+
+void pat_run__warn(struct pat_run *run, const char *format, ...) {
+    if (run->warnings.type == PAT_VALUE_NIL) run->warnings = pat_build_array(&run->builder, 4);
+    if (run->builder.failed || run->warnings.count >= PAT_WARNINGS_MAX) return;
+    char text[PAT_ERROR_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pat_build_push(&run->builder, &run->warnings, pat_build_text(&run->builder, pat_text_of(text)));
+}
+
+void pat_run__note_undated(struct pat_run *run, const char *field) {
+    if (run->job == NULL || run->day == run->job->today) return;
+    if (run->undated.type == PAT_VALUE_NIL) run->undated = pat_build_array(&run->builder, 4);
+    for (uint32_t i = 0; i < run->undated.count; i++) {
+        if (pat_value_is_text(&run->undated.as.items[i], field)) return;
+    }
+    pat_build_push(&run->builder, &run->undated, pat_value_string(field));
+}
+
+void pat_run__put_currency(struct pat_run *run, struct pat_value *map) {
+    pat_build_put(&run->builder, map, "currency", pat_value_string(run->view->base_currency));
+    pat_build_put(&run->builder, map, "digits", pat_value_int(run->view->base_digits));
+}
+
+struct pat_value pat_run__time(struct pat_run *run, int64_t seconds) {
+    if (seconds == PAT_NULL) return pat_value_nil();
+    char text[26];
+    pat_stamp_print(seconds, pat_zone_offset_at(run->view->zone, seconds), text);
+    return pat_build_text(&run->builder, pat_text_of(text));
+}
+
+struct pat_value pat_run__minor_or_nil(int64_t value) {
+    return value == PAT_NULL ? pat_value_nil() : pat_value_int(value);
+}
+
+bool pat_wide__fits(pat_int128 value) {
+    return value > INT64_MIN && value <= INT64_MAX;
+}

@@ -1,0 +1,92 @@
+/* A question on its way: the day it is asked for, who is live then, what has been computed so far, what to say beside
+ * the answer. Inside the analytics room only. */
+#ifndef PAT_ANALYTICS_RUN_PRIVATE_H
+#define PAT_ANALYTICS_RUN_PRIVATE_H
+
+#include "analytics/analytics.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Rows unpacked at a time: the int64 values of a block (32 KiB) stay in the first-level cache. A multiple of 64, so
+ * that blocks start on a word of a bitmap. */
+#define PAT_BLOCK_ROWS  4096u
+#define PAT_BLOCK_WORDS (PAT_BLOCK_ROWS / 64u)
+
+/* Warnings of one answer: a filter with a thousand misspelt values says enough with the first ones. */
+#define PAT_WARNINGS_MAX 20u
+
+struct pat_facts;
+struct pat_scores;
+
+struct pat_run {
+    const struct pat_job *job; /* NULL when only names are checked */
+    const struct pat_view *view;
+    const struct pat_kernels *kernels;
+    struct pat_arena *arena;
+    struct pat_error *error;
+    struct pat_builder builder;
+    struct pat_value result;
+    const struct pat_rfm_spec *rfm;
+
+    pat_day day;       /* D */
+    int64_t day_end;   /* first instant after D */
+    pat_row customers; /* rows of that table */
+    uint64_t *live;    /* bitmap over them: live at D */
+    uint64_t live_count;
+    const uint64_t *shown; /* live ones that `where` selects; == live until a filter was run */
+
+    struct pat_facts *facts;   /* NULL until pat_run__need */
+    struct pat_scores *scores; /* NULL until then, too */
+    unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
+    bool scores_needed;
+
+    /* What `unpriced` has to count. */
+    bool money_for_all;   /* base money decided over every live customer: a filter, an order */
+    bool money_of_shown;  /* base money of the shown ones is in the answer */
+    bool money_of_window; /* RFM ranks by M */
+    int64_t unpriced;     /* found otherwise: the shown facts themselves */
+
+    struct pat_value warnings; /* arrays, NIL before the first entry */
+    struct pat_value undated;
+};
+
+/* Sets `run` up for job: day, live customers. */
+enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) PAT_MUST_CHECK;
+/* Adds what stands beside every answer and hands the result over. */
+enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) PAT_MUST_CHECK;
+
+/* Asked between blocks. */
+enum pat_status pat_run__stop(const struct pat_run *run) PAT_MUST_CHECK;
+/* Zeroed scratch; *out stays NULL only together with a failure. */
+enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) PAT_MUST_CHECK;
+/* Everything on for n rows, tail bits zero. */
+void pat_bits__fill(uint64_t *bits, uint64_t n);
+static inline bool pat_bits__get(const uint64_t *bits, uint64_t i) {
+    return (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+static inline void pat_bits__set(uint64_t *bits, uint64_t i) {
+    bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+static inline uint64_t pat_bits__words(uint64_t n) {
+    return (n + 63) / 64;
+}
+
+void pat_run__warn(struct pat_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Notes that a column without dates decided an answer for another day than today's. */
+void pat_run__note_undated(struct pat_run *run, const char *field);
+
+static inline void pat_run__put(struct pat_run *run, const char *key, struct pat_value value) {
+    pat_build_put(&run->builder, &run->result, key, value);
+}
+/* "currency" and "digits" of the base, for answers with *_minor members. */
+void pat_run__put_currency(struct pat_run *run, struct pat_value *map);
+
+/* The instant `seconds` in the store's zone. */
+struct pat_value pat_run__time(struct pat_run *run, int64_t seconds);
+struct pat_value pat_run__minor_or_nil(int64_t value);
+
+/* Least and greatest of 128-bit totals that an answer can carry; false when outside. */
+bool pat_wide__fits(pat_int128 value);
+
+#endif

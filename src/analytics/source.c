@@ -1,0 +1,476 @@
+#include "analytics/source_private.h"
+
+#include "analytics/scores_private.h"
+#include "model/currency.h"
+#include "model/id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX (PAT_COLUMNS_MAX + 16u)
+
+/* ---- which fields there are -------------------------------------------------------------------------------------- */
+
+#define UNIT_BASE "minor units of the base currency; major units in filters"
+
+static const struct pat_source computed[] = {
+    {.name = "orders",
+     .type = PAT_TYPE_INT,
+     .kind = PAT_SOURCE_FACT,
+     .fact = PAT_FACT_ORDERS,
+     .explain = "eligible orders up to the day asked for"},
+    {.name = "net",
+     .type = PAT_TYPE_MONEY,
+     .kind = PAT_SOURCE_FACT,
+     .fact = PAT_FACT_NET,
+     .base = true,
+     .unit = UNIT_BASE,
+     .explain = "amounts of eligible orders less refunds up to the day asked for"},
+    {.name = "first_order",
+     .type = PAT_TYPE_DAY,
+     .kind = PAT_SOURCE_FACT,
+     .fact = PAT_FACT_FIRST,
+     .unit = "YYYY-MM-DD",
+     .explain = "day of the first eligible order"},
+    {.name = "last_order",
+     .type = PAT_TYPE_DAY,
+     .kind = PAT_SOURCE_FACT,
+     .fact = PAT_FACT_LAST,
+     .unit = "YYYY-MM-DD",
+     .explain = "day of the last eligible order"},
+    {.name = "recency_days",
+     .type = PAT_TYPE_INT,
+     .kind = PAT_SOURCE_RECENCY,
+     .unit = "days",
+     .explain = "days from the last eligible order to the day asked for"},
+    {.name = "r",
+     .type = PAT_TYPE_INT,
+     .kind = PAT_SOURCE_SCORE_R,
+     .explain = "recency score by the question's rfm, greatest for the most recent"},
+    {.name = "f",
+     .type = PAT_TYPE_INT,
+     .kind = PAT_SOURCE_SCORE_F,
+     .explain = "frequency score: eligible orders in the window"},
+    {.name = "m",
+     .type = PAT_TYPE_INT,
+     .kind = PAT_SOURCE_SCORE_M,
+     .explain = "monetary score: their amounts less refunds dated in the window"},
+    {.name = "rfm_group",
+     .type = PAT_TYPE_TEXT,
+     .kind = PAT_SOURCE_GROUP,
+     .explain = "group of the three scores by the question's map; rfm.group is the same"},
+};
+#define COMPUTED (sizeof computed / sizeof *computed)
+
+/* Fields that facts have beside the loaded ones. */
+static const struct pat_source derived[] = {
+    {.name = "net",
+     .type = PAT_TYPE_MONEY,
+     .table = PAT_ORDERS,
+     .home = PAT_ORDERS,
+     .column = PAT_ORDER_BASE,
+     .base = true,
+     .unit = UNIT_BASE,
+     .explain = "amount at the rate of its day"},
+    {.name = "day",
+     .type = PAT_TYPE_DAY,
+     .table = PAT_ORDERS,
+     .home = PAT_ORDERS,
+     .column = PAT_ORDER_DAY,
+     .unit = "YYYY-MM-DD",
+     .explain = "day of its time"},
+    {.name = "net",
+     .type = PAT_TYPE_MONEY,
+     .table = PAT_REFUNDS,
+     .home = PAT_REFUNDS,
+     .column = PAT_REFUND_BASE,
+     .base = true,
+     .unit = UNIT_BASE,
+     .explain = "amount at the rate of its day"},
+    {.name = "day",
+     .type = PAT_TYPE_DAY,
+     .table = PAT_REFUNDS,
+     .home = PAT_REFUNDS,
+     .column = PAT_REFUND_DAY,
+     .unit = "YYYY-MM-DD",
+     .explain = "day of its time"},
+};
+#define DERIVED (sizeof derived / sizeof *derived)
+
+/* Fields of lines that are their order's. */
+static const unsigned line_order_column[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_TIME,    PAT_ORDER_DAY,
+                                             PAT_ORDER_CURRENCY, PAT_ORDER_COUNTRY, PAT_ORDER_CHANNEL};
+static const char *const line_order_name[] = {"customer", "time", "day", "currency", "country", "channel"};
+#define LINE_ORDER (sizeof line_order_name / sizeof *line_order_name)
+
+static bool askable(enum pat_table_id table, unsigned column) {
+    const char *name = pat_schema[table].field[column].name;
+    /* A withdrawn row is in no answer, and versions are the loader's business. */
+    return name != NULL && strcmp(name, "deleted") != 0 && strcmp(name, "version") != 0;
+}
+
+static enum pat_table_id ref_target(enum pat_table_id table, unsigned column) {
+    return strcmp(pat_schema[table].field[column].name, "customer") == 0 ? PAT_CUSTOMERS : PAT_ORDERS;
+}
+
+struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column) {
+    const struct pat_field *field = &pat_schema[table].field[column];
+    struct pat_source source = {.name = field->name,
+                                .explain = field->explain,
+                                .unit = field->unit,
+                                .type = field->type,
+                                .kind = PAT_SOURCE_STORED,
+                                .table = table,
+                                .home = table,
+                                .column = column};
+    if (field->type == PAT_TYPE_REF) {
+        source.type = PAT_TYPE_ID;
+        source.hops = 1;
+        source.ref[0] = column;
+        source.ref_table[0] = source.home = ref_target(table, column);
+        source.column = 0;
+    }
+    if (table == PAT_CUSTOMERS) {
+        source.profile = column != PAT_CUSTOMER_ID && column != PAT_CUSTOMER_CREATED;
+        if (column == PAT_CUSTOMER_COUNTRY) source.kind = PAT_SOURCE_COUNTRY;
+    }
+    if (table == PAT_ORDERS) {
+        source.null_is_zero = column == PAT_ORDER_TEST;
+        source.dated = column == PAT_ORDER_PAID || column == PAT_ORDER_CANCELLED;
+    }
+    return source;
+}
+
+/* The field of a line that is `column` of its order. */
+static struct pat_source line_order_source(unsigned which) {
+    const unsigned column = line_order_column[which];
+    struct pat_source source = {0};
+    if (column == PAT_ORDER_DAY) {
+        source = derived[1];
+    } else {
+        source = pat_source__of_column(PAT_ORDERS, column);
+    }
+    source.name = line_order_name[which];
+    source.table = PAT_LINES;
+    for (unsigned hop = source.hops; hop > 0; hop--) {
+        source.ref[hop] = source.ref[hop - 1];
+        source.ref_table[hop] = source.ref_table[hop - 1];
+    }
+    source.ref[0] = PAT_LINE_ORDER;
+    source.ref_table[0] = PAT_ORDERS;
+    source.hops++;
+    return source;
+}
+
+unsigned pat_source__names(enum pat_table_id table, const char **names, unsigned capacity) {
+    unsigned count = 0;
+    for (unsigned c = 0; c < pat_schema[table].loaded_columns && count < capacity; c++) {
+        if (askable(table, c)) names[count++] = pat_schema[table].field[c].name;
+    }
+    for (unsigned i = 0; table == PAT_CUSTOMERS && i < COMPUTED && count < capacity; i++) {
+        names[count++] = computed[i].name;
+    }
+    for (unsigned i = 0; i < DERIVED && count < capacity; i++) {
+        if (derived[i].table == table) names[count++] = derived[i].name;
+    }
+    for (unsigned i = 0; table == PAT_LINES && i < LINE_ORDER && count < capacity; i++)
+        names[count++] = line_order_name[i];
+    return count;
+}
+
+/* ---- finding one ------------------------------------------------------------------------------------------------- */
+
+static bool find_stored(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
+    for (unsigned c = 0; c < pat_schema[table].loaded_columns; c++) {
+        if (!askable(table, c) || !pat_text_is(name, pat_schema[table].field[c].name)) continue;
+        *out = pat_source__of_column(table, c);
+        return true;
+    }
+    return false;
+}
+
+static bool find_other(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
+    for (unsigned i = 0; table == PAT_CUSTOMERS && i < COMPUTED; i++) {
+        const bool other_name = computed[i].kind == PAT_SOURCE_GROUP && pat_text_is(name, "rfm.group");
+        if (!pat_text_is(name, computed[i].name) && !other_name) continue;
+        *out = computed[i];
+        return true;
+    }
+    for (unsigned i = 0; i < DERIVED; i++) {
+        if (derived[i].table != table || !pat_text_is(name, derived[i].name)) continue;
+        *out = derived[i];
+        return true;
+    }
+    for (unsigned i = 0; table == PAT_LINES && i < LINE_ORDER; i++) {
+        if (!pat_text_is(name, line_order_name[i])) continue;
+        *out = line_order_source(i);
+        return true;
+    }
+    return false;
+}
+
+/* "amount_minor" is the field amount, carried as minor units. */
+static bool find_minor(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
+    static const char suffix[] = "_minor";
+    const size_t bytes = sizeof suffix - 1;
+    if (name.length <= bytes || memcmp(name.data + name.length - bytes, suffix, bytes) != 0) return false;
+    const struct pat_text stem = {name.data, name.length - bytes};
+    if (!find_stored(table, stem, out) && !find_other(table, stem, out)) return false;
+    out->minor = true;
+    return out->type == PAT_TYPE_MONEY;
+}
+
+static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
+                                    int64_t offset) {
+    const char *names[NAMES_MAX];
+    const unsigned count = pat_source__names(table, names, NAMES_MAX);
+    const int nearest = pat_text_nearest(name, names, count);
+    char shown[PAT_ERROR_FIELD_BYTES], where[32] = "", hint[PAT_ERROR_FIELD_BYTES + 32];
+    (void)pat_text_printable(name, shown, sizeof shown);
+    if (offset >= 0) (void)snprintf(where, sizeof where, " at offset %" PRId64, offset);
+    if (nearest >= 0) {
+        (void)snprintf(hint, sizeof hint, ", did you mean \"%s\"?", names[nearest]);
+    } else {
+        (void)snprintf(hint, sizeof hint, ": schema lists the fields of %s", pat_schema[table].name);
+    }
+    return pat_error_set_at(run->error, PAT_ERR_UNKNOWN_FIELD, shown, -1, offset, "unknown field \"%s\"%s%s", shown,
+                            where, hint);
+}
+
+static void note_use(struct pat_run *run, const struct pat_source *source, enum pat_source_use use) {
+    const bool score = source->kind >= PAT_SOURCE_SCORE_R;
+    if (score) run->scores_needed = run->money_of_window = true;
+    if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
+    if (source->table != PAT_CUSTOMERS) return;
+    if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
+    if (source->type != PAT_TYPE_MONEY || !source->base) return;
+    if (use == PAT_USE_SHOWN) run->money_of_shown = true;
+    if (use != PAT_USE_SHOWN) run->money_for_all = true;
+}
+
+enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, struct pat_text name, int64_t offset,
+                                 enum pat_source_use use, struct pat_source *out) {
+    if (!find_stored(table, name, out) && !find_other(table, name, out) && !find_minor(table, name, out)) {
+        return fail_unknown(run, table, name, offset);
+    }
+    if (out->kind == PAT_SOURCE_GROUP) {
+        struct pat_group_names names;
+        PAT_TRY(pat_run__group_names(run, &names));
+    }
+    note_use(run, out, use);
+    return PAT_OK;
+}
+
+enum pat_status pat_run__need(struct pat_run *run) {
+    unsigned needed = run->facts_needed;
+    if (run->scores_needed) needed |= PAT_FACTS_LIFETIME | PAT_FACTS_WINDOW;
+    if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
+    if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
+    return PAT_OK;
+}
+
+/* ---- group names ------------------------------------------------------------------------------------------------- */
+
+enum pat_status pat_run__group_names(const struct pat_run *run, struct pat_group_names *out) {
+    *out = (struct pat_group_names){.count = 8};
+    if (run->rfm->scoring == PAT_RFM_MEAN) return PAT_OK;
+    out->map = pat_view_map(run->view, run->rfm->map);
+    if (out->map != NULL) {
+        out->count = out->map->groups;
+        return PAT_OK;
+    }
+    const struct pat_rfm_maps *maps = run->view->maps;
+    const char *names[PAT_RFM_MAPS_MAX];
+    for (uint32_t i = 0; i < maps->count; i++) names[i] = maps->map[i]->name;
+    const int nearest = pat_text_nearest(run->rfm->map, names, maps->count);
+    char shown[PAT_ERROR_FIELD_BYTES];
+    (void)pat_text_printable(run->rfm->map, shown, sizeof shown);
+    return pat_error_set_at(run->error, PAT_ERR_NOT_FOUND, "map", -1, -1, "no RFM map called \"%s\"%s%s%s", shown,
+                            nearest >= 0 ? ", did you mean \"" : ": rfm.map.save makes one",
+                            nearest >= 0 ? names[nearest] : "", nearest >= 0 ? "\"?" : "");
+}
+
+const char *pat_group__name(const struct pat_group_names *names, uint32_t group) {
+    return names->map != NULL ? names->map->group[group] : pat_rfm_mean_names[group];
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static int64_t follow(const struct pat_view *view, const struct pat_source *source, int64_t row) {
+    for (unsigned hop = 0; hop < source->hops && row != PAT_NULL; hop++) {
+        const bool last = hop + 1 == source->hops;
+        const unsigned column = last ? source->column : source->ref[hop + 1];
+        row = pat_view_get(view, source->ref_table[hop], column, (pat_row)row);
+    }
+    return row;
+}
+
+/* A date of its own after D is not known at D. */
+static void hide_future(const struct pat_run *run, const struct pat_source *source, uint32_t count, int64_t *values) {
+    const int64_t end = source->type == PAT_TYPE_TIME ? run->day_end : (int64_t)run->day + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (values[i] >= end) values[i] = PAT_NULL;
+    }
+}
+
+static void read_stored(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
+                        int64_t *out) {
+    const struct pat_table_view *table = &run->view->table[source->table];
+    const unsigned column = source->hops > 0 ? source->ref[0] : source->column;
+    pat_column_view_read(&table->column[column], first, count, out, run->kernels);
+    for (uint32_t i = 0; source->hops > 0 && i < count; i++) out[i] = follow(run->view, source, out[i]);
+    for (uint32_t i = 0; source->null_is_zero && i < count; i++) out[i] = out[i] == PAT_NULL ? 0 : out[i];
+    if (source->dated) hide_future(run, source, count, out);
+}
+
+static void read_country(const struct pat_run *run, pat_row first, uint32_t count, int64_t *out) {
+    const struct pat_table_view *table = &run->view->table[PAT_CUSTOMERS];
+    int64_t fact[PAT_BLOCK_ROWS];
+    pat_column_view_read(&table->column[PAT_CUSTOMER_COUNTRY], first, count, out, run->kernels);
+    pat_column_view_read(&table->column[PAT_CUSTOMER_FACT_COUNTRY], first, count, fact, run->kernels);
+    for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? fact[i] : out[i];
+}
+
+static void read_scores(const struct pat_run *run, const uint8_t *scores, pat_row first, uint32_t count, int64_t *out) {
+    (void)run;
+    for (uint32_t i = 0; i < count; i++) out[i] = scores[first + i] == 0 ? PAT_NULL : scores[first + i];
+}
+
+void pat_source__read(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
+                      int64_t *out) {
+    switch (source->kind) {
+    case PAT_SOURCE_STORED: read_stored(run, source, first, count, out); return;
+    case PAT_SOURCE_COUNTRY: read_country(run, first, count, out); return;
+    case PAT_SOURCE_FACT: memcpy(out, run->facts->value[source->fact] + first, count * sizeof *out); return;
+    case PAT_SOURCE_RECENCY: {
+        const int64_t *last = run->facts->value[PAT_FACT_LAST] + first;
+        for (uint32_t i = 0; i < count; i++) out[i] = last[i] == PAT_NULL ? PAT_NULL : run->day - last[i];
+        return;
+    }
+    case PAT_SOURCE_SCORE_R: read_scores(run, run->scores->r, first, count, out); return;
+    case PAT_SOURCE_SCORE_F: read_scores(run, run->scores->f, first, count, out); return;
+    case PAT_SOURCE_SCORE_M: read_scores(run, run->scores->m, first, count, out); return;
+    case PAT_SOURCE_GROUP:
+        for (uint32_t i = 0; i < count; i++) out[i] = pat_scores__group(run->scores, first + i);
+        return;
+    }
+}
+
+int64_t pat_source__get(const struct pat_run *run, const struct pat_source *source, pat_row row) {
+    int64_t value;
+    pat_source__read(run, source, row, 1, &value);
+    return value;
+}
+
+uint32_t pat_source__codes(const struct pat_run *run, const struct pat_source *source) {
+    struct pat_group_names names;
+    if (source->kind != PAT_SOURCE_GROUP) return run->view->table[source->home].dict_count[source->column];
+    return pat_run__group_names(run, &names) == PAT_OK ? names.count : 0;
+}
+
+struct pat_text pat_source__text(const struct pat_run *run, const struct pat_source *source, int64_t code) {
+    struct pat_group_names names;
+    if (source->kind != PAT_SOURCE_GROUP) return pat_view_dict_text(run->view, source->home, source->column, code);
+    if (pat_run__group_names(run, &names) != PAT_OK) return (struct pat_text){"", 0};
+    return pat_text_of(pat_group__name(&names, (uint32_t)code));
+}
+
+struct pat_id_key pat_id__key(const struct pat_view *view, int64_t word) {
+    if (word >= 0) return (struct pat_id_key){.number = word};
+    return (struct pat_id_key){.number = -1, .text = pat_heap_get(view->heap, (uint64_t)~word)};
+}
+
+int pat_id__compare(struct pat_id_key a, struct pat_id_key b) {
+    if (a.number >= 0 && b.number >= 0) return (a.number > b.number) - (a.number < b.number);
+    if (a.number >= 0 || b.number >= 0) return a.number >= 0 ? -1 : 1;
+    return pat_text_compare(a.text, b.text);
+}
+
+int pat_source__compare(const struct pat_run *run, const struct pat_source *source, int64_t a, int64_t b) {
+    switch (source->type) {
+    case PAT_TYPE_ID: return a == b ? 0 : pat_id__compare(pat_id__key(run->view, a), pat_id__key(run->view, b));
+    case PAT_TYPE_TEXT:
+    case PAT_TYPE_SET:
+        if (a == b) return 0;
+        return pat_text_compare(pat_source__text(run, source, a), pat_source__text(run, source, b));
+    case PAT_TYPE_DECIMAL: return pat_decimal_compare(a, b);
+    default: return (a > b) - (a < b);
+    }
+}
+
+struct pat_value pat_id__value(struct pat_run *run, int64_t word) {
+    if (word == PAT_NULL) return pat_value_nil();
+    if (word < 0) return pat_value_text(pat_heap_get(run->view->heap, (uint64_t)~word));
+    char text[21];
+    const size_t length = pat_id_print(word, text);
+    return pat_build_text(&run->builder, (struct pat_text){text, length});
+}
+
+/* Members of a set entry, U+001F between them. */
+static struct pat_value set_value(struct pat_run *run, struct pat_text entry) {
+    struct pat_value list = pat_build_array(&run->builder, 4);
+    while (entry.length > 0) {
+        const char *end = memchr(entry.data, '\x1f', entry.length);
+        const size_t length = end != NULL ? (size_t)(end - entry.data) : entry.length;
+        pat_build_push(&run->builder, &list, pat_value_text((struct pat_text){entry.data, length}));
+        if (end == NULL) break;
+        entry = (struct pat_text){end + 1, entry.length - length - 1};
+    }
+    return list;
+}
+
+unsigned pat_row__digits(const struct pat_view *view, enum pat_table_id table, pat_row row) {
+    static const unsigned column[PAT_TABLES] = {
+        [PAT_ORDERS] = PAT_ORDER_CURRENCY, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_CURRENCY};
+    PAT_ASSERT(table != PAT_CUSTOMERS);
+    if (table == PAT_LINES) {
+        return pat_row__digits(view, PAT_ORDERS, (pat_row)pat_view_get(view, PAT_LINES, PAT_LINE_ORDER, row));
+    }
+    const int64_t code = pat_view_get(view, table, column[table], row);
+    const int currency =
+        code == PAT_NULL ? -1 : pat_currency_find(pat_view_dict_text(view, table, column[table], code));
+    return currency < 0 ? 2 : pat_currencies[currency].digits;
+}
+
+static struct pat_value money_value(struct pat_run *run, const struct pat_source *source, pat_row row, int64_t value) {
+    if (source->base || source->minor) return pat_value_int(value);
+    char text[24];
+    pat_minor_print(value, pat_row__digits(run->view, source->table, row), text);
+    return pat_build_text(&run->builder, pat_text_of(text));
+}
+
+struct pat_value pat_source__value(struct pat_run *run, const struct pat_source *source, pat_row row, int64_t value) {
+    if (value == PAT_NULL) return pat_value_nil();
+    switch (source->type) {
+    case PAT_TYPE_ID:
+    case PAT_TYPE_REF: return pat_id__value(run, value);
+    case PAT_TYPE_TEXT: return pat_value_text(pat_source__text(run, source, value));
+    case PAT_TYPE_SET: return set_value(run, pat_source__text(run, source, value));
+    case PAT_TYPE_BOOL: return pat_value_bool(value == 1);
+    case PAT_TYPE_MONEY: return money_value(run, source, row, value);
+    case PAT_TYPE_DAY: return pat_build_day(&run->builder, value);
+    case PAT_TYPE_TIME: return pat_run__time(run, value);
+    case PAT_TYPE_DECIMAL: {
+        char text[24];
+        pat_decimal_print(value, text);
+        return pat_build_text(&run->builder, pat_text_of(text));
+    }
+    case PAT_TYPE_INT:
+    case PAT_TYPE_NUMBER: break;
+    }
+    return pat_value_int(value);
+}
+
+/* ---- schema ------------------------------------------------------------------------------------------------------ */
+
+void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields) {
+    for (unsigned i = 0; i < COMPUTED; i++) {
+        struct pat_value field = pat_build_map(builder, 4);
+        pat_build_put(builder, &field, "name", pat_value_string(computed[i].name));
+        pat_build_put(builder, &field, "type", pat_value_string(pat_type_name(computed[i].type)));
+        if (computed[i].unit != NULL) pat_build_put(builder, &field, "unit", pat_value_string(computed[i].unit));
+        pat_build_put(builder, &field, "explain", pat_value_string(computed[i].explain));
+        pat_build_push(builder, fields, field);
+    }
+}
