@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -23,7 +24,7 @@ import msgpack
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import Failed, Server, WAIT_SECONDS, check, equal, main, patron, patron_json, program, temp_dir  # noqa: E402
+from patron_test import Server, WAIT_SECONDS, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
 
 COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "status", "schema", "snapshot", "verify")
 
@@ -287,6 +288,27 @@ def big_columns(folder):
     server.close()
 
 
+def csv_of_another_writer(folder, rng):
+    """Random cells as Python's csv module writes them, in every dialect, packed in every way, arrive as they were."""
+    alphabet = ["a", "Z", "7", " ", ",", ";", "\t", '"', "\n", "\r\n", "\u00f6", "\u4e2d", "\U0001f600", "'", "\\"]
+    for turn in range(12):
+        delimiter, end = rng.choice([",", ";", "\t", "|"]), rng.choice(["\n", "\r\n"])
+        rows = [["".join(rng.choices(alphabet, k=rng.choice([0, 1, 3, 10, 60]))) for _ in range(5)] for _ in range(rng.choice([1, 50, 3000]))]
+        rows = [["x" + row[0], *row[1:]] for row in rows]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+        writer.writerows([["order", "customer", "country", "channel", "payment"], *rows])
+        data = text.getvalue().encode()
+        path = write(folder, "other.csv", gzip.compress(data, 1) if turn % 3 == 0 else data)
+        server = Recorder()
+        report = patron_json(server, "load", "orders", path, "--delimiter", delimiter, "--batch-rows", "1000")
+        equal((report["rows"], report["rejected"]), (len(rows), 0), "rows of another writer")
+        sent = [list(row.values()) for _, batch in sorted(server.batches, key=lambda b: b[0]["seq"]) for row in batch]
+        differing = [(got, want) for got, want in zip(sent, rows) if got != [cell or None for cell in want]]
+        equal(differing[:1], [], "first row that differs (delimiter %r, line end %r)" % (delimiter, end))
+        server.close()
+
+
 def orders_are_not_cut(folder):
     """Lines: no order over two batches that replace; rows of an order that comes back are appended, after its first batch."""
     lines, position = [], {}
@@ -501,6 +523,7 @@ def run():
     print("ok  without a server", flush=True)
     what_is_sent(folder)
     big_columns(folder)
+    csv_of_another_writer(folder, random.Random(seed()))
     orders_are_not_cut(folder)
     order_larger_than_a_batch(folder)
     servers_that_misbehave(folder)
