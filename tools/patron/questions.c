@@ -211,7 +211,6 @@ const struct pat_cli_command pat_command_customer = {
 
 static const struct pat_cli_option order_options[] = {
     {"--with", "refunds,lines", "facts to show as well"},
-    {"--limit", "N", "at most so many facts of each kind"},
 };
 
 const struct pat_cli_command pat_command_order = {

@@ -159,17 +159,25 @@ static void print_shaded(struct pat_text text, int64_t count, int64_t greatest) 
     if (colour) (void)fputs(pat_style_off(stdout), stdout);
 }
 
-static void print_grid(const struct pat_render *render, int64_t count[5][5]) {
+/* Five scores each, or two (low, high) of the mean split. */
+static int levels_of(const struct pat_value *answer) {
+    const struct pat_value *thresholds = pat_value_get(answer, "thresholds");
+    const struct pat_value *r =
+        thresholds != NULL && thresholds->type == PAT_VALUE_MAP ? pat_value_get(thresholds, "r") : NULL;
+    return r != NULL && r->type == PAT_VALUE_ARRAY && r->count == 1 ? 2 : 5;
+}
+
+static void print_grid(const struct pat_render *render, int64_t count[5][5], int levels) {
     int64_t greatest = 0;
     for (int i = 0; i < 25; i++) {
         if (count[i / 5][i % 5] > greatest) greatest = count[i / 5][i % 5];
     }
     (void)printf("Customers by recency (down) and frequency (across)\n\n%6s", "");
-    for (int f = 1; f <= 5; f++) (void)printf("%9s%d ", "F", f);
+    for (int f = 1; f <= levels; f++) (void)printf("%9s%d ", "F", f);
     (void)fputc('\n', stdout);
-    for (int r = 5; r >= 1; r--) {
+    for (int r = levels; r >= 1; r--) {
         (void)printf("  R%d  ", r);
-        for (int f = 1; f <= 5; f++) {
+        for (int f = 1; f <= levels; f++) {
             const struct pat_value value = pat_value_int(count[r - 1][f - 1]);
             print_shaded(pat_render_value(render, &value, PAT_SHAPE_PLAIN, 0), value.as.integer, greatest);
         }
@@ -211,11 +219,10 @@ static enum pat_exit render_grid(const struct pat_cli *cli, struct pat_arena *ar
     for (uint32_t i = 0; i < cells->count; i++) {
         const struct pat_value *cell = &cells->as.items[i];
         const int64_t r = integer_of(cell, "r"), f = integer_of(cell, "f");
-        /* The mean split has no scores to lay out in a grid. */
         if (r < 1 || r > 5 || f < 1 || f > 5) return pat_render_answer(cli, arena, answer);
         count[r - 1][f - 1] += integer_of(cell, "count");
     }
-    print_grid(&render, count);
+    print_grid(&render, count, levels_of(answer));
     print_scale(&render, answer);
     pat_render_footer(answer, -1);
     return PAT_EXIT_OK;
