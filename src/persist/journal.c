@@ -1,0 +1,175 @@
+#include "persist/journal_private.h"
+
+#include "persist/bytes_private.h"
+#include "persist/codec_private.h"
+#include "persist/file_private.h"
+
+#include <string.h>
+
+#define RECORD_MAGIC       0x524a5450u /* "PTJR" */
+#define DIGEST_OFFSET      24u
+#define CHECK_OFFSET       40u
+#define REWRITE_STEP_BYTES ((size_t)1 << 20)
+
+/* ---- headers ---------------------------------------------------------------------------------------------------- */
+
+void pat_journal__header_put(unsigned char *at, uint32_t payload_bytes, pat_lsn lsn, pat_lsn durable_lsn) {
+    pat_put_u32(at, RECORD_MAGIC);
+    pat_put_u32(at + 4, payload_bytes);
+    pat_put_u64(at + 8, lsn);
+    pat_put_u64(at + 16, durable_lsn);
+}
+
+struct pat_digest pat_journal__digest(struct pat_digest chain, const unsigned char *header, const unsigned char *payload,
+                                      size_t payload_bytes) {
+    return pat_digest_chain(pat_digest_chain(chain, header, DIGEST_OFFSET), payload, payload_bytes);
+}
+
+static uint64_t header_check(const unsigned char *at, struct pat_digest id) {
+    return pat_digest_chain(id, at, CHECK_OFFSET).low;
+}
+
+struct pat_digest pat_journal__seal(unsigned char *record, struct pat_digest id, struct pat_digest chain) {
+    struct pat_digest digest =
+        pat_journal__digest(chain, record, record + PAT_RECORD_HEADER_BYTES, pat_get_u32(record + 4));
+    pat_put_digest(record + DIGEST_OFFSET, digest);
+    pat_put_u64(record + CHECK_OFFSET, header_check(record, id));
+    return digest;
+}
+
+bool pat_journal__header_get(struct pat_record_header *out, const unsigned char *at, struct pat_digest id) {
+    if (pat_get_u32(at) != RECORD_MAGIC || pat_get_u64(at + CHECK_OFFSET) != header_check(at, id)) return false;
+    *out = (struct pat_record_header){
+        .payload_bytes = pat_get_u32(at + 4),
+        .lsn = pat_get_u64(at + 8),
+        .durable_lsn = pat_get_u64(at + 16),
+        .digest = pat_get_digest(at + DIGEST_OFFSET),
+    };
+    return out->payload_bytes % 8 == 0;
+}
+
+/* ---- a group in memory ------------------------------------------------------------------------------------------ */
+
+static enum pat_status group_add(struct pat_buf *group, const struct pat_entry *entry) {
+    static const unsigned char zeros[PAT_RECORD_HEADER_BYTES];
+    size_t start = group->length;
+    PAT_TRY(pat_buf_append(group, zeros, sizeof zeros));
+    PAT_TRY(pat_codec__entry_write(entry, group));
+    PAT_TRY(pat_buf_append(group, zeros, (8 - group->length % 8) % 8));
+    size_t payload_bytes = group->length - start - PAT_RECORD_HEADER_BYTES;
+    PAT_ASSERT(payload_bytes > 0 && payload_bytes <= UINT32_MAX); /* limits.h bounds a batch far below */
+    pat_journal__header_put(group->data + start, (uint32_t)payload_bytes, entry->lsn, 0);
+    return PAT_OK;
+}
+
+enum pat_status pat_journal__group_add(struct pat_buf *group, const struct pat_entry *entry) {
+    PAT_ASSERT(group->length % 8 == 0);
+    size_t before = group->length;
+    enum pat_status status = group_add(group, entry);
+    if (status != PAT_OK) group->length = before;
+    return status;
+}
+
+/* ---- the file --------------------------------------------------------------------------------------------------- */
+
+static enum pat_status header_to_disk(struct pat_journal *journal, struct pat_error *error) {
+    unsigned char bytes[PAT_FILE_HEADER_BYTES];
+    const struct pat_journal_entry *entry = &journal->entry;
+    struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
+    pat_file__header_write(PAT_FILE_JOURNAL, &header, bytes);
+    PAT_TRY(journal->file->ops->file_write_at(journal->file, 0, bytes, sizeof bytes, error));
+    PAT_TRY(journal->file->ops->file_sync(journal->file, error));
+    return journal->fs->ops->sync_dir(journal->fs, error);
+}
+
+enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *fs, uint64_t number, struct pat_digest id,
+                                    pat_lsn first_lsn, struct pat_error *error) {
+    char name[PAT_FILE_NAME_BYTES];
+    pat_file__name(PAT_FILE_JOURNAL, number, name);
+    struct pat_journal_entry entry = {.number = number, .id = id, .first_lsn = first_lsn};
+    struct pat_file_header header = {.id = id, .number = number, .lsn = first_lsn};
+    *journal = (struct pat_journal){.fs = fs, .entry = entry, .announced = first_lsn - 1};
+    journal->written = (struct pat_journal_point){PAT_FILE_HEADER_BYTES, first_lsn - 1,
+                                                  pat_file__chain(PAT_FILE_JOURNAL, &header)};
+    journal->synced = journal->written;
+    PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_CREATE, error));
+    enum pat_status status = header_to_disk(journal, error);
+    if (status == PAT_OK) return PAT_OK;
+    pat_journal__close(journal);
+    (void)fs->ops->remove(fs, name, NULL); /* what stays is removed at the next start */
+    return status;
+}
+
+static enum pat_status rewrite(struct pat_file *file, uint64_t from, uint64_t to, struct pat_error *error) {
+    unsigned char *step = pat_mem_alloc(PAT_MEM_JOURNAL, REWRITE_STEP_BYTES);
+    if (step == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to write the journal's tail again");
+    enum pat_status status = PAT_OK;
+    while (from < to && status == PAT_OK) {
+        size_t bytes = to - from < REWRITE_STEP_BYTES ? (size_t)(to - from) : REWRITE_STEP_BYTES, got;
+        status = file->ops->file_read_at(file, from, step, bytes, &got, error);
+        if (status == PAT_OK && got < bytes) {
+            status = pat_error_set(error, PAT_ERR_IO, "the journal became shorter while it was read");
+        }
+        if (status == PAT_OK) status = file->ops->file_write_at(file, from, step, bytes, error);
+        from += bytes;
+    }
+    pat_mem_free(PAT_MEM_JOURNAL, step);
+    return status == PAT_OK ? file->ops->file_sync(file, error) : status;
+}
+
+enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs, const struct pat_journal_entry *entry,
+                                  const struct pat_journal_found *found, struct pat_error *error) {
+    char name[PAT_FILE_NAME_BYTES];
+    pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
+    *journal = (struct pat_journal){
+        .fs = fs, .entry = *entry, .written = found->end, .synced = found->end, .announced = found->durable};
+    PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
+    if (found->proven_offset >= found->end.offset) return PAT_OK;
+    enum pat_status status = rewrite(journal->file, found->proven_offset, found->end.offset, error);
+    if (status != PAT_OK) pat_journal__close(journal);
+    return status;
+}
+
+/* Completes all headers; gives the point behind the group. */
+static struct pat_journal_point group_seal(const struct pat_journal *journal, struct pat_buf *group) {
+    struct pat_journal_point point = journal->written;
+    for (size_t at = 0; at < group->length;) {
+        unsigned char *record = group->data + at;
+        uint32_t payload_bytes = pat_get_u32(record + 4);
+        PAT_ASSERT(pat_get_u64(record + 8) == point.lsn + 1);
+        pat_journal__header_put(record, payload_bytes, ++point.lsn, journal->synced.lsn);
+        point.chain = pat_journal__seal(record, journal->entry.id, point.chain);
+        at += PAT_RECORD_HEADER_BYTES + payload_bytes;
+    }
+    point.offset += group->length;
+    return point;
+}
+
+enum pat_status pat_journal__append(struct pat_journal *journal, struct pat_buf *group, struct pat_error *error) {
+    struct pat_journal_point end = group_seal(journal, group);
+    struct pat_file *file = journal->file;
+    PAT_TRY(file->ops->file_write_at(file, journal->written.offset, group->data, group->length, error));
+    journal->written = end;
+    journal->announced = journal->synced.lsn;
+    return PAT_OK;
+}
+
+enum pat_status pat_journal__sync(struct pat_journal *journal, struct pat_error *error) {
+    PAT_TRY(journal->file->ops->file_sync(journal->file, error));
+    journal->synced = journal->written;
+    return PAT_OK;
+}
+
+enum pat_status pat_journal__mark(struct pat_journal *journal, struct pat_error *error) {
+    unsigned char mark[PAT_RECORD_HEADER_BYTES];
+    pat_journal__header_put(mark, 0, journal->written.lsn, journal->synced.lsn);
+    (void)pat_journal__seal(mark, journal->entry.id, journal->written.chain);
+    PAT_TRY(journal->file->ops->file_write_at(journal->file, journal->written.offset, mark, sizeof mark, error));
+    journal->written.offset += sizeof mark;
+    journal->announced = journal->synced.lsn;
+    return PAT_OK;
+}
+
+void pat_journal__close(struct pat_journal *journal) {
+    if (journal->file != NULL) journal->file->ops->file_close(&journal->file);
+}

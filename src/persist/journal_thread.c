@@ -1,0 +1,224 @@
+/* The journal thread: writes and syncs groups, marks what is durable, begins new files. */
+#include "persist/persist_private.h"
+
+#include "base/mem.h"
+#include "persist/file_private.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Nothing written for this long: a mark is written that says how far the journal is durable. Short, because until then damage
+ * to the very last group looks like a torn tail; long enough to cost nothing while groups follow each other. */
+#define MARK_AFTER_MS 5u
+
+uint64_t pat_persist__monotonic_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------ */
+
+/* From here on the open file is not written any more: what a failed write or sync left behind is unknown. */
+static void file_fails(struct pat_persist *persist, const struct pat_error *error) {
+    pthread_mutex_lock(&persist->mutex);
+    persist->readonly = true;
+    persist->file_failed = true;
+    memcpy(persist->failure, error->message, sizeof persist->failure);
+    pthread_mutex_unlock(&persist->mutex);
+}
+
+static enum pat_status group_to_disk(struct pat_persist *persist, struct pat_error *error) {
+    PAT_TRY(pat_journal__append(&persist->journal, &persist->group, error));
+    return persist->options.sync == PAT_SYNC_ALWAYS ? pat_journal__sync(&persist->journal, error) : PAT_OK;
+}
+
+void pat_persist__group(struct pat_persist *persist) {
+    struct pat_event event = {.kind = PAT_EVENT_JOURNAL, .lsn = persist->group_last, .bytes = persist->group.length};
+    uint64_t start = pat_persist__monotonic_ms();
+    if (persist->file_failed) {
+        /* The file failed between taking the group and writing it (a mark or a timed sync did). */
+        event.status = pat_error_set(&event.error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
+    } else {
+        event.status = group_to_disk(persist, &event.error);
+        if (event.status != PAT_OK) file_fails(persist, &event.error);
+    }
+    event.ms = pat_persist__monotonic_ms() - start;
+    pthread_mutex_lock(&persist->mutex);
+    if (event.status == PAT_OK) persist->acked = persist->journal.written;
+    persist->group_ready = false;
+    persist->journal_event = event;
+    pthread_mutex_unlock(&persist->mutex);
+}
+
+/* The manifest as it will be with the open file closed and `fresh` behind it. */
+static struct pat_manifest *manifest_rotated(const struct pat_persist *persist, const struct pat_journal_entry *fresh) {
+    struct pat_manifest *next = pat_mem_alloc(PAT_MEM_OTHER, sizeof *next);
+    if (next == NULL) return NULL;
+    *next = *persist->manifest;
+    struct pat_journal_entry *last = &next->journal[next->journals - 1];
+    if (last->first_lsn > persist->acked.lsn) {
+        next->journals--; /* it failed before anything in it was acknowledged */
+    } else {
+        last->closed = true;
+        last->end = persist->acked;
+    }
+    next->journal[next->journals++] = *fresh;
+    next->next_journal = fresh->number + 1;
+    next->durable = persist->acked.lsn;
+    return next;
+}
+
+static void manifest_adopt(struct pat_persist *persist, struct pat_manifest *next) {
+    pthread_mutex_lock(&persist->mutex);
+    struct pat_manifest *old = persist->manifest;
+    persist->manifest = next;
+    pthread_mutex_unlock(&persist->mutex);
+    pat_mem_free(PAT_MEM_OTHER, old);
+}
+
+static void remove_journal(const struct pat_persist *persist, uint64_t number) {
+    char name[PAT_FILE_NAME_BYTES];
+    pat_file__name(PAT_FILE_JOURNAL, number, name);
+    (void)persist->fs->ops->remove(persist->fs, name, NULL); /* what stays is removed at the next start */
+}
+
+static enum pat_status rotate_manifest(struct pat_persist *persist, const struct pat_journal *fresh,
+                                       struct pat_error *error) {
+    struct pat_manifest *next = manifest_rotated(persist, &fresh->entry);
+    if (next == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a new journal file");
+    bool replaced;
+    enum pat_status status = pat_manifest__write(next, persist->fs, &replaced, error);
+    if (status == PAT_OK) {
+        manifest_adopt(persist, next);
+        return PAT_OK;
+    }
+    pat_mem_free(PAT_MEM_OTHER, next);
+    if (replaced) {
+        /* The old file must get no record that a manifest on disk says belongs into the new one. */
+        file_fails(persist, error);
+    } else {
+        remove_journal(persist, fresh->entry.number);
+    }
+    return status;
+}
+
+static void rotate_adopt(struct pat_persist *persist, const struct pat_journal *fresh) {
+    const struct pat_journal_entry old = persist->journal.entry;
+    pat_journal__close(&persist->journal);
+    persist->journal = *fresh;
+    pthread_mutex_lock(&persist->mutex);
+    persist->acked = fresh->written;
+    persist->file_failed = false;
+    pthread_mutex_unlock(&persist->mutex);
+    if (old.first_lsn == fresh->entry.first_lsn) remove_journal(persist, old.number); /* the manifest forgot it */
+}
+
+/* Everything acknowledged must be on disk before a manifest says so. After a failure the snapshot to come is what counts. */
+static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error *error) {
+    if (persist->file_failed || persist->journal.synced.lsn == persist->journal.written.lsn) return PAT_OK;
+    enum pat_status status = pat_journal__sync(&persist->journal, error);
+    if (status != PAT_OK) file_fails(persist, error);
+    return status;
+}
+
+enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) {
+    bool fresh_already = persist->journal.entry.first_lsn > persist->acked.lsn;
+    bool full = persist->manifest->journals == PAT_MANIFEST_JOURNALS_MAX && !fresh_already;
+    if (!persist->file_failed && (fresh_already || full)) return PAT_OK;
+    if (full) {
+        return pat_error_set(error, PAT_ERR_NO_SPACE, "there are %u journal files already", PAT_MANIFEST_JOURNALS_MAX);
+    }
+    PAT_TRY(rotate_sync(persist, error));
+    struct pat_journal fresh;
+    pthread_mutex_lock(&persist->mutex);
+    uint64_t number = persist->manifest->next_journal++; /* used once, whatever becomes of it */
+    pthread_mutex_unlock(&persist->mutex);
+    PAT_TRY(pat_journal__create(&fresh, persist->fs, number, pat_persist__file_id(persist), persist->acked.lsn + 1, error));
+    enum pat_status status = rotate_manifest(persist, &fresh, error);
+    if (status == PAT_OK) {
+        rotate_adopt(persist, &fresh);
+    } else {
+        pat_journal__close(&fresh);
+    }
+    return status;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------- */
+
+static void wake_owner(const struct pat_persist *persist) {
+    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
+}
+
+static void run_rotate(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    uint64_t start = pat_persist__monotonic_ms();
+    enum pat_status status = pat_persist__rotate(persist, &error);
+    if (status != PAT_OK) {
+        pat_persist__snapshot_done(persist, status, &error, pat_persist__monotonic_ms() - start);
+        wake_owner(persist);
+        return;
+    }
+    pthread_mutex_lock(&persist->mutex);
+    persist->stage = PAT_STAGE_WRITE;
+    pthread_cond_signal(&persist->snapshot_wake);
+    pthread_mutex_unlock(&persist->mutex);
+}
+
+/* What is to be done when nobody asks for anything, and when: 0 nothing, otherwise the time of CLOCK_MONOTONIC in ms. */
+static uint64_t idle_due(const struct pat_persist *persist, uint64_t written_ms, uint64_t synced_ms) {
+    if (persist->file_failed) return 0;
+    bool unsynced = persist->journal.synced.lsn < persist->journal.written.lsn;
+    if (unsynced && persist->options.sync == PAT_SYNC_INTERVAL) return synced_ms + persist->options.sync_interval_ms;
+    return pat_journal__unmarked(&persist->journal) ? written_ms + MARK_AFTER_MS : 0;
+}
+
+static void run_idle(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    bool unsynced = persist->journal.synced.lsn < persist->journal.written.lsn;
+    enum pat_status status = unsynced && persist->options.sync == PAT_SYNC_INTERVAL
+                                 ? pat_journal__sync(&persist->journal, &error)
+                                 : pat_journal__mark(&persist->journal, &error);
+    if (status != PAT_OK) file_fails(persist, &error);
+}
+
+static bool has_work(const struct pat_persist *persist) {
+    return persist->group_ready || persist->stage == PAT_STAGE_ROTATE || persist->stop;
+}
+
+/* Waits for work or until `due`; true when there is work. Under the mutex. */
+static bool wait_for_work(struct pat_persist *persist, uint64_t due) {
+    struct timespec until = {.tv_sec = (time_t)(due / 1000), .tv_nsec = (long)(due % 1000) * 1000000};
+    while (!has_work(persist)) {
+        if (due == 0) {
+            pthread_cond_wait(&persist->journal_wake, &persist->mutex);
+        } else if (pthread_cond_timedwait(&persist->journal_wake, &persist->mutex, &until) != 0) {
+            return has_work(persist);
+        }
+    }
+    return true;
+}
+
+void *pat_persist__journal_main(void *argument) {
+    struct pat_persist *persist = argument;
+    uint64_t written_ms = pat_persist__monotonic_ms(), synced_ms = written_ms;
+    for (;;) {
+        pthread_mutex_lock(&persist->mutex);
+        bool work = wait_for_work(persist, idle_due(persist, written_ms, synced_ms));
+        bool group = persist->group_ready, rotate = persist->stage == PAT_STAGE_ROTATE;
+        pthread_mutex_unlock(&persist->mutex);
+        if (group) {
+            bool all_synced = persist->journal.synced.lsn == persist->journal.written.lsn;
+            written_ms = pat_persist__monotonic_ms();
+            if (all_synced) synced_ms = written_ms; /* the interval runs from the first write that is not synced */
+            pat_persist__group(persist);
+            wake_owner(persist);
+        } else if (rotate) {
+            run_rotate(persist);
+        } else if (work) {
+            return NULL;
+        } else {
+            run_idle(persist);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/* MANIFEST: what this directory is and which files it consists of. Always replaced as a whole: tmp, write, fsync, rename, fsync
+ * of the directory. It has one digest over all of it.
+ *
+ *   0 magic  8 version  12 bytes of all  16 digest (of the whole with zeros here)  32 settings, watermark, lists */
+#ifndef PAT_PERSIST_MANIFEST_PRIVATE_H
+#define PAT_PERSIST_MANIFEST_PRIVATE_H
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "persist/journal_private.h"
+#include "persist/persist.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAT_MANIFEST_NAME "MANIFEST"
+/* Two good ones, and damaged ones that recovery found and the next snapshot drops. */
+#define PAT_MANIFEST_GENERATIONS_MAX 8u
+/* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer rotated. */
+#define PAT_MANIFEST_JOURNALS_MAX 1024u
+
+/* What a snapshot holds in sum: compared after it was read back. */
+struct pat_totals {
+    uint64_t rows[PAT_TABLES];
+    uint64_t money[PAT_TABLES]; /* sum of all money columns, modulo 2^64 */
+    struct pat_counts counts;
+};
+
+struct pat_generation_entry {
+    uint64_t number;
+    pat_lsn lsn;
+    uint64_t bytes;
+    int64_t saved_ms;
+    struct pat_digest id;    /* of the file */
+    struct pat_digest chain; /* at its end */
+    struct pat_totals totals;
+    bool damaged; /* found so by recovery; not stored */
+};
+
+struct pat_manifest {
+    struct pat_settings settings;
+    bool clean;         /* closed in order: `durable` is all there is */
+    enum pat_sync sync; /* in force since the last start */
+    pat_lsn durable;    /* acknowledged and on disk up to here, when this was written */
+    uint64_t next_generation, next_journal;
+    uint32_t generations; /* newest first */
+    uint32_t journals;    /* oldest first; all but the last are closed */
+    struct pat_generation_entry generation[PAT_MANIFEST_GENERATIONS_MAX];
+    struct pat_journal_entry journal[PAT_MANIFEST_JOURNALS_MAX];
+};
+
+/* Fails: PAT_ERR_NOT_FOUND, PAT_ERR_CORRUPT naming file and offset, what reading gives. */
+enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, struct pat_error *error) PAT_MUST_CHECK;
+/* Replaces it. On failure *replaced says whether the new one may be in force all the same. */
+enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
+                                    struct pat_error *error) PAT_MUST_CHECK;
+
+enum pat_status pat_manifest__totals_write(const struct pat_totals *totals, struct pat_buf *out) PAT_MUST_CHECK;
+struct pat_totals pat_manifest__totals_read(struct pat_reader *reader);
+bool pat_manifest__totals_equal(const struct pat_totals *a, const struct pat_totals *b);
+
+#endif

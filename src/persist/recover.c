@@ -1,0 +1,195 @@
+#include "persist/persist_private.h"
+
+#include "base/arena.h"
+#include "persist/codec_private.h"
+#include "persist/file_private.h"
+#include "persist/snapshot_private.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Files that recovery does not need (the older snapshot, journals before the newest one) are looked through up to this size,
+ * so that damage is known while there is still something to fall back to; bigger ones are left to `verify`, which does not
+ * hold up a start. */
+#define SPARE_BYTES_MAX ((uint64_t)256 << 20)
+
+struct recovery {
+    struct pat_persist *persist;
+    struct pat_store *store;
+    enum pat_status (*apply_cb)(void *context, const struct pat_entry *entry, struct pat_error *error);
+    void *context;
+    struct pat_recovery *out;
+    char name[PAT_FILE_NAME_BYTES]; /* journal file being replayed */
+};
+
+/* Adds a sentence to the note; what does not fit is cut. */
+static void note(struct pat_recovery *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct pat_recovery *out, const char *format, ...) {
+    size_t used = strlen(out->note);
+    if (used > 0) used += (size_t)snprintf(out->note + used, sizeof out->note - used, "; ");
+    if (used >= sizeof out->note) return;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(out->note + used, sizeof out->note - used, format, args);
+    va_end(args);
+}
+
+/* ---- snapshot --------------------------------------------------------------------------------------------------- */
+
+/* The newest generation that validates whole, or NULL. Damaged ones are marked and noted. */
+static enum pat_status choose_generation(struct recovery *r, const struct pat_generation_entry **chosen,
+                                         struct pat_error *error) {
+    struct pat_manifest *manifest = r->persist->manifest;
+    *chosen = NULL;
+    for (uint32_t i = 0; i < manifest->generations; i++) {
+        struct pat_generation_entry *entry = &manifest->generation[i];
+        if (*chosen != NULL && entry->bytes > SPARE_BYTES_MAX) continue;
+        uint64_t blocks = 0;
+        struct pat_error why = {0};
+        enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, &blocks, &why);
+        if (status == PAT_ERR_NO_MEMORY) {
+            if (error != NULL) *error = why;
+            return status;
+        }
+        if (status == PAT_OK) {
+            if (*chosen == NULL) *chosen = entry;
+            continue;
+        }
+        entry->damaged = true;
+        if (*chosen == NULL) r->out->fell_back = true;
+        note(r->out, "%s (lsn %" PRIu64 "): %s", why.message, entry->lsn,
+             *chosen == NULL ? "not used" : "older, not needed");
+    }
+    return PAT_OK;
+}
+
+static enum pat_status load_generation(struct recovery *r, struct pat_error *error) {
+    const struct pat_generation_entry *chosen;
+    PAT_TRY(choose_generation(r, &chosen, error));
+    if (chosen == NULL) return PAT_OK;
+    r->out->generation = chosen->number;
+    r->out->snapshot_lsn = r->out->lsn = chosen->lsn;
+    if (chosen->saved_ms > r->persist->now_ms) r->persist->now_ms = chosen->saved_ms;
+    return pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store, error);
+}
+
+/* ---- journal ---------------------------------------------------------------------------------------------------- */
+
+static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *payload, size_t bytes, uint64_t offset,
+                              struct pat_error *error) {
+    struct recovery *r = context;
+    if (lsn <= r->out->lsn) return PAT_OK; /* in the snapshot */
+    struct pat_arena arena;
+    struct pat_decoded decoded;
+    pat_arena_init(&arena, 0);
+    struct pat_reader reader = {.at = payload, .end = payload + bytes};
+    enum pat_status status = pat_codec__entry_read(&decoded, &reader, &arena);
+    if (status == PAT_OK) {
+        decoded.entry.lsn = lsn;
+        status = r->apply_cb(r->context, &decoded.entry, error);
+    } else {
+        status = pat_error_set_at(error, status, r->name, -1, (int64_t)offset,
+                                  "%s: record at offset %" PRIu64 " (lsn %" PRIu64 "): %s", r->name, offset, lsn,
+                                  status == PAT_ERR_NO_MEMORY ? "no memory to read it"
+                                                              : "its checksum holds, but its content makes no sense");
+    }
+    if (status == PAT_OK) {
+        r->out->lsn = lsn;
+        r->out->records++;
+        if (decoded.entry.kind == PAT_ENTRY_BATCH && decoded.batch.now_ms > r->persist->now_ms) {
+            r->persist->now_ms = decoded.batch.now_ms;
+        }
+    }
+    pat_arena_deinit(&arena);
+    return status;
+}
+
+/* Greatest lsn that the manifest knows to have been acknowledged. */
+static pat_lsn proven_lsn(const struct pat_manifest *manifest) {
+    pat_lsn proven = manifest->durable;
+    for (uint32_t i = 0; i < manifest->generations; i++) {
+        if (manifest->generation[i].lsn > proven) proven = manifest->generation[i].lsn;
+    }
+    return proven;
+}
+
+static enum pat_status scan_file(struct recovery *r, const struct pat_journal_entry *entry,
+                                 struct pat_journal_found *found, bool apply, struct pat_error *error) {
+    pat_file__name(PAT_FILE_JOURNAL, entry->number, r->name);
+    struct pat_journal_scan scan = {.fs = r->persist->fs,
+                                    .entry = *entry,
+                                    .bytes_max = UINT64_MAX,
+                                    .proven = proven_lsn(r->persist->manifest),
+                                    .record_cb = apply ? replay : NULL,
+                                    .context = r};
+    PAT_TRY(pat_journal__scan(&scan, found, error));
+    if (found->marks_damaged > 0) {
+        note(r->out, "%s: damaged mark at offset %" PRIu64 ", no batch is lost", r->name, found->mark_offset);
+    }
+    return PAT_OK;
+}
+
+/* A file whose batches are all in the snapshot: damage is told, and does no harm as long as the snapshot is good. */
+static void look_through(struct recovery *r, const struct pat_journal_entry *entry) {
+    struct pat_journal_found found;
+    struct pat_error why = {0};
+    if (entry->end.offset > SPARE_BYTES_MAX) return;
+    if (scan_file(r, entry, &found, false, &why) == PAT_OK) return;
+    note(r->out, "lsns %" PRIu64 " to %" PRIu64 " are in the snapshot, so nothing is lost, although %s", entry->first_lsn,
+         entry->end.lsn, why.message);
+}
+
+static enum pat_status fail_gap(const struct recovery *r, pat_lsn first, struct pat_error *error) {
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
+                            "no good snapshot reaches lsn %" PRIu64 ", and the journal starts at lsn %" PRIu64
+                            ": lsns %" PRIu64 " to %" PRIu64 " cannot be read (%s); restore the directory from a backup",
+                            first - 1, first, r->out->lsn + 1, first - 1, r->out->note);
+}
+
+static enum pat_status cut(struct recovery *r, const struct pat_journal_found *found, struct pat_error *error) {
+    struct pat_fs *fs = r->persist->fs;
+    struct pat_file *file;
+    r->out->torn_bytes = found->torn_bytes;
+    note(r->out, "%s: cut %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64 ", never acknowledged", r->name,
+         found->torn_bytes, found->end.offset, found->end.lsn);
+    PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
+    enum pat_status status = file->ops->file_truncate(file, found->end.offset, error);
+    if (status == PAT_OK) status = file->ops->file_sync(file, error);
+    file->ops->file_close(&file);
+    return status;
+}
+
+static enum pat_status replay_files(struct recovery *r, struct pat_error *error) {
+    const struct pat_manifest *manifest = r->persist->manifest;
+    for (uint32_t i = 0; i < manifest->journals; i++) {
+        const struct pat_journal_entry *entry = &manifest->journal[i];
+        struct pat_journal_found found;
+        if (entry->closed && entry->end.lsn <= r->out->lsn) {
+            look_through(r, entry);
+            continue;
+        }
+        if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry->first_lsn, error);
+        PAT_TRY(scan_file(r, entry, &found, true, error));
+        if (entry->closed) continue;
+        if (found.torn_bytes > 0) PAT_TRY(cut(r, &found, error));
+        r->persist->found = found;
+    }
+    return PAT_OK;
+}
+
+enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_store *store,
+                                    enum pat_status (*apply_cb)(void *context, const struct pat_entry *entry,
+                                                                struct pat_error *error),
+                                    void *context, struct pat_recovery *out, struct pat_error *error) {
+    PAT_ASSERT(!persist->recovered && !persist->started);
+    struct recovery r = {.persist = persist, .store = store, .apply_cb = apply_cb, .context = context, .out = out};
+    *out = (struct pat_recovery){0};
+    PAT_TRY(load_generation(&r, error));
+    PAT_TRY(replay_files(&r, error));
+    persist->acked = persist->found.end;
+    persist->acked.lsn = out->lsn;
+    persist->recovered = true;
+    return PAT_OK;
+}

@@ -1,0 +1,107 @@
+/* The snapshot thread: writes one view at a time, commits it, and drops what is no longer needed. */
+#include "persist/persist_private.h"
+
+#include "base/mem.h"
+#include "persist/file_private.h"
+#include "persist/snapshot_private.h"
+
+#include <string.h>
+
+void pat_persist__snapshot_done(struct pat_persist *persist, enum pat_status status, const struct pat_error *error,
+                                uint64_t ms) {
+    pthread_mutex_lock(&persist->mutex);
+    persist->snapshot_event = (struct pat_event){.kind = PAT_EVENT_SNAPSHOT,
+                                                 .status = status,
+                                                 .error = *error,
+                                                 .lsn = persist->generation.lsn,
+                                                 .generation = persist->generation.number,
+                                                 .bytes = persist->generation.bytes,
+                                                 .ms = ms};
+    persist->stage = PAT_STAGE_IDLE;
+    /* What is in memory is safe again and a new file waits for what comes next. */
+    if (status == PAT_OK && !persist->file_failed) persist->readonly = false;
+    pthread_mutex_unlock(&persist->mutex);
+}
+
+/* The new generation, the newest good one before it, and the journal from there on. */
+static void manifest_add(struct pat_manifest *next, const struct pat_generation_entry *fresh) {
+    struct pat_generation_entry older = {0};
+    for (uint32_t i = 0; i < next->generations && older.number == 0; i++) {
+        if (!next->generation[i].damaged) older = next->generation[i];
+    }
+    next->generation[0] = *fresh;
+    next->generation[1] = older;
+    next->generations = older.number != 0 ? 2 : 1;
+    next->next_generation = fresh->number + 1;
+    if (fresh->lsn > next->durable) next->durable = fresh->lsn;
+    uint32_t unneeded = 0;
+    while (next->journal[unneeded].closed && next->journal[unneeded].end.lsn <= older.lsn) unneeded++;
+    next->journals -= unneeded;
+    memmove(next->journal, next->journal + unneeded, next->journals * sizeof next->journal[0]);
+}
+
+/* Removes what `old` names and `next` does not. Failing is no harm: the next start removes it. */
+static void drop_files(struct pat_fs *fs, const struct pat_manifest *old, const struct pat_manifest *next) {
+    char name[PAT_FILE_NAME_BYTES];
+    for (uint32_t i = 0; i < old->generations; i++) {
+        bool kept = false;
+        for (uint32_t k = 0; k < next->generations; k++) kept |= next->generation[k].number == old->generation[i].number;
+        if (kept) continue;
+        pat_file__name(PAT_FILE_SNAPSHOT, old->generation[i].number, name);
+        (void)fs->ops->remove(fs, name, NULL);
+    }
+    for (uint32_t i = 0; i < old->journals && old->journal[i].number < next->journal[0].number; i++) {
+        pat_file__name(PAT_FILE_JOURNAL, old->journal[i].number, name);
+        (void)fs->ops->remove(fs, name, NULL);
+    }
+}
+
+static enum pat_status commit(struct pat_persist *persist, struct pat_error *error) {
+    struct pat_manifest *next = pat_mem_alloc(PAT_MEM_OTHER, sizeof *next);
+    if (next == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to commit a snapshot");
+    *next = *persist->manifest;
+    manifest_add(next, &persist->generation);
+    bool replaced;
+    enum pat_status status = pat_manifest__write(next, persist->fs, &replaced, error);
+    if (status != PAT_OK) {
+        /* The file stays when the manifest may name it; otherwise the next start removes it. */
+        pat_mem_free(PAT_MEM_OTHER, next);
+        return status;
+    }
+    pthread_mutex_lock(&persist->mutex);
+    struct pat_manifest *old = persist->manifest;
+    persist->manifest = next;
+    pthread_mutex_unlock(&persist->mutex);
+    drop_files(persist->fs, old, next);
+    pat_mem_free(PAT_MEM_OTHER, old);
+    return PAT_OK;
+}
+
+void pat_persist__snapshot(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    uint64_t start = pat_persist__monotonic_ms();
+    struct pat_generation_entry *entry = &persist->generation;
+    pthread_mutex_lock(&persist->mutex);
+    entry->number = persist->manifest->next_generation++; /* used once, whatever becomes of it */
+    pthread_mutex_unlock(&persist->mutex);
+    entry->id = pat_persist__file_id(persist);
+    enum pat_status status = pat_snapshot__write(persist->fs, &persist->manifest->settings, persist->view,
+                                                 &persist->producers, entry, &error);
+    if (status == PAT_OK) status = commit(persist, &error);
+    pat_persist__snapshot_done(persist, status, &error, pat_persist__monotonic_ms() - start);
+}
+
+void *pat_persist__snapshot_main(void *argument) {
+    struct pat_persist *persist = argument;
+    for (;;) {
+        pthread_mutex_lock(&persist->mutex);
+        while (persist->stage != PAT_STAGE_WRITE && !(persist->stop && persist->stage == PAT_STAGE_IDLE)) {
+            pthread_cond_wait(&persist->snapshot_wake, &persist->mutex);
+        }
+        bool work = persist->stage == PAT_STAGE_WRITE;
+        pthread_mutex_unlock(&persist->mutex);
+        if (!work) return NULL;
+        pat_persist__snapshot(persist);
+        if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
+    }
+}

@@ -1,0 +1,216 @@
+#include "persist/snapshot_private.h"
+
+#include "base/mem.h"
+#include "model/schema.h"
+#include "persist/bytes_private.h"
+#include "persist/codec_private.h"
+#include "persist/file_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct writer {
+    struct pat_fs *fs;
+    struct pat_file *file;
+    struct pat_digest chain;
+    uint64_t offset;
+    uint32_t sequence;
+    enum pat_section section;
+    uint32_t used; /* payload bytes in `block` */
+    unsigned char *block;
+    struct pat_error *error;
+};
+
+/* ---- blocks ----------------------------------------------------------------------------------------------------- */
+
+static enum pat_status block_flush(struct writer *w) {
+    if (w->used == 0) return PAT_OK;
+    pat_put_u32(w->block, PAT_BLOCK_MAGIC);
+    pat_put_u32(w->block + 4, w->used);
+    pat_put_u32(w->block + 8, w->section);
+    pat_put_u32(w->block + 12, w->sequence++);
+    w->chain = pat_digest_chain(pat_digest_chain(w->chain, w->block, 16), w->block + PAT_BLOCK_HEADER_BYTES, w->used);
+    pat_put_digest(w->block + 16, w->chain);
+    size_t bytes = PAT_BLOCK_HEADER_BYTES + w->used;
+    PAT_TRY(w->file->ops->file_write_at(w->file, w->offset, w->block, bytes, w->error));
+    w->offset += bytes;
+    w->used = 0;
+    return PAT_OK;
+}
+
+static enum pat_status section_begin(struct writer *w, enum pat_section section) {
+    PAT_TRY(block_flush(w));
+    w->section = section;
+    return PAT_OK;
+}
+
+static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
+    const unsigned char *from = data;
+    while (bytes > 0) {
+        if (w->used == PAT_BLOCK_PAYLOAD_BYTES) PAT_TRY(block_flush(w));
+        size_t room = PAT_BLOCK_PAYLOAD_BYTES - w->used;
+        size_t here = bytes < room ? bytes : room;
+        memcpy(w->block + PAT_BLOCK_HEADER_BYTES + w->used, from, here);
+        w->used += (uint32_t)here;
+        from += here;
+        bytes -= here;
+    }
+    return PAT_OK;
+}
+
+static enum pat_status put_u8(struct writer *w, uint8_t value) { return put(w, &value, sizeof value); }
+static enum pat_status put_u32(struct writer *w, uint32_t value) { return put(w, &value, sizeof value); }
+static enum pat_status put_u64(struct writer *w, uint64_t value) { return put(w, &value, sizeof value); }
+
+/* ---- sections --------------------------------------------------------------------------------------------------- */
+
+static enum pat_status put_settings(struct writer *w, const struct pat_settings *settings, const struct pat_view *view) {
+    PAT_TRY(section_begin(w, PAT_SECTION_SETTINGS));
+    PAT_TRY(put(w, settings->zone, sizeof settings->zone));
+    PAT_TRY(put(w, settings->base_currency, sizeof settings->base_currency));
+    return put_u64(w, view->lsn);
+}
+
+static enum pat_status put_heap(struct writer *w, const struct pat_view *view) {
+    const uint64_t segment_bytes = (uint64_t)1 << PAT_HEAP_SEGMENT_SHIFT;
+    PAT_TRY(section_begin(w, PAT_SECTION_HEAP));
+    PAT_TRY(put_u64(w, view->heap_end));
+    for (uint64_t at = 0; at < view->heap_end; at += segment_bytes) {
+        uint64_t left = view->heap_end - at;
+        const unsigned char *segment = view->heap->segment[at >> PAT_HEAP_SEGMENT_SHIFT];
+        PAT_TRY(put(w, segment, left < segment_bytes ? (size_t)left : (size_t)segment_bytes));
+    }
+    return PAT_OK;
+}
+
+/* A dictionary is written with the column it belongs to; those that share it have none of their own. */
+static bool owns_dict(const struct pat_table_view *table, unsigned column) {
+    return table->dict[column] != NULL && (unsigned)table->schema->field[column].dict_as == column;
+}
+
+static enum pat_status put_dicts(struct writer *w, const struct pat_table_view *table) {
+    uint32_t count = 0;
+    for (unsigned c = 0; c < table->schema->columns; c++) count += owns_dict(table, c);
+    PAT_TRY(put_u32(w, count));
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        if (!owns_dict(table, c)) continue;
+        PAT_TRY(put_u32(w, c));
+        PAT_TRY(put_u32(w, table->dict_count[c]));
+        for (uint32_t code = 0; code < table->dict_count[c]; code++) PAT_TRY(put_u64(w, pat_dict_place(table->dict[c], code)));
+    }
+    return PAT_OK;
+}
+
+/* Only rows below the view's count are read: behind them the owner of the store may be writing. */
+static enum pat_status put_column(struct writer *w, const struct pat_column_view *column, pat_row rows) {
+    uint32_t chunk_rows = 1u << column->shift;
+    for (uint64_t first = 0; first < rows; first += chunk_rows) {
+        const struct pat_chunk *chunk = column->chunk[first >> column->shift];
+        uint32_t here = rows - first < chunk_rows ? (uint32_t)(rows - first) : chunk_rows;
+        PAT_TRY(put_u8(w, chunk->width));
+        PAT_TRY(put_u64(w, (uint64_t)chunk->base));
+        PAT_TRY(put(w, chunk->data, (size_t)here * chunk->width));
+    }
+    return PAT_OK;
+}
+
+static enum pat_status put_table(struct writer *w, const struct pat_table_view *table, uint32_t id) {
+    PAT_TRY(section_begin(w, PAT_SECTION_TABLE));
+    PAT_TRY(put_u32(w, id));
+    PAT_TRY(put_u32(w, table->rows));
+    PAT_TRY(put_u32(w, table->schema->columns));
+    PAT_TRY(put_u32(w, table->column[0].shift));
+    PAT_TRY(put_dicts(w, table));
+    for (unsigned c = 0; c < table->schema->columns; c++) PAT_TRY(put_column(w, &table->column[c], table->rows));
+    return PAT_OK;
+}
+
+static enum pat_status put_map(struct writer *w, const struct pat_rfm_map *map) {
+    struct pat_buf bytes;
+    pat_buf_init(&bytes, PAT_MEM_SNAPSHOT);
+    enum pat_status status = pat_codec__map_write(map, &bytes);
+    if (status == PAT_OK) status = put_u32(w, (uint32_t)bytes.length);
+    if (status == PAT_OK) status = put(w, bytes.data, bytes.length);
+    pat_buf_deinit(&bytes);
+    return status;
+}
+
+/* Map 0 is the built-in one: every program brings its own. */
+static enum pat_status put_maps(struct writer *w, const struct pat_rfm_maps *maps) {
+    PAT_TRY(section_begin(w, PAT_SECTION_MAPS));
+    PAT_TRY(put_u32(w, maps->count - 1));
+    for (uint32_t i = 1; i < maps->count; i++) PAT_TRY(put_map(w, maps->map[i]));
+    return PAT_OK;
+}
+
+static enum pat_status put_footer(struct writer *w, const struct pat_totals *totals) {
+    struct pat_buf bytes;
+    pat_buf_init(&bytes, PAT_MEM_SNAPSHOT);
+    enum pat_status status = section_begin(w, PAT_SECTION_FOOTER);
+    if (status == PAT_OK) status = pat_manifest__totals_write(totals, &bytes);
+    if (status == PAT_OK) status = put(w, bytes.data, bytes.length);
+    if (status == PAT_OK) status = block_flush(w);
+    pat_buf_deinit(&bytes);
+    return status;
+}
+
+static enum pat_status put_all(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
+                               const struct pat_buf *producers, const struct pat_totals *totals) {
+    PAT_TRY(put_settings(w, settings, view));
+    PAT_TRY(put_heap(w, view));
+    for (unsigned t = 0; t < PAT_TABLES; t++) PAT_TRY(put_table(w, &view->table[t], t));
+    PAT_TRY(section_begin(w, PAT_SECTION_PRODUCERS));
+    PAT_TRY(put_u64(w, producers->length));
+    PAT_TRY(put(w, producers->data, producers->length));
+    PAT_TRY(put_maps(w, view->maps));
+    return put_footer(w, totals);
+}
+
+/* ---- the file --------------------------------------------------------------------------------------------------- */
+
+static enum pat_status write_file(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
+                                  const struct pat_buf *producers, struct pat_generation_entry *entry) {
+    unsigned char bytes[PAT_FILE_HEADER_BYTES];
+    struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->lsn};
+    pat_file__header_write(PAT_FILE_SNAPSHOT, &header, bytes);
+    PAT_TRY(w->file->ops->file_write_at(w->file, 0, bytes, sizeof bytes, w->error));
+    w->offset = sizeof bytes;
+    w->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
+    entry->totals = pat_snapshot__totals_of_view(view);
+    PAT_TRY(put_all(w, settings, view, producers, &entry->totals));
+    entry->bytes = w->offset;
+    entry->chain = w->chain;
+    return w->file->ops->file_sync(w->file, w->error);
+}
+
+static enum pat_status write_tmp(struct writer *w, const char *tmp, const struct pat_settings *settings,
+                                 const struct pat_view *view, const struct pat_buf *producers,
+                                 struct pat_generation_entry *entry) {
+    w->block = pat_mem_alloc(PAT_MEM_SNAPSHOT, PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES);
+    if (w->block == NULL) return PAT_ERR_NO_MEMORY;
+    enum pat_status status = w->fs->ops->file_open(w->fs, &w->file, tmp, PAT_FILE_CREATE, w->error);
+    if (status == PAT_OK) {
+        status = write_file(w, settings, view, producers, entry);
+        w->file->ops->file_close(&w->file);
+    }
+    pat_mem_free(PAT_MEM_SNAPSHOT, w->block);
+    return status;
+}
+
+enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings *settings, const struct pat_view *view,
+                                    const struct pat_buf *producers, struct pat_generation_entry *entry,
+                                    struct pat_error *error) {
+    char name[PAT_FILE_NAME_BYTES], tmp[PAT_FILE_NAME_BYTES + 4];
+    pat_file__name(PAT_FILE_SNAPSHOT, entry->number, name);
+    (void)snprintf(tmp, sizeof tmp, "%s.tmp", name);
+    struct writer w = {.fs = fs, .error = error};
+    PAT_ASSERT(view->lsn == entry->lsn);
+    enum pat_status status = write_tmp(&w, tmp, settings, view, producers, entry);
+    if (status == PAT_OK) status = fs->ops->rename(fs, tmp, name, error);
+    if (status == PAT_OK) status = fs->ops->sync_dir(fs, error);
+    if (status == PAT_OK) return PAT_OK;
+    if (status == PAT_ERR_NO_MEMORY) (void)pat_error_set(error, status, "no memory to write a snapshot");
+    (void)fs->ops->remove(fs, tmp, NULL);
+    (void)fs->ops->remove(fs, name, NULL);
+    return status;
+}

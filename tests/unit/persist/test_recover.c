@@ -1,0 +1,491 @@
+/* A whole directory: what was acknowledged comes back, and damage is noticed. */
+#include "kit.h"
+
+#include "persist/file_private.h"
+
+#define SEED   11u
+#define ROWS   3u
+#define LSNS   24u
+
+static struct pat_digest digests[LSNS + 1];
+
+static int prepare(void **state) {
+    (void)state;
+    kit_digests(digests, SEED, LSNS, ROWS);
+    return 0;
+}
+
+static void load_to(struct kit_engine *engine, pat_lsn last) {
+    while (engine->store->lsn < last) {
+        unsigned count = engine->store->lsn + 2 <= last && engine->store->lsn % 3 == 0 ? 2 : 1;
+        assert_int_equal(kit_load(engine, count), PAT_OK);
+    }
+}
+
+/* Waits until the journal says itself how far it is durable. */
+static void wait_for_mark(struct sim_disk *disk) {
+    uint64_t before;
+    do {
+        before = disk->calls;
+        kit_sleep_ms(20);
+    } while (disk->calls != before);
+}
+
+/* Two snapshots, journals between and behind them, up to LSNS. `clean`: closed in order; otherwise as kill -9 leaves it. */
+static void make_directory(struct sim_disk *out, bool clean) {
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    load_to(&engine, 6);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    load_to(&engine, 12);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    load_to(&engine, LSNS);
+    wait_for_mark(&disk);
+    if (!clean) sim_copy(out, &disk);
+    kit_close(&engine);
+    if (clean) sim_copy(out, &disk);
+    sim_deinit(&disk);
+}
+
+static void assert_state(const struct kit_engine *engine, pat_lsn lsn) {
+    assert_int_equal(engine->recovery.lsn, lsn);
+    assert_int_equal(engine->store->lsn, lsn);
+    assert_true(pat_digest_equal(kit_digest(engine->store), digests[lsn]));
+}
+
+static void test_a_clean_restart_goes_on_where_it_was(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    sim_init(&disk);
+    for (pat_lsn lsn = 0; lsn < LSNS; lsn += 3) {
+        struct kit_engine engine;
+        assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+        assert_state(&engine, lsn);
+        assert_string_equal(engine.recovery.note, "");
+        load_to(&engine, lsn + 3);
+        if (lsn % 6 == 3) assert_int_equal(kit_snapshot(&engine), PAT_OK);
+        kit_close(&engine);
+    }
+    struct kit_engine engine;
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_state(&engine, LSNS);
+    assert_true(engine.recovery.generation > 0);
+    assert_false(engine.recovery.fell_back);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_two_generations_and_the_journal_back_to_the_older_are_kept(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    struct pat_generation generation[4];
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    for (pat_lsn lsn = 4; lsn <= 16; lsn += 4) {
+        load_to(&engine, lsn);
+        assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    }
+    assert_int_equal(pat_persist_generations(engine.persist, generation, 4), 2);
+    assert_int_equal(generation[0].number, 4);
+    assert_int_equal(generation[0].lsn, 16);
+    assert_int_equal(generation[0].saved_ms >= 1700000000000, 1);
+    assert_int_equal(generation[1].lsn, 12);
+    assert_int_equal(pat_persist_journal_bytes(engine.persist), 0);
+    load_to(&engine, 17);
+    assert_true(pat_persist_journal_bytes(engine.persist) > 0);
+    assert_null(sim_bytes_of(&disk, "snapshot-00000002.ps"));
+    assert_null(sim_bytes_of(&disk, "journal-00000003.pj"));
+    assert_non_null(sim_bytes_of(&disk, "journal-00000004.pj"));
+    assert_non_null(sim_bytes_of(&disk, "journal-00000005.pj"));
+    /* A snapshot of the same state again begins no new journal file. */
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_non_null(sim_bytes_of(&disk, "journal-00000006.pj"));
+    assert_null(sim_bytes_of(&disk, "journal-00000007.pj"));
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_settings_belong_to_the_directory(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct pat_persist *persist;
+    struct pat_error error;
+    sim_init(&disk);
+    struct pat_persist_options options = {.fs = &disk.base};
+    struct pat_settings settings = {.zone = "Europe/London", .base_currency = "GBP", .epoch = 77};
+    assert_int_equal(pat_persist_open(&persist, &options, &settings, &error), PAT_OK);
+    pat_persist_close(&persist);
+    struct pat_settings empty = {0};
+    assert_int_equal(pat_persist_open(&persist, &options, &empty, &error), PAT_OK);
+    assert_string_equal(empty.zone, "Europe/London");
+    assert_string_equal(empty.base_currency, "GBP");
+    assert_int_equal(empty.epoch, 77);
+    pat_persist_close(&persist);
+    struct pat_settings other = {.base_currency = "USD"};
+    assert_int_equal(pat_persist_open(&persist, &options, &other, &error), PAT_ERR_CONFLICT);
+    assert_non_null(strstr(error.message, "GBP"));
+    assert_non_null(strstr(error.message, "USD"));
+    other = (struct pat_settings){.zone = "UTC"};
+    assert_int_equal(pat_persist_open(&persist, &options, &other, &error), PAT_ERR_CONFLICT);
+    sim_deinit(&disk);
+}
+
+/* Whatever was done to the directory: all comes back, or the start is refused with the name of a file. */
+static bool assert_noticed_or_whole(struct sim_disk *disk) {
+    struct kit_engine engine;
+    enum pat_status status = kit_recover(&engine, &disk->base, PAT_SYNC_ALWAYS, SEED, ROWS);
+    if (status == PAT_OK) {
+        assert_state(&engine, LSNS);
+    } else {
+        assert_int_equal(status, PAT_ERR_CORRUPT);
+        assert_true(strstr(engine.error.message, "MANIFEST") != NULL || strstr(engine.error.message, ".pj") != NULL);
+    }
+    kit_close(&engine);
+    return status == PAT_OK;
+}
+
+static void check_flips(bool clean, bool recovers_snapshots) {
+    struct sim_disk origin;
+    make_directory(&origin, clean);
+    unsigned flips = 0, whole = 0;
+    for (int i = 0; i < SIM_NAMES; i++) {
+        if (origin.live[i].inode == NULL) continue;
+        bool snapshot = strncmp(origin.live[i].name, "snapshot", 8) == 0;
+        for (size_t at = 0; at < origin.live[i].inode->cache.length; at++) {
+            struct sim_disk disk;
+            sim_copy(&disk, &origin);
+            sim_bytes_of(&disk, origin.live[i].name)->data[at] ^= (unsigned char)(1u << (at % 8));
+            bool recovered = assert_noticed_or_whole(&disk);
+            if (snapshot) assert_int_equal(recovered, recovers_snapshots);
+            whole += recovered;
+            flips++;
+            sim_deinit(&disk);
+        }
+    }
+    print_message("%u bytes flipped, %u of them recovered exactly, the rest refused\n", flips, whole);
+    sim_deinit(&origin);
+}
+
+static void test_each_flipped_byte_is_noticed_or_recovered_after_kill(void **state) {
+    (void)state;
+    check_flips(false, true);
+}
+
+static void test_each_flipped_byte_is_noticed_or_recovered_after_a_clean_stop(void **state) {
+    (void)state;
+    check_flips(true, true);
+}
+
+static void test_what_happened_to_a_snapshot_is_said(void **state) {
+    (void)state;
+    struct sim_disk origin, disk;
+    struct kit_engine engine;
+    make_directory(&origin, true);
+    sim_copy(&disk, &origin);
+    sim_bytes_of(&disk, "snapshot-00000002.ps")->data[1000] ^= 4;
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_true(engine.recovery.fell_back);
+    assert_int_equal(engine.recovery.generation, 1);
+    assert_int_equal(engine.recovery.snapshot_lsn, 6);
+    assert_int_equal(engine.recovery.records, LSNS - 6);
+    assert_non_null(strstr(engine.recovery.note, "snapshot-00000002.ps: block at offset"));
+    /* The next snapshot drops the damaged one, not the older good one. */
+    assert_int_equal(pat_persist_start(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    struct pat_generation generation[4];
+    assert_int_equal(pat_persist_generations(engine.persist, generation, 4), 2);
+    assert_int_equal(generation[0].number, 3);
+    assert_int_equal(generation[1].number, 1);
+    kit_close(&engine);
+    sim_deinit(&disk);
+
+    sim_copy(&disk, &origin);
+    sim_bytes_of(&disk, "snapshot-00000001.ps")->data[1000] ^= 4;
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_false(engine.recovery.fell_back);
+    assert_int_equal(engine.recovery.generation, 2);
+    assert_non_null(strstr(engine.recovery.note, "snapshot-00000001.ps"));
+    assert_non_null(strstr(engine.recovery.note, "not needed"));
+    kit_close(&engine);
+    sim_deinit(&disk);
+
+    /* Both gone: the journal does not reach back, and nothing is served. */
+    sim_copy(&disk, &origin);
+    sim_bytes_of(&disk, "snapshot-00000001.ps")->data[1000] ^= 4;
+    sim_bytes_of(&disk, "snapshot-00000002.ps")->data[1000] ^= 4;
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(engine.error.message, "lsns 1 to 6"));
+    kit_close(&engine);
+    sim_deinit(&disk);
+    sim_deinit(&origin);
+}
+
+static void test_damage_to_an_acknowledged_record_names_file_offset_and_lsns(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    make_directory(&disk, false);
+    struct sim_bytes *journal = sim_bytes_of(&disk, "journal-00000003.pj");
+    journal->data[PAT_FILE_HEADER_BYTES + PAT_RECORD_HEADER_BYTES + 20] ^= 1;
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(engine.error.message, "journal-00000003.pj: record at offset 64 (lsn 13): checksum does not match"));
+    assert_non_null(strstr(engine.error.message, "lsns 13 to 24"));
+    assert_int_equal(engine.error.offset, 64);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_files_of_every_other_length_are_noticed_or_lose_nothing(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, true); /* the manifest knows how far the journal goes */
+    for (int i = 0; i < SIM_NAMES; i++) {
+        if (origin.live[i].inode == NULL) continue;
+        for (size_t length = 0; length < origin.live[i].inode->cache.length; length++) {
+            struct sim_disk disk;
+            sim_copy(&disk, &origin);
+            sim_bytes_resize(sim_bytes_of(&disk, origin.live[i].name), length);
+            (void)assert_noticed_or_whole(&disk);
+            sim_deinit(&disk);
+        }
+        for (size_t more = 1; more < 200; more += 13) {
+            struct sim_disk disk;
+            sim_copy(&disk, &origin);
+            struct sim_bytes *bytes = sim_bytes_of(&disk, origin.live[i].name);
+            size_t length = bytes->length;
+            sim_bytes_resize(bytes, length + more);
+            memset(bytes->data + length, 0x5a, more);
+            (void)assert_noticed_or_whole(&disk);
+            sim_deinit(&disk);
+        }
+    }
+    sim_deinit(&origin);
+}
+
+static void test_a_journal_cut_anywhere_before_its_last_mark_gives_a_prefix_or_is_refused(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, false);
+    const char *name = "journal-00000003.pj";
+    size_t whole = sim_bytes_of(&origin, name)->length;
+    for (size_t length = 0; length < whole; length++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        sim_copy(&disk, &origin);
+        sim_bytes_resize(sim_bytes_of(&disk, name), length);
+        /* Nobody but the file itself knew what was in it: a cut at its end looks like a tail that was never written. */
+        if (kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS) == PAT_OK) {
+            assert_in_range(engine.recovery.lsn, 12, LSNS);
+            assert_state(&engine, engine.recovery.lsn);
+            assert_int_equal(pat_persist_start(engine.persist, &engine.error), PAT_OK);
+            assert_int_equal(kit_load(&engine, 1), PAT_OK);
+        }
+        kit_close(&engine);
+        sim_deinit(&disk);
+    }
+    sim_deinit(&origin);
+}
+
+static void test_missing_swapped_and_foreign_files_are_noticed(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, true);
+    for (int i = 0; i < SIM_NAMES; i++) {
+        for (int k = 0; k < SIM_NAMES; k++) {
+            if (origin.live[i].inode == NULL || origin.live[k].inode == NULL) continue;
+            struct sim_disk disk;
+            sim_copy(&disk, &origin);
+            if (i == k) {
+                assert_int_equal(sim_remove(&disk.base, origin.live[i].name, NULL), PAT_OK);
+            } else {
+                sim_bytes_copy(sim_bytes_of(&disk, origin.live[i].name), &origin.live[k].inode->cache);
+            }
+            (void)assert_noticed_or_whole(&disk);
+            sim_deinit(&disk);
+        }
+    }
+    sim_deinit(&origin);
+}
+
+static void test_a_manifest_that_is_missing_beside_files_is_damage(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    make_directory(&disk, true);
+    assert_int_equal(sim_remove(&disk.base, "MANIFEST", NULL), PAT_OK);
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(engine.error.message, "MANIFEST is missing"));
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_files_put_back_to_an_earlier_time_are_noticed_or_lose_nothing(void **state) {
+    (void)state;
+    struct sim_disk disk, earlier[3];
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        load_to(&engine, (i + 1) * 7);
+        sim_copy(&earlier[i], &disk);
+        if (i < 2) assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    }
+    load_to(&engine, LSNS);
+    kit_close(&engine);
+    for (unsigned i = 0; i < 3; i++) {
+        for (int k = 0; k < SIM_NAMES; k++) {
+            if (earlier[i].live[k].inode == NULL || sim_bytes_of(&disk, earlier[i].live[k].name) == NULL) continue;
+            struct sim_disk mixed;
+            sim_copy(&mixed, &disk);
+            sim_bytes_copy(sim_bytes_of(&mixed, earlier[i].live[k].name), &earlier[i].live[k].inode->cache);
+            (void)assert_noticed_or_whole(&mixed);
+            sim_deinit(&mixed);
+        }
+        sim_deinit(&earlier[i]);
+    }
+    sim_deinit(&disk);
+}
+
+/* Offsets of the records (not marks) of a journal file. */
+static unsigned records_of(const struct sim_bytes *bytes, size_t offset[], size_t length[]) {
+    unsigned count = 0;
+    for (size_t at = PAT_FILE_HEADER_BYTES; at < bytes->length;) {
+        uint32_t payload;
+        memcpy(&payload, bytes->data + at + 4, sizeof payload);
+        if (payload > 0) {
+            offset[count] = at;
+            length[count++] = PAT_RECORD_HEADER_BYTES + payload;
+        }
+        at += PAT_RECORD_HEADER_BYTES + payload;
+    }
+    return count;
+}
+
+static void test_records_dropped_repeated_or_brought_from_elsewhere_are_refused(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, false);
+    const char *name = "journal-00000003.pj";
+    size_t offset[64], length[64];
+    unsigned count = records_of(sim_bytes_of(&origin, name), offset, length);
+    assert_int_equal(count, LSNS - 12);
+    const struct sim_bytes *foreign = sim_bytes_of(&origin, "journal-00000002.pj");
+    for (unsigned i = 0; i + 1 < count; i++) {
+        for (unsigned what = 0; what < 3; what++) {
+            struct sim_disk disk;
+            sim_copy(&disk, &origin);
+            struct sim_bytes *bytes = sim_bytes_of(&disk, name);
+            size_t rest = bytes->length - offset[i] - length[i];
+            if (what == 0) { /* dropped */
+                memmove(bytes->data + offset[i], bytes->data + offset[i] + length[i], rest);
+                sim_bytes_resize(bytes, bytes->length - length[i]);
+            } else if (what == 1) { /* repeated */
+                sim_bytes_resize(bytes, bytes->length + length[i]);
+                memmove(bytes->data + offset[i + 1] + length[i], bytes->data + offset[i + 1], rest);
+                memcpy(bytes->data + offset[i + 1], bytes->data + offset[i], length[i]);
+            } else { /* another file's first bytes in its place */
+                memcpy(bytes->data + offset[i], foreign->data + PAT_FILE_HEADER_BYTES, PAT_RECORD_HEADER_BYTES);
+            }
+            assert_false(assert_noticed_or_whole(&disk));
+            sim_deinit(&disk);
+        }
+    }
+    sim_deinit(&origin);
+}
+
+static void test_a_damaged_mark_hides_no_batch(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    load_to(&engine, 2);
+    wait_for_mark(&disk);
+    struct sim_bytes *journal = sim_bytes_of(&disk, "journal-00000001.pj");
+    size_t mark = journal->length - PAT_RECORD_HEADER_BYTES;
+    load_to(&engine, 3); /* the last one acknowledged; nothing behind it says so yet */
+    struct sim_disk killed;
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    sim_deinit(&disk);
+    for (size_t at = mark; at < mark + PAT_RECORD_HEADER_BYTES; at++) {
+        sim_copy(&disk, &killed);
+        sim_bytes_of(&disk, "journal-00000001.pj")->data[at] ^= 16;
+        assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+        assert_state(&engine, 3);
+        assert_non_null(strstr(engine.recovery.note, "damaged mark"));
+        kit_close(&engine);
+        sim_deinit(&disk);
+    }
+    sim_deinit(&killed);
+}
+
+static void test_epoch_changes_when_a_loose_sync_may_have_lost_something(void **state) {
+    (void)state;
+    for (int sync = PAT_SYNC_ALWAYS; sync <= PAT_SYNC_NEVER; sync++) {
+        struct sim_disk disk, killed;
+        struct kit_engine engine;
+        sim_init(&disk);
+        assert_int_equal(kit_start(&engine, &disk.base, (enum pat_sync)sync, SEED, ROWS), PAT_OK);
+        load_to(&engine, 3);
+        sim_copy(&killed, &disk);
+        kit_close(&engine);
+        assert_int_equal(kit_recover(&engine, &disk.base, (enum pat_sync)sync, SEED, ROWS), PAT_OK);
+        assert_int_equal(engine.settings.epoch, 1);
+        kit_close(&engine);
+        assert_int_equal(kit_recover(&engine, &killed.base, (enum pat_sync)sync, SEED, ROWS), PAT_OK);
+        assert_state(&engine, 3); /* killed only: the system kept what was written */
+        assert_int_equal(engine.settings.epoch, sync == PAT_SYNC_ALWAYS ? 1 : 2);
+        kit_close(&engine);
+        sim_deinit(&killed);
+        sim_deinit(&disk);
+    }
+}
+
+static void test_verify_reads_everything_and_names_what_is_damaged(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    uint64_t checks;
+    make_directory(&disk, false);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_OK);
+    assert_true(checks >= 2 * 9 + LSNS - 6);
+    static const char *const names[] = {"snapshot-00000001.ps", "snapshot-00000002.ps", "journal-00000002.pj",
+                                        "journal-00000003.pj"};
+    for (unsigned i = 0; i < 4; i++) {
+        struct sim_bytes *bytes = sim_bytes_of(&disk, names[i]);
+        bytes->data[400] ^= 1;
+        assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_ERR_CORRUPT);
+        assert_non_null(strstr(engine.error.message, names[i]));
+        bytes->data[400] ^= 1;
+    }
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_clean_restart_goes_on_where_it_was),
+        cmocka_unit_test(test_two_generations_and_the_journal_back_to_the_older_are_kept),
+        cmocka_unit_test(test_settings_belong_to_the_directory),
+        cmocka_unit_test(test_each_flipped_byte_is_noticed_or_recovered_after_kill),
+        cmocka_unit_test(test_each_flipped_byte_is_noticed_or_recovered_after_a_clean_stop),
+        cmocka_unit_test(test_what_happened_to_a_snapshot_is_said),
+        cmocka_unit_test(test_damage_to_an_acknowledged_record_names_file_offset_and_lsns),
+        cmocka_unit_test(test_files_of_every_other_length_are_noticed_or_lose_nothing),
+        cmocka_unit_test(test_a_journal_cut_anywhere_before_its_last_mark_gives_a_prefix_or_is_refused),
+        cmocka_unit_test(test_missing_swapped_and_foreign_files_are_noticed),
+        cmocka_unit_test(test_a_manifest_that_is_missing_beside_files_is_damage),
+        cmocka_unit_test(test_files_put_back_to_an_earlier_time_are_noticed_or_lose_nothing),
+        cmocka_unit_test(test_records_dropped_repeated_or_brought_from_elsewhere_are_refused),
+        cmocka_unit_test(test_a_damaged_mark_hides_no_batch),
+        cmocka_unit_test(test_epoch_changes_when_a_loose_sync_may_have_lost_something),
+        cmocka_unit_test(test_verify_reads_everything_and_names_what_is_damaged),
+    };
+    return cmocka_run_group_tests(tests, prepare, NULL);
+}
