@@ -26,6 +26,7 @@ struct recount {
     const struct pat_view *view;
     int64_t *value[V_VALUES];
     int64_t *earliest; /* order row that gives the country */
+    int64_t *country;  /* customers' code by orders' code */
     struct pat_counts counts;
     struct pat_value checks;
     bool ok;
@@ -112,7 +113,26 @@ static void recount_refund(struct recount *recount, pat_row row) {
     if (base != PAT_NULL) recount->value[V_NET][customer] -= base;
 }
 
+/* The customers' code of each code of the orders' countries: every table has dictionaries of its own. */
+static enum pat_status translate_countries(struct recount *recount) {
+    const uint32_t count = recount->view->table[PAT_ORDERS].dict_count[PAT_ORDER_COUNTRY];
+    void *codes;
+    PAT_TRY(pat_run__array(recount->run, count, sizeof *recount->country, &codes));
+    recount->country = codes;
+    for (uint32_t code = 0; code < count; code++) {
+        const struct pat_text name = pat_view_dict_text(recount->view, PAT_ORDERS, PAT_ORDER_COUNTRY, code);
+        recount->country[code] = pat_view_dict_code(recount->view, PAT_CUSTOMERS, PAT_CUSTOMER_FACT_COUNTRY, name);
+    }
+    return PAT_OK;
+}
+
+static int64_t country_of(const struct recount *recount, pat_row order) {
+    const int64_t code = get(recount, PAT_ORDERS, PAT_ORDER_COUNTRY, order);
+    return code == PAT_NULL ? PAT_NULL : recount->country[code];
+}
+
 static enum pat_status recount_facts(struct recount *recount) {
+    PAT_TRY(translate_countries(recount));
     for (pat_row row = 0; row < recount->view->table[PAT_ORDERS].rows; row++) {
         if (row % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(recount->run));
         recount_order(recount, row);
@@ -126,8 +146,7 @@ static enum pat_status recount_facts(struct recount *recount) {
     }
     for (pat_row row = 0; row < recount->run->customers; row++) {
         const int64_t order = recount->earliest[row];
-        if (order != PAT_NULL)
-            recount->value[V_COUNTRY][row] = get(recount, PAT_ORDERS, PAT_ORDER_COUNTRY, (pat_row)order);
+        if (order != PAT_NULL) recount->value[V_COUNTRY][row] = country_of(recount, (pat_row)order);
         const bool exists =
             get(recount, PAT_CUSTOMERS, PAT_CUSTOMER_PROFILED, row) == 1 || recount->value[V_FACT][row] != PAT_NULL;
         recount->counts.customers += exists && get(recount, PAT_CUSTOMERS, PAT_CUSTOMER_DELETED, row) != 1;

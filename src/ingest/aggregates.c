@@ -58,7 +58,16 @@ static void aggregate_order(struct aggregate *aggregate, const struct pat_table 
     aggregate_base(aggregate, pat_table_get(orders, PAT_ORDER_BASE, order), 1);
 }
 
-static void aggregate_orders(struct aggregate *aggregate, const struct pat_store *store, pat_row customer) {
+/* The customers' code of an order's country: each table has dictionaries of its own. */
+static int64_t country_of_order(struct pat_store *store, pat_row order) {
+    const struct pat_table *orders = &store->table[PAT_ORDERS];
+    int64_t code = pat_table_get(orders, PAT_ORDER_COUNTRY, order);
+    if (code == PAT_NULL) return PAT_NULL;
+    struct pat_text country = pat_dict_text(orders->dict[PAT_ORDER_COUNTRY], (uint32_t)code);
+    return pat_dict_add(store->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_FACT_COUNTRY], country);
+}
+
+static void aggregate_orders(struct aggregate *aggregate, struct pat_store *store, pat_row customer) {
     const struct pat_table *orders = &store->table[PAT_ORDERS];
     int64_t order = pat_table_get(&store->table[PAT_CUSTOMERS], PAT_CUSTOMER_ORDER_HEAD, customer);
     pat_row earliest = PAT_ROW_NONE;
@@ -67,9 +76,7 @@ static void aggregate_orders(struct aggregate *aggregate, const struct pat_store
         aggregate_order(aggregate, orders, (pat_row)order);
         if (earliest == PAT_ROW_NONE || order_is_earlier(store, (pat_row)order, earliest)) earliest = (pat_row)order;
     }
-    if (earliest == PAT_ROW_NONE) return;
-    int64_t country = pat_table_get(orders, PAT_ORDER_COUNTRY, earliest);
-    aggregate->fact_country = country;
+    if (earliest != PAT_ROW_NONE) aggregate->fact_country = country_of_order(store, earliest);
 }
 
 /* A refund of an order that is cancelled (on whatever day), a test, or withdrawn counts nothing at the end of time. */
@@ -130,13 +137,15 @@ bool pat_customer__gain_order(struct pat_store *store, pat_row customer, pat_row
     const struct pat_table *orders = &store->table[PAT_ORDERS];
     int64_t first = pat_table_get(customers, PAT_CUSTOMER_FIRST_ORDER, customer);
     int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order);
-    /* On or before the first order's day it may be the earliest, whose country counts: look at them all. */
-    if (first == PAT_NULL || day <= first) return false;
-    if (pat_table_get(customers, PAT_CUSTOMER_DELETED, customer) == 1) return false;
+    /* On or before the first order's day it may be the earliest, whose country counts: look at them all. The day after, too: where
+     * clocks went back over midnight the later day comes first. */
+    if (first == PAT_NULL || day <= first + 1) return false;
+    int64_t net = or_zero(pat_table_get(customers, PAT_CUSTOMER_NET, customer));
+    if (net == INT64_MAX || net == -INT64_MAX) return false; /* held there: the sum itself is not known */
     struct aggregate aggregate = {
         .orders_n = or_zero(pat_table_get(customers, PAT_CUSTOMER_ORDERS_N, customer)),
         .unpriced_n = or_zero(pat_table_get(customers, PAT_CUSTOMER_UNPRICED_N, customer)),
-        .net = or_zero(pat_table_get(customers, PAT_CUSTOMER_NET, customer)),
+        .net = net,
         .first_order = first,
         .last_order = pat_table_get(customers, PAT_CUSTOMER_LAST_ORDER, customer),
         .first_fact = pat_table_get(customers, PAT_CUSTOMER_FIRST_FACT, customer),
