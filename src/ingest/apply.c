@@ -69,6 +69,17 @@ static struct pat_dict *dict_of_field(struct pat_store *store, enum pat_table_id
     }
 }
 
+/* Only texts of rows that were taken: those of rejected rows would be values that nobody has. */
+static uint32_t *codes_of_column(struct pat_dict *dict, const struct pat_batch_column *column, uint32_t rows) {
+    uint32_t *code = pat_mem_alloc_must(PAT_MEM_OTHER, (column->dict_count + (size_t)1) * sizeof *code);
+    for (uint32_t d = 0; d < column->dict_count; d++) code[d] = UINT32_MAX;
+    for (uint32_t row = 0; row < rows; row++) {
+        int64_t d = column->value[row];
+        if (d != PAT_NULL && code[d] == UINT32_MAX) code[d] = pat_dict_add(dict, column->dict[d]);
+    }
+    return code;
+}
+
 static void codes_open(struct apply *apply) {
     const struct pat_batch *batch = apply->batch;
     apply->codes = pat_mem_alloc_must(PAT_MEM_OTHER, (batch->columns + 1) * sizeof *apply->codes);
@@ -76,8 +87,7 @@ static void codes_open(struct apply *apply) {
         const struct pat_batch_column *column = &batch->column[i];
         struct pat_dict *dict = dict_of_field(apply->store, batch->table, column->field);
         if (dict == NULL) continue;
-        apply->codes[i] = pat_mem_alloc_must(PAT_MEM_OTHER, (column->dict_count + 1) * sizeof **apply->codes);
-        for (uint32_t d = 0; d < column->dict_count; d++) apply->codes[i][d] = pat_dict_add(dict, column->dict[d]);
+        apply->codes[i] = codes_of_column(dict, column, batch->rows);
     }
 }
 
@@ -115,6 +125,7 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
     if (batch->table == PAT_LINES || batch->table == PAT_REFUNDS) {
         bytes += pat_store_bytes_for(store, PAT_ORDERS, batch->rows, batch->rows, 0);
     }
+    if (batch->table == PAT_LINES) bytes += pat_store_bytes_for(store, PAT_REFUNDS, batch->rows, batch->rows, 0);
     return bytes;
 }
 
@@ -133,6 +144,7 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
     }
     refresh_touched(&apply);
     codes_close(&apply);
+    store->counts.newest_fact = pat_day_counts_newest(&store->fact_days);
     pat_producers_note(&store->producers, batch, outcome);
     store->lsn = lsn;
 }

@@ -200,7 +200,10 @@ static void drop_unnamed_lines(struct line_group *group, const struct line_map *
         if (slot->named) {
             kept = line;
         } else {
-            store->counts.lines -= pat_table_get(lines, PAT_LINE_DELETED, (pat_row)line) != 1;
+            if (pat_table_get(lines, PAT_LINE_DELETED, (pat_row)line) != 1) {
+                store->counts.lines--;
+                group->order_changed = true;
+            }
             pat_table_set(lines, PAT_LINE_DELETED, (pat_row)line, 1);
             pat_table_set(lines, PAT_LINE_NEXT, (pat_row)line, PAT_NULL);
             if (kept == PAT_NULL) {
@@ -208,7 +211,6 @@ static void drop_unnamed_lines(struct line_group *group, const struct line_map *
             } else {
                 pat_table_set(lines, PAT_LINE_NEXT, (pat_row)kept, next);
             }
-            group->order_changed = true;
         }
         line = next;
     }
@@ -248,10 +250,11 @@ void pat_order__withdraw_refund(struct apply *apply, pat_row order) {
     pat_apply__touch(apply, (pat_row)pat_table_get(refunds, PAT_REFUND_CUSTOMER, refund));
 }
 
-/* The refund that stands for an order whose lines sum below zero. One that came as a refund row stands as it is. */
-static void order_stand_refund(struct apply *apply, pat_row order, pat_minor amount, int64_t customer) {
+/* One that came as a refund row stands as it is. */
+void pat_order__stand_refund(struct apply *apply, pat_row order, int64_t customer) {
     struct pat_store *store = apply->store;
     struct pat_table *refunds = &store->table[PAT_REFUNDS], *orders = &store->table[PAT_ORDERS];
+    pat_minor amount = -pat_table_get(orders, PAT_ORDER_AMOUNT, order);
     struct pat_id_key key = pat_table_key(store, PAT_ORDERS, order);
     pat_row refund = pat_table_find_id(store, PAT_REFUNDS, key);
     if (refund == PAT_ROW_NONE) {
@@ -284,7 +287,7 @@ static void group_settle_order(struct line_group *group, int64_t customer) {
         bool any = sum_lines(apply->store, order, &sum);
         state = !any ? PAT_ORDER_AWAITED : sum < 0 ? PAT_ORDER_NEGATIVE : PAT_ORDER_PRESENT;
         pat_table_set(orders, PAT_ORDER_AMOUNT, order, sum);
-        if (state == PAT_ORDER_NEGATIVE) order_stand_refund(apply, order, -sum, customer);
+        if (state == PAT_ORDER_NEGATIVE) pat_order__stand_refund(apply, order, customer);
         if (state != PAT_ORDER_NEGATIVE && before == PAT_ORDER_NEGATIVE) pat_order__withdraw_refund(apply, order);
     }
     pat_table_set(orders, PAT_ORDER_STATE, order, state);

@@ -4,12 +4,17 @@ struct order_columns {
     const struct pat_batch_column *id, *version, *customer;
 };
 
+static int64_t order_value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row) {
+    int64_t value = pat_apply__value(apply, column, row);
+    bool flag = column->field == PAT_ORDER_DELETED || column->field == PAT_ORDER_TEST;
+    return flag && value == 0 ? PAT_NULL : value;
+}
+
 /* A column of the order's own: not its id, and not its customer, which moves chains. */
 static bool order_set(struct apply *apply, pat_row order, const struct pat_batch_column *column, uint32_t row) {
     struct pat_table *orders = &apply->store->table[PAT_ORDERS];
-    int64_t value = pat_apply__value(apply, column, row);
+    int64_t value = order_value(apply, column, row);
     if (column->field == PAT_ORDER_VERSION && value == PAT_NULL) return false;
-    if ((column->field == PAT_ORDER_DELETED || column->field == PAT_ORDER_TEST) && value == 0) value = PAT_NULL;
     bool changed = pat_table_get(orders, (unsigned)column->field, order) != value;
     if (column->field == PAT_ORDER_AMOUNT && pat_table_get(orders, PAT_ORDER_AMOUNT_GIVEN, order) != 1) {
         pat_table_set(orders, PAT_ORDER_AMOUNT_GIVEN, order, 1);
@@ -45,6 +50,7 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
     if (!fresh && !changed && customer == before) return ROW_DUPLICATE;
     order_becomes_present(apply, order);
     pat_order__derive(apply->store, order);
+    if (pat_table_get(orders, PAT_ORDER_STATE, order) == PAT_ORDER_NEGATIVE) pat_order__stand_refund(apply, order, customer);
     if (customer != before) {
         pat_order__give(apply, order, customer);
     } else {
@@ -54,22 +60,25 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
     return fresh ? ROW_FRESH : ROW_UPDATED;
 }
 
-/* A new order with nothing waiting for it: most rows of most loads. Fills the row at once and adds to the aggregates without
+/* A new order with nothing waiting for it: most rows of most loads. Adds the row at once, and adds to the aggregates without
  * walking the customer's chain. */
 static void order_append(struct apply *apply, const struct order_columns *columns, uint32_t row) {
     struct pat_store *store = apply->store;
-    pat_row customer = pat_apply__customer(apply, pat_apply__key(columns->customer, row));
-    pat_row order = pat_table_add_id(store, PAT_ORDERS, pat_apply__key(columns->id, row));
     struct pat_table *orders = &store->table[PAT_ORDERS], *customers = &store->table[PAT_CUSTOMERS];
+    pat_row customer = pat_apply__customer(apply, pat_apply__key(columns->customer, row));
+    int64_t values[PAT_ORDER_COLUMNS];
+    for (unsigned c = 0; c < PAT_ORDER_COLUMNS; c++) values[c] = PAT_NULL;
     for (uint32_t i = 0; i < apply->batch->columns; i++) {
         const struct pat_batch_column *column = &apply->batch->column[i];
-        if (column->field == PAT_ORDER_ID || column->field == PAT_ORDER_CUSTOMER) continue;
-        (void)order_set(apply, order, column, row);
+        values[column->field] = order_value(apply, column, row);
     }
-    pat_table_set(orders, PAT_ORDER_STATE, order, PAT_ORDER_PRESENT);
-    pat_order__derive(store, order);
-    pat_table_set(orders, PAT_ORDER_CUSTOMER, order, customer);
-    pat_chain__push(customers, PAT_CUSTOMER_ORDER_HEAD, customer, orders, PAT_ORDER_NEXT, order);
+    values[PAT_ORDER_CUSTOMER] = customer;
+    values[PAT_ORDER_STATE] = PAT_ORDER_PRESENT;
+    values[PAT_ORDER_AMOUNT_GIVEN] = 1;
+    values[PAT_ORDER_NEXT] = pat_table_get(customers, PAT_CUSTOMER_ORDER_HEAD, customer);
+    pat_order__derive_values(store, values);
+    pat_row order = pat_table_add_id_values(store, PAT_ORDERS, pat_apply__key(columns->id, row), values);
+    pat_table_set(customers, PAT_CUSTOMER_ORDER_HEAD, customer, order);
     pat_order__remember(store, order);
     bool gained = pat_order_counts(orders, order) && pat_customer__gain_order(store, customer, order);
     if (!gained) pat_apply__touch(apply, customer);

@@ -10,7 +10,6 @@ static void fact_count(struct pat_store *store, int64_t day, int64_t base, int s
     } else {
         pat_day_counts_remove(&store->fact_days, (pat_day)day);
     }
-    store->counts.newest_fact = store->fact_days.newest;
     if (base == PAT_NULL) store->counts.unpriced += (uint64_t)(int64_t)sign;
 }
 
@@ -39,16 +38,24 @@ void pat_refund__remember(struct pat_store *store, pat_row refund) { refund_acco
 
 /* ---- derived columns ----------------------------------------------------------------------------------------------------- */
 
-void pat_order__derive(struct pat_store *store, pat_row order) {
-    struct pat_table *orders = &store->table[PAT_ORDERS];
-    pat_day day = pat_zone_day_at(store->zone, pat_table_get(orders, PAT_ORDER_TIME, order));
-    int64_t paid = pat_table_get(orders, PAT_ORDER_PAID, order);
+void pat_order__derive_values(const struct pat_store *store, int64_t *values) {
+    pat_day day = pat_zone_day_at(store->zone, values[PAT_ORDER_TIME]);
+    int64_t paid = values[PAT_ORDER_PAID];
     int64_t paid_day = paid == PAT_NULL ? PAT_NULL : pat_zone_day_at(store->zone, paid);
-    pat_table_set(orders, PAT_ORDER_DAY, order, day);
-    pat_table_set(orders, PAT_ORDER_PAID_DAY, order, paid_day == day ? PAT_NULL : paid_day);
-    int64_t base = pat_store_to_base(store, PAT_ORDERS, PAT_ORDER_CURRENCY, pat_table_get(orders, PAT_ORDER_CURRENCY, order),
-                                     day, pat_table_get(orders, PAT_ORDER_AMOUNT, order));
-    pat_table_set(orders, PAT_ORDER_BASE, order, base);
+    values[PAT_ORDER_DAY] = day;
+    values[PAT_ORDER_PAID_DAY] = paid_day == day ? PAT_NULL : paid_day;
+    values[PAT_ORDER_BASE] = pat_store_to_base(store, PAT_ORDERS, PAT_ORDER_CURRENCY, values[PAT_ORDER_CURRENCY], day,
+                                               values[PAT_ORDER_AMOUNT]);
+}
+
+void pat_order__derive(struct pat_store *store, pat_row order) {
+    static const unsigned from[] = {PAT_ORDER_TIME, PAT_ORDER_PAID, PAT_ORDER_AMOUNT, PAT_ORDER_CURRENCY};
+    static const unsigned to[] = {PAT_ORDER_DAY, PAT_ORDER_PAID_DAY, PAT_ORDER_BASE};
+    struct pat_table *orders = &store->table[PAT_ORDERS];
+    int64_t values[PAT_ORDER_COLUMNS];
+    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) values[from[i]] = pat_table_get(orders, from[i], order);
+    pat_order__derive_values(store, values);
+    for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) pat_table_set(orders, to[i], order, values[to[i]]);
 }
 
 void pat_refund__derive(struct pat_store *store, pat_row refund) {

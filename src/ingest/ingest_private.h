@@ -13,15 +13,16 @@
 
 /* ---- rejects.c: which rows are bad, and why ---------------------------------------------------------------------- */
 
-/* Distinct (field, code) pairs a batch can have: fields of the widest table times codes would be more than anybody reads. */
+/* Distinct (field, code) pairs: a field is sent once, and has its type's few codes and those of the rules. */
 #define REJECT_REASONS_MAX 256u
 
 struct pat_rejects {
     struct pat_arena *arena;
     uint8_t *bad; /* [rows sent] 1 = rejected */
     uint32_t rows, rejected;
-    struct pat_row_error *error; /* the first errors_max ones */
+    struct pat_row_error *error; /* of the first errors_max bad rows; a heap with the last of these rows on top */
     uint32_t errors, errors_max;
+    bool no_memory; /* something could not be kept: the batch cannot be judged */
     struct pat_reject_count *reason;
     uint32_t reasons;
 };
@@ -41,6 +42,7 @@ struct pat_convert {
     int64_t now_ms;
     bool dated_fact;     /* a time that must not lie ahead of the clock */
     bool currency_field; /* text that must be an ISO 4217 code */
+    bool identity;       /* converted in rejected rows too: what they are rows of still counts */
     struct pat_arena *arena;
     struct pat_rejects *rejects;
 };
@@ -60,6 +62,8 @@ bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t v
 
 /* Rows of a column in any of its forms, or -1 when its shape is wrong (*error says how). */
 int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_value *value, struct pat_error *error);
+/* True when `row` of a column whose shape is right has no value: nil, or an empty text. */
+bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row);
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error);
@@ -103,12 +107,16 @@ void pat_refund__forget(struct pat_store *store, pat_row refund);
 void pat_refund__remember(struct pat_store *store, pat_row refund);
 /* DAY, PAID_DAY and BASE from TIME, PAID, AMOUNT, CURRENCY. */
 void pat_order__derive(struct pat_store *store, pat_row order);
+/* The same in a row that is not in the table yet. */
+void pat_order__derive_values(const struct pat_store *store, int64_t *values);
 void pat_refund__derive(struct pat_store *store, pat_row refund);
 /* Makes `customer` (PAT_NULL: nobody) the owner, moving the row between the customers' chains and touching both. */
 void pat_order__give(struct apply *apply, pat_row order, int64_t customer);
 void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer);
 /* Lets the refunds that name `order` follow its customer; the ones that waited stop waiting. */
 void pat_order__lead_refunds(struct apply *apply, pat_row order);
+/* Makes the refund that stands for an order whose lines sum below zero what the order says now. */
+void pat_order__stand_refund(struct apply *apply, pat_row order, int64_t customer);
 /* Withdraws the refund that stands for an order of negative lines, if there is one. */
 void pat_order__withdraw_refund(struct apply *apply, pat_row order);
 /* Order row of an id; a new one is AWAITED. */

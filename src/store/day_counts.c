@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* Grown by about a year at a time on either side. */
-#define DAYS_SLACK 366
+/* Grown by at least a year at a time, and at least doubled, on the side that was too short. */
+#define DAYS_SLACK_MIN 366
 
-void pat_day_counts_init(struct pat_day_counts *counts) { *counts = (struct pat_day_counts){.newest = PAT_DAY_NONE}; }
+void pat_day_counts_init(struct pat_day_counts *counts) { *counts = (struct pat_day_counts){.at_most = PAT_DAY_NONE}; }
 
 void pat_day_counts_deinit(struct pat_day_counts *counts) {
     pat_mem_free(PAT_MEM_OTHER, counts->count);
@@ -16,11 +16,13 @@ void pat_day_counts_deinit(struct pat_day_counts *counts) {
 }
 
 static void day_counts_cover(struct pat_day_counts *counts, pat_day day) {
+    PAT_DEBUG_ASSERT(day >= PAT_DAY_MIN && day <= PAT_DAY_MAX);
     if (counts->days > 0 && day >= counts->first && day - counts->first < (pat_day)counts->days) return;
     pat_day first = counts->days > 0 ? counts->first : day;
     pat_day end = counts->days > 0 ? counts->first + (pat_day)counts->days : day + 1;
-    if (day < first) first = day - DAYS_SLACK;
-    if (day >= end) end = day + DAYS_SLACK;
+    pat_day slack = counts->days > DAYS_SLACK_MIN ? (pat_day)counts->days : DAYS_SLACK_MIN;
+    if (day < first) first = day > PAT_DAY_MIN + slack ? day - slack : PAT_DAY_MIN;
+    if (day >= end) end = day < PAT_DAY_MAX - slack ? day + slack : PAT_DAY_MAX + 1;
     uint32_t days = (uint32_t)(end - first);
     uint32_t *bigger = pat_mem_alloc_must(PAT_MEM_OTHER, days * sizeof *bigger);
     if (counts->days > 0) memcpy(bigger + (counts->first - first), counts->count, counts->days * sizeof *bigger);
@@ -33,7 +35,7 @@ static void day_counts_cover(struct pat_day_counts *counts, pat_day day) {
 void pat_day_counts_add(struct pat_day_counts *counts, pat_day day) {
     day_counts_cover(counts, day);
     counts->count[day - counts->first]++;
-    if (counts->newest == PAT_DAY_NONE || day > counts->newest) counts->newest = day;
+    if (counts->at_most == PAT_DAY_NONE || day > counts->at_most) counts->at_most = day;
 }
 
 void pat_day_counts_remove(struct pat_day_counts *counts, pat_day day) {
@@ -41,7 +43,12 @@ void pat_day_counts_remove(struct pat_day_counts *counts, pat_day day) {
     PAT_ASSERT(at < counts->days);
     PAT_ASSERT(counts->count[at] > 0);
     counts->count[at]--;
-    if (day != counts->newest) return;
+}
+
+pat_day pat_day_counts_newest(struct pat_day_counts *counts) {
+    if (counts->at_most == PAT_DAY_NONE) return PAT_DAY_NONE;
+    uint32_t at = (uint32_t)(counts->at_most - counts->first);
     while (counts->count[at] == 0 && at > 0) at--;
-    counts->newest = counts->count[at] > 0 ? counts->first + (pat_day)at : PAT_DAY_NONE;
+    counts->at_most = counts->count[at] > 0 ? counts->first + (pat_day)at : PAT_DAY_NONE;
+    return counts->at_most;
 }

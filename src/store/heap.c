@@ -40,6 +40,13 @@ uint64_t pat_heap_add(struct pat_heap *heap, struct pat_text text) {
     return place;
 }
 
+bool pat_heap_holds(const struct pat_heap *heap, uint64_t place) {
+    if (place >= heap->end) return false;
+    uint64_t segment_end = (place | (SEGMENT_BYTES - 1)) + 1;
+    uint64_t end = segment_end < heap->end ? segment_end : heap->end;
+    return pat_heap_get(heap, place).length < end - place;
+}
+
 void pat_heap_restore(struct pat_heap *heap, const unsigned char *bytes, uint32_t count) {
     PAT_ASSERT((heap->end & (SEGMENT_BYTES - 1)) == 0);
     PAT_ASSERT(count <= SEGMENT_BYTES);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PAT_HEAP_SEGMENT_SHIFT 18u /* 256 KiB: little is lost in a small store, few segments in a big one */
@@ -24,6 +25,8 @@ static inline struct pat_text pat_heap_get(const struct pat_heap *heap, uint64_t
         heap->segment[place >> PAT_HEAP_SEGMENT_SHIFT] + (place & ((1u << PAT_HEAP_SEGMENT_SHIFT) - 1));
     return (struct pat_text){(const char *)at + 1, at[0]};
 }
+/* True when a whole entry lies at `place`. For what a file says. */
+bool pat_heap_holds(const struct pat_heap *heap, uint64_t place);
 /* Restore: appends raw bytes of the next segment (a whole one but for the last). */
 void pat_heap_restore(struct pat_heap *heap, const unsigned char *bytes, uint32_t count);
 

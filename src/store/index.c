@@ -2,8 +2,6 @@
 
 #include "base/mem.h"
 
-#include <stddef.h>
-
 #define EMPTY UINT32_MAX
 #define SHARD_CAPACITY_FIRST 16u
 
@@ -47,10 +45,30 @@ static void shard_grow(struct pat_index_shard *shard) {
     *shard = bigger;
 }
 
+/* Up to three quarters full: linear probes stay short (2.5 on the average for a hit). */
+static bool shard_is_full(uint64_t count, uint64_t capacity) {
+    return (count + 1) * 4 > capacity * 3;
+}
+
+size_t pat_index_growth(const struct pat_index *index, size_t keys) {
+    if (keys == 0) return 0;
+    /* Twice the even share and some: hashes that spread worse than this would be an attack. */
+    size_t share = keys / (PAT_INDEX_SHARDS / 2) + 8, bytes = 0, growing = 0;
+    if (share > keys) share = keys;
+    for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) {
+        const struct pat_index_shard *shard = &index->shard[i];
+        uint64_t capacity = shard->capacity == 0 ? SHARD_CAPACITY_FIRST : shard->capacity;
+        while (shard_is_full(shard->count + share - 1, capacity)) capacity *= 2;
+        if (capacity == shard->capacity || growing == keys) continue;
+        bytes += (size_t)capacity * sizeof *shard->slot;
+        growing++;
+    }
+    return bytes;
+}
+
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value) {
     struct pat_index_shard *shard = &index->shard[hash_shard(hash)];
-    /* Up to three quarters full: linear probes stay short (2.5 on the average for a hit). */
-    if (((uint64_t)shard->count + 1) * 4 > (uint64_t)shard->capacity * 3) shard_grow(shard);
+    if (shard_is_full(shard->count, shard->capacity)) shard_grow(shard);
     shard_put(shard, (struct pat_index_slot){hash_tag(hash), value});
     shard->count++;
     index->count++;

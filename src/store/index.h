@@ -4,6 +4,7 @@
 #define PAT_STORE_INDEX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PAT_INDEX_SHARDS 256u
@@ -33,6 +34,8 @@ void pat_index_deinit(struct pat_index *index);
 uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_match *match, const void *context);
 /* Adds; the key must not be there. */
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);
+/* Bytes that `keys` more keys may make it grow by, spread over the shards as hashes spread them. */
+size_t pat_index_growth(const struct pat_index *index, size_t keys);
 /* Longest probe of any entry: what an attack with crafted keys would drive up. */
 uint32_t pat_index_probe_max(const struct pat_index *index);
 

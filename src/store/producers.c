@@ -252,10 +252,14 @@ static bool producer_read(struct pat_producers *producers, struct pat_reader *re
     if (meta == NULL) return false;
     memcpy(producer->meta, meta, producer->meta_length);
     uint32_t intervals = pat_read_u32(reader);
+    uint64_t before = 0;
     for (uint32_t i = 0; i < intervals && !reader->bad; i++) {
         struct pat_seq_interval interval = {pat_read_u64(reader), 0};
         interval.last = pat_read_u64(reader);
         if (interval.last < interval.first) return false;
+        /* Sorted and apart, or the search for a seq would miss some. */
+        if (i > 0 && (interval.first <= before || interval.first - before == 1)) return false;
+        before = interval.last;
         producer->interval =
             array_room(producer->interval, producer->intervals, &producer->intervals_capacity, sizeof interval);
         producer->interval[producer->intervals++] = interval;
@@ -265,7 +269,7 @@ static bool producer_read(struct pat_producers *producers, struct pat_reader *re
     for (uint32_t i = 0; i < answers && !reader->bad; i++) {
         struct pat_answer *answer = answer_slot(producer);
         *answer = (struct pat_answer){0};
-        if (!answer_read(answer, reader)) return false;
+        if (!answer_read(answer, reader) || !interval_has(producer, answer->seq)) return false;
     }
     return !reader->bad;
 }

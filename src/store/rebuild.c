@@ -2,6 +2,8 @@
 #include "store/store.h"
 #include "store/store_private.h"
 
+#include "model/currency.h"
+
 #include <stddef.h>
 
 struct reference {
@@ -50,20 +52,63 @@ static bool check_codes(const struct pat_table *table) {
 static bool check_ids(const struct pat_store *store, const struct pat_table *table) {
     for (pat_row row = 0; row < table->rows; row++) {
         int64_t word = pat_table_get(table, 0, row);
-        if (word == PAT_NULL || (word < 0 && (uint64_t)~word >= store->heap.end)) return false;
+        if (word < 0 && (word == PAT_NULL || !pat_heap_holds(&store->heap, (uint64_t)~word))) return false;
     }
     return true;
 }
 
+/* A chain from owners[head] along items[next], whose items say in items[owner] whose they are. */
+struct chain {
+    enum pat_table_id owners;
+    unsigned head;
+    enum pat_table_id items;
+    unsigned next, owner;
+    bool all; /* every item that has an owner is in its chain; replaced lines are in none */
+};
+
+static const struct chain chains[] = {
+    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDER_CUSTOMER, true},
+    {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUND_CUSTOMER, true},
+    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES, PAT_LINE_NEXT, PAT_LINE_ORDER, false},
+    {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUND_ORDER, true},
+};
+
 /* A chain that visits more rows than its table has runs in a circle. */
-static bool check_chains(const struct pat_table *owners, unsigned head, const struct pat_table *items,
-                         unsigned next) {
-    uint64_t visited = 0;
+static bool check_chain(const struct pat_store *store, const struct chain *chain) {
+    const struct pat_table *owners = &store->table[chain->owners], *items = &store->table[chain->items];
+    uint64_t visited = 0, owned = 0;
     for (pat_row owner = 0; owner < owners->rows; owner++) {
-        int64_t item = pat_table_get(owners, head, owner);
+        int64_t item = pat_table_get(owners, chain->head, owner);
         while (item != PAT_NULL) {
             if (++visited > items->rows) return false;
-            item = pat_table_get(items, next, (pat_row)item);
+            if (pat_table_get(items, chain->owner, (pat_row)item) != (int64_t)owner) return false;
+            item = pat_table_get(items, chain->next, (pat_row)item);
+        }
+    }
+    for (pat_row item = 0; item < items->rows; item++) owned += pat_table_get(items, chain->owner, item) != PAT_NULL;
+    return chain->all ? visited == owned : visited <= owned;
+}
+
+static bool check_fact_days(const struct pat_store *store) {
+    const struct pat_table *orders = &store->table[PAT_ORDERS], *refunds = &store->table[PAT_REFUNDS];
+    for (pat_row row = 0; row < orders->rows; row++) {
+        int64_t day = pat_table_get(orders, PAT_ORDER_DAY, row);
+        if (pat_order_counts(orders, row) && (day < PAT_DAY_MIN || day > PAT_DAY_MAX)) return false;
+    }
+    for (pat_row row = 0; row < refunds->rows; row++) {
+        int64_t day = pat_table_get(refunds, PAT_REFUND_DAY, row);
+        if (pat_refund_counts(refunds, row) && (day < PAT_DAY_MIN || day > PAT_DAY_MAX)) return false;
+    }
+    return true;
+}
+
+/* Digits of money are looked up by these, and there is no way on without them. */
+static bool check_currencies(const struct pat_store *store) {
+    const struct pat_dict *const dicts[] = {store->table[PAT_ORDERS].dict[PAT_ORDER_CURRENCY],
+                                            store->table[PAT_REFUNDS].dict[PAT_REFUND_CURRENCY]};
+    for (size_t i = 0; i < sizeof dicts / sizeof dicts[0]; i++) {
+        for (uint32_t code = 0; code < dicts[i]->count; code++) {
+            if (pat_currency_find(pat_dict_text(dicts[i], code)) < 0) return false;
         }
     }
     return true;
@@ -83,13 +128,14 @@ bool pat_store_check(const struct pat_store *store, const char **why) {
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++) {
         if (!check_reference(store, &references[i])) return false;
     }
-    const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *orders = &store->table[PAT_ORDERS];
-    const struct pat_table *lines = &store->table[PAT_LINES], *refunds = &store->table[PAT_REFUNDS];
-    *why = "a chain runs in a circle";
-    if (!check_chains(customers, PAT_CUSTOMER_ORDER_HEAD, orders, PAT_ORDER_NEXT)) return false;
-    if (!check_chains(customers, PAT_CUSTOMER_REFUND_HEAD, refunds, PAT_REFUND_NEXT)) return false;
-    if (!check_chains(orders, PAT_ORDER_LINE_HEAD, lines, PAT_LINE_NEXT)) return false;
-    if (!check_chains(orders, PAT_ORDER_REFUND_HEAD, refunds, PAT_REFUND_ORDER_NEXT)) return false;
+    *why = "a chain runs in a circle, or its items are not its owner's";
+    for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
+        if (!check_chain(store, &chains[i])) return false;
+    }
+    *why = "an order or refund has no day";
+    if (!check_fact_days(store)) return false;
+    *why = "a currency is not an ISO 4217 code";
+    if (!check_currencies(store)) return false;
     *why = NULL;
     return true;
 }

@@ -129,6 +129,10 @@ pat_row pat_table_add(struct pat_store *store, enum pat_table_id id, const int64
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
     int64_t values[PAT_COLUMNS_MAX];
     for (unsigned c = 0; c < PAT_COLUMNS_MAX; c++) values[c] = PAT_NULL;
+    return pat_table_add_id_values(store, id, key, values);
+}
+
+pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id id, struct pat_id_key key, int64_t *values) {
     values[0] = key.number >= 0 ? key.number : ~(int64_t)pat_heap_add(&store->heap, key.text);
     pat_row row = pat_table_add(store, id, values);
     pat_index_add(&store->table[id].index, id_hash(store, key), row);
@@ -170,12 +174,24 @@ int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
+/* Bytes that a column takes for `rows` more rows at its widest: new chunks, and the last one grown or widened. All columns of a
+ * table do that at the same row. */
+static size_t column_growth(const struct pat_column *column, size_t rows) {
+    if (rows == 0) return 0;
+    size_t chunk_rows = (size_t)1 << column->shift;
+    size_t behind = (column->rows & (chunk_rows - 1)) + rows;
+    size_t whole = behind / chunk_rows, tail = 64;
+    while (tail < behind % chunk_rows) tail *= 2;
+    /* A directory doubles with its chunks. */
+    size_t dir = (column->rows / chunk_rows + whole + 4) * 2 * sizeof(struct pat_chunk *);
+    return (whole * chunk_rows + tail) * 8 + (whole + 1) * (sizeof(struct pat_chunk) + PAT_MEM_ALIGN) + dir;
+}
+
 size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, size_t rows, size_t changes,
                            size_t text_bytes) {
     const struct pat_table *table = &store->table[id];
-    /* New rows: eight bytes a column, doubled by growing chunks, two index slots doubled, and a last chunk per column. */
     size_t columns = table->schema->columns;
-    size_t fresh = rows * (columns * 16 + 64) + (rows > 0 ? columns * 1024 : 0);
+    size_t fresh = columns * column_growth(&table->column[0], rows) + pat_index_growth(&table->index, rows);
     /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself. */
     size_t chunk_bytes = ((size_t)1 << table->column[0].shift) * 8;
     size_t chunks = table->rows / (chunk_bytes / 8) + 1;

@@ -94,6 +94,9 @@ struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* Adds a row with this id (not there yet) and nulls everywhere else. */
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
+/* The same with `values[schema->columns]` for the other columns, which costs less than setting them one by one: rows behind a
+ * view's count are written in place, changed ones are not. values[0] is set. */
+pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id table, struct pat_id_key key, int64_t *values);
 /* Adds a row of `values[schema->columns]`; for lines, and for restoring. */
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id table, const int64_t *values);
 
@@ -130,7 +133,8 @@ void pat_store_recount(const struct pat_store *store, struct pat_counts *counts,
 
 /* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not hold. */
 enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) PAT_MUST_CHECK;
-/* Structure holds: columns of a table are equally long, references in range, chains end. For tests and restores. */
+/* Structure holds: columns of a table are equally long, references in range, chains end and hold their owner's rows, facts have
+ * days. For tests and restores. */
 bool pat_store_check(const struct pat_store *store, const char **why);
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */
