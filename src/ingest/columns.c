@@ -52,35 +52,52 @@ int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_
 
 /* ---- dictionaries of a batch column --------------------------------------------------------------------------------- */
 
-/* Texts of one column, each once: open addressing over the keyed hash, sized for the rows at the start. */
+/* Texts of one column, each once: open addressing over the keyed hash, doubled when half full. A column of a few countries or of
+ * decimal ids takes next to nothing. What it grew out of stays in the arena, as much again at the most. */
 struct text_set {
-    struct pat_text *text;
+    struct pat_text *text; /* [half the slots] */
     uint32_t count;
-    uint32_t *slot; /* index + 1 */
-    uint32_t mask;
+    struct text_slot {
+        uint32_t tag; /* of the hash */
+        uint32_t at;  /* in text, + 1; 0 = empty */
+    } *slot;
+    uint32_t slots; /* power of two, 0 before the first */
+    struct pat_arena *arena;
     const struct pat_hash_secret *secret;
 };
 
-static bool text_set_init(struct text_set *set, struct pat_arena *arena, uint32_t texts_max,
-                          const struct pat_hash_secret *secret) {
-    uint32_t capacity = 16;
-    while (capacity < texts_max * 2) capacity *= 2;
-    *set = (struct text_set){.mask = capacity - 1, .secret = secret};
-    set->text = pat_arena_array(arena, texts_max, sizeof *set->text);
-    set->slot = pat_arena_array(arena, capacity, sizeof *set->slot);
-    return set->text != NULL && set->slot != NULL;
+#define TEXT_SLOTS_FIRST 64u
+
+static bool text_set_grow(struct text_set *set) {
+    uint32_t slots = set->slots == 0 ? TEXT_SLOTS_FIRST : set->slots * 2;
+    struct text_slot *slot = pat_arena_array(set->arena, slots, sizeof *slot);
+    struct pat_text *text = pat_arena_array(set->arena, slots / 2, sizeof *text);
+    if (slot == NULL || text == NULL) return false;
+    if (set->count > 0) memcpy(text, set->text, set->count * sizeof *text);
+    for (uint32_t i = 0; i < set->slots; i++) {
+        uint32_t to = set->slot[i].tag & (slots - 1);
+        if (set->slot[i].at == 0) continue;
+        while (slot[to].at != 0) to = (to + 1) & (slots - 1);
+        slot[to] = set->slot[i];
+    }
+    set->slot = slot;
+    set->slots = slots;
+    set->text = text;
+    return true;
 }
 
-static uint32_t text_set_add(struct text_set *set, struct pat_text text) {
-    uint32_t i = (uint32_t)pat_hash_keyed(set->secret, text.data, text.length) & set->mask;
-    while (set->slot[i] != 0) {
-        uint32_t known = set->slot[i] - 1;
-        if (pat_text_equal(set->text[known], text)) return known;
-        i = (i + 1) & set->mask;
+/* Place of `text` among the set's; false when the arena is used up. */
+static bool text_set_add(struct text_set *set, struct pat_text text, uint32_t *at) {
+    if (set->count * 2 >= set->slots && !text_set_grow(set)) return false;
+    uint32_t tag = (uint32_t)pat_hash_keyed(set->secret, text.data, text.length), i = tag & (set->slots - 1);
+    for (; set->slot[i].at != 0; i = (i + 1) & (set->slots - 1)) {
+        *at = set->slot[i].at - 1;
+        if (set->slot[i].tag == tag && pat_text_equal(set->text[*at], text)) return true;
     }
-    set->text[set->count] = text;
-    set->slot[i] = ++set->count;
-    return set->count - 1;
+    *at = set->count++;
+    set->text[*at] = text;
+    set->slot[i] = (struct text_slot){tag, *at + 1};
+    return true;
 }
 
 /* The stored word of one text or id value; false when the row was rejected. */
@@ -91,31 +108,38 @@ static bool word_of(const struct pat_convert *convert, struct text_set *set, uin
     struct pat_text text;
     if (is_texty(convert->field->type)) {
         if (!pat_value__text(convert, row, value, &text)) return false;
-        if (text.data != NULL) *out = text_set_add(set, text);
-        return true;
+        if (text.data == NULL) return true;
+    } else {
+        int64_t number;
+        if (!pat_value__id(convert, row, value, &number, &text)) return false;
+        *out = number;
+        if (number >= 0) return true;
     }
-    int64_t number;
-    if (!pat_value__id(convert, row, value, &number, &text)) return false;
-    *out = number >= 0 ? number : ~(int64_t)text_set_add(set, text);
+    uint32_t at = 0;
+    if (!text_set_add(set, text, &at)) convert->rejects->no_memory = true;
+    *out = is_texty(convert->field->type) ? (int64_t)at : ~(int64_t)at;
     return true;
 }
 
-static enum pat_status convert_items(struct pat_batch_column *out, const struct pat_convert *convert,
-                                     const struct pat_hash_secret *secret, const struct pat_value *items, uint32_t rows) {
-    struct text_set set;
-    if (!text_set_init(&set, convert->arena, rows, secret)) return PAT_ERR_NO_MEMORY;
+/* Rejected rows are not looked at again, but for what they are rows of. */
+static bool is_skipped(const struct pat_convert *convert, uint32_t row) {
+    return convert->rejects->bad[row] != 0 && !convert->identity;
+}
+
+static void convert_items(struct pat_batch_column *out, const struct pat_convert *convert,
+                          const struct pat_hash_secret *secret, const struct pat_value *items, uint32_t rows) {
+    struct text_set set = {.arena = convert->arena, .secret = secret};
     for (uint32_t row = 0; row < rows; row++) {
         out->value[row] = PAT_NULL;
-        if (!convert->rejects->bad[row]) (void)word_of(convert, &set, row, &items[row], &out->value[row]);
+        if (!is_skipped(convert, row)) (void)word_of(convert, &set, row, &items[row], &out->value[row]);
     }
     out->dict = set.text;
     out->dict_count = set.count;
-    return PAT_OK;
 }
 
 static uint32_t code_at(const unsigned char *codes, size_t width, uint32_t row) {
     uint32_t code = 0;
-    memcpy(&code, codes + row * width, width);
+    memcpy(&code, codes + (size_t)row * width, width);
     return code;
 }
 
@@ -124,13 +148,13 @@ static enum pat_status convert_dict(struct pat_batch_column *out, const struct p
                                     const struct pat_hash_secret *secret, const struct pat_value *map, uint32_t rows) {
     const struct pat_value *dict = pat_value_get(map, "dict"), *codes = pat_value_get(map, "codes");
     size_t width = codes_width(dict->count);
-    struct text_set set;
+    struct text_set set = {.arena = convert->arena, .secret = secret};
     int64_t *word = pat_arena_array(convert->arena, dict->count, sizeof *word);
     uint8_t *known = pat_arena_array(convert->arena, dict->count, 1);
-    if (word == NULL || known == NULL || !text_set_init(&set, convert->arena, dict->count, secret)) return PAT_ERR_NO_MEMORY;
+    if (word == NULL || known == NULL) return PAT_ERR_NO_MEMORY;
     for (uint32_t row = 0; row < rows; row++) {
         out->value[row] = PAT_NULL;
-        if (convert->rejects->bad[row]) continue;
+        if (is_skipped(convert, row)) continue;
         uint32_t code = code_at(codes->as.bin, width, row);
         if (code >= dict->count) {
             pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_VALUE,
@@ -169,7 +193,7 @@ static void convert_bin(struct pat_batch_column *out, const struct pat_convert *
     size_t width = bin_width(type);
     for (uint32_t row = 0; row < rows; row++) {
         out->value[row] = PAT_NULL;
-        if (convert->rejects->bad[row] || (nulls != NULL && (nulls[row / 8] >> (row % 8) & 1) != 0)) continue;
+        if (is_skipped(convert, row) || (nulls != NULL && (nulls[row / 8] >> (row % 8) & 1) != 0)) continue;
         int64_t raw = bin_at(bin->as.bin, width, row);
         if (is_idlike(type)) {
             if (raw < 0) {
@@ -200,7 +224,7 @@ enum pat_status pat_column__convert(struct pat_batch_column *out, const struct p
     } else if (value->type == PAT_VALUE_MAP) {
         status = convert_dict(out, convert, secret, value, rows);
     } else if (is_texty(type) || is_idlike(type)) {
-        status = convert_items(out, convert, secret, value->as.items, rows);
+        convert_items(out, convert, secret, value->as.items, rows);
     } else {
         for (uint32_t row = 0; row < rows; row++) {
             out->value[row] = PAT_NULL;
@@ -208,6 +232,24 @@ enum pat_status pat_column__convert(struct pat_batch_column *out, const struct p
             if (!pat_value__scalar(convert, row, &value->as.items[row], &out->value[row])) out->value[row] = PAT_NULL;
         }
     }
-    if (status != PAT_OK) return pat_error_set(error, status, "no memory for the batch");
-    return PAT_OK;
+    if (convert->rejects->no_memory) status = PAT_ERR_NO_MEMORY;
+    return status == PAT_OK ? PAT_OK : pat_error_set(error, status, "no memory for the batch");
+}
+
+bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row) {
+    const struct pat_value *value = column;
+    if (column->type == PAT_VALUE_ARRAY) {
+        value = &column->as.items[row];
+    } else if (column->type != PAT_VALUE_MAP) {
+        return false;
+    } else if (pat_value_get(column, "nulls") != NULL) {
+        return (pat_value_get(column, "nulls")->as.bin[row / 8] >> (row % 8) & 1) != 0;
+    } else {
+        const struct pat_value *dict = pat_value_get(column, "dict");
+        uint32_t code = code_at(pat_value_get(column, "codes")->as.bin, codes_width(dict->count), row);
+        if (code >= dict->count) return false;
+        value = &dict->as.items[code];
+    }
+    if (type == PAT_TYPE_SET && value->type == PAT_VALUE_ARRAY) return value->count == 0;
+    return value->type == PAT_VALUE_NIL || (value->type == PAT_VALUE_TEXT && value->count == 0);
 }

@@ -125,16 +125,6 @@ static bool is_required(enum pat_table_id table, const struct sent_column *sent)
                                                             sent->field == PAT_LINE_OF_CURRENCY));
 }
 
-static bool value_is_nil(const struct pat_value *value, uint32_t row) {
-    if (value->type == PAT_VALUE_ARRAY) {
-        const struct pat_value *item = &value->as.items[row];
-        return item->type == PAT_VALUE_NIL || (item->type == PAT_VALUE_TEXT && item->count == 0);
-    }
-    if (value->type != PAT_VALUE_MAP) return false;
-    const struct pat_value *nulls = pat_value_get(value, "nulls");
-    return nulls != NULL && (nulls->as.bin[row / 8] >> (row % 8) & 1) != 0;
-}
-
 /* A required field may be absent from a patch, but never empty. Looked at before any value, so that a row without a customer is
  * told so whatever else is wrong with it. */
 static void reject_missing(const struct preparation *p, struct pat_rejects *rejects) {
@@ -142,7 +132,7 @@ static void reject_missing(const struct preparation *p, struct pat_rejects *reje
         const struct sent_column *sent = &p->sent[i];
         if (!is_required(p->load->table, sent)) continue;
         for (uint32_t row = 0; row < p->batch->rows; row++) {
-            if (!value_is_nil(sent->value, row)) continue;
+            if (!pat_column__is_nil(sent->value, sent->about->type, row)) continue;
             pat_rejects__add(rejects, row, sent->name, PAT_REJECT_MISSING, "%s is required and empty here", sent->name);
         }
     }
@@ -174,6 +164,7 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
             .now_ms = p->now_ms,
             .dated_fact = is_dated_fact(batch->table, sent->field),
             .currency_field = is_currency(batch->table, sent->field),
+            .identity = sent->field == 0,
             .arena = p->arena,
             .rejects = rejects,
         };
@@ -190,18 +181,19 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
 struct sign_rule {
     enum pat_table_id table;
     int field;
-    int64_t least;      /* of the sign: 1 above zero, 0 not below it, and for the line number itself */
+    int64_t least;      /* of the sign: 1 above zero, 0 not below it */
+    int64_t most;       /* of the value */
     bool zero_only;     /* only zero is refused */
     enum pat_reject code;
     const char *advice;
 };
 
 static const struct sign_rule sign_rules[] = {
-    {PAT_ORDERS, PAT_ORDER_AMOUNT, 0, false, PAT_REJECT_BAD_MONEY, "is below zero: what goes back to a buyer is a refund (load.refunds)"},
-    {PAT_REFUNDS, PAT_REFUND_AMOUNT, 1, false, PAT_REJECT_BAD_MONEY, "must be above zero: refunds are positive"},
-    {PAT_LINES, PAT_LINE_PRICE, 1, false, PAT_REJECT_BAD_MONEY, "must be above zero: lines that go back have a negative quantity"},
-    {PAT_LINES, PAT_LINE_QUANTITY, 0, true, PAT_REJECT_BAD_VALUE, "must not be zero"},
-    {PAT_LINES, PAT_LINE_NUMBER, 1, false, PAT_REJECT_BAD_VALUE, "must be 1 or more"},
+    {PAT_ORDERS, PAT_ORDER_AMOUNT, 0, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "is below zero: what goes back to a buyer is a refund (load.refunds)"},
+    {PAT_REFUNDS, PAT_REFUND_AMOUNT, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "must be above zero: refunds are positive"},
+    {PAT_LINES, PAT_LINE_PRICE, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "must be above zero: lines that go back have a negative quantity"},
+    {PAT_LINES, PAT_LINE_QUANTITY, 0, INT64_MAX, true, PAT_REJECT_BAD_VALUE, "must not be zero"},
+    {PAT_LINES, PAT_LINE_NUMBER, 1, PAT_LINE_NUMBER_MAX, false, PAT_REJECT_BAD_VALUE, "must be from 1 to 2147483647"},
 };
 
 static void apply_sign_rule(const struct pat_batch *batch, const struct sign_rule *rule, struct pat_rejects *rejects) {
@@ -212,7 +204,7 @@ static void apply_sign_rule(const struct pat_batch *batch, const struct sign_rul
         int64_t value = column->value[row];
         if (rejects->bad[row] || value == PAT_NULL) continue;
         int64_t sign = (value > 0) - (value < 0); /* a packed decimal has the sign of its number */
-        if (rule->zero_only ? sign != 0 : sign >= rule->least) continue;
+        if (rule->zero_only ? sign != 0 : sign >= rule->least && value <= rule->most) continue;
         pat_rejects__add(rejects, row, name, rule->code, "%s %s", name, rule->advice);
     }
 }
@@ -223,7 +215,7 @@ static void apply_sign_rules(const struct pat_batch *batch, struct pat_rejects *
     }
 }
 
-/* ---- line numbers ----------------------------------------------------------------------------------------------------- */
+/* ---- lines, order by order ----------------------------------------------------------------------------------------------------- */
 
 struct line_place {
     int64_t order; /* word of the order column: equal for equal ids of one batch */
@@ -238,15 +230,10 @@ static int compare_places(const void *a, const void *b) {
 
 /* Lines without numbers are numbered by position within their order, rejected rows included, so that mending one bad row later
  * does not renumber its neighbours. Appended lines are numbered when they are applied. */
-static enum pat_status number_lines(struct preparation *p) {
+static enum pat_status number_lines(struct preparation *p, const struct line_place *place) {
     struct pat_batch *batch = p->batch;
-    if (batch->table != PAT_LINES || batch->append || pat_batch_find(batch, PAT_LINE_NUMBER) != NULL) return PAT_OK;
-    const struct pat_batch_column *orders = pat_batch_find(batch, PAT_LINE_ORDER);
-    struct line_place *place = pat_arena_array(p->arena, batch->rows, sizeof *place);
     int64_t *number = pat_arena_array(p->arena, batch->rows, sizeof *number);
-    if (place == NULL || number == NULL) return no_memory(p->error);
-    for (uint32_t row = 0; row < batch->rows; row++) place[row] = (struct line_place){orders->value[row], row};
-    qsort(place, batch->rows, sizeof *place, compare_places);
+    if (number == NULL) return no_memory(p->error);
     int64_t position = 0;
     for (uint32_t i = 0; i < batch->rows; i++) {
         position = i > 0 && place[i].order == place[i - 1].order ? position + 1 : 1;
@@ -254,6 +241,41 @@ static enum pat_status number_lines(struct preparation *p) {
     }
     batch->column[batch->columns++] = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .value = number};
     return PAT_OK;
+}
+
+/* Prices are in their order's currency, and an order has one. */
+static void reject_other_currencies(const struct pat_batch *batch, const struct pat_batch_column *currency,
+                                    const struct line_place *place, struct pat_rejects *rejects) {
+    int64_t first = PAT_NULL;
+    for (uint32_t i = 0; i < batch->rows; i++) {
+        if (i == 0 || place[i].order != place[i - 1].order) first = PAT_NULL;
+        uint32_t row = place[i].row;
+        int64_t own = currency->value[row];
+        if (rejects->bad[row] || own == PAT_NULL || own == first) continue;
+        if (first == PAT_NULL) {
+            first = own;
+            continue;
+        }
+        const struct pat_text was = currency->dict[first], is = currency->dict[own];
+        pat_rejects__add(rejects, row, "currency", PAT_REJECT_CONFLICT, "an earlier line of this order is in %.*s, this one in %.*s",
+                         (int)was.length, was.data, (int)is.length, is.data);
+    }
+}
+
+static enum pat_status settle_lines(struct preparation *p, struct pat_rejects *rejects) {
+    struct pat_batch *batch = p->batch;
+    if (batch->table != PAT_LINES) return PAT_OK;
+    bool numbered = batch->append || pat_batch_find(batch, PAT_LINE_NUMBER) != NULL;
+    const struct pat_batch_column *orders = pat_batch_find(batch, PAT_LINE_ORDER);
+    const struct pat_batch_column *currency = pat_batch_find(batch, PAT_LINE_OF_CURRENCY);
+    bool mixed = currency != NULL && currency->dict_count > 1;
+    if (numbered && !mixed) return PAT_OK;
+    struct line_place *place = pat_arena_array(p->arena, batch->rows, sizeof *place);
+    if (place == NULL) return no_memory(p->error);
+    for (uint32_t row = 0; row < batch->rows; row++) place[row] = (struct line_place){orders->value[row], row};
+    qsort(place, batch->rows, sizeof *place, compare_places);
+    if (mixed) reject_other_currencies(batch, currency, place, rejects);
+    return numbered ? PAT_OK : number_lines(p, place);
 }
 
 /* ---- digest ----------------------------------------------------------------------------------------------------------- */
@@ -343,8 +365,9 @@ enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load
     if (!pat_rejects__init(rejects, arena, batch->rows, errors_max)) return no_memory(error);
     reject_missing(&p, rejects);
     PAT_TRY(convert_columns(&p, rejects));
-    PAT_TRY(number_lines(&p));
     apply_sign_rules(batch, rejects);
+    PAT_TRY(settle_lines(&p, rejects));
+    if (rejects->no_memory) return no_memory(error);
     batch->digest = digest_of(&p);
     *out = batch;
     return PAT_OK;

@@ -23,13 +23,42 @@ static void reason_count(struct pat_rejects *rejects, const char *field, enum pa
     rejects->reason[rejects->reasons++] = (struct pat_reject_count){field, code, 1};
 }
 
+static void error_swap(struct pat_row_error *a, struct pat_row_error *b) {
+    struct pat_row_error kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Columns are looked at one after the other, so errors do not come in the order of rows. When there are too many, the last row's
+ * makes room. Gives where the error of `row` goes, or NULL when it is behind all that are kept. */
+static struct pat_row_error *error_place(struct pat_rejects *rejects, uint32_t row) {
+    struct pat_row_error *error = rejects->error;
+    uint32_t at = rejects->errors;
+    if (at < rejects->errors_max) {
+        rejects->errors++;
+        error[at].row = row;
+        for (; at > 0 && error[(at - 1) / 2].row < row; at = (at - 1) / 2) error_swap(&error[at], &error[(at - 1) / 2]);
+        return &error[at];
+    }
+    if (rejects->errors_max == 0 || error[0].row < row) return NULL;
+    error[0].row = row;
+    for (at = 0;;) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < rejects->errors && error[child + 1].row > error[child].row) child++;
+        if (child >= rejects->errors || error[child].row < row) return &error[at];
+        error_swap(&error[at], &error[child]);
+        at = child;
+    }
+}
+
 void pat_rejects__add(struct pat_rejects *rejects, uint32_t row, const char *field, enum pat_reject code,
                       const char *format, ...) {
     if (rejects->bad[row]) return;
     rejects->bad[row] = 1;
     rejects->rejected++;
     reason_count(rejects, field, code);
-    if (rejects->errors == rejects->errors_max) return;
+    struct pat_row_error *error = error_place(rejects, row);
+    if (error == NULL) return;
     char message[256];
     va_list args;
     va_start(args, format);
@@ -37,6 +66,6 @@ void pat_rejects__add(struct pat_rejects *rejects, uint32_t row, const char *fie
     va_end(args);
     if (length < 0) message[0] = '\0';
     struct pat_text text = pat_arena_text(rejects->arena, pat_text_of(message));
-    if (text.data == NULL) text = PAT_TEXT("");
-    rejects->error[rejects->errors++] = (struct pat_row_error){row, code, field, text};
+    if (text.data == NULL) rejects->no_memory = true;
+    *error = (struct pat_row_error){row, code, field, text};
 }

@@ -161,6 +161,24 @@ static int currency_of_row(const struct judgement *j, const struct money_context
     return code == PAT_NULL ? -1 : pat_currency_find(pat_dict_text(table->dict[money->stored_currency], (uint32_t)code));
 }
 
+static void reject_money(const struct judgement *j, uint32_t row, const char *name, pat_decimal decimal, int currency) {
+    const struct pat_currency *about = &pat_currencies[currency];
+    char shown[24];
+    pat_decimal_print(decimal, shown);
+    pat_minor rounded;
+    if (pat_decimal_to_minor(decimal, about->digits, &rounded) || !pat_decimal_to_minor_rounded(decimal, about->digits, &rounded)) {
+        pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s %s is more than one amount can be", name, shown,
+                         about->code);
+        return;
+    }
+    pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name, shown,
+                     about->code, about->digits);
+}
+
+static bool money_fits(pat_minor minor) {
+    return minor >= -PAT_MONEY_MINOR_MAX && minor <= PAT_MONEY_MINOR_MAX;
+}
+
 static void settle_money(const struct judgement *j, const struct money_context *money, struct pat_batch_column *column) {
     const char *name = pat_field_get(j->batch->table, column->field)->name;
     for (uint32_t row = 0; row < j->batch->rows; row++) {
@@ -171,12 +189,13 @@ static void settle_money(const struct judgement *j, const struct money_context *
             continue;
         }
         pat_decimal decimal = column->value[row];
-        char shown[24];
-        if (pat_decimal_to_minor(decimal, pat_currencies[currency].digits, &column->value[row])) continue;
+        pat_minor minor;
+        if (pat_decimal_to_minor(decimal, pat_currencies[currency].digits, &minor) && money_fits(minor)) {
+            column->value[row] = minor;
+            continue;
+        }
         column->value[row] = PAT_NULL;
-        pat_decimal_print(decimal, shown);
-        pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name,
-                         shown, pat_currencies[currency].code, pat_currencies[currency].digits);
+        reject_money(j, row, name, decimal, currency);
     }
     column->decimal = false;
 }
@@ -236,6 +255,7 @@ enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_lo
     if (batch->table == PAT_LINES) judge_lines(&j);
     judge_money(&j);
     struct pat_rejects *rejects = batch->judging;
+    if (rejects->no_memory) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to judge the batch");
     qsort(rejects->error, rejects->errors, sizeof *rejects->error, compare_errors);
     if (rejects->rejected > 0 && !load->skip_bad) {
         const struct pat_row_error *first = &rejects->error[0];

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Largest single amount: ten trillion major units at two digits. Sums of nine thousand such still fit an int64. */
-#define MONEY_MINOR_MAX INT64_C(1000000000000000)
 #define MS_PER_DAY INT64_C(86400000)
 #define SET_JOINT '\x1f'
 
@@ -53,8 +51,16 @@ static bool as_integer(const struct pat_value *value, int64_t *out) {
 #define SECONDS_MIN ((int64_t)PAT_DAY_MIN * 86400)
 #define SECONDS_MAX ((int64_t)PAT_DAY_MAX * 86400)
 
+/* Days are the zone's: near both ends the local clock decides. */
+static bool is_in_our_years(const struct pat_zone *zone, int64_t seconds) {
+    if (seconds >= SECONDS_MIN + 2 * 86400 && seconds <= SECONDS_MAX - 2 * 86400) return true;
+    if (seconds < SECONDS_MIN - 2 * 86400 || seconds > SECONDS_MAX + 2 * 86400) return false;
+    pat_day day = pat_zone_day_at(zone, seconds);
+    return day >= PAT_DAY_MIN && day <= PAT_DAY_MAX;
+}
+
 static bool check_seconds(const struct pat_convert *convert, uint32_t row, int64_t seconds) {
-    if (seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
+    if (!is_in_our_years(convert->zone, seconds)) {
         pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_TIME,
                          "%s: %" PRId64 " seconds since 1970 is outside the years 1 to 9999; integers are milliseconds",
                          convert->name, seconds);
@@ -112,11 +118,28 @@ static bool convert_day(const struct pat_convert *convert, uint32_t row, const s
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
+/* Digits that a decimal has no room for: 64-bit versions, nanoseconds among them. */
+static bool parse_integer(struct pat_text text, int64_t *out) {
+    bool negative = text.length > 0 && text.data[0] == '-';
+    size_t at = text.length > 0 && (negative || text.data[0] == '+') ? 1 : 0;
+    int64_t value = 0;
+    if (at == text.length) return false;
+    for (; at < text.length; at++) {
+        int digit = text.data[at] - '0';
+        if (digit < 0 || digit > 9) return false;
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, digit, &value)) return false;
+    }
+    if (!negative && value == INT64_MIN) return false;
+    *out = negative ? value : -value;
+    return true;
+}
+
 static bool convert_integer(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *out) {
     if (as_integer(value, out)) return pat_value__check(convert, row, *out, out);
     if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "an integer");
     struct pat_text text = pat_value_as_text(value);
     pat_decimal decimal;
+    if (parse_integer(text, out)) return pat_value__check(convert, row, *out, out);
     if (pat_decimal_parse(text, false, &decimal) && pat_decimal_scale(decimal) == 0) {
         return pat_value__check(convert, row, pat_decimal_mantissa(decimal), out);
     }
@@ -215,7 +238,7 @@ bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t v
     case PAT_TYPE_DAY: return check_range(convert, row, PAT_REJECT_BAD_TIME, value, PAT_DAY_MIN, PAT_DAY_MAX);
     case PAT_TYPE_BOOL: return check_range(convert, row, PAT_REJECT_BAD_VALUE, value, 0, 1);
     case PAT_TYPE_MONEY:
-        return check_range(convert, row, PAT_REJECT_BAD_MONEY, value, -MONEY_MINOR_MAX, MONEY_MINOR_MAX);
+        return check_range(convert, row, PAT_REJECT_BAD_MONEY, value, -PAT_MONEY_MINOR_MAX, PAT_MONEY_MINOR_MAX);
     case PAT_TYPE_INT:
         if (value != PAT_NULL) return true;
         pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_VALUE,
@@ -232,6 +255,13 @@ bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t v
 
 /* ---- ids and texts ----------------------------------------------------------------------------------------------- */
 
+/* False, and the whole batch out of memory, when the arena could not keep the text. */
+static bool keep_text(const struct pat_convert *convert, struct pat_text kept, struct pat_text *out) {
+    if (kept.data == NULL) convert->rejects->no_memory = true;
+    *out = kept;
+    return kept.data != NULL;
+}
+
 bool pat_value__id(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *number,
                    struct pat_text *text) {
     int64_t integer;
@@ -241,12 +271,10 @@ bool pat_value__id(const struct pat_convert *convert, uint32_t row, const struct
             *number = integer;
             return true;
         }
-        *text = pat_arena_printf(convert->arena, "%" PRId64, integer);
-        return text->data != NULL;
+        return keep_text(convert, pat_arena_printf(convert->arena, "%" PRId64, integer), text);
     }
     if (value->type == PAT_VALUE_UINT) {
-        *text = pat_arena_printf(convert->arena, "%" PRIu64, value->as.uinteger);
-        return text->data != NULL;
+        return keep_text(convert, pat_arena_printf(convert->arena, "%" PRIu64, value->as.uinteger), text);
     }
     if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "an id (text or integer)");
     *text = pat_value_as_text(value);
@@ -303,12 +331,23 @@ static bool join_set(const struct pat_convert *convert, uint32_t row, struct pat
         length += members[i].length;
     }
     if (length == 0) return true; /* the empty set is null */
-    *out = pat_arena_text(convert->arena, (struct pat_text){joined, length});
-    return out->data != NULL;
+    return keep_text(convert, pat_arena_text(convert->arena, (struct pat_text){joined, length}), out);
 }
 
-/* More members than fit 255 bytes joined are too many in any case. */
+/* 128 members fill 255 bytes when joined; the rest may be empty or there twice. */
 #define SET_MEMBERS_MAX 256u
+
+static bool reject_members(const struct pat_convert *convert, uint32_t row) {
+    pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG, "%s: more than %u members", convert->name,
+                     SET_MEMBERS_MAX);
+    return false;
+}
+
+static struct pat_text trim_blanks(struct pat_text text) {
+    while (text.length > 0 && text.data[text.length - 1] == ' ') text.length--;
+    while (text.length > 0 && text.data[0] == ' ') text = (struct pat_text){text.data + 1, text.length - 1};
+    return text;
+}
 
 static bool convert_set(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
                         struct pat_text *out) {
@@ -319,18 +358,19 @@ static bool convert_set(const struct pat_convert *convert, uint32_t row, const s
             if (value->as.items[i].type != PAT_VALUE_TEXT) {
                 return reject_type(convert, row, &value->as.items[i], "texts as members of the set");
             }
-            if (count == SET_MEMBERS_MAX) break;
+            if (count == SET_MEMBERS_MAX) return reject_members(convert, row);
             members[count++] = pat_value_as_text(&value->as.items[i]);
         }
         return join_set(convert, row, members, count, out);
     }
     if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "an array of texts, or text joined by commas");
-    /* Files have sets as "a,b" or "a|b" or "a;b". */
+    /* Files have sets as "a,b" or "a|b" or "a; b". */
     struct pat_text text = pat_value_as_text(value);
     size_t start = 0;
-    for (size_t i = 0; i <= text.length && count < SET_MEMBERS_MAX; i++) {
-        if (i < text.length && strchr(",;|", text.data[i]) == NULL) continue;
-        members[count++] = (struct pat_text){text.data + start, i - start};
+    for (size_t i = 0; i <= text.length; i++) {
+        if (i < text.length && memchr(",;|", text.data[i], 3) == NULL) continue;
+        if (count == SET_MEMBERS_MAX) return reject_members(convert, row);
+        members[count++] = trim_blanks((struct pat_text){text.data + start, i - start});
         start = i + 1;
     }
     return join_set(convert, row, members, count, out);
@@ -343,7 +383,7 @@ bool pat_value__text(const struct pat_convert *convert, uint32_t row, const stru
     if (convert->field->type == PAT_TYPE_SET) return convert_set(convert, row, value, text);
     int64_t integer;
     if (as_integer(value, &integer)) {
-        *text = pat_arena_printf(convert->arena, "%" PRId64, integer);
+        if (!keep_text(convert, pat_arena_printf(convert->arena, "%" PRId64, integer), text)) return false;
     } else if (value->type == PAT_VALUE_TEXT) {
         if (value->count == 0) return true; /* an empty text is no value */
         *text = pat_value_as_text(value);

@@ -2,10 +2,16 @@
 #ifndef PAT_MODEL_LIMITS_H
 #define PAT_MODEL_LIMITS_H
 
+#include <stdint.h>
+
 /* RULES: ids are 1 to 64 bytes. */
 #define PAT_ID_BYTES_MAX 64u
 /* Values of dictionary columns (country, channel, ...): names, not prose. The length fits one byte of the heap. */
 #define PAT_DICT_TEXT_BYTES_MAX 255u
+/* One amount of money, in minor units: ten trillion of a currency with two digits. Sums of nine thousand such fit an int64. */
+#define PAT_MONEY_MINOR_MAX INT64_C(1000000000000000)
+/* Numbers of lines within an order: appended ones go on from the greatest and must not run over. */
+#define PAT_LINE_NUMBER_MAX INT32_MAX
 /* RULES: meta of a batch. */
 #define PAT_META_BYTES_MAX 256u
 /* One frame: a batch of 64 Ki orders as MessagePack objects is 5 MB, as bin 3 MB. Bounds what one client can pin. */
