@@ -8,6 +8,8 @@
 #include <inttypes.h>
 
 #define NS_PER_MS UINT64_C(1000000)
+/* After a failed journal, snapshots are tried this far apart: soon enough after room was made, seldom enough for a sick disk. */
+#define RETRY_MS 5000u
 
 enum pat_status pat_engine_snapshot(struct pat_engine *engine,
                                     void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error),
@@ -57,6 +59,8 @@ done:
 
 static bool snapshot_due(const struct pat_engine *engine) {
     if (engine->snapshot_wanted) return true;
+    /* Only new files bring the journal back: try until the disk lets us. */
+    if (engine->journal_failed) return pat_clock_monotonic_ns() - engine->snapshot_ns >= RETRY_MS * NS_PER_MS;
     if (engine->snapshot_every_ms == 0 || !pat_engine_dirty(engine)) return false;
     return pat_clock_monotonic_ns() - engine->snapshot_ns >= engine->snapshot_every_ms * NS_PER_MS;
 }

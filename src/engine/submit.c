@@ -169,6 +169,12 @@ static struct pat_ticket *queue_pop(struct pat_engine *engine) {
     return ticket;
 }
 
+static void queue_push_back(struct pat_engine *engine, struct pat_ticket *ticket) {
+    ticket->next = engine->queue_head;
+    engine->queue_head = ticket;
+    if (engine->queue_tail == NULL) engine->queue_tail = ticket;
+}
+
 static void group_push(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     ticket->lsn = engine->store->lsn + group->count + 1;
     group->entry[group->count].lsn = ticket->lsn;
@@ -193,17 +199,14 @@ void pat_engine__group_start(struct pat_engine *engine) {
     if (engine->group_head != NULL) return;
     struct group group = {.count = 0};
     while (engine->queue_head != NULL) {
-        struct pat_ticket *ticket = engine->queue_head;
-        /* Taken off before it is judged: an answer may give its memory back. */
-        struct pat_ticket *rest = ticket->next;
+        /* Taken off before it is judged: an answer may give its memory back, and may submit again. */
+        struct pat_ticket *ticket = queue_pop(engine);
         enum admission admission = admit(engine, &group, ticket);
-        if (admission == NEXT_GROUP) break;
-        if (admission == ADMITTED) {
-            group_push(engine, &group, queue_pop(engine));
-        } else {
-            engine->queue_head = rest;
-            if (rest == NULL) engine->queue_tail = NULL;
+        if (admission == NEXT_GROUP) {
+            queue_push_back(engine, ticket);
+            break;
         }
+        if (admission == ADMITTED) group_push(engine, &group, ticket);
     }
     if (group.count == 0) return;
     struct pat_error error;
