@@ -76,6 +76,10 @@ struct pat_message {
 enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *data, size_t length,
                                 struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
 
+/* The msgid of a request of which only the first bytes may be there, or that there is no memory to decode; false, and *msgid
+ * as it was, when they do not show one. Takes any bytes. */
+bool pat_wire_peek_msgid(const unsigned char *data, size_t length, uint32_t *msgid);
+
 /* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything
  * else. */
 enum pat_status pat_wire_argument(const struct pat_message *message, const struct pat_value **out,

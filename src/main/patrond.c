@@ -1,0 +1,78 @@
+/* patrond: the server's command line. */
+#include "base/log.h"
+#include "base/status.h"
+#include "net/address.h"
+#include "net/net.h"
+#include "net/options.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define EXIT_WRONG_COMMAND_LINE 2
+
+static void say_ready(void *context, const char *addresses) {
+    (void)context;
+    (void)printf("patrond %s ready on %s\n", PATRON_VERSION, addresses);
+    (void)fflush(stdout);
+}
+
+static int fail(const struct pat_error *error) {
+    (void)fprintf(stderr, "%s: %s\n", pat_status_code(error->status), error->message);
+    return EXIT_FAILURE;
+}
+
+/* Connections need descriptors; the soft limit is for programs that use select(2). */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) pat_log(PAT_LOG_WARN, "descriptor-limit", "raised=no");
+}
+
+static int serve(const struct pat_options *options) {
+    struct pat_error error;
+    struct pat_address address[PAT_OPTIONS_LISTEN_MAX];
+    for (unsigned i = 0; i < options->listens; i++) {
+        if (pat_address_parse(&address[i], options->listen[i], &error) != PAT_OK) return fail(&error);
+    }
+    const struct pat_server_options server = {
+        .listen = address,
+        .listens = options->listens,
+        .unix_path = options->unix_path,
+        .memory_bytes = options->memory_bytes,
+        .workers = options->workers,
+        .engine = {.data_dir = options->data,
+                   .zone = options->timezone,
+                   .base_currency = options->base_currency,
+                   .sync = options->sync,
+                   .cpu = options->cpu,
+                   .snapshot_every_ms = options->snapshot_every_ms,
+                   .version = PATRON_VERSION},
+        .ready_cb = say_ready,
+    };
+    return pat_server_run(&server, &error) == PAT_OK ? EXIT_SUCCESS : fail(&error);
+}
+
+int main(int argc, char **argv) {
+    struct pat_error error;
+    struct pat_options options;
+    if (pat_options_parse(&options, argc, argv, &error) != PAT_OK) {
+        (void)fprintf(stderr, "patrond: %s (patrond --help lists the options)\n", error.message);
+        return EXIT_WRONG_COMMAND_LINE;
+    }
+    if (options.help) {
+        (void)fputs(pat_options_help, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (options.version) {
+        (void)printf("patrond %s\n", PATRON_VERSION);
+        return EXIT_SUCCESS;
+    }
+    pat_log_set_level(options.log_level);
+    /* A client that closes early is an error of that write, not the end of the server. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    return serve(&options);
+}

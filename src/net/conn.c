@@ -1,0 +1,148 @@
+/* The life of a connection. */
+#include "net/net_private.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static const struct pat_scan_limits frame_limits = {PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
+
+struct pat_conn *pat_conn__new(struct pat_server *server) {
+    struct pat_conn *conn = pat_mem_alloc(PAT_MEM_NET, sizeof *conn);
+    if (conn == NULL) return NULL;
+    conn->server = server;
+    pat_buf_init(&conn->in, PAT_MEM_NET);
+    pat_scan_init(&conn->scan, frame_limits);
+    pat_list_init(&conn->calls);
+    pat_list_init(&conn->waiting);
+    pat_list_init(&conn->line);
+    pat_list_init(&conn->out);
+    if (!pat_call__spare_make(conn)) {
+        pat_mem_free(PAT_MEM_NET, conn);
+        return NULL;
+    }
+    return conn;
+}
+
+void pat_conn__free(struct pat_conn *conn) {
+    PAT_ASSERT(conn->calls_count == 0);
+    if (conn->spare != NULL) pat_call__free(conn->spare);
+    pat_buf_deinit(&conn->in);
+    pat_mem_free(PAT_MEM_NET, conn);
+}
+
+void pat_conn__open(struct pat_conn *conn) {
+    conn->io.handle.data = conn;
+    conn->write.data = conn->shutdown.data = conn;
+    pat_list_push(&conn->server->conns, &conn->link);
+    conn->server->connections++;
+    pat_log(PAT_LOG_DEBUG, "connected", "connections=%u", conn->server->connections);
+    pat_conn__touch(conn);
+}
+
+void pat_conn__touch(struct pat_conn *conn) {
+    if (!conn->working && !pat_link_listed(&conn->touched)) pat_list_push(&conn->server->touched, &conn->touched);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *handle) {
+    struct pat_conn *conn = handle->data;
+    conn->state = PAT_CONN_CLOSED;
+    for (;;) {
+        struct pat_link *link = pat_list_pop(&conn->out);
+        if (link == NULL) break;
+        pat_call__release(PAT_LINK_OF(link, struct pat_call, link));
+    }
+    pat_conn__touch(conn);
+}
+
+static void conn_close(struct pat_conn *conn) {
+    conn->state = PAT_CONN_CLOSING;
+    conn->reading = false;
+    pat_buf_deinit(&conn->in);
+    uv_close(&conn->io.handle, on_closed);
+}
+
+void pat_conn__drop(struct pat_conn *conn, const char *why) {
+    if (conn->state >= PAT_CONN_CLOSING) return;
+    pat_log(PAT_LOG_DEBUG, "disconnected", "reason=\"%s\" calls=%u", why, conn->calls_count);
+    conn_close(conn);
+    pat_calls__stop_all(conn);
+}
+
+static void state_enter(struct pat_conn *conn, enum pat_conn_state state) {
+    conn->state = state;
+    conn->state_ms = uv_now(&conn->server->loop);
+}
+
+void pat_conn__end(struct pat_conn *conn) {
+    if (conn->state != PAT_CONN_OPEN) return;
+    if (conn->server->stopping && conn->calls_count == 0) {
+        pat_conn__drop(conn, "stop");
+        return;
+    }
+    state_enter(conn, PAT_CONN_ENDING);
+    conn->backlog = false;
+    conn->frame_ms = 0;
+    pat_buf_deinit(&conn->in);
+    pat_conn__touch(conn);
+}
+
+static void on_shutdown(uv_shutdown_t *shutdown, int failed) {
+    struct pat_conn *conn = shutdown->data;
+    if (failed != 0) pat_conn__drop(conn, uv_strerror(failed));
+}
+
+/* Closing a socket with unread bytes resets it, and the client might never see the last answer: so the writing half is shut,
+ * and what still comes is read and forgotten until the client has closed too. */
+static void conn_linger(struct pat_conn *conn) {
+    if (uv_shutdown(&conn->shutdown, &conn->io.stream, on_shutdown) != 0) {
+        conn_close(conn);
+        return;
+    }
+    state_enter(conn, PAT_CONN_LINGER);
+}
+
+/* ---- moving on -------------------------------------------------------------------------------------------------- */
+
+static void conn_bury(struct pat_conn *conn) {
+    struct pat_server *server = conn->server;
+    pat_list_remove(&conn->link);
+    server->connections--;
+    pat_conn__free(conn);
+}
+
+void pat_conn__work(struct pat_conn *conn) {
+    conn->working = true;
+    if (conn->backlog) pat_conn__take_backlog(conn);
+    pat_calls__submit_ready(conn);
+    /* First what is there, which may make room for more; then what could be answered at once. */
+    pat_conn__flush(conn);
+    pat_calls__start_waiting(conn);
+    pat_conn__flush(conn);
+    if (conn->state == PAT_CONN_ENDING && conn->calls_count == 0) conn_linger(conn);
+    pat_conn__read_update(conn);
+    conn->working = false;
+    if (conn->state == PAT_CONN_CLOSED && conn->calls_count == 0) {
+        conn_bury(conn);
+    } else if (conn->backlog && pat_conn__may_take(conn)) {
+        pat_conn__touch(conn);
+    }
+}
+
+void pat_conn__sweep(struct pat_conn *conn) {
+    uint64_t now_ms = uv_now(&conn->server->loop);
+    if (conn->state == PAT_CONN_LINGER && now_ms - conn->state_ms > PAT_NET_LINGER_MS) {
+        pat_conn__drop(conn, "lingered");
+    } else if (pat_conn__write_stalled(conn)) {
+        pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=write queued_bytes=%zu", conn->out_bytes);
+        pat_conn__drop(conn, "takes no answers");
+    } else if (conn->state == PAT_CONN_OPEN && conn->frame_ms != 0 && conn->reading &&
+               now_ms - conn->frame_ms > PAT_NET_MESSAGE_MS) {
+        pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=read buffered_bytes=%zu", conn->in.length);
+        struct pat_error error;
+        (void)pat_error_set(&error, PAT_ERR_DEADLINE, "a message that was begun must be whole within %u s",
+                            PAT_NET_MESSAGE_MS / 1000);
+        pat_conn__broken(conn, 0, &error);
+    }
+}

@@ -1,0 +1,94 @@
+/* Answers to bytes on the wire: as many as there are in one system call, and the system's buffer first; only what it does not
+ * take at once waits for the loop. */
+#include "net/net_private.h"
+
+/* Answers in one system call. */
+#define SEND_MAX 64u
+
+/* Bytes that the first answers, at most SEND_MAX, still have. */
+static unsigned out_gather(const struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes) {
+    unsigned count = 0;
+    size_t at = conn->out_at;
+    *bytes = 0;
+    for (struct pat_link *link = conn->out.next; link != &conn->out && count < SEND_MAX; link = link->next) {
+        const struct pat_call *call = PAT_LINK_OF(link, struct pat_call, link);
+        size_t left = call->reply.length - at;
+        /* uv_buf_t is not const, and writing does not change it. */
+        bufs[count++] = uv_buf_init((char *)call->reply.data + at, (unsigned)left);
+        *bytes += left;
+        at = 0;
+    }
+    return count;
+}
+
+/* `bytes` were taken: answers that are through leave. */
+static void out_pass(struct pat_conn *conn, size_t bytes) {
+    conn->out_bytes -= bytes;
+    conn->out_at += bytes;
+    while (!pat_list_empty(&conn->out)) {
+        struct pat_call *call = PAT_LINK_OF(conn->out.next, struct pat_call, link);
+        if (conn->out_at < call->reply.length) return;
+        conn->out_at -= call->reply.length;
+        pat_call__release(call);
+    }
+}
+
+static void on_written(uv_write_t *write, int failed) {
+    struct pat_conn *conn = write->data;
+    size_t bytes = 0;
+    size_t at = conn->out_at;
+    struct pat_link *link = conn->out.next;
+    for (unsigned i = 0; i < conn->writing; i++, link = link->next, at = 0)
+        bytes += PAT_LINK_OF(link, struct pat_call, link)->reply.length - at;
+    conn->writing = 0;
+    if (failed == 0) {
+        out_pass(conn, bytes);
+        pat_conn__touch(conn);
+    } else if (failed != UV_ECANCELED) {
+        pat_conn__drop(conn, uv_strerror(failed));
+    }
+}
+
+/* The rest goes when the client makes room. */
+static void out_wait(struct pat_conn *conn) {
+    uv_buf_t bufs[SEND_MAX];
+    size_t bytes;
+    unsigned count = out_gather(conn, bufs, &bytes);
+    int failed = uv_write(&conn->write, &conn->io.stream, bufs, count, on_written);
+    if (failed != 0) {
+        pat_conn__drop(conn, uv_strerror(failed));
+        return;
+    }
+    conn->writing = count;
+    conn->write_left = uv_stream_get_write_queue_size(&conn->io.stream);
+    conn->write_ms = uv_now(&conn->server->loop);
+}
+
+void pat_conn__flush(struct pat_conn *conn) {
+    while (conn->writing == 0 && conn->state < PAT_CONN_LINGER && !pat_list_empty(&conn->out)) {
+        uv_buf_t bufs[SEND_MAX];
+        size_t bytes;
+        unsigned count = out_gather(conn, bufs, &bytes);
+        int sent = uv_try_write(&conn->io.stream, bufs, count);
+        if (sent < 0 && sent != UV_EAGAIN) {
+            pat_conn__drop(conn, uv_strerror(sent));
+            return;
+        }
+        if (sent > 0) out_pass(conn, (size_t)sent);
+        if (sent < 0 || (size_t)sent < bytes) {
+            out_wait(conn);
+            return;
+        }
+    }
+}
+
+bool pat_conn__write_stalled(struct pat_conn *conn) {
+    if (conn->writing == 0 || conn->state >= PAT_CONN_CLOSING) return false;
+    uint64_t now_ms = uv_now(&conn->server->loop);
+    size_t left = uv_stream_get_write_queue_size(&conn->io.stream);
+    if (left != conn->write_left) {
+        conn->write_left = left;
+        conn->write_ms = now_ms;
+    }
+    return now_ms - conn->write_ms > PAT_NET_WRITE_MS;
+}

@@ -1,0 +1,289 @@
+/* Which way a request goes, and every way back.
+ *
+ *   small frame ─► read here ──┐                ┌─► session, loop: answered at once
+ *   big frame ─► READING ──────┴─► route ───────┼─► HELD ─► SUBMITTED ─► ANSWERED          writes, in the order they came
+ *               (a worker)                      ├─► WAITING ─► POOLED ─► ANSWERED          questions
+ *                                               │      ▲─ PARKED ◄─┘ (min_lsn)
+ *                                               └─► SUBMITTED ─► ANSWERED                  snapshot.save
+ */
+#include "net/net_private.h"
+
+#include <inttypes.h>
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+static enum pat_status unknown_method(struct pat_call *call) {
+    char shown[PAT_ERROR_FIELD_BYTES];
+    (void)pat_text_printable(call->message.method, shown, sizeof shown);
+    const char *nearest = pat_method_nearest(call->message.method);
+    return pat_error_set(&call->error, PAT_ERR_UNKNOWN_METHOD, "there is no method \"%s\"%s%s%s", shown,
+                         nearest != NULL ? "; did you mean \"" : "; `schema` lists them",
+                         nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+}
+
+static enum pat_status call_decode(struct pat_call *call) {
+    struct pat_error *error = &call->error;
+    PAT_TRY(pat_wire_decode(&call->message, call->frame, call->frame_bytes, &call->arena, error));
+    if (call->message.kind == PAT_MESSAGE_RESPONSE) return PAT_OK;
+    call->info = pat_method_find(call->message.method);
+    if (call->info == NULL) return unknown_method(call);
+    const struct pat_value *params;
+    PAT_TRY(pat_wire_argument(&call->message, &params, error));
+    PAT_TRY(pat_request_parse(&call->request, call->info, params, &call->arena, error));
+    if (call->info->method != PAT_METHOD_LOAD || call->message.kind != PAT_MESSAGE_REQUEST) return PAT_OK;
+    return pat_engine_prepare(call->conn->server->engine, &call->request.load, &call->arena, &call->batch, error);
+}
+
+/* Thread: any. */
+static void call_read(struct pat_call *call) {
+    call->status = call_decode(call);
+    if (call->status == PAT_ERR_NO_MEMORY && !call->message.has_msgid)
+        (void)pat_wire_peek_msgid(call->frame, call->frame_bytes, &call->message.msgid);
+}
+
+static void job_read(struct pat_job *job) { call_read(PAT_LINK_OF(job, struct pat_call, job)); }
+
+/* ---- the four roads ----------------------------------------------------------------------------------------------- */
+
+static void go_loop(struct pat_call *call) {
+    struct pat_value result;
+    enum pat_status status =
+        pat_engine_look(call->conn->server->engine, &call->request, &call->arena, &result, &call->error);
+    pat_call__answer(call, status == PAT_OK ? &result : NULL);
+}
+
+static void go_write(struct pat_call *call) {
+    if (!pat_link_listed(&call->line)) pat_list_push(&call->conn->line, &call->line);
+    call->state = PAT_CALL_HELD;
+    call->ready = true;
+    pat_conn__touch(call->conn);
+}
+
+static void go_read(struct pat_call *call) {
+    call->inquiry = (struct pat_inquiry){.request = &call->request, .arena = &call->arena, .cancelled = &call->cancelled};
+    call->state = PAT_CALL_WAITING;
+    pat_list_push(&call->conn->waiting, &call->wait);
+    if (call->request.question.deadline_ms != 0) {
+        call->deadline_ms = call->arrived_ms + call->request.question.deadline_ms;
+        pat_server__time(call);
+    }
+    pat_conn__touch(call->conn);
+}
+
+static void on_submitted(struct pat_call *call, const struct pat_value *result, const struct pat_error *error) {
+    call->conn->submitted--;
+    if (error != NULL) {
+        pat_call__fail(call, error);
+    } else {
+        pat_call__answer(call, result);
+    }
+}
+
+static void on_snapshot(void *context, const struct pat_value *result, const struct pat_error *error) {
+    on_submitted(context, result, error);
+}
+
+static void go_snapshot(struct pat_call *call) {
+    struct pat_error error;
+    call->state = PAT_CALL_SUBMITTED;
+    call->conn->submitted++;
+    enum pat_status status = pat_engine_snapshot(call->conn->server->engine, on_snapshot, call, &error);
+    if (status != PAT_OK) on_submitted(call, NULL, &error);
+}
+
+/* ---- routing ---------------------------------------------------------------------------------------------------- */
+
+static void fail_stopped(struct pat_call *call) {
+    if (call->stop == PAT_ERR_DEADLINE && call->request.question.deadline_ms == 0) {
+        (void)pat_error_set(&call->error, PAT_ERR_DEADLINE, "lsn %" PRIu64 " was not there after %u ms",
+                            call->request.question.min_lsn, PAT_NET_MIN_LSN_MS);
+    } else if (call->stop == PAT_ERR_DEADLINE) {
+        (void)pat_error_set(&call->error, PAT_ERR_DEADLINE, "not done after %" PRIu32 " ms",
+                            call->request.question.deadline_ms);
+    } else {
+        (void)pat_error_set(&call->error, PAT_ERR_CANCELLED, "the request was cancelled");
+    }
+    pat_call__answer(call, NULL);
+}
+
+/* Notifications have no answer. Only cancel means something without one; the others are not carried out. */
+static void route_notification(struct pat_call *call) {
+    if (call->status == PAT_OK && call->info->method == PAT_METHOD_CANCEL) {
+        pat_session__answer(call);
+    } else {
+        pat_call__release(call);
+    }
+}
+
+static void route_request(struct pat_call *call) {
+    if (call->info->road != PAT_ROAD_WRITE) pat_list_remove(&call->line);
+    switch (call->info->road) {
+    case PAT_ROAD_SESSION: pat_session__answer(call); break;
+    case PAT_ROAD_LOOP: go_loop(call); break;
+    case PAT_ROAD_WRITE: go_write(call); break;
+    case PAT_ROAD_READ: go_read(call); break;
+    case PAT_ROAD_SNAPSHOT: go_snapshot(call); break;
+    }
+}
+
+static void route(struct pat_call *call) {
+    struct pat_conn *conn = call->conn;
+    if (call->status == PAT_ERR_PROTO) {
+        struct pat_error error = call->error;
+        uint32_t msgid = call->message.msgid;
+        pat_call__release(call);
+        pat_conn__broken(conn, msgid, &error);
+    } else if (call->message.kind == PAT_MESSAGE_RESPONSE) {
+        pat_call__release(call); /* an answer to nothing */
+    } else if (call->message.kind == PAT_MESSAGE_NOTIFY) {
+        route_notification(call);
+    } else if (call->status != PAT_OK) {
+        pat_call__answer(call, NULL);
+    } else if (call->stop != PAT_OK && call->info->road != PAT_ROAD_WRITE) {
+        fail_stopped(call);
+    } else {
+        route_request(call);
+    }
+}
+
+void pat_call__begin(struct pat_call *call) {
+    if (call->frame_bytes < PAT_NET_FRAME_BIG_BYTES) {
+        call_read(call);
+        route(call);
+        return;
+    }
+    /* It may be a write: until that is known, later ones wait behind it. */
+    call->state = PAT_CALL_READING;
+    pat_list_push(&call->conn->line, &call->line);
+    call->job = (struct pat_job){.run_cb = job_read};
+    pat_workers_submit(call->conn->server->workers, &call->job);
+}
+
+/* ---- writes ----------------------------------------------------------------------------------------------------- */
+
+static void on_ticket(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
+    on_submitted(ticket->context, result, error);
+}
+
+void pat_calls__submit_ready(struct pat_conn *conn) {
+    while (!pat_list_empty(&conn->line)) {
+        struct pat_call *call = PAT_LINK_OF(conn->line.next, struct pat_call, line);
+        if (!call->ready) return;
+        pat_list_remove(&call->line);
+        call->state = PAT_CALL_SUBMITTED;
+        call->ticket = (struct pat_ticket){.request = &call->request,
+                                           .batch = call->batch,
+                                           .arena = &call->arena,
+                                           .reply_cb = on_ticket,
+                                           .context = call};
+        conn->submitted++;
+        pat_engine_submit(conn->server->engine, &call->ticket);
+    }
+}
+
+/* ---- questions -------------------------------------------------------------------------------------------------- */
+
+static void job_answer(struct pat_job *job) {
+    struct pat_call *call = PAT_LINK_OF(job, struct pat_call, job);
+    struct pat_value result;
+    call->status = pat_engine_answer(call->conn->server->engine, &call->inquiry, &result, &call->error);
+    /* Errors are left to the loop, which knows why a call was stopped. */
+    if (call->status == PAT_OK) pat_call__encode(call, &result);
+}
+
+static bool is_brief(const struct pat_call *call) {
+    enum pat_method method = call->info->method;
+    return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_COUNT;
+}
+
+static void call_park(struct pat_call *call) {
+    call->state = PAT_CALL_PARKED;
+    pat_list_push(&call->conn->server->parked, &call->wait);
+    if (call->deadline_ms != 0) return;
+    call->deadline_ms = call->arrived_ms + PAT_NET_MIN_LSN_MS;
+    pat_server__time(call);
+}
+
+static void call_pool(struct pat_call *call) {
+    if (call->request.question.deadline_ms == 0) {
+        pat_list_remove(&call->timed); /* was only for min_lsn */
+        call->deadline_ms = 0;
+    }
+    call->state = PAT_CALL_POOLED;
+    call->conn->pooled++;
+    call->job = (struct pat_job){.run_cb = job_answer, .lengthy = !is_brief(call)};
+    pat_workers_submit(call->conn->server->workers, &call->job);
+}
+
+static void call_start(struct pat_call *call) {
+    enum pat_status status = pat_engine_pin(call->conn->server->engine, &call->inquiry, &call->error);
+    if (status == PAT_ERR_MORE) {
+        call_park(call);
+    } else if (status != PAT_OK) {
+        pat_call__answer(call, NULL);
+    } else {
+        call_pool(call);
+    }
+}
+
+/* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it does not
+ * take away is not computed. */
+void pat_calls__start_waiting(struct pat_conn *conn) {
+    unsigned pooled_max = 2 * pat_workers_count(conn->server->workers);
+    while (conn->pooled < pooled_max && conn->out_bytes < PAT_NET_HIGH_WATER_BYTES) {
+        struct pat_link *link = pat_list_pop(&conn->waiting);
+        if (link == NULL) return;
+        call_start(PAT_LINK_OF(link, struct pat_call, wait));
+    }
+}
+
+static void call_unpool(struct pat_call *call) {
+    call->conn->pooled--;
+    pat_engine_unpin(call->conn->server->engine, &call->inquiry);
+}
+
+void pat_call__job_done(struct pat_call *call) {
+    if (call->state == PAT_CALL_READING) {
+        route(call);
+        return;
+    }
+    call_unpool(call);
+    if (call->status == PAT_ERR_CANCELLED && call->stop != PAT_OK) {
+        fail_stopped(call);
+    } else {
+        pat_call__answer(call, NULL);
+    }
+}
+
+/* ---- stopping --------------------------------------------------------------------------------------------------- */
+
+bool pat_call__stop(struct pat_call *call, enum pat_status why) {
+    switch (call->state) {
+    case PAT_CALL_SUBMITTED:
+    case PAT_CALL_ANSWERED: return false;
+    case PAT_CALL_READING: call->stop = why; return true;
+    case PAT_CALL_POOLED:
+        if (call->stop == PAT_OK) call->stop = why;
+        if (!pat_workers_withdraw(call->conn->server->workers, &call->job)) {
+            __atomic_store_n(&call->cancelled, true, __ATOMIC_RELAXED);
+            return true;
+        }
+        call_unpool(call);
+        break;
+    case PAT_CALL_HELD:
+    case PAT_CALL_WAITING:
+    case PAT_CALL_PARKED: call->stop = why; break;
+    }
+    fail_stopped(call);
+    return true;
+}
+
+void pat_calls__stop_all(struct pat_conn *conn) {
+    struct pat_link *next;
+    for (struct pat_link *link = conn->calls.next; link != &conn->calls; link = next) {
+        next = link->next;
+        struct pat_call *call = PAT_LINK_OF(link, struct pat_call, link);
+        /* A write that came whole is carried out, answered or not: its producer may be gone for good. */
+        if (call->state != PAT_CALL_HELD) (void)pat_call__stop(call, PAT_ERR_CANCELLED);
+    }
+}

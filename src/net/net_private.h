@@ -1,0 +1,268 @@
+/* Inside the net room: the server, its listeners, connections and calls.
+ *
+ *   listener ─► conn ─► call (one request) ─► session | engine on the loop | a worker | the engine's queue ─► conn's out list
+ *
+ * Everything here belongs to the loop thread; of a call, what its job touches belongs to a worker while the job is with the
+ * workers. Whatever happens to a connection, it is only "touched"; before the loop sleeps, pat_conn__work moves each touched
+ * one on, once: frames, writes that are due, questions that may start, answers to send, the end. */
+#ifndef PAT_NET_NET_PRIVATE_H
+#define PAT_NET_NET_PRIVATE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "model/request.h"
+#include "net/list_private.h"
+#include "net/net.h"
+#include "net/workers_private.h"
+#include "proto/wire.h"
+
+#include <uv.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Connections at once, unless the options say otherwise: each may pin two frames and its high water. */
+#define PAT_NET_CONNECTIONS_MAX 1024u
+/* Descriptors kept for journal, snapshot, log and listeners. */
+#define PAT_NET_DESCRIPTORS_KEPT 64u
+/* Requests of one connection that are not yet answered to the last byte; then nothing more is read from it. */
+#define PAT_NET_CALLS_MAX 256u
+/* Bytes of such requests: one of the largest frames, and whatever came before it. */
+#define PAT_NET_CALLS_BYTES_MAX ((size_t)PAT_FRAME_BYTES_MAX)
+/* Answers waiting for one client; above it nothing is read from it and none of its questions is started. */
+#define PAT_NET_HIGH_WATER_BYTES ((size_t)8 << 20)
+/* Batches in the engine; above it nothing is read from clients that have some there. */
+#define PAT_NET_BATCHES_MAX 1024u
+/* Frames of one connection in one turn of the loop: about 2 ms of small requests, then it is the others' turn. */
+#define PAT_NET_FRAMES_PER_TURN 256u
+/* From this size on a frame is decoded by a worker: at some 500 MB/s the loop is held for less than 0.2 ms. */
+#define PAT_NET_FRAME_BIG_BYTES ((size_t)64 << 10)
+/* A started message, and an answer of which the client takes nothing. */
+#define PAT_NET_MESSAGE_MS 30000u
+#define PAT_NET_WRITE_MS 30000u
+/* How long a client may take to see that the server has said its last word. */
+#define PAT_NET_LINGER_MS 500u
+/* A question with min_lsn and no deadline of its own waits as long. */
+#define PAT_NET_MIN_LSN_MS 5000u
+/* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
+#define PAT_NET_STOP_MS 30000u
+#define PAT_NET_TICK_MS 200u
+/* Any error fits, so that there is an answer even when there is no memory. */
+#define PAT_NET_REPLY_BYTES 1024u
+
+union pat_stream {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+struct pat_server;
+
+struct pat_listener {
+    struct pat_server *server;
+    union pat_stream io;
+    bool local;   /* a unix socket */
+    bool pending; /* a connection waits until the server's `turned_away` is free */
+};
+
+struct pat_server {
+    const struct pat_server_options *options;
+    uv_loop_t loop;
+    uv_async_t engine_wake; /* persist's threads: call pat_engine_turn */
+    uv_async_t jobs_wake;   /* workers: a job is done; and the loop itself, so as not to sleep */
+    uv_prepare_t prepare;
+    uv_timer_t tick;     /* every PAT_NET_TICK_MS */
+    uv_timer_t deadline; /* at the earliest of `timed` */
+    uint64_t deadline_ms; /* when that is, 0 = not armed */
+    uv_signal_t signal[2];
+    struct pat_engine *engine;
+    struct pat_workers *workers;
+
+    struct pat_listener *listener;
+    unsigned listeners;
+    unsigned connections_max;
+    unsigned connections;
+    struct pat_link conns;
+    struct pat_link touched; /* conns with something to do before the loop sleeps */
+    struct pat_link parked;  /* questions whose min_lsn is not there yet */
+    struct pat_link timed;   /* questions with a deadline, until they end or are told to */
+    struct pat_buf scratch;  /* what is read from a connection that had nothing unfinished */
+    union pat_stream turned_away; /* a connection over the limit, on its way out */
+    bool turning_away;
+    uint64_t turned_away_count; /* since the log last said so */
+    uint64_t ticks;
+
+    bool stopping;
+    uint64_t stop_ms; /* uv_now when the stop began */
+    bool dropped;     /* the first limit of the stop has passed */
+};
+
+enum pat_conn_state {
+    PAT_CONN_OPEN,
+    PAT_CONN_ENDING,  /* nothing more is read; what was asked is answered, then it closes */
+    PAT_CONN_LINGER,  /* all is said; waits until the client has seen it */
+    PAT_CONN_CLOSING, /* uv_close was called */
+    PAT_CONN_CLOSED,  /* calls that are still with a worker or the engine keep the memory */
+};
+
+struct pat_call;
+
+struct pat_conn {
+    struct pat_server *server;
+    union pat_stream io;
+    struct pat_link link;    /* server->conns */
+    struct pat_link touched; /* server->touched */
+    enum pat_conn_state state;
+    bool working; /* inside pat_conn__work: touching it is not needed */
+    uint64_t state_ms; /* uv_now when ENDING or LINGER began */
+
+    /* what hello asked for */
+    bool errors_map;
+    bool bigint_text;
+
+    /* reading */
+    struct pat_buf in; /* an unfinished frame, or frames that wait for room */
+    struct pat_scan scan;
+    bool reading;
+    bool backlog; /* `in` may hold a whole frame */
+    uint64_t frame_ms; /* uv_now when the unfinished frame began, 0 = there is none */
+
+    /* calls */
+    struct pat_link calls;   /* not yet answered */
+    struct pat_link waiting; /* questions not yet with the workers */
+    struct pat_link line;    /* writes, and frames that may turn out to be some, in the order they came */
+    unsigned calls_count;    /* all of them, those in `out` and the ones that have no reply included */
+    size_t calls_bytes;      /* of their frames */
+    unsigned pooled;         /* questions with the workers */
+    unsigned submitted;      /* writes with the engine */
+    struct pat_call *spare;  /* for saying that there is no memory for a call; NULL while it is in use */
+
+    /* writing */
+    struct pat_link out; /* answered calls, in the order they are sent */
+    size_t out_bytes;    /* theirs, not yet taken by the system */
+    size_t out_at;       /* bytes of the first one that were taken */
+    unsigned writing;    /* how many of them `write` covers */
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    size_t write_left; /* when last looked at */
+    uint64_t write_ms; /* uv_now when something was taken last */
+};
+
+enum pat_call_state {
+    PAT_CALL_READING,   /* a worker decodes it */
+    PAT_CALL_HELD,      /* a write behind others of its connection */
+    PAT_CALL_WAITING,   /* a question of a connection that has enough of them running */
+    PAT_CALL_PARKED,    /* its min_lsn is not there yet */
+    PAT_CALL_POOLED,    /* with the workers, pinned */
+    PAT_CALL_SUBMITTED, /* with the engine: batch, map or snapshot; it will be answered whatever happens */
+    PAT_CALL_ANSWERED,
+};
+
+struct pat_call {
+    struct pat_conn *conn;
+    struct pat_link link;  /* conn->calls, then conn->out */
+    struct pat_link wait;  /* conn->waiting or server->parked */
+    struct pat_link line;  /* conn->line */
+    struct pat_link timed; /* server->timed */
+    enum pat_call_state state;
+    bool spare;
+    bool ready;          /* in line: may be submitted */
+    bool encoded;        /* `reply` is whole */
+    enum pat_status stop; /* why it is to end early: PAT_ERR_CANCELLED or PAT_ERR_DEADLINE */
+    bool cancelled;      /* the same for a worker; written with relaxed atomics */
+    uint64_t arrived_ms; /* uv_now */
+    uint64_t deadline_ms; /* uv_now, 0 = none */
+
+    /* the worker's while the job is with the workers */
+    struct pat_job job;
+    struct pat_arena arena;
+    unsigned char *frame;
+    size_t frame_bytes;
+    bool frame_owned; /* else it stands in the arena */
+    bool errors_map, bigint_text;
+    struct pat_message message;
+    const struct pat_method_info *info;
+    struct pat_request request;
+    struct pat_batch *batch;
+    struct pat_inquiry inquiry;
+    struct pat_ticket ticket;
+    enum pat_status status;
+    struct pat_error error;
+    struct pat_buf reply;
+};
+
+/* ---- listener.c ---- */
+enum pat_status pat_listeners__open(struct pat_server *server, struct pat_error *error) PAT_MUST_CHECK;
+void pat_listeners__close(struct pat_server *server);
+/* "127.0.0.1:7411,/run/patron.sock" */
+void pat_listeners__addresses(const struct pat_server *server, char *out, size_t capacity);
+
+/* ---- server.c ---- */
+/* Something was submitted or became durable: parked questions are looked at again. */
+void pat_server__turned(struct pat_server *server);
+/* Takes `call` into the deadline timer's care. */
+void pat_server__time(struct pat_call *call);
+
+/* ---- conn.c ---- */
+/* A connection whose `io` is not yet initialised; NULL without memory. */
+struct pat_conn *pat_conn__new(struct pat_server *server);
+/* For one that was never opened. */
+void pat_conn__free(struct pat_conn *conn);
+/* After uv_accept. */
+void pat_conn__open(struct pat_conn *conn);
+void pat_conn__touch(struct pat_conn *conn);
+void pat_conn__work(struct pat_conn *conn);
+/* Reads no more; what was asked is answered. */
+void pat_conn__end(struct pat_conn *conn);
+/* The client is gone, or will be: its questions stop, answers are dropped. `why` goes to the log. */
+void pat_conn__drop(struct pat_conn *conn, const char *why);
+/* Time limits; called every second, while stopping more often. */
+void pat_conn__sweep(struct pat_conn *conn);
+
+/* ---- conn_read.c ---- */
+/* Another frame may be taken now. */
+bool pat_conn__may_take(const struct pat_conn *conn);
+/* Takes frames from what was read and had to wait. */
+void pat_conn__take_backlog(struct pat_conn *conn);
+void pat_conn__read_update(struct pat_conn *conn);
+/* Where a frame starts cannot be known any more: says so, and ends the connection. */
+void pat_conn__broken(struct pat_conn *conn, uint32_t msgid, const struct pat_error *error);
+
+/* ---- conn_write.c ---- */
+void pat_conn__flush(struct pat_conn *conn);
+bool pat_conn__write_stalled(struct pat_conn *conn);
+
+/* ---- call.c ---- */
+/* Joins conn->calls. NULL without memory. */
+struct pat_call *pat_call__new(struct pat_conn *conn);
+/* The connection's spare; there must be one. */
+struct pat_call *pat_call__spare(struct pat_conn *conn);
+bool pat_call__spare_make(struct pat_conn *conn);
+/* After its last byte, or when there is nobody to tell. */
+void pat_call__release(struct pat_call *call);
+void pat_call__free(struct pat_call *call);
+/* Thread: any. Writes the reply: the result, or without one the error. */
+void pat_call__encode(struct pat_call *call, const struct pat_value *result);
+/* Encodes unless that is done, gives everything but the reply back, and queues that. */
+void pat_call__answer(struct pat_call *call, const struct pat_value *result);
+void pat_call__fail(struct pat_call *call, const struct pat_error *error);
+
+/* ---- dispatch.c ---- */
+/* A whole frame has come. */
+void pat_call__begin(struct pat_call *call);
+/* A job is back from the workers. */
+void pat_call__job_done(struct pat_call *call);
+void pat_calls__submit_ready(struct pat_conn *conn);
+void pat_calls__start_waiting(struct pat_conn *conn);
+/* Ends it early. False when nothing can be done about it any more. */
+bool pat_call__stop(struct pat_call *call, enum pat_status why);
+/* Stops all calls of a connection that can be; writes on their way go on. */
+void pat_calls__stop_all(struct pat_conn *conn);
+
+/* ---- session.c ---- */
+void pat_session__answer(struct pat_call *call);
+
+#endif

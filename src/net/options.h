@@ -1,0 +1,51 @@
+/* patrond's command line and its configuration file: the same names, `--name value` or `--name=value` there, `name = value`
+ * lines here. What stands on the command line wins over the file. */
+#ifndef PAT_NET_OPTIONS_H
+#define PAT_NET_OPTIONS_H
+
+#include "base/log.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAT_OPTIONS_LISTEN_MAX 16u
+/* All values of a configuration file together: some paths and a dozen short words. */
+#define PAT_OPTIONS_TEXT_BYTES 8192u
+
+struct pat_options {
+    const char *data;
+    const char *listen[PAT_OPTIONS_LISTEN_MAX];
+    unsigned listens;
+    const char *unix_path;      /* NULL = none */
+    uint64_t memory_bytes;      /* 0 = the server's own choice */
+    unsigned workers;           /* 0 = one for each processor */
+    const char *sync;           /* one of always, interval, never */
+    uint64_t snapshot_every_ms; /* 0 = never */
+    const char *cpu;
+    const char *timezone;       /* NULL = the data directory's own */
+    const char *base_currency;  /* NULL = the data directory's own */
+    enum pat_log_level log_level;
+    const char *config;
+    bool help, version;
+
+    uint32_t given; /* bits of the options that the command line had */
+    char text[PAT_OPTIONS_TEXT_BYTES]; /* values from the file */
+    size_t text_bytes;
+};
+
+/* Reads the command line and the file that it names. Values are borrowed from argv or stand in `out`.
+ * Fails: PAT_ERR_BAD_REQUEST (PAT_ERR_UNKNOWN_FIELD for a name there is none of), naming option, value and what was
+ * expected. With help or version nothing else is looked at. */
+enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv, struct pat_error *error)
+    PAT_MUST_CHECK;
+/* What --help prints. */
+extern const char pat_options_help[];
+
+/* "16G", "512M", "64K", "1048576". False for anything else and for what does not fit. */
+bool pat_options_bytes(const char *text, uint64_t *out);
+/* "30s", "15m", "1h", "7d", "0" for never. */
+bool pat_options_interval_ms(const char *text, uint64_t *out);
+
+#endif

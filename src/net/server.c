@@ -1,0 +1,287 @@
+#include "net/net.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/net_private.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* What one read(2) may bring; libuv suggests as much. */
+#define SCRATCH_BYTES ((size_t)64 << 10)
+#define ADDRESSES_BYTES 2048
+#define TICKS_PER_SWEEP (1000u / PAT_NET_TICK_MS)
+/* The deadline timer looks at all questions with a deadline, so it does not fire for each. */
+#define DEADLINE_STEP_MS 5u
+
+/* ---- wakes ------------------------------------------------------------------------------------------------------ */
+
+static void engine_wake(void *context) {
+    struct pat_server *server = context;
+    (void)uv_async_send(&server->engine_wake);
+}
+
+static void jobs_wake(void *context) {
+    struct pat_server *server = context;
+    (void)uv_async_send(&server->jobs_wake);
+}
+
+static void on_engine(uv_async_t *async) {
+    struct pat_server *server = async->data;
+    if (server->engine == NULL) return;
+    pat_engine_turn(server->engine);
+    pat_server__turned(server);
+}
+
+static void on_jobs(uv_async_t *async) {
+    struct pat_server *server = async->data;
+    if (server->workers == NULL) return;
+    for (;;) {
+        struct pat_job *job = pat_workers_take_done(server->workers);
+        if (job == NULL) return;
+        pat_call__job_done(PAT_LINK_OF(job, struct pat_call, job));
+    }
+}
+
+void pat_server__turned(struct pat_server *server) {
+    for (;;) {
+        struct pat_link *link = pat_list_pop(&server->parked);
+        if (link == NULL) return;
+        struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
+        call->state = PAT_CALL_WAITING;
+        pat_list_push(&call->conn->waiting, &call->wait);
+        pat_conn__touch(call->conn);
+    }
+}
+
+/* Before the loop sleeps: each connection that something happened to is moved on. */
+static void on_prepare(uv_prepare_t *prepare) {
+    struct pat_server *server = prepare->data;
+    struct pat_link now;
+    pat_list_init(&now);
+    pat_list_splice(&now, &server->touched);
+    for (;;) {
+        struct pat_link *link = pat_list_pop(&now);
+        if (link == NULL) break;
+        pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
+    }
+    if (!pat_list_empty(&server->touched)) jobs_wake(server);
+    if (server->stopping && server->connections == 0) uv_stop(&server->loop);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+static void on_deadline(uv_timer_t *timer);
+
+static void deadline_arm(struct pat_server *server, uint64_t at_ms) {
+    if (server->deadline_ms != 0 && server->deadline_ms <= at_ms) return;
+    uint64_t now_ms = uv_now(&server->loop);
+    uint64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
+    server->deadline_ms = at_ms;
+    (void)uv_timer_start(&server->deadline, on_deadline, wait_ms, 0);
+}
+
+void pat_server__time(struct pat_call *call) {
+    struct pat_server *server = call->conn->server;
+    if (!pat_link_listed(&call->timed)) pat_list_push(&server->timed, &call->timed);
+    deadline_arm(server, call->deadline_ms);
+}
+
+static void on_deadline(uv_timer_t *timer) {
+    struct pat_server *server = timer->data;
+    uint64_t now_ms = uv_now(&server->loop);
+    uint64_t next_ms = 0;
+    struct pat_link looked_at;
+    pat_list_init(&looked_at);
+    server->deadline_ms = 0;
+    for (;;) {
+        struct pat_link *link = pat_list_pop(&server->timed);
+        if (link == NULL) break;
+        struct pat_call *call = PAT_LINK_OF(link, struct pat_call, timed);
+        if (call->deadline_ms <= now_ms) {
+            (void)pat_call__stop(call, PAT_ERR_DEADLINE);
+            continue;
+        }
+        pat_list_push(&looked_at, link);
+        if (next_ms == 0 || call->deadline_ms < next_ms) next_ms = call->deadline_ms;
+    }
+    pat_list_splice(&server->timed, &looked_at);
+    if (next_ms == 0) return;
+    deadline_arm(server, next_ms > now_ms + DEADLINE_STEP_MS ? next_ms : now_ms + DEADLINE_STEP_MS);
+}
+
+static void conns_each(struct pat_server *server, void (*each_cb)(struct pat_conn *conn)) {
+    struct pat_link *next;
+    for (struct pat_link *link = server->conns.next; link != &server->conns; link = next) {
+        next = link->next;
+        each_cb(PAT_LINK_OF(link, struct pat_conn, link));
+    }
+}
+
+static void drop_for_stop(struct pat_conn *conn) { pat_conn__drop(conn, "stop"); }
+
+/* Clients that take too long are let go; work that does not end even so must not keep the process. */
+static void stop_check(struct pat_server *server) {
+    uint64_t passed_ms = uv_now(&server->loop) - server->stop_ms;
+    if (passed_ms > PAT_NET_STOP_MS && !server->dropped) {
+        server->dropped = true;
+        pat_log(PAT_LOG_WARN, "stop-slow", "connections=%u", server->connections);
+        conns_each(server, drop_for_stop);
+    }
+    if (passed_ms <= 2 * PAT_NET_STOP_MS) return;
+    pat_log(PAT_LOG_ERROR, "stop-failed", "connections=%u", server->connections);
+    _exit(1);
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct pat_server *server = timer->data;
+    pat_engine_turn(server->engine);
+    pat_server__turned(server);
+    if (server->stopping) stop_check(server);
+    if (++server->ticks % TICKS_PER_SWEEP != 0 && !server->stopping) return;
+    conns_each(server, pat_conn__sweep);
+    if (server->turned_away_count > 0) {
+        pat_log(PAT_LOG_WARN, "connections-refused", "count=%" PRIu64 " connections_max=%u", server->turned_away_count,
+                server->connections_max);
+        server->turned_away_count = 0;
+    }
+}
+
+/* ---- stop ------------------------------------------------------------------------------------------------------- */
+
+static void on_signal(uv_signal_t *signal, int number) {
+    struct pat_server *server = signal->data;
+    if (server->stopping) _exit(1);
+    pat_log(PAT_LOG_INFO, "stopping", "signal=%d connections=%u", number, server->connections);
+    server->stopping = true;
+    server->stop_ms = uv_now(&server->loop);
+    pat_listeners__close(server);
+    conns_each(server, pat_conn__end);
+}
+
+static void exit_at_once(int number) {
+    (void)number;
+    _exit(1);
+}
+
+/* The loop stands still while the last snapshot is written. */
+static void signals_to_exit(void) {
+    struct sigaction action = {.sa_handler = exit_at_once};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+}
+
+static void close_handle(uv_handle_t *handle, void *context) {
+    (void)context;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+/* Engine before loop: its threads may wake the loop until they are joined. */
+static enum pat_status server_close(struct pat_server *server, bool snapshot, struct pat_error *error) {
+    signals_to_exit();
+    pat_workers_close(&server->workers);
+    enum pat_status status = pat_engine_close(&server->engine, snapshot, error);
+    uv_walk(&server->loop, close_handle, NULL);
+    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    PAT_ASSERT(uv_loop_close(&server->loop) == 0);
+    pat_mem_free(PAT_MEM_NET, server->listener);
+    pat_buf_deinit(&server->scratch);
+    return status;
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------ */
+
+static size_t memory_default(void) {
+    uint64_t bytes = uv_get_total_memory();
+    uint64_t constrained = uv_get_constrained_memory();
+    if (constrained != 0 && constrained < bytes) bytes = constrained;
+    return (size_t)(bytes / 10 * 8);
+}
+
+static unsigned connections_allowed(unsigned wanted) {
+    struct rlimit limit;
+    if (wanted == 0) wanted = PAT_NET_CONNECTIONS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+    if (limit.rlim_cur <= 2 * PAT_NET_DESCRIPTORS_KEPT) return PAT_NET_DESCRIPTORS_KEPT;
+    rlim_t free_count = limit.rlim_cur - PAT_NET_DESCRIPTORS_KEPT;
+    return free_count < wanted ? (unsigned)free_count : wanted;
+}
+
+static void handles_init(struct pat_server *server) {
+    uv_loop_t *loop = &server->loop;
+    int failed = uv_async_init(loop, &server->engine_wake, on_engine);
+    failed |= uv_async_init(loop, &server->jobs_wake, on_jobs);
+    failed |= uv_prepare_init(loop, &server->prepare);
+    failed |= uv_timer_init(loop, &server->tick);
+    failed |= uv_timer_init(loop, &server->deadline);
+    for (unsigned i = 0; i < 2; i++) failed |= uv_signal_init(loop, &server->signal[i]);
+    PAT_ASSERT(failed == 0);
+    server->engine_wake.data = server->jobs_wake.data = server->prepare.data = server;
+    server->tick.data = server->deadline.data = server->signal[0].data = server->signal[1].data = server;
+}
+
+static enum pat_status server_init(struct pat_server *server, const struct pat_server_options *options,
+                                   struct pat_error *error) {
+    *server = (struct pat_server){.options = options};
+    pat_list_init(&server->conns);
+    pat_list_init(&server->touched);
+    pat_list_init(&server->parked);
+    pat_list_init(&server->timed);
+    pat_buf_init(&server->scratch, PAT_MEM_NET);
+    int failed = uv_loop_init(&server->loop);
+    if (failed != 0) return pat_error_set(error, PAT_ERR_IO, "the event loop cannot be made: %s", uv_strerror(failed));
+    handles_init(server);
+    return PAT_OK;
+}
+
+static enum pat_status server_open(struct pat_server *server, struct pat_error *error) {
+    const struct pat_server_options *options = server->options;
+    if (pat_buf_reserve(&server->scratch, SCRATCH_BYTES) != PAT_OK)
+        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for reading");
+    struct pat_engine_options engine = options->engine;
+    engine.wake_cb = engine_wake;
+    engine.wake_context = server;
+    PAT_TRY(pat_engine_open(&server->engine, &engine, error));
+    unsigned workers = options->workers != 0 ? options->workers : uv_available_parallelism();
+    if (workers > PAT_WORKERS_MAX) workers = PAT_WORKERS_MAX;
+    PAT_TRY(pat_workers_open(&server->workers, workers, jobs_wake, server, error));
+    server->connections_max = connections_allowed(options->connections_max);
+    return pat_listeners__open(server, error);
+}
+
+static void server_serve(struct pat_server *server) {
+    (void)uv_prepare_start(&server->prepare, on_prepare);
+    (void)uv_timer_start(&server->tick, on_tick, PAT_NET_TICK_MS, PAT_NET_TICK_MS);
+    (void)uv_signal_start(&server->signal[0], on_signal, SIGTERM);
+    (void)uv_signal_start(&server->signal[1], on_signal, SIGINT);
+    char addresses[ADDRESSES_BYTES];
+    pat_listeners__addresses(server, addresses, sizeof addresses);
+    pat_log(PAT_LOG_INFO, "ready", "version=%s addresses=\"%s\" workers=%u connections_max=%u memory=%zu",
+            server->options->engine.version, addresses, pat_workers_count(server->workers), server->connections_max,
+            pat_mem_budget());
+    if (server->options->ready_cb != NULL) server->options->ready_cb(server->options->ready_context, addresses);
+    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+    (void)uv_signal_stop(&server->signal[0]);
+    (void)uv_signal_stop(&server->signal[1]);
+}
+
+enum pat_status pat_server_run(const struct pat_server_options *options, struct pat_error *error) {
+    struct pat_server server;
+    PAT_TRY(server_init(&server, options, error));
+    pat_mem_set_budget(options->memory_bytes != 0 ? (size_t)options->memory_bytes : memory_default());
+    pat_log(PAT_LOG_INFO, "starting", "version=%s pid=%d data=\"%s\"", options->engine.version, (int)getpid(),
+            options->engine.data_dir);
+    enum pat_status status = server_open(&server, error);
+    if (status != PAT_OK) {
+        struct pat_error ignored;
+        (void)server_close(&server, false, &ignored);
+        return status;
+    }
+    server_serve(&server);
+    status = server_close(&server, true, error);
+    if (status == PAT_OK) pat_log(PAT_LOG_INFO, "stopped", "clean=yes");
+    return status;
+}

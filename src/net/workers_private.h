@@ -1,0 +1,42 @@
+/* Our own threads for work that must not hold up the loop.
+ *
+ *   loop: submit ─► short queue ─┐                        ┌─► done queue ─► loop: take_done
+ *                   long queue  ─┴─► a worker runs run_cb ─┘      (done_cb says there is something)
+ *
+ * Not libuv's pool: that one is fixed, first in first out, and shared with name look-ups. With two workers or more, one of
+ * them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in turn.
+ *
+ * Thread: all calls are the owner's, but run_cb (a worker) and done_cb (a worker). Allocates: at open. */
+#ifndef PAT_NET_WORKERS_PRIVATE_H
+#define PAT_NET_WORKERS_PRIVATE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+/* More threads than this only take turns on the same memory. */
+#define PAT_WORKERS_MAX 256u
+
+struct pat_workers;
+
+/* A member of whatever is to be worked on; its memory stays the owner's and lives until the job was taken back. */
+struct pat_job {
+    void (*run_cb)(struct pat_job *job); /* on a worker; whatever it touches is its own until it returns */
+    bool lengthy;                        /* goes through the long queue */
+    /* the workers' own: */
+    struct pat_job *next, *prev;
+    bool queued;
+};
+
+enum pat_status pat_workers_open(struct pat_workers **out, unsigned count, void (*done_cb)(void *context),
+                                 void *context, struct pat_error *error) PAT_MUST_CHECK;
+/* Waits for jobs that run; none may be queued. Finished ones that were not taken are forgotten. */
+void pat_workers_close(struct pat_workers **workers);
+unsigned pat_workers_count(const struct pat_workers *workers);
+void pat_workers_submit(struct pat_workers *workers, struct pat_job *job);
+/* True when the job had not begun: it is the owner's again and will not be handed out by take_done. */
+bool pat_workers_withdraw(struct pat_workers *workers, struct pat_job *job);
+/* The job that was finished first, or NULL. */
+struct pat_job *pat_workers_take_done(struct pat_workers *workers);
+
+#endif

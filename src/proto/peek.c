@@ -1,0 +1,26 @@
+#include "proto/wire.h"
+#include "proto/wire_private.h"
+
+/* An unsigned integer of up to 32 bits behind its MessagePack head. */
+static bool uint32_read(const unsigned char *at, size_t left, uint32_t *out) {
+    if (left == 0) return false;
+    if (at[0] <= 0x7f) {
+        *out = at[0];
+        return true;
+    }
+    if (at[0] < 0xcc || at[0] > 0xce) return false;
+    size_t width = (size_t)1 << (at[0] - 0xcc);
+    if (left < 1 + width) return false;
+    uint32_t value = 0;
+    for (size_t i = 1; i <= width; i++) value = value << 8 | at[i];
+    *out = value;
+    return true;
+}
+
+bool pat_wire_peek_msgid(const unsigned char *data, size_t length, uint32_t *msgid) {
+    if (length == 0) return false;
+    struct pat_wire__head head = pat_wire__head_read(data, length);
+    if (head.kind != PAT_WIRE__ARRAY || head.count != 4 || length <= head.bytes) return false;
+    if (data[head.bytes] != PAT_MESSAGE_REQUEST) return false;
+    return uint32_read(data + head.bytes + 1, length - head.bytes - 1, msgid);
+}

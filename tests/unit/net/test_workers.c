@@ -1,0 +1,195 @@
+/* The worker pool: every job once, short ones not behind long ones, withdrawn ones never. */
+#include "net/workers_private.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/list_private.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 20000
+
+/* A gate that jobs stand at until the test opens it. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool open;
+    unsigned inside;
+};
+
+struct task {
+    struct pat_job job;
+    struct gate *gate; /* NULL = does not wait */
+    unsigned runs;     /* plain on purpose: the hand-over is what makes it safe to read */
+};
+
+static atomic_uint done_calls;
+
+static void count_done(void *context) {
+    (void)context;
+    atomic_fetch_add(&done_calls, 1);
+}
+
+static void gate_set(struct gate *gate, bool open) {
+    (void)pthread_mutex_lock(&gate->mutex);
+    gate->open = open;
+    (void)pthread_cond_broadcast(&gate->changed);
+    (void)pthread_mutex_unlock(&gate->mutex);
+}
+
+static unsigned gate_inside(struct gate *gate) {
+    (void)pthread_mutex_lock(&gate->mutex);
+    unsigned inside = gate->inside;
+    (void)pthread_mutex_unlock(&gate->mutex);
+    return inside;
+}
+
+static void task_run(struct pat_job *job) {
+    struct task *task = PAT_LINK_OF(job, struct task, job);
+    struct gate *gate = task->gate;
+    task->runs++;
+    if (gate == NULL) return;
+    (void)pthread_mutex_lock(&gate->mutex);
+    gate->inside++;
+    while (!gate->open) (void)pthread_cond_wait(&gate->changed, &gate->mutex);
+    gate->inside--;
+    (void)pthread_mutex_unlock(&gate->mutex);
+}
+
+static struct task *take(struct pat_workers *workers) {
+    for (unsigned waited = 0; waited < WAIT_MS; waited++) {
+        struct pat_job *job = pat_workers_take_done(workers);
+        if (job != NULL) return PAT_LINK_OF(job, struct task, job);
+        pat_clock_sleep_ms(1);
+    }
+    fail_msg("no job was finished within %d ms", WAIT_MS);
+    return NULL;
+}
+
+static void wait_inside(struct gate *gate, unsigned count) {
+    for (unsigned waited = 0; waited < WAIT_MS && gate_inside(gate) < count; waited++) pat_clock_sleep_ms(1);
+    assert_int_equal(gate_inside(gate), count);
+}
+
+static struct pat_workers *open_workers(unsigned count) {
+    struct pat_workers *workers = NULL;
+    struct pat_error error;
+    atomic_store(&done_calls, 0);
+    assert_int_equal(pat_workers_open(&workers, count, count_done, NULL, &error), PAT_OK);
+    assert_int_equal(pat_workers_count(workers), count);
+    return workers;
+}
+
+static int end(void **state) {
+    (void)state;
+    return pat_mem_used_total() == 0 ? 0 : -1;
+}
+
+static void every_job_runs_once(void **state) {
+    (void)state;
+    enum { JOBS = 2000 };
+    static struct task tasks[JOBS];
+    struct pat_workers *workers = open_workers(4);
+    for (unsigned i = 0; i < JOBS; i++) {
+        tasks[i] = (struct task){.job = {.run_cb = task_run, .lengthy = i % 3 == 0}};
+        pat_workers_submit(workers, &tasks[i].job);
+    }
+    for (unsigned i = 0; i < JOBS; i++) assert_int_equal(take(workers)->runs, 1);
+    assert_null(pat_workers_take_done(workers));
+    assert_int_equal(atomic_load(&done_calls), JOBS);
+    for (unsigned i = 0; i < JOBS; i++) assert_int_equal(tasks[i].runs, 1);
+    pat_workers_close(&workers);
+    assert_null(workers);
+}
+
+static void one_worker_stays_free_of_long_jobs(void **state) {
+    (void)state;
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct task lengthy[4];
+    struct task brief = {.job = {.run_cb = task_run}};
+    struct pat_workers *workers = open_workers(3);
+    for (unsigned i = 0; i < 4; i++) {
+        lengthy[i] = (struct task){.job = {.run_cb = task_run, .lengthy = true}, .gate = &gate};
+        pat_workers_submit(workers, &lengthy[i].job);
+    }
+    wait_inside(&gate, 2);
+    for (unsigned i = 0; i < 10; i++) {
+        pat_workers_submit(workers, &brief.job);
+        assert_ptr_equal(take(workers), &brief);
+    }
+    assert_int_equal(gate_inside(&gate), 2);
+    gate_set(&gate, true);
+    for (unsigned i = 0; i < 4; i++) assert_int_equal(take(workers)->runs, 1);
+    pat_workers_close(&workers);
+}
+
+static void one_worker_alone_does_both(void **state) {
+    (void)state;
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct task first = {.job = {.run_cb = task_run}, .gate = &gate};
+    struct task lengthy[2] = {{.job = {.run_cb = task_run, .lengthy = true}}, {.job = {.run_cb = task_run, .lengthy = true}}};
+    struct task brief[2] = {{.job = {.run_cb = task_run}}, {.job = {.run_cb = task_run}}};
+    struct pat_workers *workers = open_workers(1);
+    pat_workers_submit(workers, &first.job);
+    wait_inside(&gate, 1);
+    for (unsigned i = 0; i < 2; i++) pat_workers_submit(workers, &brief[i].job);
+    for (unsigned i = 0; i < 2; i++) pat_workers_submit(workers, &lengthy[i].job);
+    gate_set(&gate, true);
+    /* In turn, so that neither kind can starve the other. */
+    struct task *expected[] = {&first, &lengthy[0], &brief[0], &lengthy[1], &brief[1]};
+    for (unsigned i = 0; i < 5; i++) assert_ptr_equal(take(workers), expected[i]);
+    pat_workers_close(&workers);
+}
+
+static void a_withdrawn_job_never_runs(void **state) {
+    (void)state;
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct task running = {.job = {.run_cb = task_run}, .gate = &gate};
+    struct task waiting[3] = {{.job = {.run_cb = task_run}},
+                              {.job = {.run_cb = task_run}},
+                              {.job = {.run_cb = task_run, .lengthy = true}}};
+    struct pat_workers *workers = open_workers(1);
+    pat_workers_submit(workers, &running.job);
+    wait_inside(&gate, 1);
+    for (unsigned i = 0; i < 3; i++) pat_workers_submit(workers, &waiting[i].job);
+    assert_true(pat_workers_withdraw(workers, &waiting[0].job));
+    assert_true(pat_workers_withdraw(workers, &waiting[2].job));
+    assert_false(pat_workers_withdraw(workers, &waiting[2].job));
+    assert_false(pat_workers_withdraw(workers, &running.job));
+    gate_set(&gate, true);
+    assert_ptr_equal(take(workers), &running);
+    assert_ptr_equal(take(workers), &waiting[1]);
+    assert_int_equal(waiting[0].runs + waiting[2].runs, 0);
+    assert_false(pat_workers_withdraw(workers, &waiting[1].job));
+    pat_workers_close(&workers);
+}
+
+static void without_memory_no_thread_starts(void **state) {
+    (void)state;
+    struct pat_workers *workers = NULL;
+    struct pat_error error;
+    for (uint64_t nth = 1; nth <= 2; nth++) {
+        (void)pat_mem_fail_at(nth);
+        assert_int_equal(pat_workers_open(&workers, 2, count_done, NULL, &error), PAT_ERR_NO_MEMORY);
+        assert_null(workers);
+    }
+    (void)pat_mem_fail_at(0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(every_job_runs_once, end),
+        cmocka_unit_test_teardown(one_worker_stays_free_of_long_jobs, end),
+        cmocka_unit_test_teardown(one_worker_alone_does_both, end),
+        cmocka_unit_test_teardown(a_withdrawn_job_never_runs, end),
+        cmocka_unit_test_teardown(without_memory_no_thread_starts, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
