@@ -37,8 +37,7 @@ static enum pat_status answer(struct pat_run *run) {
     case PAT_METHOD_VERIFY: return pat_answer__verify(run);
     default: break;
     }
-    PAT_ASSERT(!"a method of another road");
-    return PAT_ERR_INTERNAL;
+    return pat_error_set(run->error, PAT_ERR_INTERNAL, "a method of another road came to analytics");
 }
 
 enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result, struct pat_error *error) {

@@ -332,8 +332,7 @@ static void read_country(const struct pat_run *run, pat_row first, uint32_t coun
     for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? fact[i] : out[i];
 }
 
-static void read_scores(const struct pat_run *run, const uint8_t *scores, pat_row first, uint32_t count, int64_t *out) {
-    (void)run;
+static void read_scores(const uint8_t *scores, pat_row first, uint32_t count, int64_t *out) {
     for (uint32_t i = 0; i < count; i++) out[i] = scores[first + i] == 0 ? PAT_NULL : scores[first + i];
 }
 
@@ -348,9 +347,9 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
         for (uint32_t i = 0; i < count; i++) out[i] = last[i] == PAT_NULL ? PAT_NULL : run->day - last[i];
         return;
     }
-    case PAT_SOURCE_SCORE_R: read_scores(run, run->scores->r, first, count, out); return;
-    case PAT_SOURCE_SCORE_F: read_scores(run, run->scores->f, first, count, out); return;
-    case PAT_SOURCE_SCORE_M: read_scores(run, run->scores->m, first, count, out); return;
+    case PAT_SOURCE_SCORE_R: read_scores(run->scores->r, first, count, out); return;
+    case PAT_SOURCE_SCORE_F: read_scores(run->scores->f, first, count, out); return;
+    case PAT_SOURCE_SCORE_M: read_scores(run->scores->m, first, count, out); return;
     case PAT_SOURCE_GROUP:
         for (uint32_t i = 0; i < count; i++) out[i] = pat_scores__group(run->scores, first + i);
         return;

@@ -25,6 +25,7 @@ struct recount {
     struct pat_run *run;
     const struct pat_view *view;
     int64_t *value[V_VALUES];
+    pat_int128 *net;   /* exact, until it becomes value[V_NET] */
     int64_t *earliest; /* order row that gives the country */
     int64_t *country;  /* customers' code by orders' code */
     struct pat_counts counts;
@@ -81,7 +82,7 @@ static void recount_order(struct recount *recount, pat_row row) {
     least(&recount->value[V_FIRST][customer], day);
     greatest(&recount->value[V_LAST][customer], day);
     if (base == PAT_NULL) recount->value[V_UNPRICED][customer]++;
-    if (base != PAT_NULL) recount->value[V_NET][customer] += base;
+    if (base != PAT_NULL) recount->net[customer] += base;
 }
 
 /* Whether an order takes its refunds out of the sums for good. */
@@ -110,7 +111,7 @@ static void recount_refund(struct recount *recount, pat_row row) {
     greatest(&recount->value[V_SETTLED][customer], day);
     if (order_voids(recount, get(recount, PAT_REFUNDS, PAT_REFUND_ORDER, row))) return;
     if (base == PAT_NULL) recount->value[V_UNPRICED][customer]++;
-    if (base != PAT_NULL) recount->value[V_NET][customer] -= base;
+    if (base != PAT_NULL) recount->net[customer] -= base;
 }
 
 /* The customers' code of each code of the orders' countries: every table has dictionaries of its own. */
@@ -131,6 +132,12 @@ static int64_t country_of(const struct recount *recount, pat_row order) {
     return code == PAT_NULL ? PAT_NULL : recount->country[code];
 }
 
+/* Ingest holds sums that 64 bits do not at the bound. */
+static int64_t clamp(pat_int128 value) {
+    if (value > INT64_MAX) return INT64_MAX;
+    return value < -(pat_int128)INT64_MAX ? -INT64_MAX : (int64_t)value;
+}
+
 static enum pat_status recount_facts(struct recount *recount) {
     PAT_TRY(translate_countries(recount));
     for (pat_row row = 0; row < recount->view->table[PAT_ORDERS].rows; row++) {
@@ -146,6 +153,7 @@ static enum pat_status recount_facts(struct recount *recount) {
     }
     for (pat_row row = 0; row < recount->run->customers; row++) {
         const int64_t order = recount->earliest[row];
+        recount->value[V_NET][row] = clamp(recount->net[row]);
         if (order != PAT_NULL) recount->value[V_COUNTRY][row] = country_of(recount, (pat_row)order);
         const bool exists =
             get(recount, PAT_CUSTOMERS, PAT_CUSTOMER_PROFILED, row) == 1 || recount->value[V_FACT][row] != PAT_NULL;
@@ -231,6 +239,8 @@ enum pat_status pat_answer__verify(struct pat_run *run) {
             recount.earliest = values;
         }
     }
+    PAT_TRY(pat_run__array(run, run->customers, sizeof(pat_int128), &memory));
+    recount.net = memory;
     recount.checks = pat_build_array(&run->builder, V_VALUES + 7);
     PAT_TRY(recount_facts(&recount));
     for (unsigned which = 0; which < V_VALUES; which++) PAT_TRY(check_column(&recount, which));
