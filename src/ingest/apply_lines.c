@@ -90,8 +90,8 @@ static void group_set_text(struct line_group *group, int field, unsigned order_c
     group_set(group, order_column, row == UINT32_MAX ? PAT_NULL : pat_apply__value(group->apply, column, row));
 }
 
-/* The least time of the lines; appended lines may only make it earlier. */
-static void group_set_time(struct line_group *group, bool fresh) {
+/* The least time of the lines, withdrawn ones included; appended lines may only make it earlier. */
+static void group_set_time(struct line_group *group) {
     const struct pat_batch_column *column = pat_batch_find(group->apply->batch, PAT_LINE_OF_TIME);
     if (column == NULL) return;
     int64_t least = INT64_MAX;
@@ -100,7 +100,7 @@ static void group_set_time(struct line_group *group, bool fresh) {
         if (time < least) least = time;
     }
     int64_t known = pat_table_get(&group->apply->store->table[PAT_ORDERS], PAT_ORDER_TIME, group->order);
-    if (group->apply->batch->append && !fresh && known < least) least = known;
+    if (group->apply->batch->append && known != PAT_NULL && known < least) least = known;
     group_set(group, PAT_ORDER_TIME, least);
 }
 
@@ -109,13 +109,12 @@ static int64_t group_tell_order(struct line_group *group) {
     struct apply *apply = group->apply;
     const struct pat_table *orders = &apply->store->table[PAT_ORDERS];
     bool given = pat_table_get(orders, PAT_ORDER_AMOUNT_GIVEN, group->order) == 1;
-    bool fresh = pat_table_get(orders, PAT_ORDER_STATE, group->order) == PAT_ORDER_AWAITED;
     group_set_text(group, PAT_LINE_OF_COUNTRY, PAT_ORDER_COUNTRY, given);
     group_set_text(group, PAT_LINE_OF_CHANNEL, PAT_ORDER_CHANNEL, given);
     int64_t customer = pat_table_get(orders, PAT_ORDER_CUSTOMER, group->order);
     if (given) return customer;
     group_set_text(group, PAT_LINE_OF_CURRENCY, PAT_ORDER_CURRENCY, false);
-    group_set_time(group, fresh);
+    group_set_time(group);
     const struct pat_batch_column *column = pat_batch_find(apply->batch, PAT_LINE_OF_CUSTOMER);
     uint32_t row = column != NULL ? first_with_value(group, column) : UINT32_MAX;
     if (row == UINT32_MAX) return customer;

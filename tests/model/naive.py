@@ -349,7 +349,8 @@ class Model:
         changed = dict(row)
         if version is None:
             changed.pop("version", None)
-        differs = {field for field, value in changed.items() if record[field] != value}
+        # The id is no change: an order that only lines made has it too.
+        differs = {field for field, value in changed.items() if record[field] != value and field != batch.table[:-1]}
         if batch.table == "orders":
             record.given = record.given or row.get("amount") is not None
         if batch.table == "refunds" and differs == {"customer"} and record["order"] is not None:
