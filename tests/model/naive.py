@@ -380,8 +380,10 @@ class Model:
         unchanged = []
         for row in rows:
             number = row.get("line") or max(order.lines, default=0) + 1
-            content = {field: row.get(field) for field in ("product", "quantity", "price", "category", "deleted")}
             before = old.get(number)
+            # A row is a patch also where the set of lines is replaced: what it does not say stays.
+            content = {field: row[field] if field in row else (before or {}).get(field)
+                       for field in ("product", "quantity", "price", "category", "deleted")}
             order.lines[number] = content
             batch.tally["new" if before is None else "duplicate" if before == content else "updated"] += 1
             unchanged.append(before == content)
