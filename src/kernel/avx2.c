@@ -213,7 +213,7 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     /* The lanes and the tail are few rows more for the scalar table; lanes that saw nothing must not take part. */
     int64_t rest[64 + 8];
     size_t rest_rows = n - i;
-    uint64_t on[2] = {rest_rows > 0 ? bits[i / 64] : 0, 0};
+    uint64_t on[2] = {rest_rows > 0 ? bits[i / 64] & (((uint64_t)1 << rest_rows) - 1) : 0, 0};
     memcpy(rest, in + i, rest_rows * sizeof *rest);
     if (any != 0) {
         store4(rest + rest_rows, low);
