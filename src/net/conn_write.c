@@ -2,6 +2,9 @@
  * take at once waits for the loop. */
 #include "net/net_private.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 /* Answers in one system call. */
 #define SEND_MAX 64u
 
@@ -49,6 +52,15 @@ static void on_written(uv_write_t *write, int failed) {
     }
 }
 
+/* Bytes that the client has not taken yet: ours and the system's. Ours alone may stand still for long while a slow client
+ * drains the system's buffer, which can be megabytes. */
+static size_t write_left(const struct pat_conn *conn) {
+    uv_os_fd_t descriptor;
+    int unsent = 0;
+    if (uv_fileno(&conn->io.handle, &descriptor) != 0 || ioctl(descriptor, SIOCOUTQ, &unsent) != 0) unsent = 0;
+    return uv_stream_get_write_queue_size(&conn->io.stream) + (size_t)unsent;
+}
+
 /* The rest goes when the client makes room. */
 static void out_wait(struct pat_conn *conn) {
     uv_buf_t bufs[SEND_MAX];
@@ -60,7 +72,7 @@ static void out_wait(struct pat_conn *conn) {
         return;
     }
     conn->writing = count;
-    conn->write_left = uv_stream_get_write_queue_size(&conn->io.stream);
+    conn->write_left = write_left(conn);
     conn->write_ms = uv_now(&conn->server->loop);
 }
 
@@ -85,7 +97,7 @@ void pat_conn__flush(struct pat_conn *conn) {
 bool pat_conn__write_stalled(struct pat_conn *conn) {
     if (conn->writing == 0 || conn->state >= PAT_CONN_CLOSING) return false;
     uint64_t now_ms = uv_now(&conn->server->loop);
-    size_t left = uv_stream_get_write_queue_size(&conn->io.stream);
+    size_t left = write_left(conn);
     if (left != conn->write_left) {
         conn->write_left = left;
         conn->write_ms = now_ms;
