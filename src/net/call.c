@@ -140,8 +140,8 @@ void pat_call__encode(struct pat_call *call, const struct pat_value *result) {
         enum pat_status status = result_encode(call, result);
         if (status == PAT_OK && call->reply.length <= UINT32_MAX) return;
         pat_buf_clear(&call->reply);
-        (void)pat_error_set(&call->error, status == PAT_OK ? PAT_ERR_TOO_LARGE : PAT_ERR_NO_MEMORY,
-                            "%s", status == PAT_OK ? "the answer is over 4 GiB" : "no memory for the answer");
+        (void)pat_error_set(&call->error, status == PAT_OK ? PAT_ERR_TOO_LARGE : PAT_ERR_NO_MEMORY, "%s",
+                            status == PAT_OK ? "the answer is over 4 GiB" : "no memory for the answer");
     }
     /* Fits PAT_NET_REPLY_BYTES, which every call has from the start. */
     enum pat_status status = pat_wire_error(&call->reply, call->message.msgid, &call->error, call->errors_map);

@@ -93,8 +93,8 @@ static void on_shutdown(uv_shutdown_t *shutdown, int failed) {
     if (failed != 0) pat_conn__drop(conn, uv_strerror(failed));
 }
 
-/* Closing a socket with unread bytes resets it, and the client might never see the last answer: so the writing half is shut,
- * and what still comes is read and forgotten until the client has closed too. */
+/* Closing a socket with unread bytes resets it, and the client might never see the last answer: so the writing half is
+ * shut, and what still comes is read and forgotten until the client has closed too. */
 static void conn_linger(struct pat_conn *conn) {
     if (uv_shutdown(&conn->shutdown, &conn->io.stream, on_shutdown) != 0) {
         conn_close(conn);
@@ -141,8 +141,10 @@ void pat_conn__sweep(struct pat_conn *conn) {
                now_ms - conn->frame_ms > PAT_NET_MESSAGE_MS) {
         pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=read buffered_bytes=%zu", conn->in.length);
         struct pat_error error;
+        uint32_t msgid = 0;
+        (void)pat_wire_peek_msgid(conn->in.data, conn->in.length, &msgid);
         (void)pat_error_set(&error, PAT_ERR_DEADLINE, "a message that was begun must be whole within %u s",
                             PAT_NET_MESSAGE_MS / 1000);
-        pat_conn__broken(conn, 0, &error);
+        pat_conn__broken(conn, msgid, &error);
     }
 }

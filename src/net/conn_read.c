@@ -1,6 +1,6 @@
 /* Bytes to frames. Small things are read into the server's scratch and copied out frame by frame, so that a connection
- * without unfinished business has no buffer; what is unfinished gathers in the connection's own, which a big frame's call
- * takes over whole. */
+ * without unfinished business has no buffer; what is unfinished gathers in the connection's own, which a big frame's
+ * call takes over whole. */
 #include "net/net_private.h"
 
 #include "base/log.h"
@@ -157,8 +157,8 @@ static void read_no_memory(struct pat_conn *conn) {
     struct pat_error error;
     uint32_t msgid = 0;
     (void)pat_wire_peek_msgid(conn->in.data, conn->in.length, &msgid);
-    (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory to read more than %zu bytes of a request; send it again later",
-                        conn->in.length);
+    (void)pat_error_set(&error, PAT_ERR_NO_MEMORY,
+                        "no memory to read more than %zu bytes of a request; send it again later", conn->in.length);
     pat_conn__broken(conn, msgid, &error);
 }
 

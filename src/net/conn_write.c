@@ -1,5 +1,5 @@
-/* Answers to bytes on the wire: as many as there are in one system call, and the system's buffer first; only what it does not
- * take at once waits for the loop. */
+/* Answers to bytes on the wire: as many as there are in one system call, and the system's buffer first; only what it
+ * does not take at once waits for the loop. */
 #include "net/net_private.h"
 
 #include <linux/sockios.h>
@@ -52,8 +52,8 @@ static void on_written(uv_write_t *write, int failed) {
     }
 }
 
-/* Bytes that the client has not taken yet: ours and the system's. Ours alone may stand still for long while a slow client
- * drains the system's buffer, which can be megabytes. */
+/* Bytes that the client has not taken yet: ours and the system's. Ours alone may stand still for long while a slow
+ * client drains the system's buffer, which can be megabytes. */
 static size_t write_left(const struct pat_conn *conn) {
     uv_os_fd_t descriptor;
     int unsent = 0;

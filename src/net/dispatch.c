@@ -1,10 +1,9 @@
 /* Which way a request goes, and every way back.
  *
  *   small frame ─► read here ──┐                ┌─► session, loop: answered at once
- *   big frame ─► READING ──────┴─► route ───────┼─► HELD ─► SUBMITTED ─► ANSWERED          writes, in the order they came
- *               (a worker)                      ├─► WAITING ─► POOLED ─► ANSWERED          questions
- *                                               │      ▲─ PARKED ◄─┘ (min_lsn)
- *                                               └─► SUBMITTED ─► ANSWERED                  snapshot.save
+ *   big frame ─► READING ──────┴─► route ───────┼─► HELD ─► SUBMITTED ─► ANSWERED          writes, in the order they
+ * came (a worker)                      ├─► WAITING ─► POOLED ─► ANSWERED          questions │      ▲─ PARKED ◄─┘
+ * (min_lsn) └─► SUBMITTED ─► ANSWERED                  snapshot.save
  */
 #include "net/net_private.h"
 
@@ -41,9 +40,12 @@ static void call_read(struct pat_call *call) {
         (void)pat_wire_peek_msgid(call->frame, call->frame_bytes, &call->message.msgid);
 }
 
-static void job_read(struct pat_job *job) { call_read(PAT_LINK_OF(job, struct pat_call, job)); }
+static void job_read(struct pat_job *job) {
+    call_read(PAT_LINK_OF(job, struct pat_call, job));
+}
 
-/* ---- the four roads ----------------------------------------------------------------------------------------------- */
+/* ---- the four roads -----------------------------------------------------------------------------------------------
+ */
 
 static void go_loop(struct pat_call *call) {
     struct pat_value result;
@@ -60,7 +62,8 @@ static void go_write(struct pat_call *call) {
 }
 
 static void go_read(struct pat_call *call) {
-    call->inquiry = (struct pat_inquiry){.request = &call->request, .arena = &call->arena, .cancelled = &call->cancelled};
+    call->inquiry =
+        (struct pat_inquiry){.request = &call->request, .arena = &call->arena, .cancelled = &call->cancelled};
     call->state = PAT_CALL_WAITING;
     pat_list_push(&call->conn->waiting, &call->wait);
     if (call->request.question.deadline_ms != 0) {
@@ -226,8 +229,8 @@ static void call_start(struct pat_call *call) {
     }
 }
 
-/* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it does not
- * take away is not computed. */
+/* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it
+ * does not take away is not computed. */
 void pat_calls__start_waiting(struct pat_conn *conn) {
     unsigned pooled_max = 2 * pat_workers_count(conn->server->workers);
     while (conn->pooled < pooled_max && conn->out_bytes < PAT_NET_HIGH_WATER_BYTES) {

@@ -11,11 +11,17 @@ struct pat_link {
 };
 
 /* The thing whose member `name` is `*link`. */
-#define PAT_LINK_OF(link, type, name) ((type *)(void *)((char *)(link) - offsetof(type, name)))
+#define PAT_LINK_OF(link, type, name) ((type *)(void *)((char *)(link)-offsetof(type, name)))
 
-static inline void pat_list_init(struct pat_link *head) { head->next = head->prev = head; }
-static inline bool pat_list_empty(const struct pat_link *head) { return head->next == head; }
-static inline bool pat_link_listed(const struct pat_link *link) { return link->next != NULL; }
+static inline void pat_list_init(struct pat_link *head) {
+    head->next = head->prev = head;
+}
+static inline bool pat_list_empty(const struct pat_link *head) {
+    return head->next == head;
+}
+static inline bool pat_link_listed(const struct pat_link *link) {
+    return link->next != NULL;
+}
 
 static inline void pat_list_push(struct pat_link *head, struct pat_link *link) {
     link->prev = head->prev;

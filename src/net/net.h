@@ -11,18 +11,18 @@
 struct pat_server_options {
     const struct pat_address *listen;
     unsigned listens;
-    const char *unix_path;      /* NULL = none */
-    uint64_t memory_bytes;      /* 0 = 80 % of what the machine, or its container, has */
-    unsigned workers;           /* 0 = one for each processor */
-    unsigned connections_max;   /* 0 = 1,024; fewer when descriptors are scarce */
+    const char *unix_path;            /* NULL = none */
+    uint64_t memory_bytes;            /* 0 = 80 % of what the machine, or its container, has */
+    unsigned workers;                 /* 0 = one for each processor */
+    unsigned connections_max;         /* 0 = 1,024; fewer when descriptors are scarce */
     struct pat_engine_options engine; /* wake_cb and wake_context are the server's to set */
     /* Called once, when requests are answered; addresses are comma separated. */
     void (*ready_cb)(void *context, const char *addresses);
     void *ready_context;
 };
 
-/* Opens the engine, serves until SIGTERM or SIGINT, finishes what was accepted and saves a snapshot. A second signal ends
- * the process with exit status 1, and so does work that does not end within a minute of the first.
+/* Opens the engine, serves until SIGTERM or SIGINT, finishes what was accepted and saves a snapshot. A second signal
+ * ends the process with exit status 1, and so does work that does not end within a minute of the first.
  *
  * Thread: the process's main one; takes over the signals.
  * Fails: as pat_engine_open; PAT_ERR_IO for an address that cannot be listened on; as pat_engine_close. */

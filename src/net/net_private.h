@@ -1,10 +1,11 @@
 /* Inside the net room: the server, its listeners, connections and calls.
  *
- *   listener ─► conn ─► call (one request) ─► session | engine on the loop | a worker | the engine's queue ─► conn's out list
+ *   listener ─► conn ─► call (one request) ─► session | engine on the loop | a worker | the engine's queue ─► conn's
+ * out list
  *
- * Everything here belongs to the loop thread; of a call, what its job touches belongs to a worker while the job is with the
- * workers. Whatever happens to a connection, it is only "touched"; before the loop sleeps, pat_conn__work moves each touched
- * one on, once: frames, writes that are due, questions that may start, answers to send, the end. */
+ * Everything here belongs to the loop thread; of a call, what its job touches belongs to a worker while the job is with
+ * the workers. Whatever happens to a connection, it is only "touched"; before the loop sleeps, pat_conn__work moves
+ * each touched one on, once: frames, writes that are due, questions that may start, answers to send, the end. */
 #ifndef PAT_NET_NET_PRIVATE_H
 #define PAT_NET_NET_PRIVATE_H
 
@@ -41,7 +42,7 @@
 #define PAT_NET_FRAME_BIG_BYTES ((size_t)64 << 10)
 /* A started message, and an answer of which the client takes nothing. */
 #define PAT_NET_MESSAGE_MS 30000u
-#define PAT_NET_WRITE_MS 30000u
+#define PAT_NET_WRITE_MS   30000u
 /* How long a client may take to see that the server has said its last word. */
 #define PAT_NET_LINGER_MS 500u
 /* A question with min_lsn and no deadline of its own waits as long. */
@@ -74,8 +75,8 @@ struct pat_server {
     uv_async_t engine_wake; /* persist's threads: call pat_engine_turn */
     uv_async_t jobs_wake;   /* workers: a job is done; and the loop itself, so as not to sleep */
     uv_prepare_t prepare;
-    uv_timer_t tick;     /* every PAT_NET_TICK_MS */
-    uv_timer_t deadline; /* at the earliest of `timed` */
+    uv_timer_t tick;      /* every PAT_NET_TICK_MS */
+    uv_timer_t deadline;  /* at the earliest of `timed` */
     uint64_t deadline_ms; /* when that is, 0 = not armed */
     uv_signal_t signal[2];
     struct pat_engine *engine;
@@ -86,10 +87,10 @@ struct pat_server {
     unsigned connections_max;
     unsigned connections;
     struct pat_link conns;
-    struct pat_link touched; /* conns with something to do before the loop sleeps */
-    struct pat_link parked;  /* questions whose min_lsn is not there yet */
-    struct pat_link timed;   /* questions with a deadline, until they end or are told to */
-    struct pat_buf scratch;  /* what is read from a connection that had nothing unfinished */
+    struct pat_link touched;      /* conns with something to do before the loop sleeps */
+    struct pat_link parked;       /* questions whose min_lsn is not there yet */
+    struct pat_link timed;        /* questions with a deadline, until they end or are told to */
+    struct pat_buf scratch;       /* what is read from a connection that had nothing unfinished */
     union pat_stream turned_away; /* a connection over the limit, on its way out */
     bool turning_away;
     uint64_t turned_away_count; /* since the log last said so */
@@ -116,7 +117,7 @@ struct pat_conn {
     struct pat_link link;    /* server->conns */
     struct pat_link touched; /* server->touched */
     enum pat_conn_state state;
-    bool working; /* inside pat_conn__work: touching it is not needed */
+    bool working;      /* inside pat_conn__work: touching it is not needed */
     uint64_t state_ms; /* uv_now when ENDING or LINGER began */
 
     /* what hello asked for */
@@ -127,7 +128,7 @@ struct pat_conn {
     struct pat_buf in; /* an unfinished frame, or frames that wait for room */
     struct pat_scan scan;
     bool reading;
-    bool backlog; /* `in` may hold a whole frame */
+    bool backlog;      /* `in` may hold a whole frame */
     uint64_t frame_ms; /* uv_now when the unfinished frame began, 0 = there is none */
 
     /* calls */
@@ -169,11 +170,11 @@ struct pat_call {
     struct pat_link timed; /* server->timed */
     enum pat_call_state state;
     bool spare;
-    bool ready;          /* in line: may be submitted */
-    bool encoded;        /* `reply` is whole */
+    bool ready;           /* in line: may be submitted */
+    bool encoded;         /* `reply` is whole */
     enum pat_status stop; /* why it is to end early: PAT_ERR_CANCELLED or PAT_ERR_DEADLINE */
-    bool cancelled;      /* the same for a worker; written with relaxed atomics */
-    uint64_t arrived_ms; /* uv_now */
+    bool cancelled;       /* the same for a worker; written with relaxed atomics */
+    uint64_t arrived_ms;  /* uv_now */
     uint64_t deadline_ms; /* uv_now, 0 = none */
 
     /* the worker's while the job is with the workers */

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_BYTES 4096
-#define SHOWN_BYTES 80
+#define LINE_BYTES                4096
+#define SHOWN_BYTES               80
 #define SNAPSHOT_EVERY_MS_DEFAULT UINT64_C(3600000)
 /* A store that cannot hold a batch is of no use. */
 #define MEMORY_BYTES_MIN (UINT64_C(64) << 20)
@@ -129,7 +129,8 @@ bool pat_options_interval_ms(const char *text, uint64_t *out) {
 static enum pat_status refuse(struct pat_error *error, enum option option, const char *value, const char *expected) {
     char shown[SHOWN_BYTES];
     return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, option_names[option], -1, -1, "--%s: \"%s\" is not %s",
-                            option_names[option], pat_text_printable(pat_text_of(value), shown, sizeof shown), expected);
+                            option_names[option], pat_text_printable(pat_text_of(value), shown, sizeof shown),
+                            expected);
 }
 
 static bool is_one_of(const char *value, const char *const *words) {
@@ -160,7 +161,8 @@ static enum pat_status set_numbers(struct pat_options *out, enum option option, 
     uint64_t number;
     char unit;
     if (option == OPTION_MEMORY) {
-        if (!pat_options_bytes(value, &out->memory_bytes)) return refuse(error, option, value, "a size such as 16G or 512M");
+        if (!pat_options_bytes(value, &out->memory_bytes))
+            return refuse(error, option, value, "a size such as 16G or 512M");
         if (out->memory_bytes < MEMORY_BYTES_MIN) return refuse(error, option, value, "enough; 64M is the least");
     } else if (option == OPTION_WORKERS) {
         if (!number_parse(value, &number, &unit) || unit != '\0' || number == 0 || number > PAT_WORKERS_MAX)
@@ -245,7 +247,8 @@ static enum pat_status command_line(struct pat_options *out, int argc, char *con
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
 static struct pat_text trim(struct pat_text text) {
-    while (text.length > 0 && isspace((unsigned char)text.data[0])) text = (struct pat_text){text.data + 1, text.length - 1};
+    while (text.length > 0 && isspace((unsigned char)text.data[0]))
+        text = (struct pat_text){text.data + 1, text.length - 1};
     while (text.length > 0 && isspace((unsigned char)text.data[text.length - 1])) text.length--;
     return text;
 }
@@ -302,15 +305,12 @@ static enum pat_status config_file(struct pat_options *out, struct pat_error *er
 }
 
 enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv, struct pat_error *error) {
-    *out = (struct pat_options){.sync = "always",
-                                .cpu = "auto",
-                                .snapshot_every_ms = SNAPSHOT_EVERY_MS_DEFAULT,
-                                .log_level = PAT_LOG_INFO};
+    *out = (struct pat_options){
+        .sync = "always", .cpu = "auto", .snapshot_every_ms = SNAPSHOT_EVERY_MS_DEFAULT, .log_level = PAT_LOG_INFO};
     PAT_TRY(command_line(out, argc, argv, error));
     if (out->help || out->version) return PAT_OK;
     if (out->config != NULL) PAT_TRY(config_file(out, error));
-    if (out->data == NULL)
-        return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, "data", -1, -1, "--data DIR is needed");
+    if (out->data == NULL) return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, "data", -1, -1, "--data DIR is needed");
     if (out->listens == 0 && out->unix_path == NULL) out->listen[out->listens++] = "127.0.0.1:7411";
     return PAT_OK;
 }

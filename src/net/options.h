@@ -1,5 +1,5 @@
-/* patrond's command line and its configuration file: the same names, `--name value` or `--name=value` there, `name = value`
- * lines here. What stands on the command line wins over the file. */
+/* patrond's command line and its configuration file: the same names, `--name value` or `--name=value` there, `name =
+ * value` lines here. What stands on the command line wins over the file. */
 #ifndef PAT_NET_OPTIONS_H
 #define PAT_NET_OPTIONS_H
 
@@ -24,13 +24,13 @@ struct pat_options {
     const char *sync;           /* one of always, interval, never */
     uint64_t snapshot_every_ms; /* 0 = never */
     const char *cpu;
-    const char *timezone;       /* NULL = the data directory's own */
-    const char *base_currency;  /* NULL = the data directory's own */
+    const char *timezone;      /* NULL = the data directory's own */
+    const char *base_currency; /* NULL = the data directory's own */
     enum pat_log_level log_level;
     const char *config;
     bool help, version;
 
-    uint32_t given; /* bits of the options that the command line had */
+    uint32_t given;                    /* bits of the options that the command line had */
     char text[PAT_OPTIONS_TEXT_BYTES]; /* values from the file */
     size_t text_bytes;
 };
@@ -38,8 +38,8 @@ struct pat_options {
 /* Reads the command line and the file that it names. Values are borrowed from argv or stand in `out`.
  * Fails: PAT_ERR_BAD_REQUEST (PAT_ERR_UNKNOWN_FIELD for a name there is none of), naming option, value and what was
  * expected. With help or version nothing else is looked at. */
-enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv, struct pat_error *error)
-    PAT_MUST_CHECK;
+enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv,
+                                  struct pat_error *error) PAT_MUST_CHECK;
 /* What --help prints. */
 extern const char pat_options_help[];
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* What one read(2) may bring; libuv suggests as much. */
-#define SCRATCH_BYTES ((size_t)64 << 10)
+#define SCRATCH_BYTES   ((size_t)64 << 10)
 #define ADDRESSES_BYTES 2048
 #define TICKS_PER_SWEEP (1000u / PAT_NET_TICK_MS)
 /* The deadline timer looks at all questions with a deadline, so it does not fire for each. */
@@ -120,7 +120,9 @@ static void conns_each(struct pat_server *server, void (*each_cb)(struct pat_con
     }
 }
 
-static void drop_for_stop(struct pat_conn *conn) { pat_conn__drop(conn, "stop"); }
+static void drop_for_stop(struct pat_conn *conn) {
+    pat_conn__drop(conn, "stop");
+}
 
 /* Clients that take too long are let go; work that does not end even so must not keep the process. */
 static void stop_check(struct pat_server *server) {

@@ -153,7 +153,9 @@ void pat_workers_close(struct pat_workers **handle) {
     *handle = NULL;
 }
 
-unsigned pat_workers_count(const struct pat_workers *workers) { return workers->count; }
+unsigned pat_workers_count(const struct pat_workers *workers) {
+    return workers->count;
+}
 
 void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
     (void)pthread_mutex_lock(&workers->mutex);

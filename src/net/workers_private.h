@@ -3,8 +3,9 @@
  *   loop: submit ─► short queue ─┐                        ┌─► done queue ─► loop: take_done
  *                   long queue  ─┴─► a worker runs run_cb ─┘      (done_cb says there is something)
  *
- * Not libuv's pool: that one is fixed, first in first out, and shared with name look-ups. With two workers or more, one of
- * them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in turn.
+ * Not libuv's pool: that one is fixed, first in first out, and shared with name look-ups. With two workers or more, one
+ * of them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in
+ * turn.
  *
  * Thread: all calls are the owner's, but run_cb (a worker) and done_cb (a worker). Allocates: at open. */
 #ifndef PAT_NET_WORKERS_PRIVATE_H

@@ -26,8 +26,8 @@ static void loopback_is_taken_and_written_back(void **state) {
 
 static void other_addresses_need_a_login(void **state) {
     (void)state;
-    static const char *const others[] = {"0.0.0.0:0", "[::]:0", "10.0.0.1:7411", "128.0.0.1:1", "[fe80::1]:7411",
-                                         "[::ffff:10.0.0.1]:1"};
+    static const char *const others[] = {"0.0.0.0:0",   "[::]:0",         "10.0.0.1:7411",
+                                         "128.0.0.1:1", "[fe80::1]:7411", "[::ffff:10.0.0.1]:1"};
     struct pat_error error;
     struct pat_address address;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {

@@ -20,7 +20,8 @@ static enum pat_status parse(struct pat_options *out, struct pat_error *error, c
     int argc = 1;
     assert_true(strlen(line) < sizeof copy);
     memcpy(copy, line, strlen(line) + 1);
-    for (char *word = strtok(copy, " "); word != NULL && argc < WORDS_MAX; word = strtok(NULL, " ")) argv[argc++] = word;
+    for (char *word = strtok(copy, " "); word != NULL && argc < WORDS_MAX; word = strtok(NULL, " "))
+        argv[argc++] = word;
     return pat_options_parse(out, argc, argv, error);
 }
 
@@ -47,10 +48,11 @@ static void both_forms_of_a_value_are_taken(void **state) {
     (void)state;
     struct pat_options options;
     struct pat_error error;
-    assert_int_equal(parse(&options, &error,
-                           "--data=d --listen a:1 --listen=b:2 --unix /x=y --memory 16G --workers=3 --sync never "
-                           "--snapshot-every 15m --cpu scalar --timezone Europe/London --base-currency=GBP --log-level debug"),
-                     PAT_OK);
+    assert_int_equal(
+        parse(&options, &error,
+              "--data=d --listen a:1 --listen=b:2 --unix /x=y --memory 16G --workers=3 --sync never "
+              "--snapshot-every 15m --cpu scalar --timezone Europe/London --base-currency=GBP --log-level debug"),
+        PAT_OK);
     assert_int_equal(options.listens, 2);
     assert_string_equal(options.listen[1], "b:2");
     assert_string_equal(options.unix_path, "/x=y");
@@ -158,9 +160,12 @@ static void mistakes_in_the_file_name_the_line(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_not_said_has_a_default),    cmocka_unit_test(both_forms_of_a_value_are_taken),
-        cmocka_unit_test(mistakes_name_the_option),          cmocka_unit_test(help_needs_nothing_else),
-        cmocka_unit_test(the_command_line_wins_over_the_file), cmocka_unit_test(mistakes_in_the_file_name_the_line),
+        cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(both_forms_of_a_value_are_taken),
+        cmocka_unit_test(mistakes_name_the_option),
+        cmocka_unit_test(help_needs_nothing_else),
+        cmocka_unit_test(the_command_line_wins_over_the_file),
+        cmocka_unit_test(mistakes_in_the_file_name_the_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

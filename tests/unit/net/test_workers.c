@@ -134,7 +134,8 @@ static void one_worker_alone_does_both(void **state) {
     (void)state;
     struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct task first = {.job = {.run_cb = task_run}, .gate = &gate};
-    struct task lengthy[2] = {{.job = {.run_cb = task_run, .lengthy = true}}, {.job = {.run_cb = task_run, .lengthy = true}}};
+    struct task lengthy[2] = {{.job = {.run_cb = task_run, .lengthy = true}},
+                              {.job = {.run_cb = task_run, .lengthy = true}}};
     struct task brief[2] = {{.job = {.run_cb = task_run}}, {.job = {.run_cb = task_run}}};
     struct pat_workers *workers = open_workers(1);
     pat_workers_submit(workers, &first.job);
@@ -152,9 +153,8 @@ static void a_withdrawn_job_never_runs(void **state) {
     (void)state;
     struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct task running = {.job = {.run_cb = task_run}, .gate = &gate};
-    struct task waiting[3] = {{.job = {.run_cb = task_run}},
-                              {.job = {.run_cb = task_run}},
-                              {.job = {.run_cb = task_run, .lengthy = true}}};
+    struct task waiting[3] = {
+        {.job = {.run_cb = task_run}}, {.job = {.run_cb = task_run}}, {.job = {.run_cb = task_run, .lengthy = true}}};
     struct pat_workers *workers = open_workers(1);
     pat_workers_submit(workers, &running.job);
     wait_inside(&gate, 1);
