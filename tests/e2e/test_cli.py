@@ -310,7 +310,7 @@ def csv_of_another_writer(folder, rng):
 
 
 def orders_are_not_cut(folder):
-    """Lines: no order over two batches that replace; rows of an order that comes back are appended, after its first batch."""
+    """Lines: an order goes whole in one batch, unless it comes back more than 1,024 rows later: those rows are appended."""
     lines, position = [], {}
     for i in range(3000):
         order = "o%d" % (i // 7) if i % 50 else "o%d" % (i // 100)
@@ -322,6 +322,7 @@ def orders_are_not_cut(folder):
     report = patron_json(server, "load", "lines", path, "--batch-rows", "100")
     batches = sorted(server.batches, key=lambda b: b[0]["seq"])
     equal([b[0]["seq"] for b in batches], list(range(1, len(batches) + 1)), "seqs")
+    check(max(len(rows) for _, rows in batches) <= 100, "whole orders do not make batches larger than asked for")
     replaced, got = {}, []
     for params, rows in batches:
         for row in rows:
@@ -337,11 +338,44 @@ def orders_are_not_cut(folder):
         want.append((order, position[order], "p%d" % i))
     equal(sorted(got), sorted(want), "every line once, with its position in its order")
     equal(report["appended"], sum(len(rows) for params, rows in batches if params.get("mode") == "append"), "appended")
-    check(report["appended"] > 0, "the file was meant to have orders that come back")
+    late, last = set(), {}
+    for i, order in enumerate(lines):
+        if i - last.get(order, i) > 1024:
+            late.add(order)
+        last[order] = i
+    equal({row["order"] for params, rows in batches if params.get("mode") == "append" for row in rows}, late, "orders appended to")
+    check(len(late) > 5, "the file was meant to have orders that come back late")
+    for rows_per_batch in ("1", "37", "65536"):
+        other = Recorder()
+        patron_json(other, "load", "lines", path, "--batch-rows", rows_per_batch)
+        first = {}
+        for params, rows in other.batches:
+            for row in rows:
+                equal(first.setdefault(row["order"], params["seq"]) == params["seq"] or row["order"] in late, True, "%s is cut" % row["order"])
+        other.close()
     again = Recorder()
     patron_json(again, "load", "lines", path, "--batch-rows", "100")
     equal(sorted(again.batches, key=lambda b: b[0]["seq"]), batches, "the same file gives the same batches")
     again.close()
+    server.close()
+
+
+def wide_rows(folder):
+    """Rows of 50 KB: what is held stays bounded, so orders are cut early, and still every line comes once."""
+    text = "order,product,quantity,price,customer,time,currency,note\n"
+    text += "".join("o%d,p%d,1,1,c,2020-01-01,EUR,%s\n" % (i % 700, i, "x" * 50000) for i in range(1400))
+    server = Recorder()
+    report = patron_json(server, "load", "lines", write(folder, "wide.csv", text), "--rejects", os.path.join(folder, "wide_rejects.csv"))
+    equal((report["rows"], report["appended"] > 0), (1400, True), "wide rows")
+    replaced, got = {}, []
+    for params, rows in sorted(server.batches, key=lambda b: b[0]["seq"]):
+        for row in rows:
+            if params.get("mode") == "append":
+                check(replaced.get(row["order"], params["seq"]) < params["seq"], "%s is appended before its batch", row["order"])
+            else:
+                equal(replaced.setdefault(row["order"], params["seq"]), params["seq"], "batch that replaces the lines of %s" % row["order"])
+            got.append((row["product"], row["line"]))
+    equal(sorted(got), sorted(("p%d" % i, 1 + i // 700) for i in range(1400)), "every line once")
     server.close()
 
 
@@ -482,7 +516,8 @@ def small_shop(folder):
     equal(report["rows"], 600, "rows read")
     equal(sum(report[k] for k in ("new", "updated", "duplicate", "stale", "rejected")), 600, "the totals add up")
     equal(sum(r["rows"] for r in report["reasons"]), report["rejected"], "the reasons add up")
-    check(report["rejected"] > 0 and report["appended"] > 0, "the file was meant to have both: %r", report)
+    check(report["rejected"] > 0 and report["batches"] > 5, "the file was meant to have both: %r", report)
+    equal(report["appended"], 0, "orders come back within 1,024 rows: they go whole")
     with open(rejects, newline="") as file:
         named = list(csv.reader(file))[1:]
     equal(len(named), report["rejected"], "rows in the file of rejected rows")
@@ -494,6 +529,11 @@ def small_shop(folder):
     other = patron_json(server, "load", "lines", path, "--batch-rows", "37")
     equal((other["new"], other["updated"]), (0, 0), "cut in another way it is all duplicates: %r" % other)
     equal(patron_json(server, "group", "--by", "country", "--metrics", "count,sum(net)")["rows"], before, "loading again changes nothing")
+    late = "order,product,quantity,price,customer,time,country,currency\n"
+    late += "".join("l%d,p%d,1,1,c%d,2021-01-%02d,DE,EUR\n" % (i // 5 % 300, i, i // 5 % 30, 1 + i // 5 % 28) for i in range(3000))
+    report = patron_json(server, "load", "lines", write(folder, "late.csv", late), "--batch-rows", "200")
+    equal((report["new"], report["orders"], report["appended"] > 0), (3000, 300, True), "orders that come back after 1,500 rows: %r" % report)
+    equal(len(patron_json(server, "order", "l7", "--with", "lines")["facts"]["lines"]), 10, "lines of an order that came back")
     customers = write(folder, "customers.csv", "customer,created,country,birth_year,tags\nc1,01.02.2019,DE,1980,vip;mail\nc2,02.03.2019,FR,,\n")
     report = patron_json(server, "load", "customers", customers, "--time-format", "%d.%m.%Y")
     equal((report["rows"], report["rejected"]), (2, 0), "customers: %r" % report)
@@ -525,6 +565,7 @@ def run():
     big_columns(folder)
     csv_of_another_writer(folder, random.Random(seed()))
     orders_are_not_cut(folder)
+    wide_rows(folder)
     order_larger_than_a_batch(folder)
     servers_that_misbehave(folder)
     limits_on_rejects(folder)

@@ -17,7 +17,7 @@
 
 #define BATCH_ROWS_DEFAULT 16384u
 /* Part of the default producer: raise it when the same file would be sent in another way than before. */
-#define SENDING_VERSION "1"
+#define SENDING_VERSION "2"
 
 static const struct pat_cli_option load_options[] = {
     {"--map", "field=Column,...",
@@ -241,7 +241,7 @@ static void report(struct load *load) {
 static enum pat_exit run_dry(struct load *load, const struct pat_csv_record *first) {
     pat_split_init(&load->split, &load->mapping, load->batch_rows, count_dry, load);
     load->split.check = true;
-    load->split.keep_raw = load->tally.rejects != NULL;
+    load->split.keep_raw = load->split.hold.keep_raw = load->tally.rejects != NULL;
     load->split.strict = load->reject_whole;
     struct pat_error error;
     const enum pat_status status = read_dry(load, first, &error);
@@ -270,7 +270,7 @@ static enum pat_exit run_pump(struct load *load, const struct pat_csv_record *fi
     const enum pat_exit code = ask_known_seq(load, &pump.known_seq);
     if (code != PAT_EXIT_OK) return code;
     pat_split_init(&load->split, &load->mapping, load->batch_rows, pat_pump_emit, &pump);
-    load->split.keep_raw = load->tally.rejects != NULL;
+    load->split.keep_raw = load->split.hold.keep_raw = load->tally.rejects != NULL;
     load->split.strict = load->reject_whole;
     pat_pump_catch_signals(&load->stop);
     pat_pump_run(&pump);

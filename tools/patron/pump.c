@@ -254,13 +254,22 @@ static void note_interrupt(struct pat_pump *pump) {
               pat_count_text(pump->tally->rows, rows));
 }
 
+/* A batch that appends goes alone: one before it may still be refused, and would, sent again later, replace what was
+ * appended. False when nothing more can be sent before an answer has come. */
+static bool send_next(struct pat_pump *pump) {
+    if (pump->flights == PAT_PUMP_FLIGHT) return false;
+    if (pump->next == NULL) pump->next = queue_take(pump, pump->flights == 0);
+    if (pump->next == NULL || (pump->next->append && pump->flights > 0)) return false;
+    struct pat_build *build = pump->next;
+    pump->next = NULL;
+    take_batch(pump, build);
+    return true;
+}
+
 static void pump_batches(struct pat_pump *pump) {
     for (;;) {
         note_interrupt(pump);
-        while (!stopping(pump) && pump->flights < PAT_PUMP_FLIGHT) {
-            struct pat_build *build = queue_take(pump, pump->flights == 0);
-            if (build == NULL) break;
-            take_batch(pump, build);
+        while (!stopping(pump) && send_next(pump)) {
         }
         if (pump->broken || pump->flights == 0) return;
         receive_one(pump);
@@ -279,6 +288,7 @@ void pat_pump_run(struct pat_pump *pump) {
     note_interrupt(pump);
     (void)pthread_join(reader, NULL);
     for (struct pat_build *build; (build = queue_take(pump, false)) != NULL;) pat_build_free(build);
+    pat_build_free(pump->next);
     for (unsigned i = 0; i < pump->flights; i++) pat_build_free(pump->flight[i]);
     pump->flights = 0;
     note_interrupt(pump);

@@ -56,6 +56,7 @@ struct pat_pump {
     struct pat_error parse_error;
 
     /* caller's thread */
+    struct pat_build *next; /* waits for the flight to be over; or NULL */
     struct pat_build *flight[PAT_PUMP_FLIGHT];
     uint32_t flight_id[PAT_PUMP_FLIGHT];
     unsigned flights;

@@ -23,6 +23,7 @@ void pat_split_init(struct pat_split *split, const struct pat_mapping *mapping, 
     split->rows_max = by_values < PAT_BATCH_ROWS_MAX ? by_values : PAT_BATCH_ROWS_MAX;
     split->batch_rows = batch_rows < split->rows_max ? batch_rows : split->rows_max;
     if (mapping->table != PAT_LINES) return;
+    pat_hold_init(&split->hold, mapping);
     split->order_field = pat_mapping_find(mapping, "order");
     split->with_position = pat_mapping_find(mapping, "line") < 0;
 }
@@ -31,6 +32,7 @@ void pat_split_deinit(struct pat_split *split) {
     pat_build_free(split->main);
     pat_build_free(split->append);
     pat_build_free(split->bad);
+    pat_hold_deinit(&split->hold);
     pat_mem_free(PAT_MEM_OTHER, split->slot);
     *split = (struct pat_split){0};
 }
@@ -114,6 +116,12 @@ static bool is_bursting(const struct pat_split *split, const struct pat_build *b
            (build->rows >= split->rows_max || build->rejects >= split->rows_max || build->bytes >= BATCH_BYTES_MAX);
 }
 
+static bool has_room(const struct pat_split *split, const struct pat_build *build, const struct pat_held_order *order) {
+    return build == NULL ||
+           (build->rows + order->rows <= split->batch_rows && build->rejects + order->rows <= split->batch_rows &&
+            build->bytes + order->bytes <= BATCH_BYTES_MAX / 2);
+}
+
 static enum pat_status judge(const struct pat_split *split, const struct pat_build *build, struct pat_error *error) {
     if (!split->strict || build->rejects == 0) return PAT_OK;
     const struct pat_local_reject *reject = &build->reject[build->rejects - 1];
@@ -137,18 +145,52 @@ static enum pat_status add_row(struct pat_split *split, const struct pat_csv_rec
     return add_to(split, &split->main, false, record, 1, error);
 }
 
+/* An order has all its rows: they go into the current batch, or a new one when it would become too large. */
+static enum pat_status close_order(struct pat_split *split, struct pat_held_order *held, struct pat_error *error) {
+    if (!has_room(split, split->main, held)) PAT_TRY(emit_main(split, error));
+    order_slot(split->slot, split->slots, held->key)->batch = split->batch;
+    struct pat_csv_record record;
+    int64_t position;
+    while (pat_hold_take(&split->hold, held, &record, &position)) {
+        PAT_TRY(add_to(split, &split->main, false, &record, position, error));
+    }
+    return PAT_OK;
+}
+
+static enum pat_status close_orders(struct pat_split *split, bool all, struct pat_error *error) {
+    struct pat_held_order *held;
+    while ((held = pat_hold_next(&split->hold, all)) != NULL) PAT_TRY(close_order(split, held, error));
+    return PAT_OK;
+}
+
+static enum pat_status hold_row(struct pat_split *split, struct pat_split_order *order,
+                                const struct pat_csv_record *record, struct pat_error *error) {
+    uint16_t place = (uint16_t)(order->batch & ~PAT_SPLIT_HELD);
+    if (order->batch == 0 && pat_hold_open(&split->hold, order->hash, &place) != PAT_OK) return no_memory(error);
+    order->batch = PAT_SPLIT_HELD | place;
+    if (pat_hold_add(&split->hold, place, record, (int64_t)order->rows) != PAT_OK) return no_memory(error);
+    struct pat_held_order *held = &split->hold.order[place];
+    if (held->rows >= split->rows_max || held->bytes >= BATCH_BYTES_MAX) PAT_TRY(close_order(split, held, error));
+    return close_orders(split, false, error);
+}
+
+/* A row of an order whose other rows are in a batch already. */
+static enum pat_status add_late(struct pat_split *split, const struct pat_split_order *order,
+                                const struct pat_csv_record *record, struct pat_error *error) {
+    if (is_bursting(split, split->main)) PAT_TRY(emit_main(split, error));
+    const int64_t position = (int64_t)order->rows;
+    if (order->batch == split->batch) return add_to(split, &split->main, false, record, position, error);
+    if (is_full(split, split->append)) PAT_TRY(emit(split, &split->append, error));
+    return add_to(split, &split->append, true, record, position, error);
+}
+
 static enum pat_status add_line(struct pat_split *split, const struct pat_csv_record *record, uint64_t hash,
                                 struct pat_error *error) {
     struct pat_split_order *order = order_find(split, hash);
     if (order == NULL) return no_memory(error);
-    const bool goes_on = hash == split->last_hash;
-    if (is_bursting(split, split->main) || (is_full(split, split->main) && !goes_on)) PAT_TRY(emit_main(split, error));
-    if (order->batch == 0) order->batch = split->batch;
-    const int64_t position = (int64_t)++order->rows;
-    split->last_hash = hash;
-    if (order->batch == split->batch) return add_to(split, &split->main, false, record, position, error);
-    if (is_full(split, split->append)) PAT_TRY(emit(split, &split->append, error));
-    return add_to(split, &split->append, true, record, position, error);
+    order->rows++;
+    const bool held = order->batch == 0 || (order->batch & PAT_SPLIT_HELD) != 0;
+    return held ? hold_row(split, order, record, error) : add_late(split, order, record, error);
 }
 
 /* Rows that are none have no order; they are counted in batches that are not sent. */
@@ -175,6 +217,7 @@ enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_reco
 }
 
 enum pat_status pat_split_finish(struct pat_split *split, struct pat_error *error) {
+    PAT_TRY(close_orders(split, true, error));
     PAT_TRY(emit_main(split, error));
     PAT_TRY(emit(split, &split->append, error));
     return emit(split, &split->bad, error);

@@ -1,14 +1,17 @@
 /* How rows are cut into batches, always in the same way for the same file.
  *
- * Most tables: so many rows each. Lines: a batch replaces all lines of the orders in it, so an order is never cut at
- * the end of a batch, and when an order comes back after its batch has gone, its rows travel in batches of their own
- * that append. Each line gets its position within its order in the file unless the file has line numbers. Memory: 16
- * bytes per order seen. */
+ * Most tables: so many rows each. Lines: a batch replaces all lines of the orders in it, so an order goes into one
+ * batch with all its rows: they are held until the order has been out of sight for PAT_HOLD_WINDOW rows. A batch ends
+ * before the order that would take it over batch_rows; one order with more rows than that is a batch of its own, up to
+ * what the server takes in one (rows_max). Only the rows beyond that, and those of an order that comes back after its
+ * batch has gone, travel in batches of their own that append. Each line gets its position within its order in the file
+ * unless the file has line numbers. Memory: 16 bytes per order seen, and what hold.h says. */
 #ifndef PATRON_SPLIT_H
 #define PATRON_SPLIT_H
 
 #include "batch_build.h"
 #include "csv.h"
+#include "hold.h"
 #include "mapping.h"
 
 #include "base/status.h"
@@ -21,9 +24,11 @@ typedef enum pat_status (*pat_split_emit_cb)(void *context, struct pat_build *bu
 
 struct pat_split_order {
     uint64_t hash;  /* of the id as written; 0 = empty slot */
-    uint32_t batch; /* number of the batch that replaces its lines */
+    uint32_t batch; /* number of the batch that replaces its lines, or PAT_SPLIT_HELD + its place in `hold`; 0 = new */
     uint32_t rows;  /* seen so far */
 };
+/* Batches are numbered below this: with one row in each, a file of a terabyte at the least. */
+#define PAT_SPLIT_HELD (UINT32_C(1) << 31)
 
 struct pat_split {
     const struct pat_mapping *mapping;
@@ -35,8 +40,8 @@ struct pat_split {
     bool with_position;
     uint64_t seq;                          /* of the last batch emitted */
     uint32_t batch;                        /* number of the current replacing batch, from 1 */
-    uint64_t last_hash;                    /* order of the last row */
     struct pat_build *main, *append, *bad; /* NULL until they have something */
+    struct pat_hold hold;
     struct pat_split_order *slot;
     size_t slots, used;
     uint64_t line_after;
