@@ -93,7 +93,7 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
 
 static enum pat_status engine_start(struct pat_engine *engine, const struct pat_engine_options *options,
                                     struct pat_error *error) {
-    enum pat_sync sync;
+    enum pat_sync sync = PAT_SYNC_ALWAYS;
     PAT_TRY(sync_parse(options->sync, &sync, &engine->sync_name, error));
     engine->kernels = pat_kernels_find(options->cpu);
     if (engine->kernels == NULL) {
