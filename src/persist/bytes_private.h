@@ -7,11 +7,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Files are little-endian and so are all machines this runs on; another one would have to swap here and in base/buf.c. */
+/* Files are little-endian and so are all machines this runs on; another one would have to swap here and in base/buf.c.
+ */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian");
 
-static inline void pat_put_u32(unsigned char *at, uint32_t value) { memcpy(at, &value, sizeof value); }
-static inline void pat_put_u64(unsigned char *at, uint64_t value) { memcpy(at, &value, sizeof value); }
+static inline void pat_put_u32(unsigned char *at, uint32_t value) {
+    memcpy(at, &value, sizeof value);
+}
+static inline void pat_put_u64(unsigned char *at, uint64_t value) {
+    memcpy(at, &value, sizeof value);
+}
 static inline void pat_put_digest(unsigned char *at, struct pat_digest value) {
     pat_put_u64(at, value.low);
     pat_put_u64(at + 8, value.high);

@@ -240,9 +240,11 @@ static enum pat_status batch_read(struct pat_batch *batch, struct pat_reader *re
     batch->producer = text_read(reader);
     batch->meta = text_read(reader);
     batch->columns = pat_read_u32(reader);
-    /* Columns of equal rows take no bytes by row, so rows and columns are held to their limits, not to the bytes left. */
-    if (reader->bad || table >= PAT_TABLES || batch->rows > PAT_BATCH_ROWS_MAX || batch->columns > PAT_BATCH_COLUMNS_MAX ||
-        batch->producer.length > PAT_PRODUCER_BYTES_MAX || batch->meta.length > PAT_META_BYTES_MAX) {
+    /* Columns of equal rows take no bytes by row, so rows and columns are held to their limits, not to the bytes left.
+     */
+    if (reader->bad || table >= PAT_TABLES || batch->rows > PAT_BATCH_ROWS_MAX ||
+        batch->columns > PAT_BATCH_COLUMNS_MAX || batch->producer.length > PAT_PRODUCER_BYTES_MAX ||
+        batch->meta.length > PAT_META_BYTES_MAX) {
         return PAT_ERR_CORRUPT;
     }
     batch->column = pat_arena_array(arena, batch->columns, sizeof *batch->column);

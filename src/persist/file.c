@@ -66,13 +66,13 @@ enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind
                                 got);
     }
     if (!pat_digest_equal(pat_get_digest(bytes + DIGEST_OFFSET), pat_digest_of(bytes, DIGEST_OFFSET))) {
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 0, "%s: checksum of the header at offset 0 does not match",
-                                name);
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 0,
+                                "%s: checksum of the header at offset 0 does not match", name);
     }
     pat_file__header_write(kind, expected, wanted);
     if (memcmp(bytes, wanted, 8) == 0 && pat_get_u32(bytes + 8) != PAT_FILE_VERSION) {
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 8, "%s: has format version %u, this program reads %u", name,
-                                pat_get_u32(bytes + 8), PAT_FILE_VERSION);
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 8, "%s: has format version %u, this program reads %u",
+                                name, pat_get_u32(bytes + 8), PAT_FILE_VERSION);
     }
     if (memcmp(bytes, wanted, sizeof bytes) != 0) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 0,

@@ -2,8 +2,8 @@
  *
  *   0 magic  8 version  12 header bytes  16 file id  32 number  40 lsn  48 digest of the 48 bytes before
  *
- * The id is new for every file. Everything behind the header is chained to it, so that a part of another file, even of one
- * with the same name and number, is never taken for a part of this one. */
+ * The id is new for every file. Everything behind the header is chained to it, so that a part of another file, even of
+ * one with the same name and number, is never taken for a part of this one. */
 #ifndef PAT_PERSIST_FILE_PRIVATE_H
 #define PAT_PERSIST_FILE_PRIVATE_H
 
@@ -16,7 +16,7 @@
 
 #define PAT_FILE_HEADER_BYTES 64u
 /* Raised when a reader of the version before would misread a file; readers refuse versions they do not know. */
-#define PAT_FILE_VERSION 1u
+#define PAT_FILE_VERSION    1u
 #define PAT_FILE_NAME_BYTES 32u
 
 enum pat_file_kind { PAT_FILE_JOURNAL, PAT_FILE_SNAPSHOT };

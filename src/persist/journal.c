@@ -20,8 +20,8 @@ void pat_journal__header_put(unsigned char *at, uint32_t payload_bytes, pat_lsn 
     pat_put_u64(at + 16, durable_lsn);
 }
 
-struct pat_digest pat_journal__digest(struct pat_digest chain, const unsigned char *header, const unsigned char *payload,
-                                      size_t payload_bytes) {
+struct pat_digest pat_journal__digest(struct pat_digest chain, const unsigned char *header,
+                                      const unsigned char *payload, size_t payload_bytes) {
     return pat_digest_chain(pat_digest_chain(chain, header, DIGEST_OFFSET), payload, payload_bytes);
 }
 
@@ -82,15 +82,15 @@ static enum pat_status header_to_disk(struct pat_journal *journal, struct pat_er
     return journal->fs->ops->sync_dir(journal->fs, error);
 }
 
-enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *fs, uint64_t number, struct pat_digest id,
-                                    pat_lsn first_lsn, struct pat_error *error) {
+enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *fs, uint64_t number,
+                                    struct pat_digest id, pat_lsn first_lsn, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, number, name);
     struct pat_journal_entry entry = {.number = number, .id = id, .first_lsn = first_lsn};
     struct pat_file_header header = {.id = id, .number = number, .lsn = first_lsn};
     *journal = (struct pat_journal){.fs = fs, .entry = entry, .announced = first_lsn - 1};
-    journal->written = (struct pat_journal_point){PAT_FILE_HEADER_BYTES, first_lsn - 1,
-                                                  pat_file__chain(PAT_FILE_JOURNAL, &header)};
+    journal->written =
+        (struct pat_journal_point){PAT_FILE_HEADER_BYTES, first_lsn - 1, pat_file__chain(PAT_FILE_JOURNAL, &header)};
     journal->synced = journal->written;
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_CREATE, error));
     enum pat_status status = header_to_disk(journal, error);

@@ -28,7 +28,8 @@ static enum pat_status window_grow(struct scanner *s, size_t bytes, struct pat_e
     pat_mem_free(PAT_MEM_JOURNAL, s->window);
     s->window_bytes = s->window_capacity = 0;
     s->window = pat_mem_alloc(PAT_MEM_JOURNAL, capacity);
-    if (s->window == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "%s: no memory to read %zu bytes", s->name, bytes);
+    if (s->window == NULL)
+        return pat_error_set(error, PAT_ERR_NO_MEMORY, "%s: no memory to read %zu bytes", s->name, bytes);
     s->window_capacity = capacity;
     return PAT_OK;
 }
@@ -60,7 +61,8 @@ static const char *const verdict_texts[] = {
     [RECORD_BAD_DIGEST] = "checksum does not match",
 };
 
-/* Holds the record or mark at `offset` against what must follow found->end. *record: its bytes, valid until the next peek. */
+/* Holds the record or mark at `offset` against what must follow found->end. *record: its bytes, valid until the next
+ * peek. */
 static enum pat_status record_judge(struct scanner *s, uint64_t offset, enum verdict *verdict,
                                     struct pat_record_header *header, const unsigned char **record,
                                     struct pat_error *error) {
@@ -93,8 +95,8 @@ static enum pat_status record_take(struct scanner *s, uint64_t offset, const str
     struct pat_journal_found *found = s->found;
     note_durable(s, header->durable_lsn);
     if (header->payload_bytes > 0 && s->scan->record_cb != NULL) {
-        PAT_TRY(s->scan->record_cb(s->scan->context, header->lsn, record + PAT_RECORD_HEADER_BYTES, header->payload_bytes,
-                                   offset, error));
+        PAT_TRY(s->scan->record_cb(s->scan->context, header->lsn, record + PAT_RECORD_HEADER_BYTES,
+                                   header->payload_bytes, offset, error));
     }
     found->records++;
     found->end.offset = offset + PAT_RECORD_HEADER_BYTES + header->payload_bytes;

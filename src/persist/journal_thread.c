@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Nothing written for this long: a mark is written that says how far the journal is durable. Short, because until then damage
- * to the very last group looks like a torn tail; long enough to cost nothing while groups follow each other. */
+/* Nothing written for this long: a mark is written that says how far the journal is durable. Short, because until then
+ * damage to the very last group looks like a torn tail; long enough to cost nothing while groups follow each other. */
 #define MARK_AFTER_MS 5u
 
 uint64_t pat_persist__monotonic_ms(void) {
@@ -38,7 +38,8 @@ void pat_persist__group(struct pat_persist *persist) {
     uint64_t start = pat_persist__monotonic_ms();
     if (persist->file_failed) {
         /* The file failed between taking the group and writing it (a mark or a timed sync did). */
-        event.status = pat_error_set(&event.error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
+        event.status =
+            pat_error_set(&event.error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
     } else {
         event.status = group_to_disk(persist, &event.error);
         if (event.status != PAT_OK) file_fails(persist, &event.error);
@@ -114,7 +115,8 @@ static void rotate_adopt(struct pat_persist *persist, const struct pat_journal *
     if (old.first_lsn == fresh->entry.first_lsn) remove_journal(persist, old.number); /* the manifest forgot it */
 }
 
-/* Everything acknowledged must be on disk before a manifest says so. After a failure the snapshot to come is what counts. */
+/* Everything acknowledged must be on disk before a manifest says so. After a failure the snapshot to come is what
+ * counts. */
 static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error *error) {
     if (persist->file_failed || persist->journal.synced.lsn == persist->journal.written.lsn) return PAT_OK;
     enum pat_status status = pat_journal__sync(&persist->journal, error);
@@ -134,7 +136,8 @@ enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_erro
     pthread_mutex_lock(&persist->mutex);
     uint64_t number = persist->manifest->next_journal++; /* used once, whatever becomes of it */
     pthread_mutex_unlock(&persist->mutex);
-    PAT_TRY(pat_journal__create(&fresh, persist->fs, number, pat_persist__file_id(persist), persist->acked.lsn + 1, error));
+    PAT_TRY(
+        pat_journal__create(&fresh, persist->fs, number, pat_persist__file_id(persist), persist->acked.lsn + 1, error));
     enum pat_status status = rotate_manifest(persist, &fresh, error);
     if (status == PAT_OK) {
         rotate_adopt(persist, &fresh);
@@ -165,7 +168,8 @@ static void run_rotate(struct pat_persist *persist) {
     pthread_mutex_unlock(&persist->mutex);
 }
 
-/* What is to be done when nobody asks for anything, and when: 0 nothing, otherwise the time of CLOCK_MONOTONIC in ms. */
+/* What is to be done when nobody asks for anything, and when: 0 nothing, otherwise the time of CLOCK_MONOTONIC in ms.
+ */
 static uint64_t idle_due(const struct pat_persist *persist, uint64_t written_ms, uint64_t synced_ms) {
     if (persist->file_failed) return 0;
     bool unsynced = persist->journal.synced.lsn < persist->journal.written.lsn;

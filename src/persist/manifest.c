@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-#define MAGIC           "PATMNFT\n"
-#define TMP_NAME        PAT_MANIFEST_NAME ".tmp"
-#define DIGEST_OFFSET   16u
-#define CONTENT_OFFSET  32u
+#define MAGIC          "PATMNFT\n"
+#define TMP_NAME       PAT_MANIFEST_NAME ".tmp"
+#define DIGEST_OFFSET  16u
+#define CONTENT_OFFSET 32u
 /* Every list full is well below this; more is no manifest. */
-#define BYTES_MAX       ((size_t)1 << 20)
-#define ZONE_BYTES      64u
-#define CURRENCY_BYTES  4u
+#define BYTES_MAX      ((size_t)1 << 20)
+#define ZONE_BYTES     64u
+#define CURRENCY_BYTES 4u
 
 _Static_assert(sizeof((struct pat_settings){0}.zone) == ZONE_BYTES, "part of the format");
 _Static_assert(sizeof((struct pat_settings){0}.base_currency) == CURRENCY_BYTES, "part of the format");
@@ -217,11 +217,11 @@ static bool lists_hold(const struct pat_manifest *manifest) {
 }
 
 static enum pat_status fail_manifest(struct pat_error *error, int64_t offset, const char *why) {
-    return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, offset,
-                            PAT_MANIFEST_NAME
-                            ": %s (offset %lld); it says which files hold the data, so none of them is read; restore the "
-                            "directory from a backup",
-                            why, (long long)offset);
+    return pat_error_set_at(
+        error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, offset,
+        PAT_MANIFEST_NAME ": %s (offset %lld); it says which files hold the data, so none of them is read; restore the "
+                          "directory from a backup",
+        why, (long long)offset);
 }
 
 static enum pat_status manifest_decode(struct pat_manifest *out, unsigned char *bytes, size_t count,
@@ -233,7 +233,8 @@ static enum pat_status manifest_decode(struct pat_manifest *out, unsigned char *
         return fail_manifest(error, DIGEST_OFFSET, "its checksum does not match");
     }
     if (memcmp(bytes, MAGIC, 8) != 0) return fail_manifest(error, 0, "is not a manifest");
-    if (pat_get_u32(bytes + 8) != PAT_FILE_VERSION) return fail_manifest(error, 8, "has a format version this program does not know");
+    if (pat_get_u32(bytes + 8) != PAT_FILE_VERSION)
+        return fail_manifest(error, 8, "has a format version this program does not know");
     struct pat_reader reader = {.at = bytes + CONTENT_OFFSET, .end = bytes + count};
     if (!content_read(out, &reader) || !lists_hold(out)) {
         return fail_manifest(error, (int64_t)(reader.at - bytes), "its content makes no sense");
@@ -246,7 +247,8 @@ enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, 
     size_t count;
     *out = (struct pat_manifest){0};
     enum pat_status status = pat_fs_read_all(fs, PAT_MANIFEST_NAME, BYTES_MAX, &bytes, &count, error);
-    if (status == PAT_ERR_TOO_LARGE) return fail_manifest(error, (int64_t)BYTES_MAX, "is longer than a manifest can be");
+    if (status == PAT_ERR_TOO_LARGE)
+        return fail_manifest(error, (int64_t)BYTES_MAX, "is longer than a manifest can be");
     PAT_TRY(status);
     status = manifest_decode(out, bytes, count, error);
     pat_mem_free(PAT_MEM_OTHER, bytes);

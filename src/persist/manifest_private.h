@@ -1,5 +1,5 @@
-/* MANIFEST: what this directory is and which files it consists of. Always replaced as a whole: tmp, write, fsync, rename, fsync
- * of the directory. It has one digest over all of it.
+/* MANIFEST: what this directory is and which files it consists of. Always replaced as a whole: tmp, write, fsync,
+ * rename, fsync of the directory. It has one digest over all of it.
  *
  *   0 magic  8 version  12 bytes of all  16 digest (of the whole with zeros here)  32 settings, watermark, lists */
 #ifndef PAT_PERSIST_MANIFEST_PRIVATE_H
@@ -17,7 +17,8 @@
 #define PAT_MANIFEST_NAME "MANIFEST"
 /* Two good ones, and damaged ones that recovery found and the next snapshot drops. */
 #define PAT_MANIFEST_GENERATIONS_MAX 8u
-/* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer rotated. */
+/* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer
+ * rotated. */
 #define PAT_MANIFEST_JOURNALS_MAX 1024u
 
 /* What a snapshot holds in sum: compared after it was read back. */

@@ -37,8 +37,8 @@ static void list_each(void *context, const char *name) {
     if (unlisted && listing->status == PAT_OK) listing->status = pat_buf_append_u64(&listing->unlisted, number);
 }
 
-/* A journal file is named in the manifest before its first record is written. One with records that is not says that the
- * manifest is older than it should be. */
+/* A journal file is named in the manifest before its first record is written. One with records that is not says that
+ * the manifest is older than it should be. */
 static enum pat_status check_rolled_back(struct pat_persist *persist, uint64_t number, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     struct pat_file *file;
@@ -49,8 +49,9 @@ static enum pat_status check_rolled_back(struct pat_persist *persist, uint64_t n
     file->ops->file_close(&file);
     if (status != PAT_OK || bytes <= PAT_FILE_HEADER_BYTES) return status;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
-                            PAT_MANIFEST_NAME " is older than %s, which holds batches it does not know of: it was rolled "
-                                              "back; restore the directory from a backup",
+                            PAT_MANIFEST_NAME
+                            " is older than %s, which holds batches it does not know of: it was rolled "
+                            "back; restore the directory from a backup",
                             name);
 }
 
@@ -62,26 +63,25 @@ static enum pat_status new_directory(struct pat_persist *persist, const struct l
                                                   "directory from a backup");
     }
     struct pat_manifest *manifest = persist->manifest;
-    *manifest = (struct pat_manifest){.settings = *settings,
-                                      .clean = true,
-                                      .sync = persist->options.sync,
-                                      .next_generation = 1,
-                                      .next_journal = 1};
+    *manifest = (struct pat_manifest){
+        .settings = *settings, .clean = true, .sync = persist->options.sync, .next_generation = 1, .next_journal = 1};
     bool replaced;
     return pat_manifest__write(manifest, persist->fs, &replaced, error);
 }
 
-static enum pat_status settings_match(struct pat_settings *given, const struct pat_settings *own, struct pat_error *error) {
+static enum pat_status settings_match(struct pat_settings *given, const struct pat_settings *own,
+                                      struct pat_error *error) {
     if (given->zone[0] != '\0' && strcmp(given->zone, own->zone) != 0) {
         return pat_error_set(error, PAT_ERR_CONFLICT,
                              "the data directory's time zone is %s, not %s: days were cut by it and cannot be changed",
                              own->zone, given->zone);
     }
     if (given->base_currency[0] != '\0' && strcmp(given->base_currency, own->base_currency) != 0) {
-        return pat_error_set(error, PAT_ERR_CONFLICT,
-                             "the data directory's base currency is %s, not %s: amounts were converted to it and cannot "
-                             "be changed",
-                             own->base_currency, given->base_currency);
+        return pat_error_set(
+            error, PAT_ERR_CONFLICT,
+            "the data directory's base currency is %s, not %s: amounts were converted to it and cannot "
+            "be changed",
+            own->base_currency, given->base_currency);
     }
     *given = *own;
     return PAT_OK;
@@ -104,7 +104,8 @@ static enum pat_status check_unlisted(struct pat_persist *persist, const struct 
     return PAT_OK;
 }
 
-static enum pat_status open_manifest(struct pat_persist *persist, struct pat_settings *settings, struct pat_error *error) {
+static enum pat_status open_manifest(struct pat_persist *persist, struct pat_settings *settings,
+                                     struct pat_error *error) {
     bool missing;
     struct listing listing = {.persist = persist};
     pat_buf_init(&listing.unlisted, PAT_MEM_OTHER);
@@ -185,7 +186,8 @@ struct leftovers {
     enum pat_status status;
 };
 
-/* Files of ours that the manifest does not name: a crash came between making and naming, or between forgetting and removing. */
+/* Files of ours that the manifest does not name: a crash came between making and naming, or between forgetting and
+ * removing. */
 static void leftovers_each(void *context, const char *name) {
     struct leftovers *leftovers = context;
     enum pat_file_kind kind;
@@ -239,6 +241,9 @@ static enum pat_status start_threads(struct pat_persist *persist, struct pat_err
 
 enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error *error) {
     PAT_ASSERT(persist->recovered && !persist->started);
+    /* The manifest that was read may be one whose name a killed process did not make durable. Removing what only the
+     * one before it names must not be on disk first. */
+    PAT_TRY(persist->fs->ops->sync_dir(persist->fs, error));
     PAT_TRY(remove_leftovers(persist, error));
     enum pat_status status = start_journal(persist, error);
     if (status != PAT_OK) goto fail;
@@ -257,8 +262,8 @@ fail:
     return status;
 }
 
-/* Says in the manifest that the journal ends where it ends. A failure is no loss: the next start reads the journal as after
- * a crash. */
+/* Says in the manifest that the journal ends where it ends. A failure is no loss: the next start reads the journal as
+ * after a crash. */
 static void close_clean(struct pat_persist *persist) {
     struct pat_journal *journal = &persist->journal;
     bool replaced;

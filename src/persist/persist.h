@@ -41,8 +41,8 @@ struct pat_persist_options {
     unsigned sync_interval_ms;
     void (*event_cb)(void *context); /* called on persist's threads: wake the owner, do nothing else; may be NULL */
     void *event_context;
-    uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another file
-                      never pass for this one's; a fixed one in tests */
+    uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another
+                      file never pass for this one's; a fixed one in tests */
 };
 
 /* Reads the manifest. A new directory gets `settings` as they are; an old one gives its own back in *settings when the
@@ -87,9 +87,9 @@ enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error 
 
 /* Hands a group of entries (lsns consecutive, following the last group's) to the journal thread, which writes and syncs them
  * together and posts one PAT_EVENT_JOURNAL. Entries are encoded before this returns; only one group at a time is in
- * flight: the next one after its event was polled. Fails, with nothing handed over: PAT_ERR_NO_MEMORY; PAT_ERR_READONLY after
- * a write or sync failed, until a snapshot succeeded and with it a new journal file was begun. The lsns of a group whose event
- * says that it failed are given again. */
+ * flight: the next one after its event was polled. Fails, with nothing handed over: PAT_ERR_NO_MEMORY; PAT_ERR_READONLY
+ * after a write or sync failed, until a snapshot succeeded and with it a new journal file was begun. The lsns of a group
+ * whose event says that it failed are given again. */
 enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_entry *entries, unsigned count,
                                   struct pat_error *error) PAT_MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /* The parts of struct pat_persist. Inside the persist room only.
  *
- * Who writes the manifest: open, recover and start before there are threads, close after them; in between only the snapshot in
- * progress does, on the journal thread (rotating) and then on the snapshot thread (committing). Others read it under `mutex`. */
+ * Who writes the manifest: open, recover and start before there are threads, close after them; in between only the
+ * snapshot in progress does, on the journal thread (rotating) and then on the snapshot thread (committing). Others read
+ * it under `mutex`. */
 #ifndef PAT_PERSIST_PERSIST_PRIVATE_H
 #define PAT_PERSIST_PERSIST_PRIVATE_H
 
@@ -57,16 +58,18 @@ struct pat_persist {
 /* A new file id. */
 struct pat_digest pat_persist__file_id(struct pat_persist *persist);
 
-/* ---- steps of the journal thread, without any waiting (journal_thread.c) ---------------------------------------------- */
+/* ---- steps of the journal thread, without any waiting (journal_thread.c)
+ * ---------------------------------------------- */
 
 /* Writes (and by options.sync syncs) persist->group and leaves an event. */
 void pat_persist__group(struct pat_persist *persist);
-/* Begins a new journal file behind the last acknowledged record. Fails: with the old file in use, or, when the manifest may be
- * the new one all the same, with the journal read-only. */
+/* Begins a new journal file behind the last acknowledged record. Fails: with the old file in use, or, when the manifest
+ * may be the new one all the same, with the journal read-only. */
 enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) PAT_MUST_CHECK;
 void *pat_persist__journal_main(void *persist);
 
-/* ---- steps of the snapshot thread (snapshot_thread.c) ------------------------------------------------------------------ */
+/* ---- steps of the snapshot thread (snapshot_thread.c)
+ * ------------------------------------------------------------------ */
 
 /* Writes persist->view, commits the manifest, drops what two generations no longer need, and leaves an event. */
 void pat_persist__snapshot(struct pat_persist *persist);

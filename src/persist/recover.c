@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Files that recovery does not need (the older snapshot, journals before the newest one) are looked through up to this size,
- * so that damage is known while there is still something to fall back to; bigger ones are left to `verify`, which does not
- * hold up a start. */
+/* Files that recovery does not need (the older snapshot, journals before the newest one) are looked through up to this
+ * size, so that damage is known while there is still something to fall back to; bigger ones are left to `verify`, which
+ * does not hold up a start. */
 #define SPARE_BYTES_MAX ((uint64_t)256 << 20)
 
 struct recovery {
@@ -137,14 +137,15 @@ static void look_through(struct recovery *r, const struct pat_journal_entry *ent
     struct pat_error why = {0};
     if (entry->end.offset > SPARE_BYTES_MAX) return;
     if (scan_file(r, entry, &found, false, &why) == PAT_OK) return;
-    note(r->out, "lsns %" PRIu64 " to %" PRIu64 " are in the snapshot, so nothing is lost, although %s", entry->first_lsn,
-         entry->end.lsn, why.message);
+    note(r->out, "lsns %" PRIu64 " to %" PRIu64 " are in the snapshot, so nothing is lost, although %s",
+         entry->first_lsn, entry->end.lsn, why.message);
 }
 
 static enum pat_status fail_gap(const struct recovery *r, pat_lsn first, struct pat_error *error) {
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
                             "no good snapshot reaches lsn %" PRIu64 ", and the journal starts at lsn %" PRIu64
-                            ": lsns %" PRIu64 " to %" PRIu64 " cannot be read (%s); restore the directory from a backup",
+                            ": lsns %" PRIu64 " to %" PRIu64
+                            " cannot be read (%s); restore the directory from a backup",
                             first - 1, first, r->out->lsn + 1, first - 1, r->out->note);
 }
 

@@ -1,10 +1,10 @@
 /* Snapshot files: one view, in blocks.
  *
- *   file    header of 64 bytes (file_private.h; lsn = the view's), then blocks without gaps, the last one of type FOOTER
- *   block   0 magic  4 payload bytes (at most 1 MiB)  8 section  12 sequence  16 digest  32 payload
+ *   file    header of 64 bytes (file_private.h; lsn = the view's), then blocks without gaps, the last one of type
+ * FOOTER block   0 magic  4 payload bytes (at most 1 MiB)  8 section  12 sequence  16 digest  32 payload
  *
- * digest: of the block's first 16 bytes and payload, chained to that of the block before (the first one to the file's header),
- * so that a missing, swapped or foreign block is noticed; the digest of the last block stands in the manifest.
+ * digest: of the block's first 16 bytes and payload, chained to that of the block before (the first one to the file's
+ * header), so that a missing, swapped or foreign block is noticed; the digest of the last block stands in the manifest.
  * A section is a stream of bytes over any number of blocks; it starts with a block of its own:
  *
  *   SETTINGS   zone, base currency, lsn
@@ -38,18 +38,20 @@ enum pat_section {
     PAT_SECTION_FOOTER,
 };
 
-/* Writes `view` to the tmp file of generation entry->number, syncs it, gives it its name and syncs the directory. Number, id and
- * lsn of `entry` are given, bytes, chain and totals come back. On failure nothing with the final name stays. */
+/* Writes `view` to the tmp file of generation entry->number, syncs it, gives it its name and syncs the directory.
+ * Number, id and lsn of `entry` are given, bytes, chain and totals come back. On failure nothing with the final name
+ * stays. */
 enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings *settings, const struct pat_view *view,
                                     const struct pat_buf *producers, struct pat_generation_entry *entry,
                                     struct pat_error *error) PAT_MUST_CHECK;
 
-/* Reads a snapshot from end to end without looking into its sections: length, every digest, the last one as the manifest has
- * it. *blocks counts up. Fails: PAT_ERR_CORRUPT naming file and offset, PAT_ERR_NO_MEMORY, what reading gives. */
+/* Reads a snapshot from end to end without looking into its sections: length, every digest, the last one as the
+ * manifest has it. *blocks counts up. Fails: PAT_ERR_CORRUPT naming file and offset, PAT_ERR_NO_MEMORY, what reading
+ * gives. */
 enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
-/* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good for nothing
- * but closing; call pat_snapshot__verify first. */
+/* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good
+ * for nothing but closing; call pat_snapshot__verify first. */
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
                                    struct pat_error *error) PAT_MUST_CHECK;

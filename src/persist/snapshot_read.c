@@ -17,15 +17,15 @@ struct source {
     uint64_t size, offset; /* offset: of the next block */
     struct pat_digest chain;
     uint32_t sequence;
-    uint32_t section; /* of the block in memory */
+    uint32_t section;      /* of the block in memory */
     uint32_t used, length; /* of its payload */
     unsigned char *block;
     struct pat_error *error;
 };
 
 static enum pat_status fail(const struct source *s, uint64_t offset, const char *why) {
-    return pat_error_set_at(s->error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)offset, "%s: block at offset %" PRIu64 ": %s",
-                            s->name, offset, why);
+    return pat_error_set_at(s->error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)offset,
+                            "%s: block at offset %" PRIu64 ": %s", s->name, offset, why);
 }
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
@@ -60,7 +60,9 @@ static enum pat_status block_next(struct source *s) {
 }
 
 /* Where the bytes read last came from, for messages. */
-static uint64_t block_offset(const struct source *s) { return s->offset - s->length - PAT_BLOCK_HEADER_BYTES; }
+static uint64_t block_offset(const struct source *s) {
+    return s->offset - s->length - PAT_BLOCK_HEADER_BYTES;
+}
 
 static enum pat_status section_begin(struct source *s, enum pat_section section) {
     if (s->used != s->length) return fail(s, block_offset(s), "its section is longer than its content");
@@ -87,7 +89,9 @@ static enum pat_status get(struct source *s, void *out, size_t bytes) {
 }
 
 /* Counts are held against this before memory is asked for. */
-static uint64_t bytes_left(const struct source *s) { return (uint64_t)(s->length - s->used) + (s->size - s->offset); }
+static uint64_t bytes_left(const struct source *s) {
+    return (uint64_t)(s->length - s->used) + (s->size - s->offset);
+}
 
 static enum pat_status senseless(const struct source *s) {
     return fail(s, block_offset(s), "its content makes no sense, although its checksum holds");
@@ -101,7 +105,8 @@ static enum pat_status source_start(struct source *s, const struct pat_generatio
     PAT_TRY(s->file->ops->file_size(s->file, &s->size, s->error));
     if (s->size != entry->bytes) {
         return pat_error_set_at(s->error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)s->size,
-                                "%s: has %" PRIu64 " bytes, the manifest says %" PRIu64, s->name, s->size, entry->bytes);
+                                "%s: has %" PRIu64 " bytes, the manifest says %" PRIu64, s->name, s->size,
+                                entry->bytes);
     }
     s->offset = PAT_FILE_HEADER_BYTES;
     s->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
@@ -111,7 +116,8 @@ static enum pat_status source_start(struct source *s, const struct pat_generatio
 }
 
 static enum pat_status source_end(const struct source *s, const struct pat_generation_entry *entry) {
-    if (s->offset != s->size || s->section != PAT_SECTION_FOOTER) return fail(s, s->offset, "the file does not end with its footer");
+    if (s->offset != s->size || s->section != PAT_SECTION_FOOTER)
+        return fail(s, s->offset, "the file does not end with its footer");
     if (pat_digest_equal(s->chain, entry->chain)) return PAT_OK;
     return fail(s, block_offset(s), "is not the footer that the manifest speaks of");
 }
@@ -188,13 +194,6 @@ static enum pat_status get_heap(struct source *s, struct load *load) {
     return PAT_OK;
 }
 
-/* A text's length byte and bytes lie inside the heap and inside one segment. */
-static bool place_holds(const struct pat_heap *heap, uint64_t place) {
-    if (place >= heap->end) return false;
-    uint64_t last = place + pat_heap_get(heap, place).length;
-    return last < heap->end && place >> PAT_HEAP_SEGMENT_SHIFT == last >> PAT_HEAP_SEGMENT_SHIFT;
-}
-
 static enum pat_status get_dict(struct source *s, struct load *load, struct pat_table *table) {
     uint32_t column, count;
     PAT_TRY(get(s, &column, sizeof column));
@@ -206,7 +205,7 @@ static enum pat_status get_dict(struct source *s, struct load *load, struct pat_
     for (uint32_t i = 0; i < count; i++) {
         uint64_t place;
         PAT_TRY(get(s, &place, sizeof place));
-        if (!place_holds(&load->store->heap, place)) return senseless(s);
+        if (!pat_heap_holds(&load->store->heap, place)) return senseless(s);
         pat_dict_restore(table->dict[column], place);
     }
     return PAT_OK;
@@ -236,17 +235,6 @@ static enum pat_status get_chunk(struct source *s, struct load *load, struct pat
     return pat_column_restore(column, width, base, rows, load->scratch) ? PAT_OK : senseless(s);
 }
 
-/* Days index arrays when the store counts its facts. */
-static bool days_hold(const struct pat_column *column) {
-    if (column->dir == NULL) return true;
-    uint64_t chunks = ((uint64_t)column->rows + (1u << column->shift) - 1) >> column->shift;
-    for (uint64_t i = 0; i < chunks; i++) {
-        const struct pat_chunk *chunk = column->dir->chunk[i];
-        if (chunk->low <= chunk->high && (chunk->low < PAT_DAY_MIN || chunk->high > PAT_DAY_MAX)) return false;
-    }
-    return true;
-}
-
 /* `stored`: false for a column that was added after the snapshot was written; it is null everywhere. */
 static enum pat_status get_column(struct source *s, struct load *load, struct pat_column *column, pat_row rows,
                                   bool stored) {
@@ -264,11 +252,14 @@ static enum pat_status get_column(struct source *s, struct load *load, struct pa
 
 static enum pat_status get_table(struct source *s, struct load *load, uint32_t id) {
     struct pat_table *table = &load->store->table[id];
-    struct { uint32_t id, rows, columns, shift, dicts; } head;
+    struct {
+        uint32_t id, rows, columns, shift, dicts;
+    } head;
     PAT_TRY(section_begin(s, PAT_SECTION_TABLE));
     PAT_TRY(get(s, &head, sizeof head));
     if (head.id != id || head.columns > table->schema->columns || head.dicts > head.columns) return senseless(s);
-    if (head.shift != table->column[0].shift) return fail(s, block_offset(s), "was written with chunks of another size");
+    if (head.shift != table->column[0].shift)
+        return fail(s, block_offset(s), "was written with chunks of another size");
     /* Nine bytes for each chunk of each column are the least. */
     uint64_t chunks = (((uint64_t)head.rows + (1u << head.shift) - 1) >> head.shift) * head.columns;
     if (head.rows > PAT_TABLE_ROWS_MAX || chunks > bytes_left(s) / 9 || (head.rows > 0 && head.columns == 0)) {
@@ -277,19 +268,8 @@ static enum pat_status get_table(struct source *s, struct load *load, uint32_t i
     for (uint32_t i = 0; i < head.dicts; i++) PAT_TRY(get_dict(s, load, table));
     for (unsigned c = 0; c < table->schema->columns; c++) {
         PAT_TRY(get_column(s, load, &table->column[c], head.rows, c < head.columns));
-        if (table->schema->field[c].type == PAT_TYPE_DAY && !days_hold(&table->column[c])) return senseless(s);
     }
     table->rows = head.rows;
-    return PAT_OK;
-}
-
-/* Ids that are texts point into the heap. Lines have none. */
-static enum pat_status check_ids(struct source *s, const struct load *load, uint32_t id) {
-    const struct pat_table *table = &load->store->table[id];
-    for (pat_row row = 0; id != PAT_LINES && row < table->rows; row++) {
-        int64_t word = pat_table_get(table, 0, row);
-        if (word < 0 && (word == PAT_NULL || !place_holds(&load->store->heap, (uint64_t)~word))) return senseless(s);
-    }
     return PAT_OK;
 }
 
@@ -297,7 +277,8 @@ static enum pat_status check_ids(struct source *s, const struct load *load, uint
 static enum pat_status get_run(struct source *s, uint64_t bytes, unsigned char **out) {
     if (bytes > bytes_left(s)) return senseless(s);
     *out = pat_mem_alloc(PAT_MEM_SNAPSHOT, (size_t)bytes);
-    if (*out == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read %" PRIu64 " bytes", s->name, bytes);
+    if (*out == NULL)
+        return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read %" PRIu64 " bytes", s->name, bytes);
     enum pat_status status = get(s, *out, (size_t)bytes);
     if (status != PAT_OK) pat_mem_free(PAT_MEM_SNAPSHOT, *out);
     return status;
@@ -350,10 +331,7 @@ static enum pat_status get_footer(struct source *s, struct load *load) {
 static enum pat_status get_all(struct source *s, struct load *load) {
     PAT_TRY(get_settings(s, load));
     PAT_TRY(get_heap(s, load));
-    for (uint32_t t = 0; t < PAT_TABLES; t++) {
-        PAT_TRY(get_table(s, load, t));
-        PAT_TRY(check_ids(s, load, t));
-    }
+    for (uint32_t t = 0; t < PAT_TABLES; t++) PAT_TRY(get_table(s, load, t));
     PAT_TRY(get_producers(s, load));
     PAT_TRY(get_maps(s, load));
     return get_footer(s, load);
@@ -390,14 +368,13 @@ static enum pat_status totals_check(const struct load *load, const char *name, s
                                 name, pat_schema[t].name, totals.rows[t], totals.money[t], load->entry->totals.rows[t],
                                 load->entry->totals.money[t]);
     }
-    return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, -1,
-                            "%s: control totals differ: what was read counts %" PRIu64 " customers, %" PRIu64
-                            " orders, %" PRIu64 " lines, %" PRIu64 " refunds; the manifest says %" PRIu64 ", %" PRIu64
-                            ", %" PRIu64 ", %" PRIu64,
-                            name, totals.counts.customers, totals.counts.orders, totals.counts.lines,
-                            totals.counts.refunds, load->entry->totals.counts.customers,
-                            load->entry->totals.counts.orders, load->entry->totals.counts.lines,
-                            load->entry->totals.counts.refunds);
+    return pat_error_set_at(
+        error, PAT_ERR_CORRUPT, name, -1, -1,
+        "%s: control totals differ: what was read counts %" PRIu64 " customers, %" PRIu64 " orders, %" PRIu64
+        " lines, %" PRIu64 " refunds; the manifest says %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64,
+        name, totals.counts.customers, totals.counts.orders, totals.counts.lines, totals.counts.refunds,
+        load->entry->totals.counts.customers, load->entry->totals.counts.orders, load->entry->totals.counts.lines,
+        load->entry->totals.counts.refunds);
 }
 
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,

@@ -45,7 +45,8 @@ static void drop_files(struct pat_fs *fs, const struct pat_manifest *old, const 
     char name[PAT_FILE_NAME_BYTES];
     for (uint32_t i = 0; i < old->generations; i++) {
         bool kept = false;
-        for (uint32_t k = 0; k < next->generations; k++) kept |= next->generation[k].number == old->generation[i].number;
+        for (uint32_t k = 0; k < next->generations; k++)
+            kept |= next->generation[k].number == old->generation[i].number;
         if (kept) continue;
         pat_file__name(PAT_FILE_SNAPSHOT, old->generation[i].number, name);
         (void)fs->ops->remove(fs, name, NULL);

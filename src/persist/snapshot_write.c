@@ -58,13 +58,20 @@ static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
     return PAT_OK;
 }
 
-static enum pat_status put_u8(struct writer *w, uint8_t value) { return put(w, &value, sizeof value); }
-static enum pat_status put_u32(struct writer *w, uint32_t value) { return put(w, &value, sizeof value); }
-static enum pat_status put_u64(struct writer *w, uint64_t value) { return put(w, &value, sizeof value); }
+static enum pat_status put_u8(struct writer *w, uint8_t value) {
+    return put(w, &value, sizeof value);
+}
+static enum pat_status put_u32(struct writer *w, uint32_t value) {
+    return put(w, &value, sizeof value);
+}
+static enum pat_status put_u64(struct writer *w, uint64_t value) {
+    return put(w, &value, sizeof value);
+}
 
 /* ---- sections --------------------------------------------------------------------------------------------------- */
 
-static enum pat_status put_settings(struct writer *w, const struct pat_settings *settings, const struct pat_view *view) {
+static enum pat_status put_settings(struct writer *w, const struct pat_settings *settings,
+                                    const struct pat_view *view) {
     PAT_TRY(section_begin(w, PAT_SECTION_SETTINGS));
     PAT_TRY(put(w, settings->zone, sizeof settings->zone));
     PAT_TRY(put(w, settings->base_currency, sizeof settings->base_currency));
@@ -96,7 +103,8 @@ static enum pat_status put_dicts(struct writer *w, const struct pat_table_view *
         if (!owns_dict(table, c)) continue;
         PAT_TRY(put_u32(w, c));
         PAT_TRY(put_u32(w, table->dict_count[c]));
-        for (uint32_t code = 0; code < table->dict_count[c]; code++) PAT_TRY(put_u64(w, pat_dict_place(table->dict[c], code)));
+        for (uint32_t code = 0; code < table->dict_count[c]; code++)
+            PAT_TRY(put_u64(w, pat_dict_place(table->dict[c], code)));
     }
     return PAT_OK;
 }

@@ -21,7 +21,8 @@ static void standing_take(struct pat_persist *persist, struct standing *out) {
 static bool generation_gone(struct pat_persist *persist, uint64_t number) {
     bool gone = true;
     pthread_mutex_lock(&persist->mutex);
-    for (uint32_t i = 0; i < persist->manifest->generations; i++) gone &= persist->manifest->generation[i].number != number;
+    for (uint32_t i = 0; i < persist->manifest->generations; i++)
+        gone &= persist->manifest->generation[i].number != number;
     pthread_mutex_unlock(&persist->mutex);
     return gone;
 }
@@ -35,7 +36,8 @@ static bool journal_gone(struct pat_persist *persist, uint64_t number) {
 }
 
 static enum pat_status verify_journal(struct pat_persist *persist, const struct standing *standing,
-                                      const struct pat_journal_entry *entry, uint64_t *checks, struct pat_error *error) {
+                                      const struct pat_journal_entry *entry, uint64_t *checks,
+                                      struct pat_error *error) {
     struct pat_journal_scan scan = {.fs = persist->fs, .entry = *entry, .bytes_max = UINT64_MAX};
     struct pat_journal_found found;
     /* The open file is read as far as it was acknowledged: what is being written behind that is not damage. */

@@ -1,4 +1,5 @@
-/* A small engine for the tests: batches from a seed, applied to a store in a plain way, and digests of what a store holds. */
+/* A small engine for the tests: batches from a seed, applied to a store in a plain way, and digests of what a store
+ * holds. */
 #ifndef PAT_TEST_PERSIST_KIT_H
 #define PAT_TEST_PERSIST_KIT_H
 
@@ -19,7 +20,15 @@
 
 #include <cmocka.h>
 
-/* ---- batches ---------------------------------------------------------------------------------------------------------- */
+/* Sanitizers make each case ten times as slow: then only every n-th one is tried. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KIT_STRIDE 17u
+#else
+#define KIT_STRIDE 1u
+#endif
+
+/* ---- batches
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct kit_batch {
     struct pat_batch batch;
@@ -49,6 +58,14 @@ static inline int64_t kit_value(uint64_t *random, unsigned shape) {
     }
 }
 
+/* Currencies are ISO codes, as ingest sees to. */
+static inline struct pat_text kit_entry(struct kit_batch *kit, uint64_t *random, int field, size_t length_max) {
+    static const char *const codes[] = {"EUR", "USD", "JPY", "KWD"};
+    if (strcmp(pat_field_get(kit->batch.table, field)->name, "currency") == 0)
+        return pat_text_of(codes[sim_random(random) % 4]);
+    return kit_text(&kit->arena, random, length_max);
+}
+
 static inline void kit_column(struct kit_batch *kit, uint64_t *random, int field) {
     struct pat_batch_column *column = &kit->column[kit->batch.columns++];
     uint32_t rows = kit->batch.rows;
@@ -59,7 +76,9 @@ static inline void kit_column(struct kit_batch *kit, uint64_t *random, int field
     if (by_code || by_id) {
         column->dict_count = (uint32_t)(sim_random(random) % 9) + 1;
         column->dict = pat_arena_array(&kit->arena, column->dict_count, sizeof *column->dict);
-        for (uint32_t i = 0; i < column->dict_count; i++) column->dict[i] = kit_text(&kit->arena, random, by_id ? 64 : 255);
+        for (uint32_t i = 0; i < column->dict_count; i++) {
+            column->dict[i] = kit_entry(kit, random, field, shape % 16 == 0 && !by_id ? 255 : 12);
+        }
     }
     column->value = pat_arena_array(&kit->arena, rows, sizeof *column->value);
     for (uint32_t i = 0; i < rows; i++) {
@@ -83,7 +102,8 @@ static inline void kit_errors(struct kit_batch *kit, uint64_t *random) {
     batch->error = error;
     batch->rejects = batch->errors;
     struct pat_reject_count *reject = pat_arena_array(&kit->arena, batch->rejects, sizeof *reject);
-    for (uint32_t i = 0; i < batch->rejects; i++) reject[i] = (struct pat_reject_count){"time", PAT_REJECT_MISSING, i + 5};
+    for (uint32_t i = 0; i < batch->rejects; i++)
+        reject[i] = (struct pat_reject_count){"time", PAT_REJECT_MISSING, i + 5};
     batch->reject = reject;
     batch->rejected = batch->errors * 10;
 }
@@ -114,7 +134,8 @@ static inline void kit_batch_init(struct kit_batch *kit, uint64_t seed, pat_lsn 
     batch->now_ms = 1700000000000 + (int64_t)lsn;
     batch->producer = kit_text(&kit->arena, &random, 3);
     batch->seq = lsn;
-    batch->meta = sim_random(&random) % 2 == 0 ? kit_text(&kit->arena, &random, PAT_META_BYTES_MAX) : PAT_TEXT("");
+    batch->meta = sim_random(&random) % 2 == 0 ? kit_text(&kit->arena, &random, lsn % 8 == 0 ? PAT_META_BYTES_MAX : 10)
+                                               : PAT_TEXT("");
     batch->digest = (struct pat_digest){sim_random(&random), sim_random(&random)};
     batch->column = kit->column;
     kit_column(kit, &random, 0);
@@ -124,9 +145,12 @@ static inline void kit_batch_init(struct kit_batch *kit, uint64_t seed, pat_lsn 
     kit_errors(kit, &random);
 }
 
-static inline void kit_batch_deinit(struct kit_batch *kit) { pat_arena_deinit(&kit->arena); }
+static inline void kit_batch_deinit(struct kit_batch *kit) {
+    pat_arena_deinit(&kit->arena);
+}
 
-/* ---- applying --------------------------------------------------------------------------------------------------------- */
+/* ---- applying
+ * --------------------------------------------------------------------------------------------------------- */
 
 static inline struct pat_id_key kit_key(const struct pat_batch_column *column, uint32_t row) {
     int64_t value = column->value[row];
@@ -134,7 +158,8 @@ static inline struct pat_id_key kit_key(const struct pat_batch_column *column, u
     return (struct pat_id_key){-1, column->dict[~value]};
 }
 
-/* Rows of tables with ids are found or added; lines are appended. References stay null: persist does not look at them. */
+/* Rows of tables with ids are found or added; lines are appended. References stay null: persist does not look at them.
+ */
 static inline void kit_apply_batch(struct pat_store *store, const struct pat_batch *batch) {
     struct pat_table *table = &store->table[batch->table];
     for (uint32_t i = 0; i < batch->rows; i++) {
@@ -190,7 +215,8 @@ static inline struct pat_store *kit_store(void) {
     return store;
 }
 
-/* ---- what a store holds ----------------------------------------------------------------------------------------------- */
+/* ---- what a store holds
+ * ----------------------------------------------------------------------------------------------- */
 
 static inline struct pat_digest kit_digest_text(struct pat_digest digest, struct pat_text text) {
     digest = pat_digest_chain(digest, &text.length, sizeof text.length);
@@ -219,11 +245,16 @@ static inline struct pat_digest kit_digest(const struct pat_store *store) {
     struct pat_buf buf;
     pat_buf_init(&buf, PAT_MEM_OTHER);
     assert_int_equal(pat_producers_write(&store->producers, &buf), PAT_OK);
-    for (uint32_t i = 1; i < store->maps->count; i++) assert_int_equal(pat_codec__map_write(store->maps->map[i], &buf), PAT_OK);
+    for (uint32_t i = 1; i < store->maps->count; i++)
+        assert_int_equal(pat_codec__map_write(store->maps->map[i], &buf), PAT_OK);
     digest = pat_digest_chain(digest, buf.data, buf.length);
     pat_buf_deinit(&buf);
-    const uint64_t counts[] = {store->counts.customers, store->counts.orders,          store->counts.lines,
-                               store->counts.refunds,   store->counts.pending_refunds, store->counts.unpriced,
+    const uint64_t counts[] = {store->counts.customers,
+                               store->counts.orders,
+                               store->counts.lines,
+                               store->counts.refunds,
+                               store->counts.pending_refunds,
+                               store->counts.unpriced,
                                (uint64_t)store->counts.newest_fact};
     return pat_digest_chain(digest, counts, sizeof counts);
 }
@@ -242,7 +273,8 @@ static inline void kit_digests(struct pat_digest *out, uint64_t seed, unsigned c
     pat_store_close(&store);
 }
 
-/* ---- an engine -------------------------------------------------------------------------------------------------------- */
+/* ---- an engine
+ * -------------------------------------------------------------------------------------------------------- */
 
 struct kit_engine {
     struct pat_persist *persist;
@@ -266,8 +298,8 @@ static inline void kit_wake(void *context) {
 }
 
 /* Opens and recovers, without starting. The error is in engine->error. */
-static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync, uint64_t seed,
-                                          uint32_t rows_max) {
+static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync,
+                                          uint64_t seed, uint32_t rows_max) {
     memset(engine, 0, sizeof *engine);
     engine->seed = seed;
     engine->rows_max = rows_max;
@@ -283,7 +315,8 @@ static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_
     engine->store = kit_store();
     enum pat_status status = pat_persist_open(&engine->persist, &options, &engine->settings, &engine->error);
     if (status != PAT_OK) return status;
-    return pat_persist_recover(engine->persist, engine->store, kit_apply, engine->store, &engine->recovery, &engine->error);
+    return pat_persist_recover(engine->persist, engine->store, kit_apply, engine->store, &engine->recovery,
+                               &engine->error);
 }
 
 static inline void kit_close(struct kit_engine *engine) {

@@ -1,5 +1,6 @@
-/* A disk in memory behind struct pat_fs: knows what was synced and what was only written, which names are durable, and can
- * fail the n-th call, tear, lose what was not synced. Included by tests; one disk per test, any number of threads. */
+/* A disk in memory behind struct pat_fs: knows what was synced and what was only written, which names are durable, and
+ * can fail the n-th call, tear, lose what was not synced. Included by tests; one disk per test, any number of threads.
+ */
 #ifndef PAT_TEST_SIM_DISK_H
 #define PAT_TEST_SIM_DISK_H
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_NAMES 64
+#define SIM_NAMES  64
 #define SIM_SECTOR 512u
 
 struct sim_bytes {
@@ -52,7 +53,8 @@ struct sim_handle {
     char name[48];
 };
 
-/* ---- bytes and inodes ---------------------------------------------------------------------------------------------- */
+/* ---- bytes and inodes ----------------------------------------------------------------------------------------------
+ */
 
 static inline void sim_bytes_resize(struct sim_bytes *bytes, size_t length) {
     if (length == 0) {
@@ -93,7 +95,7 @@ static inline void sim_name_set(struct sim_name *names, const char *name, struct
     if (slot == NULL) abort();
     inode->users++;
     sim_inode_drop(slot->inode);
-    (void)snprintf(slot->name, sizeof slot->name, "%s", name);
+    if (slot->name != name) (void)snprintf(slot->name, sizeof slot->name, "%s", name);
     slot->inode = inode;
 }
 
@@ -114,9 +116,12 @@ static inline void sim_names_copy(struct sim_name *to, const struct sim_name *fr
     sim_names_clear(old);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------------ */
 
-static inline struct sim_disk *sim_of(struct pat_fs *fs) { return (struct sim_disk *)fs; }
+static inline struct sim_disk *sim_of(struct pat_fs *fs) {
+    return (struct sim_disk *)fs;
+}
 
 /* Counts a call that changes something; true when it is to fail. */
 static inline bool sim_fails(struct sim_disk *disk) {
@@ -292,7 +297,9 @@ static inline enum pat_status sim_list(struct pat_fs *fs, void *context, struct 
     return PAT_OK;
 }
 
-static inline void sim_close(struct pat_fs **fs) { *fs = NULL; }
+static inline void sim_close(struct pat_fs **fs) {
+    *fs = NULL;
+}
 
 static const struct pat_fs_ops sim_ops = {
     .file_open = sim_file_open,
@@ -309,7 +316,8 @@ static const struct pat_fs_ops sim_ops = {
     .close = sim_close,
 };
 
-/* ---- the disk --------------------------------------------------------------------------------------------------------- */
+/* ---- the disk
+ * --------------------------------------------------------------------------------------------------------- */
 
 static inline void sim_init(struct sim_disk *disk) {
     *disk = (struct sim_disk){.base.ops = &sim_ops};
@@ -327,9 +335,23 @@ static inline void sim_faults_off(struct sim_disk *disk) {
     disk->fail_on = disk->fail_half = disk->fail_full = false;
 }
 
+static inline uint64_t sim_calls(struct sim_disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    uint64_t calls = disk->calls;
+    pthread_mutex_unlock(&disk->mutex);
+    return calls;
+}
+
+static inline void sim_fail_after(struct sim_disk *disk, uint64_t calls) {
+    pthread_mutex_lock(&disk->mutex);
+    disk->fail_at = disk->calls + calls;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
 /* A copy as processes see it, everything durable. */
-static inline void sim_copy(struct sim_disk *to, const struct sim_disk *from) {
+static inline void sim_copy(struct sim_disk *to, struct sim_disk *from) {
     sim_init(to);
+    pthread_mutex_lock(&from->mutex);
     for (int i = 0; i < SIM_NAMES; i++) {
         if (from->live[i].inode == NULL) continue;
         struct sim_inode *inode = calloc(1, sizeof *inode);
@@ -338,6 +360,7 @@ static inline void sim_copy(struct sim_disk *to, const struct sim_disk *from) {
         sim_bytes_copy(&inode->durable, &inode->cache);
         sim_name_set(to->live, from->live[i].name, inode);
     }
+    pthread_mutex_unlock(&from->mutex);
     sim_names_copy(to->durable, to->live);
 }
 
@@ -354,7 +377,8 @@ static inline uint64_t sim_random(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* Of what was written but not synced each sector may have reached the disk or not, and the file may have any length between. */
+/* Of what was written but not synced each sector may have reached the disk or not, and the file may have any length
+ * between. */
 static inline void sim_tear(struct sim_inode *inode, uint64_t *random) {
     struct sim_bytes *cache = &inode->cache, *durable = &inode->durable, torn = {0};
     sim_bytes_copy(&torn, durable);
@@ -372,11 +396,25 @@ static inline void sim_tear(struct sim_inode *inode, uint64_t *random) {
     *durable = torn;
 }
 
-/* The power goes: names fall back to the last sync of the directory (or not), files to their last sync (or torn). No file may be
- * open. */
+/* One name becomes on disk what processes see, or stays what was synced last. */
+static inline void sim_name_settle(struct sim_disk *disk, const char *name) {
+    struct sim_name *live = sim_find(disk->live, name), *durable = sim_find(disk->durable, name);
+    if (live != NULL) {
+        sim_name_set(disk->durable, name, live->inode);
+    } else if (durable != NULL) {
+        sim_inode_drop(durable->inode);
+        durable->inode = NULL;
+    }
+}
+
+/* The power goes. Names fall back to the last sync of the directory, files to their last sync; with `tear` any part of
+ * what came after may be there as well, in any order. No file may be open. */
 static inline void sim_power_cut(struct sim_disk *disk, uint64_t *random, bool tear) {
-    if (!tear || sim_random(random) % 2 == 0) sim_names_copy(disk->live, disk->durable);
-    sim_names_copy(disk->durable, disk->live);
+    for (int i = 0; tear && i < SIM_NAMES; i++) {
+        if (disk->durable[i].inode != NULL && sim_random(random) % 2 == 0) sim_name_settle(disk, disk->durable[i].name);
+        if (disk->live[i].inode != NULL && sim_random(random) % 2 == 0) sim_name_settle(disk, disk->live[i].name);
+    }
+    sim_names_copy(disk->live, disk->durable);
     for (int i = 0; i < SIM_NAMES; i++) {
         struct sim_inode *inode = disk->live[i].inode;
         if (inode == NULL) continue;

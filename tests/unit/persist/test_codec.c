@@ -7,7 +7,8 @@ static struct pat_buf encode(const struct pat_entry *entry) {
     return buf;
 }
 
-static enum pat_status decode(struct pat_decoded *out, const unsigned char *bytes, size_t count, struct pat_arena *arena) {
+static enum pat_status decode(struct pat_decoded *out, const unsigned char *bytes, size_t count,
+                              struct pat_arena *arena) {
     struct pat_reader reader = {.at = bytes, .end = bytes + count};
     return pat_codec__entry_read(out, &reader, arena);
 }
@@ -103,9 +104,14 @@ static void test_columns_are_as_narrow_as_their_values(void **state) {
         int64_t low, high;
         size_t width;
     } cases[] = {
-        {INT64_MAX - 254, INT64_MAX, 1},       {INT64_MIN + 1, INT64_MIN + 255, 1}, {0, 255, 2},
-        {-1, 65533, 2},                        {0, 65535, 4},                       {5, 5 + 4294967294, 4},
-        {5, 5 + 4294967295, 8},                {INT64_MIN + 1, INT64_MAX, 8},
+        {INT64_MAX - 254, INT64_MAX, 1},
+        {INT64_MIN + 1, INT64_MIN + 255, 1},
+        {0, 255, 2},
+        {-1, 65533, 2},
+        {0, 65535, 4},
+        {5, 5 + 4294967294, 4},
+        {5, 5 + 4294967295, 8},
+        {INT64_MIN + 1, INT64_MAX, 8},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         for (int i = 0; i < 1000; i++) values[i] = i % 3 == 0 ? cases[k].low : i % 3 == 1 ? cases[k].high : PAT_NULL;

@@ -1,0 +1,258 @@
+/* Snapshots of stores of many shapes, and snapshots while the store goes on. */
+#include "kit.h"
+
+#include "persist/snapshot_private.h"
+
+#define SEED 31u
+
+/* Values of every width, nulls, and more rows than a chunk has. */
+static void fill(struct pat_store *store, uint64_t seed, uint32_t customers, uint32_t orders) {
+    uint64_t random = seed;
+    for (uint32_t i = 0; i < customers; i++) {
+        struct pat_id_key key = {.number = (int64_t)i * 3};
+        char text[70];
+        if (i % 3 == 0)
+            key = (struct pat_id_key){
+                -1, {text, (size_t)snprintf(text, sizeof text, "customer %u %0*u", i, (int)(i % 40) + 1, i)}};
+        pat_row row = pat_table_add_id(store, PAT_CUSTOMERS, key);
+        pat_table_set(&store->table[PAT_CUSTOMERS], PAT_CUSTOMER_PROFILED, row, i % 2);
+        char country[12];
+        struct pat_text name = {country, (size_t)snprintf(country, sizeof country, "C%u", i % 300)};
+        pat_table_set(&store->table[PAT_CUSTOMERS], PAT_CUSTOMER_COUNTRY, row,
+                      pat_dict_add(store->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_COUNTRY], name));
+    }
+    for (uint32_t i = 0; i < orders; i++) {
+        pat_row row = pat_table_add_id(store, PAT_ORDERS, (struct pat_id_key){.number = (int64_t)i});
+        struct pat_table *table = &store->table[PAT_ORDERS];
+        pat_table_set(table, PAT_ORDER_STATE, row, PAT_ORDER_PRESENT);
+        pat_table_set(table, PAT_ORDER_DAY, row, 14000 + (int64_t)(i % 900));
+        for (unsigned c = PAT_ORDER_DISCOUNT; c <= PAT_ORDER_COST; c++) {
+            pat_table_set(table, c, row, kit_value(&random, (unsigned)(i >> 12) + c));
+        }
+    }
+    pat_store_recount(store, &store->counts, NULL);
+}
+
+static struct pat_settings settings = {.zone = "UTC", .base_currency = "EUR", .epoch = 1};
+
+static struct pat_generation_entry write_snapshot(struct sim_disk *disk, struct pat_store *store) {
+    struct pat_view *view;
+    struct pat_buf producers;
+    struct pat_error error;
+    struct pat_generation_entry entry = {.number = 1, .lsn = store->lsn, .id = {1, 2}};
+    pat_buf_init(&producers, PAT_MEM_OTHER);
+    assert_int_equal(pat_producers_write(&store->producers, &producers), PAT_OK);
+    assert_int_equal(pat_view_open(&view, store), PAT_OK);
+    assert_int_equal(pat_snapshot__write(&disk->base, &settings, view, &producers, &entry, &error), PAT_OK);
+    pat_view_close(&view);
+    pat_buf_deinit(&producers);
+    return entry;
+}
+
+static void test_stores_of_all_sizes_come_back_as_they_were(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t customers, orders;
+    } sizes[] = {{0, 0}, {1, 0}, {0, 1}, {4096, 65536}, {4097, 65537}, {20000, 140000}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct sim_disk disk;
+        struct pat_error error;
+        uint64_t blocks = 0;
+        sim_init(&disk);
+        struct pat_store *store = kit_store();
+        fill(store, i, sizes[i].customers, sizes[i].orders);
+        store->lsn = i;
+        struct pat_generation_entry entry = write_snapshot(&disk, store);
+        assert_int_equal(pat_snapshot__verify(&disk.base, &entry, &blocks, &error), PAT_OK);
+        assert_true(blocks >= 9);
+        struct pat_store *back = kit_store();
+        enum pat_status status = pat_snapshot__load(&disk.base, &settings, &entry, back, &error);
+        if (status != PAT_OK) print_message("%s\n", error.message);
+        assert_int_equal(status, PAT_OK);
+        assert_true(pat_digest_equal(kit_digest(store), kit_digest(back)));
+        /* And it goes on from there: ids are found, texts have their codes. */
+        if (sizes[i].customers > 3) {
+            assert_int_equal(pat_table_find_id(back, PAT_CUSTOMERS, (struct pat_id_key){.number = 3}), 1);
+            struct pat_dict *dict = back->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_COUNTRY];
+            assert_int_equal(pat_dict_find(dict, PAT_TEXT("C2")), 2);
+            assert_ptr_equal(dict, back->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_FACT_COUNTRY]);
+        }
+        pat_store_close(&back);
+        pat_store_close(&store);
+        sim_deinit(&disk);
+    }
+}
+
+static void test_totals_that_differ_are_refused(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct pat_error error;
+    sim_init(&disk);
+    struct pat_store *store = kit_store();
+    fill(store, 1, 100, 100);
+    struct pat_generation_entry entry = write_snapshot(&disk, store), other = entry;
+    struct pat_store *back = kit_store();
+    other.totals.money[PAT_ORDERS]++;
+    assert_int_equal(pat_snapshot__load(&disk.base, &settings, &other, back, &error), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(error.message, "control totals differ"));
+    pat_store_close(&back);
+    back = kit_store();
+    struct pat_settings elsewhere = settings;
+    strcpy(elsewhere.base_currency, "USD");
+    assert_int_equal(pat_snapshot__load(&disk.base, &elsewhere, &entry, back, &error), PAT_ERR_CORRUPT);
+    pat_store_close(&back);
+    pat_store_close(&store);
+    sim_deinit(&disk);
+}
+
+static void test_blocks_swapped_or_left_out_are_noticed(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct pat_error error;
+    uint64_t blocks = 0;
+    sim_init(&disk);
+    struct pat_store *store = kit_store();
+    fill(store, 2, 9000, 90000);
+    struct pat_generation_entry entry = write_snapshot(&disk, store);
+    struct sim_bytes *bytes = sim_bytes_of(&disk, "snapshot-00000001.ps");
+    size_t offset[64], count = 0;
+    for (size_t at = 64; at < bytes->length;) {
+        uint32_t payload;
+        memcpy(&payload, bytes->data + at + 4, sizeof payload);
+        offset[count++] = at;
+        at += PAT_BLOCK_HEADER_BYTES + payload;
+    }
+    assert_true(count > 10);
+    for (size_t i = 0; i + 2 < count; i++) {
+        size_t first = offset[i + 1] - offset[i], second = offset[i + 2] - offset[i + 1];
+        unsigned char *saved = malloc(first + second);
+        assert_non_null(saved);
+        memcpy(saved, bytes->data + offset[i], first + second);
+        memcpy(bytes->data + offset[i], saved + first, second);
+        memcpy(bytes->data + offset[i] + second, saved, first);
+        assert_int_equal(pat_snapshot__verify(&disk.base, &entry, &blocks, &error), PAT_ERR_CORRUPT);
+        memcpy(bytes->data + offset[i], saved, first + second);
+        free(saved);
+    }
+    assert_int_equal(pat_snapshot__verify(&disk.base, &entry, &blocks, &error), PAT_OK);
+    pat_store_close(&store);
+    sim_deinit(&disk);
+}
+
+struct verifier {
+    struct pat_persist *persist;
+    pthread_t thread;
+    unsigned runs;
+};
+
+static void *verify_again_and_again(void *argument) {
+    struct verifier *verifier = argument;
+    for (verifier->runs = 0; verifier->runs < 30; verifier->runs++) {
+        uint64_t checks;
+        struct pat_error error;
+        enum pat_status status = pat_persist_verify(verifier->persist, &checks, &error);
+        if (status != PAT_OK) {
+            print_message("%s\n", error.message);
+            break;
+        }
+        kit_sleep_ms(2);
+    }
+    return NULL;
+}
+
+/* Snapshots are written while groups are journaled and applied and a third thread verifies; the power goes at the end.
+ */
+static void test_snapshots_verify_and_ingest_go_on_side_by_side(void **state) {
+    (void)state;
+    enum { LAST = 240 };
+    static struct pat_digest digests[LAST + 16];
+    kit_digests(digests, SEED, LAST + 15, 30);
+    for (int sync = PAT_SYNC_ALWAYS; sync <= PAT_SYNC_NEVER; sync++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        unsigned snapshots = 0;
+        sim_init(&disk);
+        assert_int_equal(kit_start(&engine, &disk.base, (enum pat_sync)sync, SEED, 30), PAT_OK);
+        struct verifier verifier = {.persist = engine.persist};
+        assert_int_equal(pthread_create(&verifier.thread, NULL, verify_again_and_again, &verifier), 0);
+        while (engine.store->lsn < LAST) {
+            struct pat_view *view;
+            assert_int_equal(kit_load(&engine, 3), PAT_OK);
+            if (kit_snapshot_begin(&engine, &view) != PAT_OK) fail();
+            pat_lsn seen = view->lsn;
+            bool done = false;
+            while (!done) { /* the journal goes on until the snapshot's event */
+                struct kit_batch kit;
+                kit_batch_init(&kit, SEED, engine.store->lsn + 1, 30);
+                bool more = engine.store->lsn < seen + 8;
+                if (more) assert_int_equal(pat_persist_write(engine.persist, &kit.entry, 1, &engine.error), PAT_OK);
+                for (bool waits = true; waits;) {
+                    struct pat_event event = kit_event(&engine);
+                    assert_int_equal(event.status, PAT_OK);
+                    if (event.kind == PAT_EVENT_SNAPSHOT) {
+                        assert_int_equal(event.lsn, seen);
+                        done = true;
+                        waits = more;
+                        more = false;
+                    } else {
+                        assert_int_equal(kit_apply(engine.store, &kit.entry, NULL), PAT_OK);
+                        waits = false;
+                    }
+                    if (done && engine.store->lsn >= kit.entry.lsn) waits = false;
+                }
+                kit_batch_deinit(&kit);
+            }
+            pat_view_close(&view);
+            snapshots++;
+        }
+        pthread_join(verifier.thread, NULL);
+        assert_int_equal(verifier.runs, 30);
+        pat_lsn lsn = engine.store->lsn;
+        struct sim_disk killed;
+        sim_copy(&killed, &disk);
+        kit_close(&engine);
+        assert_int_equal(kit_recover(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, 30), PAT_OK);
+        assert_int_equal(engine.recovery.lsn, lsn);
+        assert_true(pat_digest_equal(kit_digest(engine.store), digests[lsn]));
+        assert_true(engine.recovery.generation == snapshots);
+        kit_close(&engine);
+        sim_deinit(&killed);
+        sim_deinit(&disk);
+    }
+}
+
+static void test_the_real_disk_keeps_it_too(void **state) {
+    (void)state;
+    struct pat_fs *fs;
+    struct kit_engine engine;
+    struct pat_error error;
+    static struct pat_digest digests[21];
+    char path[] = "/tmp/patron-persist-XXXXXX";
+    kit_digests(digests, SEED, 20, 2000);
+    assert_non_null(mkdtemp(path));
+    for (unsigned round = 0; round < 4; round++) {
+        assert_int_equal(pat_fs_open_dir(&fs, path, &error), PAT_OK);
+        assert_int_equal(kit_start(&engine, fs, PAT_SYNC_ALWAYS, SEED, 2000), PAT_OK);
+        assert_int_equal(engine.recovery.lsn, round * 5);
+        assert_true(pat_digest_equal(kit_digest(engine.store), digests[round * 5]));
+        assert_int_equal(kit_load(&engine, 2), PAT_OK);
+        if (round % 2 == 0) assert_int_equal(kit_snapshot(&engine), PAT_OK);
+        assert_int_equal(kit_load(&engine, 3), PAT_OK);
+        kit_close(&engine);
+        fs->ops->close(&fs);
+    }
+    char command[80];
+    (void)snprintf(command, sizeof command, "rm -r %s", path);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stores_of_all_sizes_come_back_as_they_were),
+        cmocka_unit_test(test_totals_that_differ_are_refused),
+        cmocka_unit_test(test_blocks_swapped_or_left_out_are_noticed),
+        cmocka_unit_test(test_snapshots_verify_and_ingest_go_on_side_by_side),
+        cmocka_unit_test(test_the_real_disk_keeps_it_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
