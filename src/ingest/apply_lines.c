@@ -87,6 +87,7 @@ static void group_set_text(struct line_group *group, int field, unsigned order_c
     const struct pat_table *orders = &group->apply->store->table[PAT_ORDERS];
     if (only_if_null && pat_table_get(orders, order_column, group->order) != PAT_NULL) return;
     uint32_t row = first_with_value(group, column);
+    if (row == UINT32_MAX && group->apply->batch->append) return; /* lines that do not know it take nothing from the others */
     group_set(group, order_column, row == UINT32_MAX ? PAT_NULL : pat_apply__value(group->apply, column, row));
 }
 
