@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -105,11 +106,23 @@ static void tune_tcp(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-/* Splits HOST:PORT or [V6]:PORT. An address without a port, or an empty host or port, takes the default. */
+static bool is_digits(const char *text) {
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* getaddrinfo takes 99999 for the port 34463. */
+static bool is_port(const char *text) {
+    return is_digits(text) && strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+/* Splits HOST:PORT or [V6]:PORT. An address without a port, or an empty host or port, takes the default; a number by
+ * itself is a port. */
 static bool address_split(const char *address, char *host, size_t host_bytes, const char **port) {
     const char *end;
     const char *start = address;
-    if (*address == '[') {
+    if (is_digits(address)) {
+        *port = end = address;
+    } else if (*address == '[') {
         start++;
         end = strchr(address, ']');
         if (end == NULL || (end[1] != ':' && end[1] != '\0')) return false;
@@ -130,9 +143,9 @@ static bool address_split(const char *address, char *host, size_t host_bytes, co
 static enum pat_status connect_tcp(int *fd, const char *address, struct pat_error *error) {
     char host[256];
     const char *port;
-    if (!address_split(address, host, sizeof host, &port))
+    if (!address_split(address, host, sizeof host, &port) || !is_port(port))
         return pat_error_set(error, PAT_ERR_BAD_REQUEST,
-                             "\"%s\" is no address; expected HOST:PORT, [IPV6]:PORT or a path", address);
+                             "\"%s\" is no address; expected HOST:PORT, [IPV6]:PORT or a path (with a '/')", address);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list;
     int failure = getaddrinfo(host, port, &hints, &list);
@@ -145,7 +158,9 @@ static enum pat_status connect_tcp(int *fd, const char *address, struct pat_erro
         failure = *fd < 0 ? errno : connect_fd(*fd, entry->ai_addr, entry->ai_addrlen);
     }
     freeaddrinfo(list);
-    if (failure != 0) return cannot_connect(address, failure, error);
+    char shown[300];
+    (void)snprintf(shown, sizeof shown, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+    if (failure != 0) return cannot_connect(shown, failure, error);
     tune_tcp(*fd);
     return PAT_OK;
 }
@@ -427,6 +442,9 @@ static enum pat_status say_hello(struct pat_client *client, struct pat_error *er
         call(client, "hello", &params, &arena, &result, &failed, &fault, now_ms() + CONNECT_MS, error);
     if (status == PAT_OK && failed)
         status = pat_error_set(error, PAT_ERR_IO, "%s refused: %s: %s", client->address, fault.code, fault.message);
+    if (status == PAT_ERR_PROTO)
+        (void)pat_error_set(error, status, "what answers at %s is no patrond: it does not speak MessagePack-RPC",
+                            client->address);
     pat_arena_deinit(&arena);
     return status;
 }

@@ -243,7 +243,8 @@ static void a_wrong_address_is_explained(void **state) {
         {"/nowhere/to/be/found", PAT_ERR_IO, "No such file or directory"},
         {"[::1:7411", PAT_ERR_BAD_REQUEST, "HOST:PORT"},
         {"[::1]x", PAT_ERR_BAD_REQUEST, "HOST:PORT"},
-        {"127.0.0.1:none", PAT_ERR_IO, "cannot find"},
+        {"127.0.0.1:none", PAT_ERR_BAD_REQUEST, "is no address"},
+        {"127.0.0.1:99999", PAT_ERR_BAD_REQUEST, "is no address"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(pat_client_open(&client, cases[i].address, &error), cases[i].status);
