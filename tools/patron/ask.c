@@ -27,8 +27,13 @@ static void print_line(const char *code, const char *message) {
     (void)fprintf(stderr, "%s: %s\n", code, pat_text_printable(pat_text_of(message), shown, sizeof shown));
 }
 
+const char *pat_cli_code(enum pat_status status) {
+    /* On the wire a server's own trouble is INTERNAL; here it is a file or a connection, and nobody's bug. */
+    return status == PAT_ERR_IO ? "IO" : pat_status_code(status);
+}
+
 enum pat_exit pat_cli_fail(const struct pat_error *error) {
-    print_line(pat_status_code(error->status), error->message);
+    print_line(pat_cli_code(error->status), error->message);
     return PAT_EXIT_REFUSED;
 }
 

@@ -4,12 +4,15 @@
 #include "base/mem.h"
 #include "model/id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ROWS_FIRST 1024u
 #define DICT_FIRST 64u
 /* A dictionary with more texts than this pays only when each comes twice. */
 #define DICT_SURE 1024u
+/* Of a bad cell in a message: enough to recognise it. */
+#define CELL_SHOWN_BYTES 40u
 
 static enum pat_status no_memory(struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a batch: try a smaller --batch-rows");
@@ -164,6 +167,18 @@ enum pat_status pat_build_reject(struct pat_build *build, const struct pat_csv_r
     return PAT_OK;
 }
 
+const char *pat_local_message(const struct pat_local_reject *reject, char out[PAT_LOCAL_MESSAGE_BYTES]) {
+    char shown[CELL_SHOWN_BYTES + 8];
+    (void)pat_text_printable(reject->cell, shown, sizeof shown);
+    if (reject->cell.length == 0) {
+        (void)snprintf(out, PAT_LOCAL_MESSAGE_BYTES, "%s", reject->message);
+    } else {
+        const char *between = strncmp(reject->message, "an ", 3) == 0 ? ":" : "";
+        (void)snprintf(out, PAT_LOCAL_MESSAGE_BYTES, "\"%s\"%s %s", shown, between, reject->message);
+    }
+    return out;
+}
+
 static struct pat_text cell_of(const struct pat_mapped *mapped, const struct pat_csv_record *record) {
     return mapped->constant ? mapped->source : record->cell[mapped->column];
 }
@@ -193,6 +208,16 @@ static bool read_row(struct pat_build *build, const struct pat_csv_record *recor
     return true;
 }
 
+static enum pat_status reject_cell(struct pat_build *build, const struct pat_csv_record *record, unsigned field,
+                                   const struct pat_cell_fault *fault, struct pat_error *error) {
+    const struct pat_mapped *mapped = &build->mapping->field[field];
+    PAT_TRY(pat_build_reject(build, record, mapped->name, pat_reject_code(fault->code), fault->message, error));
+    struct pat_text cell = cell_of(mapped, record);
+    if (cell.length > CELL_SHOWN_BYTES) cell.length = CELL_SHOWN_BYTES;
+    if (cell.length > 0) build->reject[build->rejects - 1].cell = pat_arena_text(&build->arena, cell);
+    return PAT_OK;
+}
+
 enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_record *record, int64_t position,
                               struct pat_error *error) {
     struct pat_value value[PAT_MAPPING_FIELDS_MAX];
@@ -202,8 +227,11 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
     bool memory = true;
     if (!read_row(build, record, value, code, &fault, &field, &memory)) {
         if (!memory) return no_memory(error);
-        return pat_build_reject(build, record, build->mapping->field[field].name, pat_reject_code(fault.code),
-                                fault.message, error);
+        return reject_cell(build, record, field, &fault, error);
+    }
+    if (build->check && build->mapping->lacking != NULL) {
+        return pat_build_reject(build, record, build->mapping->lacking, pat_reject_code(PAT_REJECT_MISSING),
+                                "nothing feeds it, and a new row needs it", error);
     }
     if (build->rows == build->capacity && !build_grow(build)) return no_memory(error);
     const uint32_t row = build->rows;

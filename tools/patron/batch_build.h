@@ -26,9 +26,14 @@ struct pat_local_reject {
     uint64_t line;
     const char *field;   /* "" when none */
     const char *code;    /* "BAD_TIME", or "BAD_ROW" for what is no row at all */
-    const char *message; /* static */
+    const char *message; /* static; goes on from `cell` */
+    struct pat_text cell; /* its beginning; empty when the message is about no cell */
     struct pat_build_raw raw;
 };
+
+#define PAT_LOCAL_MESSAGE_BYTES 160u
+/* "'1,50' is no number" */
+const char *pat_local_message(const struct pat_local_reject *reject, char out[PAT_LOCAL_MESSAGE_BYTES]);
 
 struct pat_build_column {
     bool plain;

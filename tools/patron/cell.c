@@ -163,7 +163,9 @@ static bool check_decimal(const struct pat_mapped *mapped, const struct pat_valu
                           struct pat_cell_fault *fault) {
     pat_decimal number;
     if (value->type != PAT_VALUE_TEXT || pat_decimal_parse(pat_value_as_text(value), false, &number)) return true;
-    return refuse(fault, mapped->type == PAT_TYPE_MONEY ? PAT_REJECT_BAD_MONEY : PAT_REJECT_BAD_VALUE, "is no number");
+    const bool comma = memchr(value->as.text, ',', value->count) != NULL;
+    return refuse(fault, mapped->type == PAT_TYPE_MONEY ? PAT_REJECT_BAD_MONEY : PAT_REJECT_BAD_VALUE,
+                  comma ? "is no number (see --decimal-comma)" : "is no number");
 }
 
 bool pat_mapped_check(const struct pat_mapped *mapped, const struct pat_value *value, struct pat_cell_fault *fault) {

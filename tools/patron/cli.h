@@ -81,6 +81,8 @@ void pat_cli_print_help(const struct pat_cli_command *command); /* NULL: of the 
 /* Print one line on stderr and give the exit code. */
 enum pat_exit pat_cli_usage(const struct pat_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 enum pat_exit pat_cli_fail(const struct pat_error *error);
+/* The wire's codes, and "IO" for a file or a connection on this side. */
+const char *pat_cli_code(enum pat_status status);
 enum pat_exit pat_cli_refused(const struct pat_client_fault *fault);
 
 /* Opens a connection, asks one question, closes. On PAT_EXIT_OK `result` lives in the arena; otherwise the reason has

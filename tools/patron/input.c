@@ -46,7 +46,7 @@ enum pat_status pat_input_open(struct pat_input **out, const char *path, const a
     struct stat about;
     if (fstat(fd, &about) != 0 || S_ISDIR(about.st_mode)) {
         if (!standard) (void)close(fd);
-        return pat_error_set(error, PAT_ERR_IO, "%s is not a file that can be read", path);
+        return pat_error_set(error, PAT_ERR_IO, "%s is a directory: give a file, or - for standard input", path);
     }
     struct pat_input *input = pat_mem_alloc(PAT_MEM_OTHER, sizeof *input);
     unsigned char *block = pat_mem_alloc(PAT_MEM_OTHER, BLOCK_BYTES);

@@ -235,6 +235,7 @@ static void report(struct load *load) {
         .mapping = &load->mapping,
     };
     pat_progress_clear(&load->progress);
+    if (load->tally.rows == 0) (void)fprintf(stderr, "note: %s has a header and no rows\n", about.file);
     pat_tally_print(&load->tally, load->cli, &about);
 }
 

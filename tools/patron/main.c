@@ -15,7 +15,7 @@ const unsigned pat_cli_command_count = sizeof pat_cli_commands / sizeof pat_cli_
 /* What was printed must have arrived: a full disk behind stdout is a failure, not a success. */
 static enum pat_exit finish(enum pat_exit code) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    (void)fprintf(stderr, "INTERNAL: the output could not be written\n");
+    (void)fprintf(stderr, "IO: the output could not be written\n");
     return code == PAT_EXIT_OK ? PAT_EXIT_REFUSED : code;
 }
 

@@ -161,6 +161,22 @@ static bool is_timely(const struct pat_mapped *mapped) {
     return mapped->type == PAT_TYPE_TIME || mapped->type == PAT_TYPE_DAY;
 }
 
+static bool is_time_format(const char *format) {
+    const char *at = strchr(format, '%');
+    if (at == NULL) return false;
+    for (; at != NULL; at = strchr(at + 2, '%')) {
+        if (at[1] == '\0' || strchr("YmdHMSybpIzs%", at[1]) == NULL) return false;
+    }
+    return true;
+}
+
+static enum pat_exit bad_time_format(const struct pat_cli *cli, const char *format) {
+    return pat_cli_usage(cli,
+                         "--time-format is written like \"%%d/%%m/%%Y %%H:%%M\" (known: %%Y %%y %%m %%b %%d %%H %%I %%p %%M "
+                         "%%S %%z %%s), not '%s'",
+                         format);
+}
+
 /* "FORMAT" for every time and day, "field=FORMAT" for one. */
 static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct pat_cli *cli, const char *text) {
     const char *equals = strchr(text, '=');
@@ -172,11 +188,9 @@ static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct
             return pat_cli_usage(cli, "--time-format: %s is no time or day that is loaded", about.name);
         }
         mapped->time_format = equals + 1;
-        return PAT_EXIT_OK;
+        return is_time_format(equals + 1) ? PAT_EXIT_OK : bad_time_format(cli, equals + 1);
     }
-    if (strchr(text, '%') == NULL) {
-        return pat_cli_usage(cli, "--time-format has no %%: it is written like \"%%d/%%m/%%Y %%H:%%M\"");
-    }
+    if (!is_time_format(text)) return bad_time_format(cli, text);
     for (unsigned i = 0; i < mapping->fields; i++) {
         if (is_timely(&mapping->field[i]) && mapping->field[i].time_format == NULL)
             mapping->field[i].time_format = text;
@@ -221,6 +235,18 @@ enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cl
 
 #define SHOWN_COLUMNS 64u
 
+/* What a header of one cell seems to be written with; NULL: nothing else. */
+static const char *delimiter_meant(const struct pat_csv_record *header) {
+    static const struct {
+        char delimiter;
+        const char *name;
+    } known[] = {{';', "';'"}, {'\t', "tab"}, {'|', "'|'"}, {',', "','"}};
+    for (size_t i = 0; header->cells == 1 && i < sizeof known / sizeof known[0]; i++) {
+        if (memchr(header->cell[0].data, known[i].delimiter, header->cell[0].length) != NULL) return known[i].name;
+    }
+    return NULL;
+}
+
 static enum pat_exit missing_column(const struct pat_cli *cli, const struct pat_mapped *mapped,
                                     const struct pat_csv_record *header) {
     char shown[PAT_ERROR_FIELD_BYTES], near_text[PAT_ERROR_FIELD_BYTES];
@@ -233,10 +259,10 @@ static enum pat_exit missing_column(const struct pat_cli *cli, const struct pat_
             nearest = c;
         }
     }
-    if (header->cells == 1 && (memchr(header->cell[0].data, ';', header->cell[0].length) != NULL ||
-                               memchr(header->cell[0].data, '\t', header->cell[0].length) != NULL)) {
-        return pat_cli_usage(
-            cli, "the file has no column '%s', only one column in all: is --delimiter ';' or tab meant?", shown);
+    const char *delimiter = delimiter_meant(header);
+    if (delimiter != NULL) {
+        return pat_cli_usage(cli, "the file has no column '%s', only one column in all: try --delimiter %s", shown,
+                             delimiter);
     }
     if (nearest < header->cells && distance <= 2 + mapped->source.length / 3) {
         return pat_cli_usage(cli, "the file has no column '%s': did you mean '%s'?", shown,
@@ -276,6 +302,24 @@ static enum pat_exit bind_numbered(const struct pat_cli *cli, struct pat_mapped 
     return PAT_EXIT_OK;
 }
 
+static void note_ignored(unsigned count, const char *names) {
+    if (count == 0) return;
+    (void)fprintf(stderr, "note: %u %s and %s ignored: %s\n", count,
+                  count == 1 ? "column has no field's name" : "columns have no field's name", count == 1 ? "is" : "are",
+                  names);
+}
+
+static enum pat_exit nothing_found(const struct pat_mapping *mapping, const struct pat_cli *cli,
+                                   const struct pat_csv_record *header) {
+    const char *table = pat_schema[mapping->table].name, *delimiter = delimiter_meant(header);
+    if (delimiter != NULL) return pat_cli_usage(cli, "the file has only one column: try --delimiter %s", delimiter);
+    char shown[SHOWN_COLUMNS];
+    return pat_cli_usage(cli,
+                         "no column of the file is called like a field of %s (the first is '%s'): use --map, or is it "
+                         "another table?",
+                         table, pat_text_printable(header->cell[0], shown, sizeof shown));
+}
+
 /* Takes every column that is called like a field and says which ones are left. */
 static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pat_cli *cli,
                                     const struct pat_csv_record *header) {
@@ -298,25 +342,29 @@ static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pa
         ignored[used] = '\0';
         count++;
     }
-    if (count > 0)
-        (void)fprintf(stderr, "note: %u %s no field's name and is ignored: %s\n", count,
-                      count == 1 ? "column has" : "columns have", ignored);
+    if (mapping->fields == 0) return nothing_found(mapping, cli, header);
+    note_ignored(count, ignored);
     return PAT_EXIT_OK;
 }
 
+static void note_one_lacking(struct pat_mapping *mapping, const char *field, const char *who) {
+    if (mapping->lacking == NULL) mapping->lacking = field;
+    (void)fprintf(stderr, "note: nothing feeds %s, which new %s need\n", field, who);
+}
+
 /* What new rows need and nothing feeds. Patches of known rows do without, so it is a note and no error. */
-static void note_lacking(const struct pat_mapping *mapping) {
+static void note_lacking(struct pat_mapping *mapping) {
     static const char *const of_lines[] = {"customer", "time", "currency"};
     const struct pat_table_schema *schema = &pat_schema[mapping->table];
     for (unsigned column = 0; column < schema->loaded_columns; column++) {
         const struct pat_field *field = &schema->field[column];
         if (!field->required || pat_mapping_find(mapping, field->name) >= 0) continue;
         if (strcmp(field->name, "amount") == 0 && pat_mapping_find(mapping, "amount_minor") >= 0) continue;
-        (void)fprintf(stderr, "note: nothing feeds %s, which new %s need\n", field->name, schema->name);
+        note_one_lacking(mapping, field->name, schema->name);
     }
     for (size_t i = 0; mapping->table == PAT_LINES && i < 3; i++) {
         if (pat_mapping_find(mapping, of_lines[i]) >= 0) continue;
-        (void)fprintf(stderr, "note: nothing feeds %s, which lines of new orders need\n", of_lines[i]);
+        note_one_lacking(mapping, of_lines[i], "orders");
     }
 }
 
@@ -337,12 +385,6 @@ enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli
             code = bind_named(cli, &mapping->field[i], first);
         }
         if (code != PAT_EXIT_OK) return code;
-        if (mapping->fields == before) {
-            char shown[SHOWN_COLUMNS];
-            return pat_cli_usage(
-                cli, "no column of the file is called like a field of %s (the first is '%s'): use --map",
-                pat_schema[mapping->table].name, pat_text_printable(first->cell[0], shown, sizeof shown));
-        }
     }
     note_lacking(mapping);
     return apply_readings(mapping, cli);

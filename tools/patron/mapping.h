@@ -40,6 +40,7 @@ struct pat_mapping {
     bool by_header; /* columns named like fields are taken as well */
     bool no_header;
     unsigned file_columns; /* cells that every record must have */
+    const char *lacking;   /* after binding: a field that new rows need and nothing feeds, or NULL */
     struct pat_arena *arena;
 };
 

@@ -121,7 +121,7 @@ static void connection_lost(struct pat_pump *pump, const struct pat_error *error
     char rows[32];
     (void)pat_count_text(pump->tally->rows, rows);
     pump->broken = true;
-    end_early(pump, pat_status_code(error->status),
+    end_early(pump, pat_cli_code(error->status),
               "%.300s; %s rows were acknowledged, and the same command again goes on from there", error->message, rows);
 }
 
@@ -202,6 +202,12 @@ static struct pat_build *flight_take(struct pat_pump *pump, uint32_t msgid) {
     return NULL;
 }
 
+/* "row 7: ..." counts within a batch, which says nothing to who reads the file. */
+static const char *without_row(const char *message) {
+    const size_t digits = strncmp(message, "row ", 4) == 0 ? strspn(message + 4, "0123456789") : 0;
+    return digits > 0 && strncmp(message + 4 + digits, ": ", 2) == 0 ? message + 4 + digits + 2 : message;
+}
+
 static void refused(struct pat_pump *pump, struct pat_build *build, const struct pat_client_fault *fault) {
     if (strcmp(fault->code, "BUSY") == 0 && build->tries < BUSY_TRIES && !stopping(pump)) {
         pat_clock_sleep_ms(BUSY_MS);
@@ -209,7 +215,10 @@ static void refused(struct pat_pump *pump, struct pat_build *build, const struct
         return;
     }
     if (fault->row >= 0 && (uint64_t)fault->row < build->rows) {
-        end_early(pump, fault->code, "line %" PRIu64 ": %.400s", build->line[fault->row], fault->message);
+        end_early(pump, fault->code, "line %" PRIu64 ": %.400s", build->line[fault->row], without_row(fault->message));
+    } else if (strcmp(fault->code, "CONFLICT") == 0) {
+        end_early(pump, fault->code, "%.*s: one --producer name is for one file, read in one way",
+                  (int)strcspn(fault->message, ";"), fault->message);
     } else {
         end_early(pump, fault->code, "batch %" PRIu64 " (line %" PRIu64 " on): %.400s", build->seq, build->line[0],
                   fault->message);
@@ -294,7 +303,7 @@ void pat_pump_run(struct pat_pump *pump) {
     note_interrupt(pump);
     if (pump->parse_status != PAT_OK && !pump->end.failed) {
         char rows[32];
-        end_early(pump, pat_status_code(pump->parse_error.status), "%.350s (%s rows before it were acknowledged)",
+        end_early(pump, pat_cli_code(pump->parse_error.status), "%.350s (%s rows before it were acknowledged)",
                   pump->parse_error.message, pat_count_text(pump->tally->rows, rows));
     }
     check_limit(pump, true);

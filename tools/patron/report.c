@@ -29,6 +29,22 @@ static void print_line(const char *name, uint64_t count) {
     (void)printf("%-10s %13s\n", name, pat_count_text(count, text));
 }
 
+/* The server's messages begin with the field, which stands there already. */
+static const char *without_field(const struct pat_tally_reason *reason) {
+    const size_t length = strlen(reason->field);
+    const bool repeats = length > 0 && strncmp(reason->message, reason->field, length) == 0;
+    return repeats && strncmp(reason->message + length, ": ", 2) == 0 ? reason->message + length + 2 : reason->message;
+}
+
+/* The server does not know how the file was read. */
+static const char *option_that_helps(const struct pat_tally_reason *reason) {
+    if (strstr(reason->message, "(see --") != NULL) return "";
+    if (strcmp(reason->code, "BAD_TIME") == 0) return " (see --time-format)";
+    const char *comma = strchr(reason->message, ',');
+    const char *not_read = strstr(reason->message, "is not an amount");
+    return comma != NULL && not_read != NULL && comma < not_read ? " (see --decimal-comma)" : "";
+}
+
 static void print_reasons(const struct pat_tally *tally) {
     for (unsigned i = 0; i < tally->reasons; i++) {
         const struct pat_tally_reason *reason = &tally->reason[i];
@@ -36,9 +52,15 @@ static void print_reasons(const struct pat_tally *tally) {
         (void)printf("  %s%*s%12s  %s%s%s", pat_style_dim(stdout), 8, "", pat_count_text(reason->rows, text),
                      reason->field, reason->field[0] != '\0' ? " " : "", reason->code);
         if (reason->line > 0) {
-            (void)printf("  (first at line %s: %s)", pat_count_text(reason->line, text), reason->message);
+            /* Not always the first such line: of each batch the server names a hundred rows. */
+            (void)printf("  (as at line %s: %s%s)", pat_count_text(reason->line, text), without_field(reason),
+                         option_that_helps(reason));
         }
         (void)printf("%s\n", pat_style_off(stdout));
+    }
+    if (tally->reasons > 0 && tally->rejects == NULL) {
+        (void)printf("  %s%*s--rejects FILE writes them down, each with its line and reason%s\n",
+                     pat_style_dim(stdout), 22, "", pat_style_off(stdout));
     }
 }
 
@@ -59,7 +81,7 @@ static void print_table(const struct pat_tally *tally, const struct pat_load_rep
         print_line("good", tally->rows - tally->rejected);
         print_line("rejected", tally->rejected);
         print_reasons(tally);
-        (void)printf("dry run: nothing was sent; rows were judged as if all of them were new\n");
+        (void)printf("dry run: nothing was sent; values were judged one by one, as if all rows were new\n");
     } else {
         print_line("rows read", tally->rows);
         print_line("new", tally->fresh);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "model/limits.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Text in one batch before it is cut although rows are few: half a frame, leaving room for what columns add. */
@@ -125,8 +126,9 @@ static bool has_room(const struct pat_split *split, const struct pat_build *buil
 static enum pat_status judge(const struct pat_split *split, const struct pat_build *build, struct pat_error *error) {
     if (!split->strict || build->rejects == 0) return PAT_OK;
     const struct pat_local_reject *reject = &build->reject[build->rejects - 1];
-    return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %llu: %s%s%s (%s)", (unsigned long long)reject->line,
-                         reject->field, reject->field[0] != '\0' ? ": " : "", reject->message, reject->code);
+    char message[PAT_LOCAL_MESSAGE_BYTES];
+    return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %" PRIu64 ": %s%s%s (%s)", reject->line, reject->field,
+                         reject->field[0] != '\0' ? ": " : "", pat_local_message(reject, message), reject->code);
 }
 
 static enum pat_status add_to(struct pat_split *split, struct pat_build **slot, bool append,

@@ -73,8 +73,10 @@ void pat_tally_local(struct pat_tally *tally, const struct pat_build *build) {
         const struct pat_text field = pat_text_of(reject->field), code = pat_text_of(reject->code);
         struct pat_tally_reason *reason = reason_of(tally, field, code);
         reason->rows++;
-        set_example(reason, reject->line, pat_text_of(reject->message));
-        write_reject(tally, build, reject->line, field, code, pat_text_of(reject->message), &reject->raw);
+        char text[PAT_LOCAL_MESSAGE_BYTES];
+        const struct pat_text message = pat_text_of(pat_local_message(reject, text));
+        set_example(reason, reject->line, message);
+        write_reject(tally, build, reject->line, field, code, message, &reject->raw);
     }
 }
 
