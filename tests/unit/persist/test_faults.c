@@ -107,8 +107,9 @@ static void test_after_a_failed_sync_groups_are_refused_until_a_snapshot(void **
     struct kit_engine engine;
     sim_init(&disk);
     assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    uint64_t calls = sim_calls(&disk);
     assert_int_equal(kit_load(&engine, 2), PAT_OK);
-    kit_sleep_ms(30);         /* the mark is written */
+    while (sim_calls(&disk) < calls + 3) kit_sleep_ms(2); /* write, sync, mark */
     sim_fail_after(&disk, 2); /* write, then sync */
     assert_int_equal(kit_load(&engine, 2), PAT_ERR_IO);
     assert_non_null(strstr(engine.error.message, "cannot sync"));
