@@ -107,6 +107,7 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
                                           .sync_interval_ms = SYNC_INTERVAL_MS,
                                           .event_cb = options->wake_cb,
                                           .event_context = options->wake_context};
+    pat_entropy(&persist.seed, sizeof persist.seed);
     PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
     if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
     PAT_TRY(engine_recover(engine, error));
