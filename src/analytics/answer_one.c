@@ -20,6 +20,7 @@ static void put_profile(struct pat_run *run, pat_row row) {
         const char *name = column == PAT_CUSTOMER_CURRENCY ? "profile_currency" : source.name;
         pat_run__put(run, name, pat_source__value(run, &source, row, value));
     }
+    pat_fact__put_attributes(run, PAT_CUSTOMERS, row, &run->result);
 }
 
 static void put_scores(struct pat_run *run, pat_row row) {

@@ -21,6 +21,8 @@ struct pat_value pat_run__money(struct pat_run *run, struct pat_value columns);
 
 /* Facts as maps, for `customer` and `order` (facts_of.c). `limit` newest ones. */
 struct pat_value pat_fact__order(struct pat_run *run, pat_row row, bool with_customer);
+/* The set attributes of a row, of customers as of facts; money under NAME_minor. */
+void pat_fact__put_attributes(struct pat_run *run, enum pat_table_id table, pat_row row, struct pat_value *map);
 enum pat_status pat_facts__orders_of(struct pat_run *run, pat_row customer, struct pat_value *out) PAT_MUST_CHECK;
 enum pat_status pat_facts__refunds_of(struct pat_run *run, pat_row customer, struct pat_value *out) PAT_MUST_CHECK;
 enum pat_status pat_facts__lines_of(struct pat_run *run, pat_row customer, struct pat_value *out) PAT_MUST_CHECK;

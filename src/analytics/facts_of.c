@@ -42,23 +42,29 @@ static uint32_t list_finish(struct list *list) {
     return list->count < limit ? list->count : limit;
 }
 
-/* Puts the named, set columns of a row into `map`; money under NAME_minor. */
+/* Puts the value of a row into `map` if it is set; money under NAME_minor. */
+static void put_source(struct pat_run *run, struct pat_source source, pat_row row, struct pat_value *map) {
+    source.minor = source.type == PAT_TYPE_MONEY;
+    const int64_t value = pat_source__get(run, &source, row);
+    if (value == PAT_NULL || (source.null_is_zero && value == 0)) return;
+    const struct pat_value shown = pat_source__value(run, &source, row, value);
+    if (!source.minor) {
+        pat_build_put(&run->builder, map, source.name, shown);
+        return;
+    }
+    const struct pat_text key = pat_arena_printf(run->arena, "%s_minor", source.name);
+    if (key.data == NULL) run->builder.failed = true;
+    pat_build_put_text_key(&run->builder, map, key, shown);
+}
+
 static void put_columns(struct pat_run *run, enum pat_table_id table, pat_row row, const unsigned *column,
                         unsigned count, struct pat_value *map) {
-    for (unsigned i = 0; i < count; i++) {
-        struct pat_source source = pat_source__of_column(table, column[i]);
-        source.minor = source.type == PAT_TYPE_MONEY;
-        const int64_t value = pat_source__get(run, &source, row);
-        if (value == PAT_NULL || (source.null_is_zero && value == 0)) continue;
-        const struct pat_value shown = pat_source__value(run, &source, row, value);
-        if (source.minor) {
-            const struct pat_text key = pat_arena_printf(run->arena, "%s_minor", source.name);
-            if (key.data == NULL) run->builder.failed = true;
-            pat_build_put_text_key(&run->builder, map, key, shown);
-        } else {
-            pat_build_put(&run->builder, map, source.name, shown);
-        }
-    }
+    for (unsigned i = 0; i < count; i++) put_source(run, pat_source__of_column(table, column[i]), row, map);
+}
+
+void pat_fact__put_attributes(struct pat_run *run, enum pat_table_id table, pat_row row, struct pat_value *map) {
+    struct pat_source source;
+    for (unsigned i = 0; pat_source__of_attribute(run, table, i, &source); i++) put_source(run, source, row, map);
 }
 
 static void put_money(struct pat_run *run, enum pat_table_id table, pat_row row, int64_t base, struct pat_value *map) {
@@ -77,6 +83,7 @@ struct pat_value pat_fact__order(struct pat_run *run, pat_row row, bool with_cus
     const int64_t id = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_ID, row);
     pat_build_put(&run->builder, &map, "order", pat_id__value(run, id));
     put_columns(run, PAT_ORDERS, row, columns + skip, sizeof columns / sizeof *columns - skip, &map);
+    pat_fact__put_attributes(run, PAT_ORDERS, row, &map);
     put_money(run, PAT_ORDERS, row, pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_BASE, row), &map);
     pat_build_put(&run->builder, &map, "eligible", pat_value_bool(pat_order__eligible(run->view, row, run->day)));
     return map;
@@ -89,6 +96,7 @@ static struct pat_value refund_map(struct pat_run *run, pat_row row) {
     const int64_t id = pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_ID, row);
     pat_build_put(&run->builder, &map, "refund", pat_id__value(run, id));
     put_columns(run, PAT_REFUNDS, row, columns, sizeof columns / sizeof *columns, &map);
+    pat_fact__put_attributes(run, PAT_REFUNDS, row, &map);
     put_money(run, PAT_REFUNDS, row, pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_BASE, row), &map);
     pat_build_put(&run->builder, &map, "counts", pat_value_bool(pat_refund__counts(run->view, row, run->day)));
     return map;
@@ -99,6 +107,7 @@ static struct pat_value line_map(struct pat_run *run, pat_row row) {
                                        PAT_LINE_PRICE, PAT_LINE_CATEGORY, PAT_LINE_COST};
     struct pat_value map = pat_build_map(&run->builder, 8);
     put_columns(run, PAT_LINES, row, columns, sizeof columns / sizeof *columns, &map);
+    pat_fact__put_attributes(run, PAT_LINES, row, &map);
     return map;
 }
 

@@ -13,10 +13,10 @@ static bool works_on(enum pat_metric_kind kind, enum pat_type type) {
 }
 
 /* The fields of customers that the metric works on, for the message. */
-static void list_fields(enum pat_metric_kind kind, char *out, size_t capacity) {
-    struct pat_run names_only = {0};
+static void list_fields(const struct pat_run *run, enum pat_metric_kind kind, char *out, size_t capacity) {
+    struct pat_run names_only = {.view = run->view};
     const char *names[PAT_COLUMNS_MAX];
-    const unsigned count = pat_source__names(PAT_CUSTOMERS, names, PAT_COLUMNS_MAX);
+    const unsigned count = pat_source__names(run, PAT_CUSTOMERS, names, PAT_COLUMNS_MAX);
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < count; i++) {
@@ -36,7 +36,7 @@ enum pat_status pat_measure__bind(struct pat_run *run, const struct pat_metric *
     PAT_TRY(pat_source__find(run, PAT_CUSTOMERS, metric->field, -1, PAT_USE_SHOWN, &out->source));
     if (works_on(metric->kind, out->source.type)) return PAT_OK;
     char fields[256], shown[64];
-    list_fields(metric->kind, fields, sizeof fields);
+    list_fields(run, metric->kind, fields, sizeof fields);
     return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, out->source.name, -1, -1,
                             "%s: \"%s\" is a %s; it works on %s", pat_text_printable(metric->text, shown, sizeof shown),
                             out->source.name, pat_type_name(out->source.type), fields);

@@ -104,18 +104,15 @@ static const unsigned line_order_column[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_TIME,
 static const char *const line_order_name[] = {"customer", "time", "day", "currency", "country", "channel"};
 #define LINE_ORDER (sizeof line_order_name / sizeof *line_order_name)
 
-static bool askable(enum pat_table_id table, unsigned column) {
-    const char *name = pat_schema[table].field[column].name;
+static bool askable(const struct pat_table_schema *schema, unsigned column) {
+    const char *name = schema->field[column].name;
     /* A withdrawn row is in no answer, and versions are the loader's business. */
     return name != NULL && strcmp(name, "deleted") != 0 && strcmp(name, "version") != 0;
 }
 
-static enum pat_table_id ref_target(enum pat_table_id table, unsigned column) {
-    return strcmp(pat_schema[table].field[column].name, "customer") == 0 ? PAT_CUSTOMERS : PAT_ORDERS;
-}
-
-struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column) {
-    const struct pat_field *field = &pat_schema[table].field[column];
+static struct pat_source source_of(const struct pat_table_schema *schema, unsigned column) {
+    const struct pat_field *field = &schema->field[column];
+    const enum pat_table_id table = schema->id;
     struct pat_source source = {.name = field->name,
                                 .explain = field->explain,
                                 .unit = field->unit,
@@ -128,18 +125,37 @@ struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column
         source.type = PAT_TYPE_ID;
         source.hops = 1;
         source.ref[0] = column;
-        source.ref_table[0] = source.home = ref_target(table, column);
+        source.ref_table[0] = source.home = strcmp(field->name, "customer") == 0 ? PAT_CUSTOMERS : PAT_ORDERS;
         source.column = 0;
     }
     if (table == PAT_CUSTOMERS) {
         source.profile = column != PAT_CUSTOMER_ID && column != PAT_CUSTOMER_CREATED;
         if (column == PAT_CUSTOMER_COUNTRY) source.kind = PAT_SOURCE_COUNTRY;
+        /* Nothing else says what currency a customer's money would be in. */
+        source.base = field->type == PAT_TYPE_MONEY;
+        if (source.base) source.unit = UNIT_BASE;
     }
     if (table == PAT_ORDERS) {
         source.null_is_zero = column == PAT_ORDER_TEST;
         source.dated = column == PAT_ORDER_PAID || column == PAT_ORDER_CANCELLED;
     }
     return source;
+}
+
+struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column) {
+    return source_of(&pat_schema[table], column);
+}
+
+static const struct pat_table_schema *schema_of(const struct pat_run *run, enum pat_table_id table) {
+    return run->view->table[table].schema;
+}
+
+bool pat_source__of_attribute(const struct pat_run *run, enum pat_table_id table, unsigned place,
+                              struct pat_source *out) {
+    const struct pat_table_schema *schema = schema_of(run, table);
+    if (schema->own_columns + place >= schema->columns) return false;
+    *out = source_of(schema, schema->own_columns + place);
+    return true;
 }
 
 /* The field of a line that is `column` of its order. */
@@ -163,10 +179,11 @@ static struct pat_source line_order_source(unsigned which) {
     return source;
 }
 
-unsigned pat_source__names(enum pat_table_id table, const char **names, unsigned capacity) {
+unsigned pat_source__names(const struct pat_run *run, enum pat_table_id table, const char **names, unsigned capacity) {
+    const struct pat_table_schema *schema = schema_of(run, table);
     unsigned count = 0;
-    for (unsigned c = 0; c < pat_schema[table].loaded_columns && count < capacity; c++) {
-        if (askable(table, c)) names[count++] = pat_schema[table].field[c].name;
+    for (unsigned c = 0; c < schema->columns && count < capacity; c++) {
+        if (pat_schema_loadable(schema, c) && askable(schema, c)) names[count++] = schema->field[c].name;
     }
     for (unsigned i = 0; table == PAT_CUSTOMERS && i < COMPUTED && count < capacity; i++) {
         names[count++] = computed[i].name;
@@ -181,13 +198,13 @@ unsigned pat_source__names(enum pat_table_id table, const char **names, unsigned
 
 /* ---- finding one ------------------------------------------------------------------------------------------------- */
 
-static bool find_stored(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
-    for (unsigned c = 0; c < pat_schema[table].loaded_columns; c++) {
-        if (!askable(table, c) || !pat_text_is(name, pat_schema[table].field[c].name)) continue;
-        *out = pat_source__of_column(table, c);
-        return true;
-    }
-    return false;
+static bool find_stored(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
+                        struct pat_source *out) {
+    const struct pat_table_schema *schema = schema_of(run, table);
+    const int field = pat_schema_find(schema, name);
+    if (field < 0 || field >= (int)schema->columns || !askable(schema, (unsigned)field)) return false;
+    *out = source_of(schema, (unsigned)field);
+    return true;
 }
 
 static bool find_other(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
@@ -211,12 +228,13 @@ static bool find_other(enum pat_table_id table, struct pat_text name, struct pat
 }
 
 /* "amount_minor" is the field amount, carried as minor units. */
-static bool find_minor(enum pat_table_id table, struct pat_text name, struct pat_source *out) {
+static bool find_minor(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
+                       struct pat_source *out) {
     static const char suffix[] = "_minor";
     const size_t bytes = sizeof suffix - 1;
     if (name.length <= bytes || memcmp(name.data + name.length - bytes, suffix, bytes) != 0) return false;
     const struct pat_text stem = {name.data, name.length - bytes};
-    if (!find_stored(table, stem, out) && !find_other(table, stem, out)) return false;
+    if (!find_stored(run, table, stem, out) && !find_other(table, stem, out)) return false;
     out->minor = true;
     return out->type == PAT_TYPE_MONEY;
 }
@@ -224,7 +242,7 @@ static bool find_minor(enum pat_table_id table, struct pat_text name, struct pat
 static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
                                     int64_t offset) {
     const char *names[NAMES_MAX];
-    const unsigned count = pat_source__names(table, names, NAMES_MAX);
+    const unsigned count = pat_source__names(run, table, names, NAMES_MAX);
     const int nearest = pat_text_nearest(name, names, count);
     char shown[PAT_ERROR_FIELD_BYTES], where[32] = "", hint[PAT_ERROR_FIELD_BYTES + 32];
     (void)pat_text_printable(name, shown, sizeof shown);
@@ -244,14 +262,15 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
     if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
     if (source->table != PAT_CUSTOMERS) return;
     if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
-    if (source->type != PAT_TYPE_MONEY || !source->base) return;
+    /* Money that was loaded into profiles is converted from nothing. */
+    if (source->type != PAT_TYPE_MONEY || !source->base || source->kind == PAT_SOURCE_STORED) return;
     if (use == PAT_USE_SHOWN) run->money_of_shown = true;
     if (use != PAT_USE_SHOWN) run->money_for_all = true;
 }
 
 enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, struct pat_text name, int64_t offset,
                                  enum pat_source_use use, struct pat_source *out) {
-    if (!find_stored(table, name, out) && !find_other(table, name, out) && !find_minor(table, name, out)) {
+    if (!find_stored(run, table, name, out) && !find_other(table, name, out) && !find_minor(run, table, name, out)) {
         return fail_unknown(run, table, name, offset);
     }
     if (out->kind == PAT_SOURCE_GROUP) {

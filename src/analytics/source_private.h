@@ -50,8 +50,11 @@ enum pat_source_use {
  * text it came from, -1 for none. Fails: PAT_ERR_UNKNOWN_FIELD with the nearest name. */
 enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, struct pat_text name, int64_t offset,
                                  enum pat_source_use use, struct pat_source *out) PAT_MUST_CHECK;
-/* The source of a loadable column; it must have a name. */
+/* The source of a loadable column of the table's own; it must have a name. */
 struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column);
+/* The source of the attribute in column `own_columns + place`; false behind the last one. */
+bool pat_source__of_attribute(const struct pat_run *run, enum pat_table_id table, unsigned place,
+                              struct pat_source *out);
 
 /* Computes the facts and scores that found names need. Before any read of them. */
 enum pat_status pat_run__need(struct pat_run *run) PAT_MUST_CHECK;
@@ -79,7 +82,7 @@ struct pat_value pat_id__value(struct pat_run *run, int64_t word);
 unsigned pat_row__digits(const struct pat_view *view, enum pat_table_id table, pat_row row);
 
 /* Names of `table`'s fields for lists in messages: at most `capacity`; gives how many. */
-unsigned pat_source__names(enum pat_table_id table, const char **names, unsigned capacity);
+unsigned pat_source__names(const struct pat_run *run, enum pat_table_id table, const char **names, unsigned capacity);
 
 /* The group names in use: of the run's map, or of the mean split. NULL with an error when there is no such map. */
 struct pat_group_names {

@@ -117,13 +117,14 @@ static struct pat_value schema_tables(const struct pat_store *store, struct pat_
     struct pat_value tables = pat_build_map(builder, PAT_TABLES);
     for (int id = 0; id < PAT_TABLES; id++) {
         const struct pat_table *table = &store->table[id];
-        struct pat_value fields = pat_build_array(builder, table->schema->loaded_columns);
-        for (unsigned column = 0; column < table->schema->loaded_columns; column++) {
+        struct pat_value fields = pat_build_array(builder, table->schema->columns);
+        for (unsigned column = 0; column < table->schema->columns; column++) {
+            if (!pat_schema_loadable(table->schema, column)) continue;
             struct pat_value field = schema_field(&table->schema->field[column], builder);
             schema_values(table, column, &field, builder);
             pat_build_push(builder, &fields, field);
         }
-        for (int extra = PAT_LINE_COLUMNS; id == PAT_LINES && extra < PAT_LINE_FIELDS; extra++) {
+        for (int extra = PAT_LINE_OF_CUSTOMER; id == PAT_LINES && extra < PAT_LINE_FIELDS; extra++) {
             pat_build_push(builder, &fields, schema_field(pat_field_get(PAT_LINES, extra), builder));
         }
         struct pat_value entry = pat_build_map(builder, 1);

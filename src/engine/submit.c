@@ -14,7 +14,9 @@
 
 enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_load *load, struct pat_arena *arena,
                                    struct pat_batch **out, struct pat_error *error) {
-    return pat_ingest_prepare(out, load, engine->zone, &engine->store->secret, pat_clock_wall_ms(), arena, error);
+    struct pat_load typed = *load;
+    typed.schema = pat_store_schema(engine->store, load->table);
+    return pat_ingest_prepare(out, &typed, engine->zone, &engine->store->secret, pat_clock_wall_ms(), arena, error);
 }
 
 unsigned pat_engine_queued(const struct pat_engine *engine) { return engine->queued; }

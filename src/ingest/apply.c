@@ -59,7 +59,7 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
 
 /* The dictionary that a batch field's texts belong to, or NULL for fields without one. */
 static struct pat_dict *dict_of_field(struct pat_store *store, enum pat_table_id table, int field) {
-    if (table != PAT_LINES || field < PAT_LINE_COLUMNS) return store->table[table].dict[field];
+    if (table != PAT_LINES || field < PAT_LINE_OF_CUSTOMER) return store->table[table].dict[field];
     struct pat_table *orders = &store->table[PAT_ORDERS];
     switch (field) {
     case PAT_LINE_OF_CURRENCY: return orders->dict[PAT_ORDER_CURRENCY];

@@ -127,7 +127,7 @@ static int64_t group_tell_order(struct line_group *group) {
 /* ---- lines ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_line_column(int field) {
-    return field < PAT_LINE_LOADED_COLUMNS && field != PAT_LINE_ORDER && field != PAT_LINE_NUMBER;
+    return field < PAT_LINE_OF_CUSTOMER && field != PAT_LINE_ORDER && field != PAT_LINE_NUMBER;
 }
 
 static int64_t line_value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row) {
@@ -138,7 +138,7 @@ static int64_t line_value(const struct apply *apply, const struct pat_batch_colu
 static pat_row line_add(struct line_group *group, int64_t number, uint32_t row) {
     struct apply *apply = group->apply;
     int64_t values[PAT_COLUMNS_MAX];
-    for (unsigned c = 0; c < PAT_COLUMNS_MAX; c++) values[c] = PAT_NULL;
+    for (unsigned c = 0; c < apply->store->table[PAT_LINES].schema->columns; c++) values[c] = PAT_NULL;
     values[PAT_LINE_ORDER] = group->order;
     values[PAT_LINE_NUMBER] = number;
     for (uint32_t i = 0; i < apply->batch->columns; i++) {

@@ -66,8 +66,8 @@ static void order_append(struct apply *apply, const struct order_columns *column
     struct pat_store *store = apply->store;
     struct pat_table *orders = &store->table[PAT_ORDERS], *customers = &store->table[PAT_CUSTOMERS];
     pat_row customer = pat_apply__customer(apply, pat_apply__key(columns->customer, row));
-    int64_t values[PAT_ORDER_COLUMNS];
-    for (unsigned c = 0; c < PAT_ORDER_COLUMNS; c++) values[c] = PAT_NULL;
+    int64_t values[PAT_COLUMNS_MAX];
+    for (unsigned c = 0; c < orders->schema->columns; c++) values[c] = PAT_NULL;
     for (uint32_t i = 0; i < apply->batch->columns; i++) {
         const struct pat_batch_column *column = &apply->batch->column[i];
         values[column->field] = order_value(apply, column, row);

@@ -3,7 +3,7 @@
  *   pat_load ──prepare──► pat_batch ──validate──► pat_batch ──(journal)──► apply ──► store
  *            any thread            owner's thread                        owner's thread
  *
- * prepare turns values into typed columns and needs nothing but the schema and the zone. validate does what depends on the store
+ * prepare turns values into typed columns and needs nothing but the schema (load->schema) and the zone. validate does what depends on the store
  * (is the id known, so that a patch will do; the digits of a stored currency) and may run only when every earlier batch is
  * applied, or when the batch turns out not to depend on them. apply never fails. */
 #ifndef PAT_INGEST_INGEST_H

@@ -14,6 +14,7 @@ struct sent_column {
 
 struct preparation {
     const struct pat_load *load;
+    const struct pat_table_schema *schema;
     const struct pat_zone *zone;
     const struct pat_hash_secret *secret;
     int64_t now_ms;
@@ -31,24 +32,24 @@ static enum pat_status no_memory(struct pat_error *error) {
 /* ---- which columns there are ---------------------------------------------------------------------------------------- */
 
 /* "amount_minor" is "amount" in minor units, and likewise for every money field. */
-static int find_field(enum pat_table_id table, struct pat_text name, bool *minor) {
+static int find_field(const struct pat_table_schema *schema, struct pat_text name, bool *minor) {
     static const char suffix[] = "_minor";
     size_t suffix_length = sizeof suffix - 1;
     *minor = false;
-    int field = pat_field_find(table, name);
+    int field = pat_schema_find(schema, name);
     if (field >= 0 || name.length <= suffix_length) return field;
     if (memcmp(name.data + name.length - suffix_length, suffix, suffix_length) != 0) return -1;
-    field = pat_field_find(table, (struct pat_text){name.data, name.length - suffix_length});
+    field = pat_schema_find(schema, (struct pat_text){name.data, name.length - suffix_length});
     *minor = true;
-    return field >= 0 && pat_field_get(table, field)->type == PAT_TYPE_MONEY ? field : -1;
+    return field >= 0 && pat_schema_field(schema, field)->type == PAT_TYPE_MONEY ? field : -1;
 }
 
 static enum pat_status unknown_field(const struct preparation *p, struct pat_text name) {
     char shown[64];
-    const char *nearest = pat_field_nearest(p->load->table, name);
+    const char *nearest = pat_schema_nearest(p->schema, name);
     (void)pat_text_printable(name, shown, sizeof shown);
     return pat_error_set_at(p->error, PAT_ERR_UNKNOWN_FIELD, shown, -1, -1, "load.%s has no field \"%s\"%s%s%s",
-                            pat_schema[p->load->table].name, shown, nearest != NULL ? ", did you mean \"" : "",
+                            p->schema->name, shown, nearest != NULL ? ", did you mean \"" : "",
                             nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
@@ -63,9 +64,9 @@ static enum pat_status match_columns(struct preparation *p) {
     for (uint32_t i = 0; i < columns->count; i++) {
         const struct pat_member *member = &columns->as.members[i];
         struct sent_column *sent = &p->sent[p->columns++];
-        sent->field = find_field(p->load->table, member->key, &sent->minor);
+        sent->field = find_field(p->schema, member->key, &sent->minor);
         if (sent->field < 0) return unknown_field(p, member->key);
-        sent->about = pat_field_get(p->load->table, sent->field);
+        sent->about = pat_schema_field(p->schema, sent->field);
         sent->name = pat_arena_text(p->arena, member->key).data;
         sent->value = &member->value;
         if (sent->name == NULL) return no_memory(p->error);
@@ -86,10 +87,10 @@ _Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 &
 
 static enum pat_status measure_columns(struct preparation *p) {
     if (!has_identity(p)) {
-        const char *name = pat_schema[p->load->table].field[0].name;
+        const char *name = p->schema->field[0].name;
         return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
                                 "load.%s needs the column \"%s\": it says which row is meant",
-                                pat_schema[p->load->table].name, name);
+                                p->schema->name, name);
     }
     int64_t rows = -1;
     for (uint32_t i = 0; i < p->columns; i++) {
@@ -170,6 +171,7 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
         };
         struct pat_batch_column *column = &batch->column[batch->columns++];
         column->field = sent->field;
+        column->type = sent->about->type;
         PAT_TRY(pat_column__convert(column, &convert, p->secret, sent->value, batch->rows, p->error));
     }
     return PAT_OK;
@@ -239,7 +241,7 @@ static enum pat_status number_lines(struct preparation *p, const struct line_pla
         position = i > 0 && place[i].order == place[i - 1].order ? position + 1 : 1;
         number[place[i].row] = position;
     }
-    batch->column[batch->columns++] = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .value = number};
+    batch->column[batch->columns++] = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .type = PAT_TYPE_INT, .value = number};
     return PAT_OK;
 }
 
@@ -352,6 +354,7 @@ enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load
                                 .meta = load->meta,
                                 .judging = rejects};
     struct preparation p = {.load = load,
+                            .schema = load->schema != NULL ? load->schema : &pat_schema[load->table],
                             .zone = zone,
                             .secret = secret,
                             .now_ms = now_ms,

@@ -180,7 +180,7 @@ static bool money_fits(pat_minor minor) {
 }
 
 static void settle_money(const struct judgement *j, const struct money_context *money, struct pat_batch_column *column) {
-    const char *name = pat_field_get(j->batch->table, column->field)->name;
+    const char *name = pat_schema_field(j->store->table[j->batch->table].schema, column->field)->name;
     for (uint32_t row = 0; row < j->batch->rows; row++) {
         if (j->rejects->bad[row] || column->value[row] == PAT_NULL) continue;
         int currency = currency_of_row(j, money, row);

@@ -29,6 +29,7 @@ struct pat_load {
     struct pat_text meta;        /* text or bin, may be empty */
     uint32_t errors_max;         /* how many row errors to report back */
     const struct pat_value *columns; /* map of field -> array, bin, {bin, nulls} or {dict, codes} */
+    const struct pat_table_schema *schema; /* what names are looked up in; NULL: the table without attributes */
 };
 
 /* ---- typed ------------------------------------------------------------------------------------------------------ */
@@ -66,7 +67,8 @@ struct pat_reject_count {
 /* One column: `value[row]` as model/schema.h types say, with two differences. TEXT and SET hold an index into `dict`; ID and
  * REF hold the number (>= 0) or ~index into `dict`. PAT_NULL clears. MONEY holds minor units once `ready`. */
 struct pat_batch_column {
-    int field; /* number from pat_field_find */
+    int field; /* number from pat_schema_find */
+    enum pat_type type; /* what it was typed as; what an attribute is stands in no list but the store's */
     int64_t *value;
     struct pat_text *dict;
     uint32_t dict_count;

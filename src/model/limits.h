@@ -22,6 +22,9 @@
 /* Rows of one batch: bounds the time the loop spends on one apply (about 20 ms) and the journal record. */
 #define PAT_BATCH_ROWS_MAX 65536u
 #define PAT_BATCH_COLUMNS_MAX 128u
+/* API: attributes that a shop may add to one table, and the bytes of a name ("vip" of attr.vip). */
+#define PAT_ATTRIBUTES_MAX           64u
+#define PAT_ATTRIBUTE_NAME_BYTES_MAX 63u
 /* Errors reported back of one batch unless `errors` asks for another number. */
 #define PAT_BATCH_ERRORS_DEFAULT 100u
 /* RULES: answers kept per producer for a repeated (producer, seq). */

@@ -114,7 +114,7 @@ static const struct pat_field refund_fields[PAT_REFUND_COLUMNS] = {
     KEPT(PAT_REFUND_FROM_LINES, PAT_TYPE_BOOL, NULL, "made of an order's negative lines"),
 };
 
-const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_COLUMNS] = {
+const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER] = {
     {"customer", PAT_TYPE_REF, OPTIONAL, NULL, "who ordered; needed when the order is not known", PAT_LINE_OF_CUSTOMER},
     {"time", PAT_TYPE_TIME, OPTIONAL, UNIT_TIME, "when it was ordered; needed when the order is not known",
      PAT_LINE_OF_TIME},
@@ -124,11 +124,14 @@ const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_COLUMNS]
     {"channel", PAT_TYPE_TEXT, OPTIONAL, NULL, "shop, marketplace or app it came through", PAT_LINE_OF_CHANNEL},
 };
 
+#define TABLE(id, name, singular, prefix, fields)                                                                       \
+    [id] = {id, name, singular, prefix##_COLUMNS, prefix##_LOADED_COLUMNS, prefix##_COLUMNS, fields}
+
 const struct pat_table_schema pat_schema[PAT_TABLES] = {
-    [PAT_CUSTOMERS] = {"customers", "customer", PAT_CUSTOMER_COLUMNS, PAT_CUSTOMER_LOADED_COLUMNS, customer_fields},
-    [PAT_ORDERS] = {"orders", "order", PAT_ORDER_COLUMNS, PAT_ORDER_LOADED_COLUMNS, order_fields},
-    [PAT_LINES] = {"lines", "line", PAT_LINE_COLUMNS, PAT_LINE_LOADED_COLUMNS, line_fields},
-    [PAT_REFUNDS] = {"refunds", "refund", PAT_REFUND_COLUMNS, PAT_REFUND_LOADED_COLUMNS, refund_fields},
+    TABLE(PAT_CUSTOMERS, "customers", "customer", PAT_CUSTOMER, customer_fields),
+    TABLE(PAT_ORDERS, "orders", "order", PAT_ORDER, order_fields),
+    TABLE(PAT_LINES, "lines", "line", PAT_LINE, line_fields),
+    TABLE(PAT_REFUNDS, "refunds", "refund", PAT_REFUND, refund_fields),
 };
 
 int pat_table_find(struct pat_text name) {
@@ -138,40 +141,49 @@ int pat_table_find(struct pat_text name) {
     return -1;
 }
 
-int pat_field_find(enum pat_table_id table, struct pat_text name) {
-    const struct pat_table_schema *schema = &pat_schema[table];
-    for (unsigned column = 0; column < schema->loaded_columns; column++) {
-        if (pat_text_is(name, schema->field[column].name)) return (int)column;
+int pat_schema_find(const struct pat_table_schema *schema, struct pat_text name) {
+    for (unsigned column = 0; column < schema->columns; column++) {
+        if (pat_schema_loadable(schema, column) && pat_text_is(name, schema->field[column].name)) return (int)column;
     }
-    if (table != PAT_LINES) return -1;
-    for (int field = PAT_LINE_COLUMNS; field < PAT_LINE_FIELDS; field++) {
-        if (pat_text_is(name, pat_field_get(table, field)->name)) return field;
+    for (int field = PAT_LINE_OF_CUSTOMER; schema->id == PAT_LINES && field < PAT_LINE_FIELDS; field++) {
+        if (pat_text_is(name, pat_schema_field(schema, field)->name)) return field;
     }
     return -1;
 }
 
-const struct pat_field *pat_field_get(enum pat_table_id table, int field) {
+const struct pat_field *pat_schema_field(const struct pat_table_schema *schema, int field) {
     PAT_ASSERT(field >= 0);
-    if (table == PAT_LINES && field >= PAT_LINE_COLUMNS) {
+    if (schema->id == PAT_LINES && field >= PAT_LINE_OF_CUSTOMER) {
         PAT_ASSERT(field < PAT_LINE_FIELDS);
-        return &pat_line_order_fields[field - PAT_LINE_COLUMNS];
+        return &pat_line_order_fields[field - PAT_LINE_OF_CUSTOMER];
     }
-    PAT_ASSERT((unsigned)field < pat_schema[table].columns);
-    return &pat_schema[table].field[field];
+    PAT_ASSERT((unsigned)field < schema->columns);
+    return &schema->field[field];
 }
 
-const char *pat_field_nearest(enum pat_table_id table, struct pat_text name) {
-    const char *names[PAT_COLUMNS_MAX];
+const char *pat_schema_nearest(const struct pat_table_schema *schema, struct pat_text name) {
+    const char *names[PAT_COLUMNS_MAX + PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER];
     size_t count = 0;
-    const struct pat_table_schema *schema = &pat_schema[table];
-    for (unsigned column = 0; column < schema->loaded_columns; column++) names[count++] = schema->field[column].name;
-    if (table == PAT_LINES) {
-        for (int field = PAT_LINE_COLUMNS; field < PAT_LINE_FIELDS; field++) {
-            names[count++] = pat_field_get(table, field)->name;
-        }
+    for (unsigned column = 0; column < schema->columns; column++) {
+        if (pat_schema_loadable(schema, column)) names[count++] = schema->field[column].name;
+    }
+    for (int field = PAT_LINE_OF_CUSTOMER; schema->id == PAT_LINES && field < PAT_LINE_FIELDS; field++) {
+        names[count++] = pat_schema_field(schema, field)->name;
     }
     const int nearest = pat_text_nearest(name, names, count);
     return nearest >= 0 ? names[nearest] : NULL;
+}
+
+int pat_field_find(enum pat_table_id table, struct pat_text name) {
+    return pat_schema_find(&pat_schema[table], name);
+}
+
+const struct pat_field *pat_field_get(enum pat_table_id table, int field) {
+    return pat_schema_field(&pat_schema[table], field);
+}
+
+const char *pat_field_nearest(enum pat_table_id table, struct pat_text name) {
+    return pat_schema_nearest(&pat_schema[table], name);
 }
 
 const char *pat_type_name(enum pat_type type) {

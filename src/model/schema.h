@@ -4,6 +4,7 @@
 #define PAT_MODEL_SCHEMA_H
 
 #include "base/text.h"
+#include "model/limits.h"
 #include "model/types.h"
 
 #include <stdbool.h>
@@ -134,8 +135,9 @@ enum pat_refund_column {
     PAT_REFUND_COLUMNS
 };
 
-/* Widest table, for arrays indexed by column. */
-#define PAT_COLUMNS_MAX 64u
+/* Widest table, for arrays indexed by column: up to 48 of its own, and behind them the shop's attributes. Views hold such
+ * arrays for each table, so a larger number costs a little memory for each open view and nothing else. */
+#define PAT_COLUMNS_MAX (48u + PAT_ATTRIBUTES_MAX)
 
 /* How a field is written in loads and read in answers. */
 struct pat_field {
@@ -147,39 +149,85 @@ struct pat_field {
     int dict_as;         /* TEXT, SET: column of the same table whose dictionary this one shares, or its own number */
 };
 
+/* A table's list of columns: its own, loaded ones first, then the attributes in the order they were added. Never changes: an
+ * attribute more is another schema, so that whoever reads one goes on reading it. */
 struct pat_table_schema {
+    enum pat_table_id id;
     const char *name;        /* "orders" */
     const char *singular;    /* "order" */
-    unsigned columns;        /* all, kept ones included */
-    unsigned loaded_columns; /* those that loads may name */
+    unsigned columns;        /* all, kept ones and attributes included */
+    unsigned loaded_columns; /* the first ones: its own that loads may name */
+    unsigned own_columns;    /* those behind are attributes */
     const struct pat_field *field; /* [columns] */
 };
 
+/* The tables as they are without any attribute. */
 extern const struct pat_table_schema pat_schema[PAT_TABLES];
 
+/* Loads may name it, and questions. */
+static inline bool pat_schema_loadable(const struct pat_table_schema *schema, unsigned column) {
+    return column < schema->loaded_columns || column >= schema->own_columns;
+}
+
 /* Fields that a load of lines takes for its order besides the line's own columns: customer, time, currency, country,
- * channel. They are numbered behind the columns so that a batch can carry them. */
+ * channel. They are numbered far behind any column so that a batch can carry them; the numbers fit the byte that the journal
+ * has for a field. */
 enum pat_line_order_field {
-    PAT_LINE_OF_CUSTOMER = PAT_LINE_COLUMNS,
+    PAT_LINE_OF_CUSTOMER = 240,
     PAT_LINE_OF_TIME,
     PAT_LINE_OF_CURRENCY,
     PAT_LINE_OF_COUNTRY,
     PAT_LINE_OF_CHANNEL,
     PAT_LINE_FIELDS
 };
-extern const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_COLUMNS];
+extern const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER];
 
 /* The table called `name`, or -1. */
 int pat_table_find(struct pat_text name);
-/* The loadable field of `table` called `name` (for lines also pat_line_order_field), or -1. "amount_minor" is no field
+/* The loadable field of a table called `name` (for lines also pat_line_order_field), or -1. "amount_minor" is no field
  * of its own: loads handle it beside "amount". */
-int pat_field_find(enum pat_table_id table, struct pat_text name);
-/* Description of a loadable field by the number pat_field_find gave. */
-const struct pat_field *pat_field_get(enum pat_table_id table, int field);
+int pat_schema_find(const struct pat_table_schema *schema, struct pat_text name);
+/* Description of a field by the number pat_schema_find gave. */
+const struct pat_field *pat_schema_field(const struct pat_table_schema *schema, int field);
 /* Name nearest to a misspelt loadable field, or NULL. */
+const char *pat_schema_nearest(const struct pat_table_schema *schema, struct pat_text name);
+/* The same for tables without attributes. */
+int pat_field_find(enum pat_table_id table, struct pat_text name);
+const struct pat_field *pat_field_get(enum pat_table_id table, int field);
 const char *pat_field_nearest(enum pat_table_id table, struct pat_text name);
 const char *pat_type_name(enum pat_type type); /* "id", "text", "money", ... for `schema` */
 
-_Static_assert(PAT_ORDER_COLUMNS <= PAT_COLUMNS_MAX && PAT_CUSTOMER_COLUMNS <= PAT_COLUMNS_MAX, "arrays by column");
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
+
+#define PAT_ATTRIBUTE_PREFIX "attr."
+
+/* A column that the shop added. */
+struct pat_attribute {
+    enum pat_table_id table;
+    enum pat_type type; /* BOOL, INT, DECIMAL, MONEY, DAY, TIME, TEXT or SET */
+    char name[sizeof PAT_ATTRIBUTE_PREFIX + PAT_ATTRIBUTE_NAME_BYTES_MAX]; /* with the prefix: "attr.vip" */
+};
+
+/* Sets the name to attr.WORD; false when `word` is not [a-z][a-z0-9_]{0,62}. */
+bool pat_attribute_set_name(struct pat_attribute *attribute, struct pat_text word);
+/* "vip" of attr.vip. */
+const char *pat_attribute_word(const struct pat_attribute *attribute);
+/* "bool", "int", "decimal", "money", "date", "time", "enum", "set", NULL: the types of attributes as schema.add has them. */
+extern const char *const pat_attribute_types[];
+/* The type at a place of that list. */
+enum pat_type pat_attribute_type(unsigned place);
+/* Its name in that list; NULL for a type that no attribute has. */
+const char *pat_attribute_type_name(enum pat_type type);
+
+/* `schema` and one attribute more. `field` has room for schema->columns + 1 and, like `attribute` and `schema`'s own names,
+ * lives as long as *out. */
+void pat_schema_extend(struct pat_table_schema *out, struct pat_field *field, const struct pat_table_schema *schema,
+                       const struct pat_attribute *attribute);
+
+_Static_assert(PAT_CUSTOMER_COLUMNS + PAT_ATTRIBUTES_MAX <= PAT_COLUMNS_MAX, "arrays by column");
+_Static_assert(PAT_ORDER_COLUMNS + PAT_ATTRIBUTES_MAX <= PAT_COLUMNS_MAX, "arrays by column");
+_Static_assert(PAT_LINE_COLUMNS + PAT_ATTRIBUTES_MAX <= PAT_COLUMNS_MAX, "arrays by column");
+_Static_assert(PAT_REFUND_COLUMNS + PAT_ATTRIBUTES_MAX <= PAT_COLUMNS_MAX, "arrays by column");
+_Static_assert(PAT_COLUMNS_MAX <= PAT_LINE_OF_CUSTOMER && PAT_LINE_FIELDS <= UINT8_MAX, "numbers of fields");
 
 #endif

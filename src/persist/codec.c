@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+/* Behind these bytes for fields stand the attributes; a table has fewer columns of its own, and the fields that lines have of
+ * their order are counted from PAT_LINE_OF_CUSTOMER on. */
+#define FIELD_OF_ATTRIBUTE 128u
+_Static_assert(FIELD_OF_ATTRIBUTE + PAT_ATTRIBUTES_MAX <= PAT_LINE_OF_CUSTOMER, "one byte tells fields apart");
+
 /* A length takes at most this: 5 groups of 7 bits. */
 #define LENGTH_BYTES_MAX 5u
 
@@ -148,11 +153,25 @@ static enum pat_status dict_write(struct pat_buf *out, const struct pat_batch_co
     return PAT_OK;
 }
 
-static enum pat_status column_write(struct pat_buf *out, const struct pat_batch_column *column, uint32_t rows) {
+/* Attributes are counted on their own, so that a table with more columns of its own reads them again. */
+static bool is_attribute(enum pat_table_id table, int field) {
+    const int own = (int)pat_schema[table].own_columns;
+    return field >= own && field < own + (int)PAT_ATTRIBUTES_MAX;
+}
+
+static enum pat_status field_write(struct pat_buf *out, enum pat_table_id table, const struct pat_batch_column *column) {
     PAT_ASSERT(column->field >= 0 && column->field <= UINT8_MAX);
+    if (!is_attribute(table, column->field)) return pat_buf_append_u8(out, (uint8_t)column->field);
+    const unsigned place = (unsigned)column->field - pat_schema[table].own_columns;
+    PAT_TRY(pat_buf_append_u8(out, (uint8_t)(FIELD_OF_ATTRIBUTE + place)));
+    return pat_buf_append_u8(out, (uint8_t)column->type);
+}
+
+static enum pat_status column_write(struct pat_buf *out, enum pat_table_id table, const struct pat_batch_column *column,
+                                    uint32_t rows) {
     int64_t base;
     uint8_t width = width_of(range_of(column->value, rows), &base);
-    PAT_TRY(pat_buf_append_u8(out, (uint8_t)column->field));
+    PAT_TRY(field_write(out, table, column));
     PAT_TRY(pat_buf_append_u8(out, column->decimal));
     PAT_TRY(pat_buf_append_u8(out, width));
     PAT_TRY(pat_buf_append_u64(out, (uint64_t)base));
@@ -160,9 +179,20 @@ static enum pat_status column_write(struct pat_buf *out, const struct pat_batch_
     return values_write(out, column->value, rows, width, base);
 }
 
-static bool field_known(enum pat_table_id table, int field) {
-    if (table == PAT_LINES && field >= PAT_LINE_COLUMNS) return field < PAT_LINE_FIELDS;
-    return (unsigned)field < pat_schema[table].columns;
+/* Field and type; whether an attribute is the table's is for the replay to see. */
+static bool field_read(struct pat_batch_column *column, enum pat_table_id table, struct pat_reader *reader) {
+    const unsigned code = pat_read_u8(reader), own = pat_schema[table].own_columns;
+    const bool of_order = table == PAT_LINES && code >= PAT_LINE_OF_CUSTOMER && code < PAT_LINE_FIELDS;
+    if (reader->bad) return false;
+    if (code < own || of_order) {
+        column->field = (int)code;
+        column->type = pat_field_get(table, column->field)->type;
+        return true;
+    }
+    column->field = (int)(own + code - FIELD_OF_ATTRIBUTE);
+    column->type = (enum pat_type)pat_read_u8(reader);
+    return code >= FIELD_OF_ATTRIBUTE && is_attribute(table, column->field) &&
+           pat_attribute_type_name(column->type) != NULL;
 }
 
 /* Indexes stay inside the column's own dictionary, whoever reads it next. */
@@ -191,20 +221,19 @@ static enum pat_status dict_read(struct pat_batch_column *column, struct pat_rea
 
 static enum pat_status column_read(struct pat_batch_column *column, const struct pat_batch *batch,
                                    struct pat_reader *reader, struct pat_arena *arena) {
-    column->field = pat_read_u8(reader);
+    if (!field_read(column, batch->table, reader)) return PAT_ERR_CORRUPT;
     column->decimal = pat_read_u8(reader) != 0;
     uint8_t width = pat_read_u8(reader);
     int64_t base = (int64_t)pat_read_u64(reader);
     bool known = width == 0 || width == 1 || width == 2 || width == 4 || width == 8;
-    if (reader->bad || !known || !field_known(batch->table, column->field)) return PAT_ERR_CORRUPT;
+    if (reader->bad || !known) return PAT_ERR_CORRUPT;
     PAT_TRY(dict_read(column, reader, arena));
     const unsigned char *in = pat_read_bytes(reader, (size_t)batch->rows * width);
     if (in == NULL) return PAT_ERR_CORRUPT;
     column->value = pat_arena_array(arena, batch->rows, sizeof *column->value);
     if (column->value == NULL) return PAT_ERR_NO_MEMORY;
     values_read(in, batch->rows, width, base, column->value);
-    enum pat_type type = pat_field_get(batch->table, column->field)->type;
-    return indexes_hold(column, type, batch->rows) ? PAT_OK : PAT_ERR_CORRUPT;
+    return indexes_hold(column, column->type, batch->rows) ? PAT_OK : PAT_ERR_CORRUPT;
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------------------- */
@@ -222,7 +251,7 @@ static enum pat_status batch_write(const struct pat_batch *batch, struct pat_buf
     PAT_TRY(text_write(out, batch->producer));
     PAT_TRY(text_write(out, batch->meta));
     PAT_TRY(pat_buf_append_u32(out, batch->columns));
-    for (uint32_t c = 0; c < batch->columns; c++) PAT_TRY(column_write(out, &batch->column[c], batch->rows));
+    for (uint32_t c = 0; c < batch->columns; c++) PAT_TRY(column_write(out, batch->table, &batch->column[c], batch->rows));
     return pat_batch_errors_write(batch, out);
 }
 

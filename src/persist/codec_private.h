@@ -2,11 +2,13 @@
  * read.
  *
  *   entry   u8 kind, then
- *   batch   u8 table, u8 append, u32 rows, rows sent, rejected, i64 now_ms, u64 seq, digest, producer, meta, u32
- * columns, each column, row errors and reject counts (pat_batch_errors_write) column  u8 field, u8 decimal, u8 width 0
- * 1 2 4 8, i64 base, u32 dict count, dict texts, rows values of `width` width 0: every row is base; 1 2 4: base +
- * value, all ones = null; 8: the value map     name, u32 groups, group names, a byte per cell text    length in 7-bit
- * groups, low first, then the bytes
+ *   batch   u8 table, u8 append, u32 rows, rows sent, rejected, i64 now_ms, u64 seq, digest, producer, meta,
+ *           u32 columns, each column, row errors and reject counts (pat_batch_errors_write)
+ *   column  u8 field (128 + its place, then u8 type: an attribute), u8 decimal, u8 width 0 1 2 4 8, i64 base,
+ *           u32 dict count, dict texts, rows values of `width`
+ *           width 0: every row is base; 1 2 4: base + value, all ones = null; 8: the value
+ *   map     name, u32 groups, group names, a byte per cell
+ *   text    length in 7-bit groups, low first, then the bytes
  *
  * Which row was which when it was sent (row_sent) is not kept: row errors name rows as sent already. */
 #ifndef PAT_PERSIST_CODEC_PRIVATE_H

@@ -16,7 +16,7 @@
 
 #define PAT_FILE_HEADER_BYTES 64u
 /* Raised when a reader of the version before would misread a file; readers refuse versions they do not know. */
-#define PAT_FILE_VERSION    1u
+#define PAT_FILE_VERSION    2u
 #define PAT_FILE_NAME_BYTES 32u
 
 enum pat_file_kind { PAT_FILE_JOURNAL, PAT_FILE_SNAPSHOT };

@@ -194,11 +194,38 @@ static enum pat_status get_heap(struct source *s, struct load *load) {
     return PAT_OK;
 }
 
-static enum pat_status get_dict(struct source *s, struct load *load, struct pat_table *table) {
+/* What a TABLE section begins with. */
+struct table_head {
+    uint32_t id, rows, own_columns, attributes, shift, dicts;
+};
+
+static enum pat_status get_attribute(struct source *s, struct load *load, enum pat_table_id id) {
+    struct pat_attribute attribute = {.table = id};
+    uint8_t type, length;
+    char word[UINT8_MAX];
+    bool known;
+    PAT_TRY(get(s, &type, sizeof type));
+    PAT_TRY(get(s, &length, sizeof length));
+    PAT_TRY(get(s, word, length));
+    attribute.type = (enum pat_type)type;
+    if (pat_attribute_type_name(attribute.type) == NULL ||
+        !pat_attribute_set_name(&attribute, (struct pat_text){word, length}) ||
+        pat_store_judge_attribute(load->store, &attribute, &known, NULL) != PAT_OK || known) {
+        return senseless(s);
+    }
+    pat_store_add_attribute(load->store, &attribute);
+    return PAT_OK;
+}
+
+static enum pat_status get_dict(struct source *s, struct load *load, const struct table_head *head,
+                                struct pat_table *table) {
     uint32_t column, count;
     PAT_TRY(get(s, &column, sizeof column));
     PAT_TRY(get(s, &count, sizeof count));
-    if (column >= table->schema->columns || table->dict[column] == NULL || table->dict[column]->count != 0 ||
+    /* A table may have got columns of its own since. */
+    if (column >= head->own_columns + head->attributes) return senseless(s);
+    if (column >= head->own_columns) column += table->schema->own_columns - head->own_columns;
+    if (table->dict[column] == NULL || table->dict[column]->count != 0 ||
         (unsigned)table->schema->field[column].dict_as != column || count > bytes_left(s) / sizeof(uint64_t)) {
         return senseless(s);
     }
@@ -252,22 +279,25 @@ static enum pat_status get_column(struct source *s, struct load *load, struct pa
 
 static enum pat_status get_table(struct source *s, struct load *load, uint32_t id) {
     struct pat_table *table = &load->store->table[id];
-    struct {
-        uint32_t id, rows, columns, shift, dicts;
-    } head;
+    struct table_head head;
     PAT_TRY(section_begin(s, PAT_SECTION_TABLE));
     PAT_TRY(get(s, &head, sizeof head));
-    if (head.id != id || head.columns > table->schema->columns || head.dicts > head.columns) return senseless(s);
-    if (head.shift != table->column[0].shift)
-        return fail(s, block_offset(s), "was written with chunks of another size");
-    /* Nine bytes for each chunk of each column are the least. */
-    uint64_t chunks = (((uint64_t)head.rows + (1u << head.shift) - 1) >> head.shift) * head.columns;
-    if (head.rows > PAT_TABLE_ROWS_MAX || chunks > bytes_left(s) / 9 || (head.rows > 0 && head.columns == 0)) {
+    if (head.id != id || head.own_columns > table->schema->own_columns || head.attributes > PAT_ATTRIBUTES_MAX) {
         return senseless(s);
     }
-    for (uint32_t i = 0; i < head.dicts; i++) PAT_TRY(get_dict(s, load, table));
+    const uint32_t columns = head.own_columns + head.attributes;
+    if (head.shift != table->column[0].shift) return fail(s, block_offset(s), "was written with chunks of another size");
+    /* Nine bytes for each chunk of each column are the least. */
+    uint64_t chunks = (((uint64_t)head.rows + (1u << head.shift) - 1) >> head.shift) * columns;
+    if (head.rows > PAT_TABLE_ROWS_MAX || chunks > bytes_left(s) / 9 || (head.rows > 0 && head.own_columns == 0) ||
+        head.dicts > columns) {
+        return senseless(s);
+    }
+    for (uint32_t i = 0; i < head.attributes; i++) PAT_TRY(get_attribute(s, load, (enum pat_table_id)id));
+    for (uint32_t i = 0; i < head.dicts; i++) PAT_TRY(get_dict(s, load, &head, table));
     for (unsigned c = 0; c < table->schema->columns; c++) {
-        PAT_TRY(get_column(s, load, &table->column[c], head.rows, c < head.columns));
+        const bool stored = c < head.own_columns || c >= table->schema->own_columns;
+        PAT_TRY(get_column(s, load, &table->column[c], head.rows, stored));
     }
     table->rows = head.rows;
     return PAT_OK;

@@ -95,10 +95,13 @@ static bool owns_dict(const struct pat_table_view *table, unsigned column) {
     return table->dict[column] != NULL && (unsigned)table->schema->field[column].dict_as == column;
 }
 
-static enum pat_status put_dicts(struct writer *w, const struct pat_table_view *table) {
+static uint32_t count_dicts(const struct pat_table_view *table) {
     uint32_t count = 0;
     for (unsigned c = 0; c < table->schema->columns; c++) count += owns_dict(table, c);
-    PAT_TRY(put_u32(w, count));
+    return count;
+}
+
+static enum pat_status put_dicts(struct writer *w, const struct pat_table_view *table) {
     for (unsigned c = 0; c < table->schema->columns; c++) {
         if (!owns_dict(table, c)) continue;
         PAT_TRY(put_u32(w, c));
@@ -122,12 +125,25 @@ static enum pat_status put_column(struct writer *w, const struct pat_column_view
     return PAT_OK;
 }
 
+static enum pat_status put_attributes(struct writer *w, const struct pat_table_schema *schema) {
+    for (unsigned c = schema->own_columns; c < schema->columns; c++) {
+        const char *word = schema->field[c].name + sizeof PAT_ATTRIBUTE_PREFIX - 1;
+        PAT_TRY(put_u8(w, (uint8_t)schema->field[c].type));
+        PAT_TRY(put_u8(w, (uint8_t)strlen(word)));
+        PAT_TRY(put(w, word, strlen(word)));
+    }
+    return PAT_OK;
+}
+
 static enum pat_status put_table(struct writer *w, const struct pat_table_view *table, uint32_t id) {
     PAT_TRY(section_begin(w, PAT_SECTION_TABLE));
     PAT_TRY(put_u32(w, id));
     PAT_TRY(put_u32(w, table->rows));
-    PAT_TRY(put_u32(w, table->schema->columns));
+    PAT_TRY(put_u32(w, table->schema->own_columns));
+    PAT_TRY(put_u32(w, table->schema->columns - table->schema->own_columns));
     PAT_TRY(put_u32(w, table->column[0].shift));
+    PAT_TRY(put_u32(w, count_dicts(table)));
+    PAT_TRY(put_attributes(w, table->schema));
     PAT_TRY(put_dicts(w, table));
     for (unsigned c = 0; c < table->schema->columns; c++) PAT_TRY(put_column(w, &table->column[c], table->rows));
     return PAT_OK;

@@ -172,6 +172,18 @@ void pat_column_append(struct pat_column *column, int64_t value) {
     column->rows++;
 }
 
+void pat_column_fill(struct pat_column *column, pat_row rows) {
+    PAT_ASSERT(column->rows == 0);
+    for (uint64_t first = 0; first < rows; first += chunk_rows_max(column)) {
+        uint32_t index = (uint32_t)(first >> column->shift);
+        dir_prepare(column, index, false);
+        struct pat_chunk *chunk = chunk_new(column, 0, PAT_NULL, 0);
+        chunk_note(chunk, PAT_NULL);
+        column->dir->chunk[index] = chunk;
+    }
+    column->rows = rows;
+}
+
 void pat_column_set(struct pat_column *column, pat_row row, int64_t value) {
     PAT_DEBUG_ASSERT(row < column->rows);
     uint32_t index = row >> column->shift;

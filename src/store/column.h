@@ -83,6 +83,8 @@ void pat_column_init(struct pat_column *column, struct pat_pins *pins, uint8_t s
 void pat_column_deinit(struct pat_column *column); /* no view may be open */
 /* Adds one row. Never fails: see pat_mem_alloc_must. */
 void pat_column_append(struct pat_column *column, int64_t value);
+/* Makes a column without rows `rows` long, null everywhere: that takes no data. */
+void pat_column_fill(struct pat_column *column, pat_row rows);
 /* Changes a row that exists. */
 void pat_column_set(struct pat_column *column, pat_row row, int64_t value);
 static inline int64_t pat_column_get(const struct pat_column *column, pat_row row) {

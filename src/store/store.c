@@ -19,25 +19,26 @@ static const enum pat_mem_purpose table_purpose[PAT_TABLES] = {
     [PAT_REFUNDS] = PAT_MEM_REFUNDS,
 };
 
+void pat_store__column_init(struct pat_store *store, enum pat_table_id id, unsigned c) {
+    struct pat_table *table = &store->table[id];
+    const struct pat_field *field = &table->schema->field[c];
+    uint8_t shift = id == PAT_CUSTOMERS ? CUSTOMER_CHUNK_SHIFT : FACT_CHUNK_SHIFT;
+    pat_column_init(&table->column[c], &store->pins, shift, table_purpose[id]);
+    if (field->type != PAT_TYPE_TEXT && field->type != PAT_TYPE_SET) return;
+    unsigned home = (unsigned)field->dict_as;
+    if (table->dict[home] == NULL) {
+        table->dict[home] = pat_mem_alloc_must(PAT_MEM_TEXT, sizeof *table->dict[home]);
+        pat_dict_init(table->dict[home], &store->heap, &store->secret);
+    }
+    table->dict[c] = table->dict[home];
+}
+
 static void table_open(struct pat_store *store, enum pat_table_id id) {
     struct pat_table *table = &store->table[id];
     table->id = id;
     table->schema = &pat_schema[id];
-    uint8_t shift = id == PAT_CUSTOMERS ? CUSTOMER_CHUNK_SHIFT : FACT_CHUNK_SHIFT;
-    for (unsigned c = 0; c < table->schema->columns; c++) {
-        pat_column_init(&table->column[c], &store->pins, shift, table_purpose[id]);
-    }
+    for (unsigned c = 0; c < table->schema->columns; c++) pat_store__column_init(store, id, c);
     pat_index_init(&table->index);
-    for (unsigned c = 0; c < table->schema->columns; c++) {
-        const struct pat_field *field = &table->schema->field[c];
-        if (field->type != PAT_TYPE_TEXT && field->type != PAT_TYPE_SET) continue;
-        unsigned home = (unsigned)field->dict_as;
-        if (table->dict[home] == NULL) {
-            table->dict[home] = pat_mem_alloc_must(PAT_MEM_TEXT, sizeof *table->dict[home]);
-            pat_dict_init(table->dict[home], &store->heap, &store->secret);
-        }
-        table->dict[c] = table->dict[home];
-    }
 }
 
 static void table_close(struct pat_table *table) {
@@ -47,6 +48,7 @@ static void table_close(struct pat_table *table) {
         pat_dict_deinit(table->dict[c]);
         pat_mem_free(PAT_MEM_TEXT, table->dict[c]);
     }
+    pat_store__free_schemas(table);
     pat_index_deinit(&table->index);
 }
 
@@ -128,7 +130,7 @@ pat_row pat_table_add(struct pat_store *store, enum pat_table_id id, const int64
 
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
     int64_t values[PAT_COLUMNS_MAX];
-    for (unsigned c = 0; c < PAT_COLUMNS_MAX; c++) values[c] = PAT_NULL;
+    for (unsigned c = 0; c < store->table[id].schema->columns; c++) values[c] = PAT_NULL;
     return pat_table_add_id_values(store, id, key, values);
 }
 

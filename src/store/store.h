@@ -30,7 +30,7 @@
 
 struct pat_table {
     enum pat_table_id id;
-    const struct pat_table_schema *schema;
+    const struct pat_table_schema *schema; /* other threads: pat_store_schema */
     pat_row rows;
     struct pat_column column[PAT_COLUMNS_MAX];
     struct pat_dict *dict[PAT_COLUMNS_MAX]; /* of TEXT and SET columns; shared ones point to the same */
@@ -118,6 +118,18 @@ unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table
 /* `amount` of `currency` (dictionary code of that column) in base minor at `day`, or PAT_NULL while there is no rate. */
 int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
                           int64_t currency, pat_day day, pat_minor amount);
+
+/* The columns of a table as they are now. Thread: any. What it gives lives as long as the store. */
+const struct pat_table_schema *pat_store_schema(const struct pat_store *store, enum pat_table_id table);
+/* Whether the attribute may be added; *known: it is there already, with the same type. Fails: PAT_ERR_CONFLICT when it is there
+ * with another type, or when one name would mean the minor units of the other; PAT_ERR_TOO_LARGE over PAT_ATTRIBUTES_MAX. */
+enum pat_status pat_store_judge_attribute(const struct pat_store *store, const struct pat_attribute *attribute, bool *known,
+                                          struct pat_error *error) PAT_MUST_CHECK;
+/* Adds an attribute (copied) that may be added and is not known: a column more, null in every row. Views that are open do not
+ * have it. Never fails. */
+void pat_store_add_attribute(struct pat_store *store, const struct pat_attribute *attribute);
+/* Bytes that this may take at the most. */
+size_t pat_store_attribute_bytes(const struct pat_store *store, enum pat_table_id table);
 
 /* Saves a map under its name (copied); a known name is replaced. PAT_ERR_TOO_LARGE over PAT_RFM_MAPS_MAX. */
 enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map,
