@@ -26,9 +26,10 @@ static enum pat_exit run_status(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_status = {
+    .room = PAT_CLI_SERVER,
     .name = "status",
     .operands = "",
-    .summary = "State of the server: rows, memory, newest fact, last snapshot",
+    .summary = "Rows, memory, newest fact, last snapshot",
     .example = "patron status",
     .run = run_status,
 };
@@ -38,6 +39,7 @@ static enum pat_exit run_snapshot(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_snapshot = {
+    .room = PAT_CLI_SERVER,
     .name = "snapshot",
     .operands = "",
     .summary = "Write a snapshot now, without stopping service",
@@ -62,9 +64,10 @@ static enum pat_exit run_verify(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_verify = {
+    .room = PAT_CLI_SERVER,
     .name = "verify",
     .operands = "",
-    .summary = "Recompute every aggregate from the facts and compare; exit 1 when something differs",
+    .summary = "Recompute every aggregate from the facts and compare",
     .example = "patron verify",
     .run = run_verify,
 };
@@ -105,6 +108,7 @@ static enum pat_exit run_schema(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_schema = {
+    .room = PAT_CLI_SERVER,
     .name = "schema",
     .operands = "[TABLE]",
     .operands_max = 1,
@@ -168,6 +172,7 @@ static enum pat_exit run_call(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_call = {
+    .room = PAT_CLI_SERVER,
     .name = "call",
     .operands = "METHOD [JSON]",
     .operands_min = 1,

@@ -24,9 +24,9 @@ struct pat_build_raw {
 /* A row that was not taken here, before the server saw it. */
 struct pat_local_reject {
     uint64_t line;
-    const char *field;   /* "" when none */
-    const char *code;    /* "BAD_TIME", or "BAD_ROW" for what is no row at all */
-    const char *message; /* static; goes on from `cell` */
+    const char *field;    /* "" when none */
+    const char *code;     /* "BAD_TIME", or "BAD_ROW" for what is no row at all */
+    const char *message;  /* static; goes on from `cell` */
     struct pat_text cell; /* its beginning; empty when the message is about no cell */
     struct pat_build_raw raw;
 };

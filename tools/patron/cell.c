@@ -161,11 +161,21 @@ static bool check_time(const struct pat_mapped *mapped, const struct pat_value *
 
 static bool check_decimal(const struct pat_mapped *mapped, const struct pat_value *value,
                           struct pat_cell_fault *fault) {
+    const enum pat_reject code = mapped->type == PAT_TYPE_MONEY ? PAT_REJECT_BAD_MONEY : PAT_REJECT_BAD_VALUE;
     pat_decimal number;
-    if (value->type != PAT_VALUE_TEXT || pat_decimal_parse(pat_value_as_text(value), false, &number)) return true;
-    const bool comma = memchr(value->as.text, ',', value->count) != NULL;
-    return refuse(fault, mapped->type == PAT_TYPE_MONEY ? PAT_REJECT_BAD_MONEY : PAT_REJECT_BAD_VALUE,
-                  comma ? "is no number (see --decimal-comma)" : "is no number");
+    if (value->type != PAT_VALUE_TEXT) return true;
+    if (!pat_decimal_parse(pat_value_as_text(value), false, &number)) {
+        const bool comma = memchr(value->as.text, ',', value->count) != NULL;
+        return refuse(fault, code, comma ? "is no number (see --decimal-comma)" : "is no number");
+    }
+    /* What goes back to a buyer: a negative quantity in lines, a refund else. */
+    if (strcmp(mapped->name, "price") == 0 && number <= 0) {
+        return refuse(fault, PAT_REJECT_BAD_MONEY, "is not above zero: lines that go back have a negative quantity");
+    }
+    if (strcmp(mapped->name, "amount") == 0 && number < 0) {
+        return refuse(fault, code, "is below zero: what goes back to a buyer is a refund, and positive");
+    }
+    return true;
 }
 
 bool pat_mapped_check(const struct pat_mapped *mapped, const struct pat_value *value, struct pat_cell_fault *fault) {

@@ -23,16 +23,20 @@ enum pat_cli_format { PAT_FORMAT_TABLE, PAT_FORMAT_JSON, PAT_FORMAT_CSV };
 struct pat_cli_option {
     const char *name;    /* "--limit" */
     const char *value;   /* what to call its value in the help, NULL for a flag */
-    const char *explain; /* lines after the first are indented by the help */
+    const char *explain; /* the help breaks it into lines */
 };
+
+/* Heading under which the program's help lists a command. */
+enum pat_cli_room { PAT_CLI_DATA, PAT_CLI_QUESTIONS, PAT_CLI_SERVER, PAT_CLI_ROOMS };
 
 struct pat_cli;
 
 struct pat_cli_command {
+    enum pat_cli_room room;
     const char *name;
     const char *operands; /* for the help: "TABLE FILE" */
     unsigned operands_min, operands_max;
-    const char *summary; /* one line for the list */
+    const char *summary; /* one line for the list, 58 columns at the most */
     const char *explain; /* paragraph for its own help; NULL when the summary says it all */
     const char *example; /* one or more command lines */
     bool reads;          /* takes --where, --as-of, --arg and their like */

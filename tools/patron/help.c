@@ -3,7 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPTION_COLUMN 26
+#define OPTION_COLUMN  26
+#define COMMAND_COLUMN 18
+/* What is left of a line of 80. */
+#define EXPLAIN_WIDTH 50
+
+/* Words behind the options' column, in as many lines as they take. */
+static void print_wrapped(const char *text) {
+    while (strlen(text) > EXPLAIN_WIDTH) {
+        int length = EXPLAIN_WIDTH;
+        while (length > 1 && text[length] != ' ') length--;
+        (void)printf("  %.*s\n  %*s", length, text, OPTION_COLUMN, "");
+        text += length + (text[length] == ' ' ? 1 : 0);
+    }
+    (void)printf("  %s\n", text);
+}
 
 static void print_option(const struct pat_cli_option *option) {
     char head[64];
@@ -11,33 +25,31 @@ static void print_option(const struct pat_cli_option *option) {
                    option->value != NULL ? option->value : "");
     (void)printf("  %-*s", OPTION_COLUMN, head);
     if (strlen(head) >= OPTION_COLUMN) (void)printf("\n  %*s", OPTION_COLUMN, "");
-    for (const char *line = option->explain;;) {
-        const char *end = strchr(line, '\n');
-        if (end == NULL) {
-            (void)printf("  %s\n", line);
-            return;
-        }
-        (void)printf("  %.*s\n  %*s", (int)(end - line), line, OPTION_COLUMN, "");
-        line = end + 1;
+    print_wrapped(option->explain);
+}
+
+static void print_room(enum pat_cli_room room, const char *heading) {
+    (void)printf("%s\n", heading);
+    for (unsigned i = 0; i < pat_cli_command_count; i++) {
+        const struct pat_cli_command *command = pat_cli_commands[i];
+        if (command->room != room) continue;
+        char head[64];
+        (void)snprintf(head, sizeof head, "%s%s%s", command->name, command->operands[0] != '\0' ? " " : "",
+                       command->operands);
+        (void)printf("  %-*s  %s\n", COMMAND_COLUMN, head, command->summary);
     }
 }
 
+/* One screen of 80 x 24. */
 static void print_program_help(void) {
-    (void)printf("patron %s: the command line of Patron, customer analytics in memory\n\n"
-                 "  patron [--connect HOST:PORT|PATH] [--format table|json|csv] COMMAND ...\n\nCommands:\n",
-                 PATRON_VERSION);
-    for (unsigned i = 0; i < pat_cli_command_count; i++) {
-        const struct pat_cli_command *command = pat_cli_commands[i];
-        char head[64];
-        (void)snprintf(head, sizeof head, "%s %s", command->name, command->operands);
-        (void)printf("  %-*s  %s\n", OPTION_COLUMN, head, command->summary);
-    }
-    (void)printf("\nOptions before or after the command:\n"
-                 "  --connect HOST:PORT|PATH    server to talk to (default 127.0.0.1:7411); a path is a unix socket\n"
-                 "  --format table|json|csv     how to print the answer (default table)\n"
-                 "  --help, --version\n\n"
-                 "`patron COMMAND --help` tells more, with an example.\n"
-                 "Exit: 0 done, 1 the server said no (`CODE: text` on stderr), 2 a wrong command line.\n");
+    static const char *const headings[PAT_CLI_ROOMS] = {"Data in", "Questions", "The server"};
+    (void)printf("patron %s: the command line of Patron, customer analytics in memory\n", PATRON_VERSION);
+    for (int room = 0; room < PAT_CLI_ROOMS; room++) print_room((enum pat_cli_room)room, headings[room]);
+    (void)printf("Options, before or after the command\n"
+                 "  --connect HOST:PORT  the server (default 127.0.0.1:7411), or a socket's path\n"
+                 "  --format FORMAT      table (default), json or csv\n"
+                 "  --help, --version    `patron COMMAND --help` tells more, with an example\n"
+                 "Exit: 0 done, 1 refused (`CODE: text` on stderr), 2 a wrong command line.\n");
 }
 
 void pat_cli_print_help(const struct pat_cli_command *command) {
@@ -45,7 +57,7 @@ void pat_cli_print_help(const struct pat_cli_command *command) {
         print_program_help();
         return;
     }
-    (void)printf("patron %s %s%s\n\n%s.\n", command->name, command->operands,
+    (void)printf("patron %s%s%s%s\n\n%s.\n", command->name, command->operands[0] != '\0' ? " " : "", command->operands,
                  command->options > 0 || command->reads ? " [options]" : "", command->summary);
     if (command->explain != NULL) (void)printf("\n%s\n", command->explain);
     if (command->options > 0) (void)printf("\nOptions:\n");

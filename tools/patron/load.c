@@ -21,8 +21,7 @@
 
 static const struct pat_cli_option load_options[] = {
     {"--map", "field=Column,...",
-     "which column feeds which field; field:=TEXT for a constant\n"
-     "(default: columns called like a field)"},
+     "which column feeds which field; field:=TEXT for a constant (default: columns called like a field)"},
     {"--map-values", "field:old=new,...", "replace values: gender:M=male,F=female; an empty `new` is null"},
     {"--time-format", "FORMAT", "how times are written: \"%d/%m/%Y %H:%M\"; field=FORMAT for one field"},
     {"--delimiter", "C", "between cells: a character, or tab (default ,)"},
@@ -31,8 +30,7 @@ static const struct pat_cli_option load_options[] = {
     {"--on-error", "skip|reject", "leave bad rows out (default), or stop at the first one"},
     {"--max-rejects", "N|P%", "stop when more rows are rejected"},
     {"--producer", "NAME",
-     "name under which batches are numbered, one per file\n"
-     "(default: a digest of file, mapping and options)"},
+     "name under which batches are numbered, one per file (default: a digest of file, mapping and options)"},
     {"--rejects", "FILE", "write rejected rows there, with line number and reason"},
     {"--dry-run", NULL, "read and judge the file, send nothing"},
     {"--batch-rows", "N", "rows in one batch (default 16384)"},
@@ -316,17 +314,20 @@ static enum pat_exit run_load(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_load = {
+    .room = PAT_CLI_DATA,
     .name = "load",
     .operands = "TABLE FILE",
     .operands_min = 2,
     .operands_max = 2,
-    .summary = "Rows of a CSV file (.csv, .csv.gz, .csv.zst, or - for standard input) into a table",
-    .explain =
-        "TABLE is customers, orders, lines or refunds. Loading the same file in the same way again changes nothing,\n"
-        "and a load that was interrupted goes on where it stopped.",
-    .example =
-        "patron load lines shop.csv.zst --map \"order=Invoice,product=StockCode,quantity=Quantity,time=InvoiceDate,"
-        "price=Price,customer=Customer ID,country=Country,currency:=GBP\"",
+    .summary = "Rows of a CSV file (.csv, .gz, .zst; - is standard input)",
+    .explain = "TABLE is customers, orders, lines or refunds. Loading the same file\n"
+               "in the same way again changes nothing, and a load that was interrupted goes on\n"
+               "where it stopped.",
+    .example = "printf 'order,customer,time,amount\\n1,ann,2020-01-31,9.50\\n' |\n"
+               "    patron load orders - --map currency:=EUR --dry-run\n"
+               "  patron load lines shop.csv.zst \\\n"
+               "    --map \"order=Invoice,product=StockCode,quantity=Quantity,time=InvoiceDate\" \\\n"
+               "    --map \"price=Price,customer=Customer ID,country=Country,currency:=GBP\"",
     .option = load_options,
     .options = sizeof load_options / sizeof load_options[0],
     .run = run_load,

@@ -171,10 +171,11 @@ static bool is_time_format(const char *format) {
 }
 
 static enum pat_exit bad_time_format(const struct pat_cli *cli, const char *format) {
-    return pat_cli_usage(cli,
-                         "--time-format is written like \"%%d/%%m/%%Y %%H:%%M\" (known: %%Y %%y %%m %%b %%d %%H %%I %%p %%M "
-                         "%%S %%z %%s), not '%s'",
-                         format);
+    return pat_cli_usage(
+        cli,
+        "--time-format is written like \"%%d/%%m/%%Y %%H:%%M\" (known: %%Y %%y %%m %%b %%d %%H %%I %%p %%M "
+        "%%S %%z %%s), not '%s'",
+        format);
 }
 
 /* "FORMAT" for every time and day, "field=FORMAT" for one. */

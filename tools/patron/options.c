@@ -14,7 +14,9 @@ static const struct pat_cli_option global_options[] = {
 #define GLOBAL_OPTIONS (sizeof global_options / sizeof global_options[0])
 
 const struct pat_cli_option pat_cli_reading_options[] = {
-    {"--where", "FILTER", "only customers (or facts) for which it holds: \"country = 'BR' AND orders >= 2\""},
+    {"--where", "FILTER",
+     "only customers (or facts) for which it holds: \"country = 'BR' AND orders >= 2\" (see `patron schema` for "
+     "fields)"},
     {"--as-of", "DAY", "answer as of a day (2010-12-09), `latest` or `now` (default)"},
     {"--arg", "NAME=VALUE", "value for :NAME in a filter; may be repeated"},
     {"--rfm", "JSON", "how r, f, m and rfm_group are made: '{\"window\":\"all\"}'"},

@@ -85,11 +85,12 @@ static enum pat_exit run_count(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_count = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "count",
     .operands = "[FILTER]",
     .operands_max = 1,
     .summary = "How many customers a filter selects, and of how many",
-    .example = "patron count \"country IN ('BR','MX') AND orders >= 2 AND last_order < -90d\"",
+    .example = "patron count \"orders >= 2 AND net > 1000 AND last_order < -90d\"",
     .reads = true,
     .run = run_count,
 };
@@ -97,7 +98,7 @@ const struct pat_cli_command pat_command_count = {
 /* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static const struct pat_cli_option rows_options[] = {
-    {"--fields", "a,b", "columns to show (default: customer,country,orders,net,first_order,last_order)"},
+    {"--fields", "a,b", "columns to show (default: customer,country,orders, net,first_order,last_order)"},
     {"--order-by", "-net,customer", "sort; a '-' in front turns it round"},
     {"--limit", "N", "at most so many rows"},
     {"--from", "TABLE", "customers (default), orders, refunds or lines"},
@@ -125,11 +126,12 @@ static enum pat_exit run_rows(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_rows = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "rows",
     .operands = "[FILTER]",
     .operands_max = 1,
-    .summary = "Customers (or orders, refunds, lines) that a filter selects",
-    .example = "patron rows \"rfm_group = at_risk\" --fields customer,country,net --order-by -net --limit 20",
+    .summary = "Customers, orders, refunds or lines that a filter selects",
+    .example = "patron rows \"rfm_group = at_risk\" --as-of latest --order-by -net --limit 20",
     .reads = true,
     .option = rows_options,
     .options = sizeof rows_options / sizeof rows_options[0],
@@ -161,10 +163,11 @@ static enum pat_exit run_group(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_group = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "group",
     .operands = "",
     .summary = "Counts, sums and percentiles by up to four dimensions",
-    .example = "patron group --by country --metrics \"count,sum(net),p50(net)\" --order-by \"-sum(net)\" --limit 10",
+    .example = "patron group --by country --metrics \"count,sum(net)\" --order-by \"-sum(net)\" --limit 9",
     .reads = true,
     .option = group_options,
     .options = sizeof group_options / sizeof group_options[0],
@@ -197,6 +200,7 @@ static const struct pat_cli_option customer_options[] = {
 };
 
 const struct pat_cli_command pat_command_customer = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "customer",
     .operands = "ID",
     .operands_min = 1,
@@ -214,6 +218,7 @@ static const struct pat_cli_option order_options[] = {
 };
 
 const struct pat_cli_command pat_command_order = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "order",
     .operands = "ID",
     .operands_min = 1,

@@ -57,8 +57,9 @@ static void print_notes(const struct pat_value *answer) {
     print_list("undated (as it is now, not as of that day)", pat_value_get(answer, "undated"));
     const struct pat_value *unpriced = pat_value_get(answer, "unpriced");
     if (unpriced != NULL && unpriced->type == PAT_VALUE_INT && unpriced->as.integer > 0) {
-        (void)fprintf(stderr, "unpriced: %" PRId64 " facts in a currency without a rate count as nothing in money\n",
-                      unpriced->as.integer);
+        const bool one = unpriced->as.integer == 1;
+        (void)fprintf(stderr, "unpriced: %" PRId64 " %s in a currency without a rate %s as nothing in money\n",
+                      unpriced->as.integer, one ? "fact" : "facts", one ? "counts" : "count");
     }
     const struct pat_value *degraded = pat_value_get(answer, "degraded");
     if (degraded != NULL && degraded->type == PAT_VALUE_BOOL && degraded->as.boolean) {
@@ -122,8 +123,18 @@ static bool is_number(const struct pat_value *value) {
     return value->type == PAT_VALUE_INT || value->type == PAT_VALUE_UINT || value->type == PAT_VALUE_FLOAT;
 }
 
+/* Exact numbers that come as text, to lose nothing. */
+static bool is_decimal(struct pat_text name) {
+    static const char *const names[] = {"quantity", "price", "amount", "discount", "shipping", "tax", "duty", "cost"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (pat_text_is(name, names[i])) return true;
+    }
+    return false;
+}
+
 /* A column is set to the right when it holds numbers and nothing else but nulls. */
-static bool column_is_numeric(const struct pat_value *rows, uint32_t column) {
+static bool column_is_numeric(const struct pat_value *rows, uint32_t column, struct pat_text name) {
+    if (is_decimal(name)) return true;
     bool any = false;
     for (uint32_t r = 0; r < rows->count; r++) {
         const struct pat_value *row = &rows->as.items[r];
@@ -174,7 +185,7 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
         const struct pat_text name = pat_value_as_text(&columns->as.items[c]);
         shape[c] = is_money_column(money, name) ? PAT_SHAPE_MONEY : pat_shape_of(name);
         pat_sheet_head(&sheet, c, pat_render_heading(render, name, shape[c], unit.currency),
-                       column_is_numeric(rows, c));
+                       column_is_numeric(rows, c, name));
     }
     const struct columnar columnar = {render, &sheet, shape, unit.digits};
     for (uint32_t r = 0; r < rows->count && !sheet.failed; r++) columnar_row(&columnar, &rows->as.items[r], NULL);
@@ -226,6 +237,7 @@ static const struct pat_value *member(const struct pat_value *map, struct pat_te
 }
 
 static bool key_is_numeric(const struct pat_value *array, struct pat_text key) {
+    if (is_decimal(key)) return true;
     bool any = false;
     for (uint32_t i = 0; i < array->count; i++) {
         const struct pat_value *value = member(&array->as.items[i], key);
@@ -307,7 +319,8 @@ static void render_pairs(const struct pat_render *render, const struct pat_value
     for (uint32_t m = 0; m < count; m++) {
         const struct pat_member *item = &map->as.members[m];
         if (!is_nested(&item->value)) continue;
-        const struct pat_text below = path.length == 0
+        /* "facts" holds what was asked for with --with: its parts are titles enough. */
+        const struct pat_text below = path.length == 0 || pat_text_is(path, "facts")
                                           ? item->key
                                           : pat_arena_printf(render->arena, "%.*s.%.*s", (int)path.length, path.data,
                                                              (int)item->key.length, item->key.data);

@@ -18,8 +18,9 @@ enum pat_shape {
     PAT_SHAPE_YEAR,  /* no thousands separators */
     PAT_SHAPE_SHARE, /* 0..1 shown as per cent */
     PAT_SHAPE_BYTES,
-    PAT_SHAPE_INSTANT, /* milliseconds since 1970, shown as a time */
-    PAT_SHAPE_MONEY,   /* minor units */
+    PAT_SHAPE_INSTANT,  /* milliseconds since 1970, shown as a time */
+    PAT_SHAPE_DURATION, /* milliseconds */
+    PAT_SHAPE_MONEY,    /* minor units */
 };
 
 /* What minor units in some part of an answer mean. */

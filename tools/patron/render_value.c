@@ -25,11 +25,13 @@ enum pat_shape pat_shape_of(struct pat_text name) {
     if (ends_with(name, "year") || ends_with(name, "year)") || pat_text_is(name, "epoch")) return PAT_SHAPE_YEAR;
     if (pat_text_is(name, "bytes") || ends_with(name, "_bytes")) return PAT_SHAPE_BYTES;
     if (pat_text_is(name, "saved_ms")) return PAT_SHAPE_INSTANT;
+    if (pat_text_is(name, "uptime_ms")) return PAT_SHAPE_DURATION;
     return PAT_SHAPE_PLAIN;
 }
 
 struct pat_text pat_render_heading(const struct pat_render *render, struct pat_text name, enum pat_shape shape,
                                    struct pat_text currency) {
+    if (shape == PAT_SHAPE_DURATION && !render->csv && ends_with(name, "_ms")) name.length -= strlen("_ms");
     if (shape != PAT_SHAPE_MONEY) return name;
     if (ends_with(name, "_minor")) name.length -= strlen("_minor");
     if (render->csv || currency.length == 0) return name;
@@ -65,6 +67,15 @@ static struct pat_text bytes_text(const struct pat_render *render, int64_t bytes
     return pat_arena_printf(render->arena, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
+/* The two greatest units that say something: "3 d 4 h", "59 s". */
+static struct pat_text duration_text(const struct pat_render *render, int64_t ms) {
+    const int64_t s = ms / 1000;
+    if (s < 60) return pat_arena_printf(render->arena, "%" PRId64 " s", s);
+    if (s < 3600) return pat_arena_printf(render->arena, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
+    if (s < 86400) return pat_arena_printf(render->arena, "%" PRId64 " h %" PRId64 " min", s / 3600, s / 60 % 60);
+    return pat_arena_printf(render->arena, "%" PRId64 " d %" PRId64 " h", s / 86400, s / 3600 % 24);
+}
+
 static struct pat_text integer_text(const struct pat_render *render, int64_t value, enum pat_shape shape,
                                     unsigned digits) {
     char plain[32];
@@ -73,6 +84,7 @@ static struct pat_text integer_text(const struct pat_render *render, int64_t val
         return number_text(render, plain, true);
     }
     if (shape == PAT_SHAPE_BYTES && !render->csv && value >= 0) return bytes_text(render, value);
+    if (shape == PAT_SHAPE_DURATION && !render->csv && value >= 0) return duration_text(render, value);
     if (shape == PAT_SHAPE_INSTANT && !render->csv && value > 0) {
         pat_stamp_print(value / 1000, 0, plain);
         return number_text(render, plain, false);

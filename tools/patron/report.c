@@ -59,8 +59,8 @@ static void print_reasons(const struct pat_tally *tally) {
         (void)printf("%s\n", pat_style_off(stdout));
     }
     if (tally->reasons > 0 && tally->rejects == NULL) {
-        (void)printf("  %s%*s--rejects FILE writes them down, each with its line and reason%s\n",
-                     pat_style_dim(stdout), 22, "", pat_style_off(stdout));
+        (void)printf("  %s%*s--rejects FILE writes them down, each with its line and reason%s\n", pat_style_dim(stdout),
+                     22, "", pat_style_off(stdout));
     }
 }
 
@@ -177,8 +177,8 @@ static void print_csv(const struct pat_tally *tally, const struct pat_load_repor
 void pat_tally_print(const struct pat_tally *tally, const struct pat_cli *cli, const struct pat_load_report *report) {
     if (tally->rejects_unnamed > 0) {
         (void)fprintf(stderr,
-                      "note: %" PRIu64 " rejected rows are not in the file of rejected rows: the server did not "
-                      "name them\n",
+                      "note: %" PRIu64 " rejected rows are not in the file of rejected rows: they were judged in an "
+                      "earlier run; --producer with a new name judges all again\n",
                       tally->rejects_unnamed);
     }
     switch (cli->format) {

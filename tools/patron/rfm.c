@@ -15,7 +15,7 @@ static const struct pat_cli_option rfm_options[] = {
     {"--window", "365d|all", "days that count for F and M (default 365d)"},
     {"--scoring", "quintile|cuts|mean", "how scores are made (default quintile)"},
     {"--cuts", "JSON",
-     "'{\"r\":[90,60,30,7],\"f\":[2,3,5,9],\"m_minor\":[5000,10000,20000,50000]}' for --scoring cuts"},
+     "for --scoring cuts: '{\"r\":[90,60,30,7], \"f\":[2,3,5,9], \"m_minor\":[5000,10000,20000,50000]}'"},
     {"--population", "FILTER", "score within these customers (default: everybody)"},
     {"--map", "NAME", "a saved map of groups (default: the built-in one)"},
 };
@@ -45,6 +45,11 @@ static int64_t integer_of(const struct pat_value *map, const char *key) {
     return value != NULL && value->type == PAT_VALUE_INT ? value->as.integer : 0;
 }
 
+static struct pat_text text_of(const struct pat_value *map, const char *key) {
+    const struct pat_value *value = pat_value_get(map, key);
+    return value != NULL && value->type == PAT_VALUE_TEXT ? pat_value_as_text(value) : PAT_TEXT("-");
+}
+
 /* ---- thresholds and the unscored ------------------------------------------------------------------------------ */
 
 static void print_threshold(const struct pat_render *render, const struct pat_value *list, const char *what,
@@ -53,7 +58,11 @@ static void print_threshold(const struct pat_render *render, const struct pat_va
     (void)printf("%-10s", what);
     for (uint32_t i = 0; i < list->count; i++) {
         const struct pat_text text = pat_render_value(render, &list->as.items[i], shape, money.digits);
-        (void)printf("  %" PRIu32 ": %s %.*s", i + 2, relation, (int)text.length, text.data != NULL ? text.data : "");
+        if (list->as.items[i].type == PAT_VALUE_NIL) {
+            (void)printf("  %" PRIu32 ": nobody", i + 2);
+        } else {
+            (void)printf("  %" PRIu32 ": %s %.*s", i + 2, relation, (int)text.length, text.data);
+        }
     }
     if (shape == PAT_SHAPE_MONEY) (void)printf("  %.*s", (int)money.currency.length, money.currency.data);
     if (relation[0] != '>') (void)printf("  days");
@@ -64,7 +73,9 @@ static void print_scale(const struct pat_render *render, const struct pat_value 
     const struct pat_render_money money = pat_render_money_of(answer, (struct pat_render_money){0});
     const struct pat_value *thresholds = pat_value_get(answer, "thresholds");
     if (thresholds != NULL && thresholds->type == PAT_VALUE_MAP) {
-        (void)printf("\nA score is earned from\n");
+        const struct pat_text scoring = text_of(answer, "scoring"), window = text_of(answer, "window");
+        (void)printf("\nA score is earned from (%.*s, window %.*s)\n", (int)scoring.length, scoring.data,
+                     (int)window.length, window.data);
         print_threshold(render, pat_value_get(thresholds, "r"), "recency", "<=", PAT_SHAPE_PLAIN, money);
         print_threshold(render, pat_value_get(thresholds, "f"), "frequency", ">=", PAT_SHAPE_PLAIN, money);
         print_threshold(render, pat_value_get(thresholds, "m_minor"), "money", ">=", PAT_SHAPE_MONEY, money);
@@ -247,10 +258,11 @@ static enum pat_exit run_rfm(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_rfm = {
+    .room = PAT_CLI_QUESTIONS,
     .name = "rfm",
     .operands = "",
-    .summary = "Customers by recency, frequency and money: groups, or the grid",
-    .example = "patron rfm --as-of 2010-12-09 --window 365d\n  patron rfm --grid --where \"country = 'DE'\"",
+    .summary = "Recency, frequency and money: groups, or the grid",
+    .example = "patron rfm --as-of latest\n  patron rfm --grid --as-of latest --window all --where \"orders >= 2\"",
     .reads = true,
     .option = rfm_options,
     .options = sizeof rfm_options / sizeof rfm_options[0],

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 void pat_sheet_init(struct pat_sheet *sheet, struct pat_arena *arena, unsigned columns) {
@@ -57,6 +58,30 @@ size_t pat_text_width(struct pat_text text) {
     return width;
 }
 
+/* Bytes of the longest beginning of `text` that takes at most `width` columns, ended at a space where there is one. */
+static size_t fitting(struct pat_text text, size_t width) {
+    size_t used = 0, space = 0, i = 0;
+    while (i < text.length) {
+        size_t next = i + 1;
+        while (next < text.length && ((unsigned char)text.data[next] & 0xc0) == 0x80) next++;
+        used += pat_text_width((struct pat_text){text.data + i, next - i});
+        if (used > width) return space > 0 ? space : i > 0 ? i : next;
+        i = next;
+        if (i < text.length && text.data[i] == ' ') space = i;
+    }
+    return text.length;
+}
+
+/* Takes what fits off the beginning of `text`. */
+static struct pat_text take_line(struct pat_text *text, size_t width) {
+    if (text->length == 0) return *text;
+    const struct pat_text line = {text->data, fitting(*text, width)};
+    size_t used = line.length;
+    while (used > 0 && used < text->length && text->data[used] == ' ') used++;
+    *text = (struct pat_text){text->data + used, text->length - used};
+    return line;
+}
+
 static void print_padded(FILE *out, struct pat_text text, size_t width, bool right, bool last) {
     const size_t used = pat_text_width(text);
     const int pad = used < width ? (int)(width - used) : 0;
@@ -65,10 +90,18 @@ static void print_padded(FILE *out, struct pat_text text, size_t width, bool rig
     if (!right && !last) (void)fprintf(out, "%*s", pad, "");
 }
 
-static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell, const size_t *width, FILE *out) {
-    for (unsigned c = 0; c < sheet->columns; c++) {
-        if (c > 0) (void)fputs("  ", out);
-        print_padded(out, cell[c], width[c], sheet->right[c], c + 1 == sheet->columns);
+/* Uses the cells up. `rest` has room for them. */
+static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell, struct pat_text *rest,
+                      const size_t *width, FILE *out) {
+    memcpy(rest, cell, sheet->columns * sizeof *rest);
+    for (bool more = true; more;) {
+        more = false;
+        for (unsigned c = 0; c < sheet->columns; c++) {
+            if (c > 0) (void)fputs("  ", out);
+            print_padded(out, take_line(&rest[c], width[c]), width[c], sheet->right[c], c + 1 == sheet->columns);
+            more = more || rest[c].length > 0;
+        }
+        (void)fputc('\n', out);
     }
 }
 
@@ -81,9 +114,7 @@ static void print_rule(const struct pat_sheet *sheet, const size_t *width, FILE 
     (void)fprintf(out, "%s\n", pat_style_off(out));
 }
 
-void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out) {
-    size_t *width = pat_arena_array(sheet->arena, sheet->columns, sizeof *width);
-    if (sheet->failed || width == NULL) return;
+static void measure(const struct pat_sheet *sheet, size_t *width) {
     for (unsigned c = 0; c < sheet->columns; c++) {
         width[c] = pat_text_width(sheet->heading[c]);
         for (size_t r = 0; r < sheet->rows; r++) {
@@ -91,14 +122,63 @@ void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out) {
             if (cell > width[c]) width[c] = cell;
         }
     }
+}
+
+static size_t longest_word(struct pat_text text) {
+    size_t longest = 0;
+    for (size_t start = 0, i = 0; i <= text.length; i++) {
+        if (i < text.length && text.data[i] != ' ') continue;
+        const size_t word = pat_text_width((struct pat_text){text.data + start, i - start});
+        if (word > longest) longest = word;
+        start = i + 1;
+    }
+    return longest;
+}
+
+/* What a column needs at the least: numbers and words stay whole. */
+static size_t least_width(const struct pat_sheet *sheet, unsigned column, size_t width) {
+    if (sheet->right[column]) return width;
+    size_t least = longest_word(sheet->heading[column]);
+    for (size_t r = 0; r < sheet->rows; r++) {
+        const size_t cell = longest_word(sheet->cell[r * sheet->columns + column]);
+        if (cell > least) least = cell;
+    }
+    return least;
+}
+
+/* Takes from whichever column has most to give. A table that cannot fit stays as it is: the terminal breaks its lines,
+ * and that reads no worse. */
+static void narrow(const struct pat_sheet *sheet, size_t *width, size_t *least, size_t most) {
+    size_t sum = 0, sum_least = 0;
+    for (unsigned c = 0; c < sheet->columns; c++) {
+        least[c] = least_width(sheet, c, width[c]);
+        sum += width[c] + (c > 0 ? 2 : 0);
+        sum_least += least[c] + (c > 0 ? 2 : 0);
+    }
+    for (; sum > most && sum_least <= most; sum--) {
+        unsigned widest = 0;
+        for (unsigned c = 1; c < sheet->columns; c++) {
+            if (width[widest] == least[widest] || (width[c] > least[c] && width[c] > width[widest])) widest = c;
+        }
+        width[widest]--;
+    }
+}
+
+void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out) {
+    size_t *width = pat_arena_array(sheet->arena, sheet->columns, sizeof *width);
+    size_t *least = pat_arena_array(sheet->arena, sheet->columns, sizeof *least);
+    struct pat_text *rest = pat_arena_array(sheet->arena, sheet->columns, sizeof *rest);
+    if (sheet->failed || width == NULL || least == NULL || rest == NULL) return;
+    measure(sheet, width);
+    const size_t most = pat_terminal_width(out);
+    if (most > 0) narrow(sheet, width, least, most);
     (void)fputs(pat_style_bold(out), out);
-    print_row(sheet, sheet->heading, width, out);
-    (void)fprintf(out, "%s\n", pat_style_off(out));
+    print_row(sheet, sheet->heading, rest, width, out);
+    (void)fputs(pat_style_off(out), out);
     print_rule(sheet, width, out);
     for (size_t r = 0; r < sheet->rows; r++) {
         if (sheet->rule_last && r + 1 == sheet->rows) print_rule(sheet, width, out);
-        print_row(sheet, &sheet->cell[r * sheet->columns], width, out);
-        (void)fputc('\n', out);
+        print_row(sheet, &sheet->cell[r * sheet->columns], rest, width, out);
     }
 }
 
@@ -136,6 +216,11 @@ void pat_sheet_print_csv(const struct pat_sheet *sheet, FILE *out) {
 
 bool pat_is_terminal(FILE *out) {
     return isatty(fileno(out)) == 1;
+}
+
+size_t pat_terminal_width(FILE *out) {
+    struct winsize size;
+    return pat_is_terminal(out) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 /* NO_COLOR is what people set who want none (no-color.org). */

@@ -26,6 +26,7 @@ void pat_sheet_head(struct pat_sheet *sheet, unsigned column, struct pat_text he
 /* Adds an empty row and gives its cells, valid until the next row is added; NULL when there is no memory. */
 struct pat_text *pat_sheet_row(struct pat_sheet *sheet);
 
+/* On a terminal columns of text become narrower, and their cells take more lines, so that the table fits its width. */
 void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out);
 void pat_sheet_print_csv(const struct pat_sheet *sheet, FILE *out);
 /* One CSV cell, quoted where it must be. */
@@ -39,5 +40,7 @@ const char *pat_style_dim(FILE *out);
 const char *pat_style_bold(FILE *out);
 const char *pat_style_off(FILE *out);
 bool pat_is_terminal(FILE *out);
+/* Of the terminal; 0 where `out` is none. */
+size_t pat_terminal_width(FILE *out);
 
 #endif
