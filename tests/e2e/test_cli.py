@@ -6,10 +6,12 @@ was sent and misbehaves on request, and against patrond.
 """
 
 import csv
+import fcntl
 import gzip
 import io
 import json
 import os
+import pty
 import random
 import re
 import signal
@@ -17,8 +19,10 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
+import unicodedata
 
 import msgpack
 
@@ -57,11 +61,13 @@ def run_cli(*arguments, data=None):
 def help_and_mistakes():
     code, out, err = run_cli("--help")
     equal((code, err), (0, ""), "patron --help")
+    check(len(out.splitlines()) <= 24 and max(map(len, out.splitlines())) <= 80, "--help does not fit 80 x 24: %s", out)
     for command in COMMANDS:
         check(command in out, "--help does not list %s", command)
         code, text, err = run_cli(command, "--help")
         equal((code, err), (0, ""), "patron %s --help" % command)
         check("Example:" in text and "patron " + command in text, "%s --help has no example", command)
+        equal([line for line in text.partition("Example:")[0].splitlines() if len(line) > 80], [], "long lines of %s --help" % command)
     equal(run_cli("--version")[0], 0, "--version")
     mistakes = [
         (["cuont"], "count"), (["count", "--as-off", "latest"], "--as-of"), (["lod"], "load"), ([], "--help"),
@@ -71,6 +77,7 @@ def help_and_mistakes():
         (["load", "orders", "x.csv", "--delimiter", "ab"], "--delimiter"), (["load", "orders", "x.csv", "--map", "ordr=a"], "'order'"),
         (["load", "orders", "x.csv", "--map", "order=a,order=b"], "twice"), (["load", "orders", "x.csv", "--no-header"], "--map"),
         (["load", "orders", "x.csv", "--max-rejects", "many"], "--max-rejects"), (["clv"], "command"),
+        (["count", '["=", "country"'], "JSON"), (["count", "--where", "[1"], "JSON"),
     ]
     for arguments, names in mistakes:
         code, out, err = run_cli(*arguments)
@@ -140,6 +147,8 @@ def no_csv_at_all(folder):
     for name, (data, says) in files.items():
         err = dry(write(folder, name, data), expect=1)
         check(re.match(r"^[A-Z_]+: [^\n]+\n$", err) and says in err, "%s: %r", name, err)
+    err = dry(folder, expect=1)
+    check(err.startswith("IO: ") and "directory" in err, "a directory: %r", err)
     err = dry(os.path.join(folder, "nowhere.csv"), expect=1)
     check(err.startswith("NOT_FOUND: ") and "nowhere.csv" in err, "a missing file: %r", err)
 
@@ -155,6 +164,19 @@ def mappings(folder):
     check(code == 2 and "'Order No'" in err, "a column that is not there: %d %r", code, err)
     code, _, err = run_cli("load", "orders", path, "--dry-run")
     check(code == 2 and "--map" in err, "no column called like a field: %d %r", code, err)
+    for delimiter, says in ((";", "--delimiter ';'"), ("\t", "--delimiter tab")):
+        code, _, err = run_cli("load", "orders", write(folder, "cells.csv", HEADER.replace(",", delimiter)), "--dry-run")
+        check(code == 2 and says in err and "note" not in err, "cells between %r: %d %r", delimiter, code, err)
+    for format in ("%d.%q", "time=%D", "dd.mm.yyyy", "%"):
+        code, _, err = run_cli("load", "orders", write(folder, "one.csv", HEADER), "--dry-run", "--time-format", format)
+        check(code == 2 and "%d/%m/%Y" in err, "--time-format %s: %d %r", format, code, err)
+    report = dry(write(folder, "comma.csv", HEADER + '1,a,2020-01-01,"1,50",EUR\n2,b,2020-01-01,-1,EUR\n'))
+    check(report["rejected"] == 2 and '"1,50"' in report["reasons"][0]["message"] and "--decimal-comma" in report["reasons"][0]["message"],
+          "a bad cell is shown, and what helps: %r", report)
+    report = dry(write(folder, "comma.csv", HEADER + "1,a,2020-01-01,1,EUR\n"), table="lines")
+    equal(reasons(report), {("product", "MISSING"): (1, 2)}, "lines without product")
+    code, _, err = run_cli("load", "orders", write(folder, "head.csv", HEADER), "--dry-run")
+    check(code == 0 and "no rows" in err, "a header and no rows: %d %r", code, err)
     path = write(folder, "extra.csv", "order,customer,time,amount,currency,colour\n1,a,2020-01-01,1,EUR,red\n")
     code, _, err = run_cli("load", "orders", path, "--dry-run")
     check(code == 0 and "colour" in err, "an ignored column is not named: %d %r", code, err)
@@ -454,6 +476,30 @@ def interrupted(folder):
     server.close()
 
 
+def columns_of(text):
+    return sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in text)
+
+
+def on_terminal(columns, *arguments):
+    """What a terminal of that many columns shows, line by line, without colours."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen([program("PATRON"), *arguments], stdout=slave, stderr=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
+    os.close(slave)
+    data = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # how Linux says that the other side has closed
+            break
+        if not piece:
+            break
+        data += piece
+    os.close(master)
+    equal(process.wait(WAIT_SECONDS), 0, "exit of patron on a terminal")
+    return data.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
 def printing():
     money = {"currency": "GBP", "digits": 2, "columns": ["sum(net)"]}
     common = {"lsn": 7, "epoch": 1, "as_of": "2010-12-09", "ms": 1.25}
@@ -497,6 +543,13 @@ def printing():
     code, _, err = patron(server, "verify", expect=None)
     check(code == 1 and err.startswith("CORRUPT: "), "verify that found something: %d %r", code, err)
     equal(patron(server, "call", "ping")[1], '"pong"\n', "call")
+    text = "a text of several words, \u4e2d\u6587 among them, longer than the terminal is wide"
+    server.answers["group"] = {"columns": ["country", "sum(net)"], "rows": [[text, 123456789], ["", 1]], "money": money, **common}
+    out = on_terminal(40, "--connect", server.address(), "group", "--by", "country")
+    table = out[:5] + [line for line in out[5:] if "as of" not in line]
+    check(max(map(columns_of, table)) <= 40, "a table wider than the terminal: %r", out)
+    words = " ".join(line[:24].strip() for line in out if "\u2500" not in line)
+    check("1,234,567.89" in "".join(out) and "several words," in words and "wide" in words, "cells that take lines lose nothing: %r", out)
     server.close()
 
 

@@ -117,13 +117,22 @@ static enum pat_exit put_number(const struct pat_cli *cli, struct pat_builder *b
     return PAT_EXIT_OK;
 }
 
+enum pat_exit pat_cli_put_filter(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params,
+                                 const char *text) {
+    struct pat_value filter = pat_value_string(text);
+    struct pat_error error;
+    if (text[0] == '[' && pat_json_parse(&filter, pat_text_of(text), builder->arena, &error) != PAT_OK) {
+        return pat_cli_usage(cli, "a filter that begins with '[' is a tree in JSON: %s", error.message);
+    }
+    pat_build_put(builder, params, "where", filter);
+    return PAT_EXIT_OK;
+}
+
 enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params) {
     const char *where = pat_cli_option(cli, "--where");
     if (where != NULL) {
-        /* A tree is written as JSON; any other text is the text form. */
-        const struct pat_value filter =
-            where[0] == '[' ? pat_cli_json_or_text(builder, where) : pat_value_string(where);
-        pat_build_put(builder, params, "where", filter);
+        const enum pat_exit code = pat_cli_put_filter(cli, builder, params, where);
+        if (code != PAT_EXIT_OK) return code;
     }
     const char *as_of = pat_cli_option(cli, "--as-of");
     if (as_of != NULL) pat_build_put(builder, params, "as_of", pat_value_string(as_of));

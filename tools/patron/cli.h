@@ -93,6 +93,9 @@ enum pat_exit pat_cli_refused(const struct pat_client_fault *fault);
  * been printed. `params` may be NULL. */
 enum pat_exit pat_cli_ask(const struct pat_cli *cli, const char *method, const struct pat_value *params,
                           struct pat_arena *arena, struct pat_value *result);
+/* Adds `where`: the text form, or a tree written as JSON. */
+enum pat_exit pat_cli_put_filter(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params,
+                                 const char *text);
 /* Adds where, as_of, args, rfm ... as the options have them. */
 enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params);
 /* A comma list "a,b(c,d),e" as an array of texts; commas inside brackets do not separate. */

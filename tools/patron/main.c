@@ -1,7 +1,6 @@
 /* patron: the command line of Patron. */
 #include "cli.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +19,6 @@ static enum pat_exit finish(enum pat_exit code) {
 }
 
 int main(int argc, char **argv) {
-    /* A server that closes the connection is an error text, not the end of this program. */
-    (void)signal(SIGPIPE, SIG_IGN);
     struct pat_cli cli;
     enum pat_exit code = pat_cli_parse(&cli, argc, argv);
     if (code != PAT_EXIT_OK) return (int)code;

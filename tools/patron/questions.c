@@ -54,9 +54,7 @@ static enum pat_exit put_filter_operand(const struct pat_cli *cli, struct questi
     if (pat_cli_option(cli, "--where") != NULL) {
         return pat_cli_usage(cli, "the filter is there twice: as FILTER and as --where");
     }
-    const char *text = cli->operand[0];
-    put(question, "where", text[0] == '[' ? pat_cli_json_or_text(&question->builder, text) : pat_value_string(text));
-    return PAT_EXIT_OK;
+    return pat_cli_put_filter(cli, &question->builder, &question->params, cli->operand[0]);
 }
 
 /* Asks and prints; takes the question's memory back in any case. `code` is what building it came to. */
@@ -145,7 +143,6 @@ static const struct pat_cli_option group_options[] = {
     {"--metrics", "\"count,sum(net)\"", "what to compute: count, sum avg min max p50 p99.9 of a field (default count)"},
     {"--order-by", "-count", "sort by a dimension or a metric; a '-' in front turns it round"},
     {"--limit", "N", "at most so many groups; the others are summed up as (rest)"},
-    {"--from", "TABLE", "customers (default), orders, ..."},
 };
 
 static enum pat_exit run_group(const struct pat_cli *cli) {
@@ -156,7 +153,6 @@ static enum pat_exit run_group(const struct pat_cli *cli) {
     const char *metrics = pat_cli_option(cli, "--metrics");
     put(&question, "metrics", pat_cli_list(&question.builder, metrics != NULL ? metrics : "count"));
     put_list(cli, &question, "--order-by", "order_by");
-    put_text(cli, &question, "--from", "from");
     enum pat_exit code = put_limit(cli, &question);
     if (code == PAT_EXIT_OK) code = pat_cli_put_reading(cli, &question.builder, &question.params);
     return question_finish(cli, &question, code, "group");
