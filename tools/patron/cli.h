@@ -111,6 +111,7 @@ extern const struct pat_cli_command pat_command_count;
 extern const struct pat_cli_command pat_command_rows;
 extern const struct pat_cli_command pat_command_group;
 extern const struct pat_cli_command pat_command_customer;
+extern const struct pat_cli_command pat_command_generate;
 extern const struct pat_cli_command pat_command_order;
 extern const struct pat_cli_command pat_command_rfm;
 extern const struct pat_cli_command pat_command_status;
