@@ -61,7 +61,7 @@ static void dir_replace(struct pat_column *column, uint32_t index, struct pat_ch
     column->dir->chunk[index] = chunk;
 }
 
-static void chunk_put(struct pat_chunk *chunk, uint32_t i, int64_t value) {
+static inline void chunk_put(struct pat_chunk *chunk, uint32_t i, int64_t value) {
     switch (chunk->width) {
     case 0: return;
     case 1: chunk->data[i] = value == PAT_NULL ? UINT8_MAX : (uint8_t)(value - chunk->base); return;
@@ -89,13 +89,15 @@ static uint64_t width_span(uint8_t width) {
     }
 }
 
-static bool chunk_fits(const struct pat_chunk *chunk, int64_t value) {
+static inline bool chunk_fits(const struct pat_chunk *chunk, int64_t value) {
     if (chunk->width == 0) return value == chunk->base;
     if (chunk->width == 8 || value == PAT_NULL) return true;
-    return value >= chunk->base && (uint64_t)value - (uint64_t)chunk->base <= width_span(chunk->width);
+    /* All ones stand for null. A difference that wraps is greater than any span below 8 bytes. */
+    uint64_t span = (UINT64_C(1) << (8 * chunk->width)) - 2;
+    return value >= chunk->base && (uint64_t)value - (uint64_t)chunk->base <= span;
 }
 
-static void chunk_note(struct pat_chunk *chunk, int64_t value) {
+static inline void chunk_note(struct pat_chunk *chunk, int64_t value) {
     if (value == PAT_NULL) {
         chunk->has_null = true;
         return;
@@ -150,26 +152,40 @@ static struct pat_chunk *chunk_recode(const struct pat_column *column, const str
     return fresh;
 }
 
+/* The first row of a chunk, or one that its chunk has no room for. */
+static void append_slow(struct pat_column *column, uint32_t index, uint32_t i, int64_t value) {
+    struct pat_chunk *chunk;
+    if (i == 0) {
+        dir_prepare(column, index, false);
+        chunk = chunk_new(column, 0, value, 0);
+        column->dir->chunk[index] = chunk;
+    } else {
+        chunk = chunk_recode(column, column->dir->chunk[index], i, i + 1, value);
+        dir_replace(column, index, chunk);
+        chunk_put(chunk, i, value);
+    }
+    chunk_note(chunk, value);
+    column->rows++;
+}
+
+/* Most calls of a load end here: thirty a row, most of them for fields that nobody sent. */
 void pat_column_append(struct pat_column *column, int64_t value) {
     uint32_t index = column->rows >> column->shift;
     uint32_t i = column->rows & (chunk_rows_max(column) - 1);
     if (i == 0) {
-        dir_prepare(column, index, false);
-        struct pat_chunk *chunk = chunk_new(column, 0, value, 0);
-        chunk_note(chunk, value);
-        column->dir->chunk[index] = chunk;
-        column->rows++;
+        append_slow(column, index, i, value);
         return;
     }
     struct pat_chunk *chunk = column->dir->chunk[index];
-    bool full = chunk->width != 0 && i >= chunk->capacity;
-    if (full || !chunk_fits(chunk, value)) {
-        chunk = chunk_recode(column, chunk, i, i + 1, value);
-        dir_replace(column, index, chunk);
+    if (chunk->width == 0 && value == chunk->base) {
+        column->rows++;
+    } else if (chunk->width != 0 && i < chunk->capacity && chunk_fits(chunk, value)) {
+        chunk_put(chunk, i, value);
+        chunk_note(chunk, value);
+        column->rows++;
+    } else {
+        append_slow(column, index, i, value);
     }
-    chunk_put(chunk, i, value);
-    chunk_note(chunk, value);
-    column->rows++;
 }
 
 void pat_column_fill(struct pat_column *column, pat_row rows) {
