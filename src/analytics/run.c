@@ -88,8 +88,10 @@ static enum pat_status put_unpriced(struct pat_run *run) {
 static void put_day(struct pat_run *run) {
     pat_run__put(run, "as_of", pat_build_day(&run->builder, run->day));
     const pat_day newest = run->view->counts.newest_fact;
+    const enum pat_method method = run->job->request->method;
+    const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER; /* the others hold at any day */
     const bool now = run->job->request->question.as_of == PAT_AS_OF_NOW;
-    if (!now || newest == PAT_DAY_NONE || (int64_t)newest >= (int64_t)run->day - STALE_DAYS) return;
+    if (!dated || !now || newest == PAT_DAY_NONE || (int64_t)newest >= (int64_t)run->day - STALE_DAYS) return;
     char text[11];
     pat_day_print(newest, text);
     pat_run__put(run, "newest_fact", pat_build_day(&run->builder, newest));

@@ -230,7 +230,7 @@ static enum pat_status command_line(struct pat_options *out, int argc, char *con
         }
         const char *equals = strchr(word, '=');
         size_t length = equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-        enum option option;
+        enum option option = OPTION_HELP;
         PAT_TRY(option_find((struct pat_text){word + 2, length}, OPTIONS, &option, error));
         out->given |= 1u << option;
         out->help |= option == OPTION_HELP;
@@ -268,7 +268,7 @@ static enum pat_status file_line(struct pat_options *out, struct pat_text line, 
     const char *equals = memchr(line.data, '=', line.length);
     if (equals == NULL) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "expected 'name = value'");
     size_t before = (size_t)(equals - line.data);
-    enum option option;
+    enum option option = OPTION_HELP;
     PAT_TRY(option_find(trim((struct pat_text){line.data, before}), OPTIONS_OF_FILE, &option, error));
     if ((out->given & 1u << option) != 0) return PAT_OK;
     const char *value = keep(out, trim((struct pat_text){equals + 1, line.length - before - 1}));
