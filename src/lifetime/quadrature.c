@@ -1,0 +1,113 @@
+#include "lifetime/quadrature_private.h"
+
+#include "base/status.h"
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
+
+/* QL needs two or three turns for an eigenvalue; this only makes sure that it ends. */
+#define QL_TURNS_MAX 60u
+/* Log-odds are straight up to here and grow exponentially beyond: functions turn somewhere within, tails lie outside.
+ */
+#define STRAIGHT 24.0
+/* Steps within the straight part. A function analytic for |Im log-odds| < pi/2 is off by exp(-pi^2 / step). */
+#define STEP_MAX 0.2
+/* Beyond exp(-70) of the peak nothing can matter: a function may be 1e20 times larger there than at the peak. */
+#define TAIL 70.0
+
+/* Recurrence of the polynomials orthogonal under Beta(a, b) on (0, 1), written without differences of near numbers:
+ * diagonal and the squares of the off-diagonal of the symmetric matrix whose eigenvalues are the nodes. */
+static void recurrence(double a, double b, size_t count, double *diagonal, double *off) {
+    const double A = b - 1, B = a - 1, c = a + b - 2;
+    diagonal[0] = a / (a + b);
+    for (size_t i = 1; i < count; i++) {
+        const double n = (double)i, m = 2 * n + c;
+        diagonal[i] = (2 * n * (n + 1 + c) + c * a) / (m * (m + 2));
+        off[i - 1] = i == 1 ? a * b / ((a + b) * (a + b) * (a + b + 1))
+                            : n * (n + A) * (n + B) * (n + c) / (m * m * (m + 1) * (m - 1));
+    }
+}
+
+/* One implicit QL step on rows first..last (EISPACK imtql2), carrying the first components of the eigenvectors. */
+static void ql_step(size_t first, size_t last, double *d, double *e, double *z) {
+    double g = (d[first + 1] - d[first]) / (2 * e[first]), r = hypot(g, 1), s = 1, c = 1, p = 0;
+    g = d[last] - d[first] + e[first] / (g + copysign(r, g));
+    for (size_t i = last; i-- > first;) {
+        const double f = s * e[i], h = c * e[i];
+        r = hypot(f, g);
+        e[i + 1] = r;
+        if (r == 0) {
+            d[i + 1] -= p;
+            e[last] = 0;
+            return;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1] - p;
+        r = (d[i] - g) * s + 2 * c * h;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - h;
+        const double next = z[i + 1];
+        z[i + 1] = s * z[i] + c * next;
+        z[i] = c * z[i] - s * next;
+    }
+    d[first] -= p;
+    e[first] = g;
+    e[last] = 0;
+}
+
+/* The last row of the block that begins at `first` and is not yet split by a vanishing off-diagonal. */
+static size_t block_end(size_t first, size_t count, const double *d, const double *e) {
+    size_t last = first;
+    while (last + 1 < count && fabs(e[last]) > DBL_EPSILON * (fabs(d[last]) + fabs(d[last + 1]))) last++;
+    return last;
+}
+
+void pat_beta__rule(double a, double b, size_t count, double *node, double *share) {
+    double off[PAT_BETA_NODES_MAX] = {0};
+    PAT_ASSERT(count > 0 && count <= PAT_BETA_NODES_MAX);
+    recurrence(a, b, count, node, off);
+    for (size_t i = 0; i < count; i++) {
+        off[i] = sqrt(off[i]);
+        share[i] = i == 0;
+    }
+    for (size_t first = 0; first < count; first++) {
+        for (unsigned turn = 0; turn < QL_TURNS_MAX; turn++) {
+            const size_t last = block_end(first, count, node, off);
+            if (last == first) break;
+            ql_step(first, last, node, off, share);
+        }
+    }
+    for (size_t i = 0; i < count; i++) share[i] *= share[i];
+}
+
+struct log_odds {
+    double p;          /* exp(y) / (1 + exp(y)) */
+    double log_weight; /* a log p + b log(1 - p) */
+};
+
+static struct log_odds at_log_odds(double a, double b, double y) {
+    const double e = exp(-fabs(y)), l = log1p(e);
+    const double log_p = y < 0 ? y - l : -l, log_q = y < 0 ? -l : -y - l;
+    return (struct log_odds){.p = y < 0 ? e / (1 + e) : 1 / (1 + e), .log_weight = a * log_p + b * log_q};
+}
+
+double pat_beta__mean(double a, double b, double (*f_cb)(const void *context, double p), const void *context) {
+    const double centre = log(a) - log(b), spread = 0.5 * sqrt(1 / a + 1 / b);
+    const double step = (spread < STEP_MAX ? spread : STEP_MAX) / STRAIGHT;
+    const struct log_odds peak = at_log_odds(a, b, centre);
+    double weight = 1, sum = f_cb(context, peak.p);
+    for (int side = -1; side <= 1; side += 2) {
+        for (double i = 1;; i++) {
+            const struct log_odds here = at_log_odds(a, b, centre + side * STRAIGHT * sinh(i * step));
+            const double fall = here.log_weight - peak.log_weight;
+            if (!(fall > -TAIL)) break;
+            const double w = cosh(i * step) * exp(fall);
+            weight += w;
+            sum += w * f_cb(context, here.p);
+        }
+    }
+    return sum / weight;
+}
