@@ -1,26 +1,32 @@
-/* group: customers cut by up to four dimensions, metrics over each part, over everything, and over what `limit` cut
- * off. */
+/* group: customers or facts cut by up to four dimensions, metrics over each part, over everything, and over what
+ * `limit` cut off. */
 #include "analytics/group_private.h"
+
+#include "analytics/selection_private.h"
+#include "model/currency.h"
 
 #include "analytics/scores_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOT_EMPTY   UINT32_MAX
-#define GROUPS_FIRST 64u
+/* The currency of a group's money where the rows have none, or several. */
+#define CURRENCY_MIXED (-1)
 
-/* Values of one field, those of a group next to each other and sorted. */
+/* Values of one field, those of a group next to each other; sorted unless they are only told apart. */
 struct lists {
     struct pat_source source;
-    struct pat_text field;
+    struct pat_text field; /* empty for customers */
     int64_t *value;
-    int64_t *scratch; /* as long */
+    int64_t *scratch; /* as long; NULL when not sorted */
     uint64_t *start;  /* [groups + 1] */
+    bool distinct;    /* rows of customers, to be counted once each */
+    uint64_t *seen;   /* distinct: bitmap over the customers, clear between uses */
 };
 
 struct grouping {
     struct pat_run *run;
+    struct pat_selection of; /* the rows that are grouped */
     struct pat_dimension dimension[PAT_GROUP_DIMENSIONS_MAX];
     uint32_t dimensions;
     struct pat_measure measure[PAT_GROUP_METRICS_MAX];
@@ -28,12 +34,13 @@ struct grouping {
     struct lists list[PAT_GROUP_METRICS_MAX];
     uint32_t lists;
 
-    uint32_t groups, capacity;
-    int64_t *key;              /* [groups * dimensions] */
+    struct pat_groups table;
+    uint32_t capacity;         /* of the arrays below, as the table's */
     struct pat_gather *gather; /* [groups * measures] */
-    uint32_t *slot;            /* [slots] group numbers by hash of the key */
-    uint32_t slots;            /* a power of two, at least twice the capacity */
-    uint32_t *group_of;        /* of the shown rows in their order; only for lists */
+    int64_t *currency;         /* [groups] code of own_currency, plus one; 0 before the first row */
+    bool own_money;            /* some measure is money of the rows' own currencies */
+    struct pat_source own_currency;
+    uint32_t *group_of; /* of the shown rows in their order; only for lists */
     uint64_t shown;
     struct pat_outcome *outcome; /* [groups * measures] */
     uint32_t *order;             /* group numbers as the answer has them */
@@ -46,6 +53,11 @@ struct grouping {
 
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
+/* Its values are brought together group by group before anything is computed. */
+static bool listed(const struct pat_measure *measure) {
+    return measure->metric->kind == PAT_METRIC_PERCENTILE || measure->metric->kind == PAT_METRIC_CUSTOMERS;
+}
+
 static void bind_list(struct grouping *grouping, struct pat_measure *measure) {
     for (uint32_t i = 0; i < grouping->lists; i++) {
         if (!pat_text_equal(grouping->list[i].field, measure->metric->field)) continue;
@@ -53,24 +65,29 @@ static void bind_list(struct grouping *grouping, struct pat_measure *measure) {
         return;
     }
     measure->values = grouping->lists;
-    grouping->list[grouping->lists++] = (struct lists){.source = measure->source, .field = measure->metric->field};
+    grouping->list[grouping->lists++] = (struct lists){.source = measure->source,
+                                                       .field = measure->metric->field,
+                                                       .distinct = measure->metric->kind == PAT_METRIC_CUSTOMERS};
 }
 
 static enum pat_status bind_parts(struct grouping *grouping) {
     const struct pat_request *request = grouping->run->job->request;
     PAT_ASSERT(request->names_count <= PAT_GROUP_DIMENSIONS_MAX);
     PAT_ASSERT(request->metrics <= PAT_GROUP_METRICS_MAX);
-    grouping->dimensions = request->names_count;
+    const enum pat_table_id table = grouping->of.table;
+    grouping->dimensions = grouping->table.dimensions = request->names_count;
     grouping->measures = request->metrics;
     for (uint32_t i = 0; i < request->names_count; i++) {
-        PAT_TRY(pat_dimension__parse(grouping->run, request->names[i], &grouping->dimension[i]));
+        PAT_TRY(pat_dimension__parse(grouping->run, table, request->names[i], &grouping->dimension[i]));
     }
     for (uint32_t i = 0; i < request->metrics; i++) {
         struct pat_measure *measure = &grouping->measure[i];
-        PAT_TRY(pat_measure__bind(grouping->run, &request->metric[i], measure));
-        if (measure->metric->kind == PAT_METRIC_PERCENTILE) bind_list(grouping, measure);
+        PAT_TRY(pat_measure__bind(grouping->run, table, &request->metric[i], measure));
+        if (listed(measure)) bind_list(grouping, measure);
+        grouping->own_money = grouping->own_money || pat_source__own_money(&measure->source);
     }
-    return PAT_OK;
+    if (!grouping->own_money) return PAT_OK;
+    return pat_source__find(grouping->run, table, pat_text_of("currency"), -1, PAT_USE_SHOWN, &grouping->own_currency);
 }
 
 static enum pat_status fail_order(const struct grouping *grouping, struct pat_text text) {
@@ -120,68 +137,28 @@ static enum pat_status bind_order(struct grouping *grouping) {
 
 /* ---- groups by key ----------------------------------------------------------------------------------------------- */
 
-static uint64_t hash_key(const struct grouping *grouping, const int64_t *key) {
-    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
-    for (uint32_t d = 0; d < grouping->dimensions; d++) {
-        hash = (hash ^ (uint64_t)key[d]) * UINT64_C(0xbf58476d1ce4e5b9);
-        hash ^= hash >> 29;
-    }
-    return hash;
-}
-
-static void place_group(struct grouping *grouping, uint32_t group) {
-    const uint32_t mask = grouping->slots - 1;
-    uint32_t at = (uint32_t)hash_key(grouping, grouping->key + (size_t)group * grouping->dimensions) & mask;
-    while (grouping->slot[at] != SLOT_EMPTY) at = (at + 1) & mask;
-    grouping->slot[at] = group;
-}
-
 /* Copies the old content of an array into one for `capacity` groups of `width` items. */
-static enum pat_status grow_array(struct grouping *grouping, uint32_t capacity, uint32_t width, size_t size,
-                                  void **array) {
+static enum pat_status grow_array(struct grouping *grouping, uint32_t width, size_t size, void **array) {
     void *grown;
-    PAT_TRY(pat_run__array(grouping->run, (uint64_t)capacity * width, size, &grown));
-    if (grouping->groups > 0) memcpy(grown, *array, (size_t)grouping->groups * width * size);
+    PAT_TRY(pat_run__array(grouping->run, (uint64_t)grouping->table.capacity * width, size, &grown));
+    if (grouping->capacity > 0) memcpy(grown, *array, (size_t)grouping->capacity * width * size);
     *array = grown;
     return PAT_OK;
 }
 
-static enum pat_status grow_groups(struct grouping *grouping) {
-    if (grouping->groups >= PAT_GROUPS_MAX) {
-        return pat_error_set(grouping->run->error, PAT_ERR_TOO_LARGE,
-                             "more than %u groups: use fewer or coarser dimensions", PAT_GROUPS_MAX);
-    }
-    const uint32_t capacity = grouping->capacity == 0 ? GROUPS_FIRST : grouping->capacity * 2;
-    void *key = grouping->key, *gather = grouping->gather, *slot;
-    PAT_TRY(grow_array(grouping, capacity, grouping->dimensions, sizeof *grouping->key, &key));
-    PAT_TRY(grow_array(grouping, capacity, grouping->measures, sizeof *grouping->gather, &gather));
-    PAT_TRY(pat_run__array(grouping->run, (uint64_t)capacity * 2, sizeof *grouping->slot, &slot));
-    grouping->key = key;
-    grouping->gather = gather;
-    grouping->slot = slot;
-    grouping->slots = capacity * 2;
-    grouping->capacity = capacity;
-    memset(slot, 0xff, (size_t)grouping->slots * sizeof *grouping->slot);
-    for (uint32_t group = 0; group < grouping->groups; group++) place_group(grouping, group);
-    return PAT_OK;
-}
-
 static enum pat_status find_group(struct grouping *grouping, const int64_t *key, uint32_t *out) {
-    if (grouping->groups == grouping->capacity) PAT_TRY(grow_groups(grouping));
-    const size_t bytes = grouping->dimensions * sizeof *key;
-    const uint32_t mask = grouping->slots - 1;
-    uint32_t at = (uint32_t)hash_key(grouping, key) & mask;
-    for (; grouping->slot[at] != SLOT_EMPTY; at = (at + 1) & mask) {
-        *out = grouping->slot[at];
-        if (memcmp(grouping->key + (size_t)*out * grouping->dimensions, key, bytes) == 0) return PAT_OK;
-    }
-    *out = grouping->groups++;
-    memcpy(grouping->key + (size_t)*out * grouping->dimensions, key, bytes);
-    grouping->slot[at] = *out;
+    PAT_TRY(pat_groups__find(grouping->run, &grouping->table, key, out));
+    if (grouping->table.capacity == grouping->capacity) return PAT_OK;
+    void *gather = grouping->gather, *currency = grouping->currency;
+    PAT_TRY(grow_array(grouping, grouping->measures, sizeof *grouping->gather, &gather));
+    PAT_TRY(grow_array(grouping, 1, sizeof *grouping->currency, &currency));
+    grouping->gather = gather;
+    grouping->currency = currency;
+    grouping->capacity = grouping->table.capacity;
     return PAT_OK;
 }
 
-/* ---- the pass over customers ------------------------------------------------------------------------------------- */
+/* ---- the pass over the rows -------------------------------------------------------------------------------------- */
 
 /* One block's scratch. */
 struct block {
@@ -198,12 +175,12 @@ static enum pat_status group_block(struct grouping *grouping, struct block *bloc
     struct pat_run *run = grouping->run;
     block->rows = 0;
     for (uint32_t i = 0; i < block->count; i++) {
-        if (pat_bits__get(run->shown, block->first + i)) block->row[block->rows++] = (uint16_t)i;
+        if (pat_bits__get(grouping->of.bits, block->first + i)) block->row[block->rows++] = (uint16_t)i;
     }
     if (block->rows == 0) return PAT_OK;
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
         pat_source__read(run, &grouping->dimension[d].source, block->first, block->count, block->key[d]);
-        pat_dimension__map(&grouping->dimension[d], block->count, block->key[d]);
+        pat_dimension__map(run, &grouping->dimension[d], block->count, block->key[d]);
     }
     for (uint32_t i = 0; i < block->rows; i++) {
         int64_t key[PAT_GROUP_DIMENSIONS_MAX] = {0};
@@ -213,39 +190,71 @@ static enum pat_status group_block(struct grouping *grouping, struct block *bloc
     return PAT_OK;
 }
 
+static enum pat_status fail_currencies(const struct grouping *grouping) {
+    const char *name = "amount";
+    for (uint32_t m = 0; m < grouping->measures; m++) {
+        if (pat_source__own_money(&grouping->measure[m].source)) name = grouping->measure[m].source.name;
+    }
+    return pat_error_set_at(grouping->run->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
+                            "\"%s\" is in each row's own currency, and a group has several: add \"currency\" to by, "
+                            "select one in where, or ask for net, which is in %s",
+                            name, grouping->run->view->base_currency);
+}
+
+/* Money of several currencies does not add up. */
+static enum pat_status note_currencies(struct grouping *grouping, struct block *block) {
+    if (!grouping->own_money || block->rows == 0) return PAT_OK;
+    pat_source__read(grouping->run, &grouping->own_currency, block->first, block->count, block->value);
+    for (uint32_t i = 0; i < block->rows; i++) {
+        const int64_t code = block->value[block->row[i]];
+        int64_t *const known = &grouping->currency[block->group[i]];
+        if (*known != 0 && *known != code + 1) return fail_currencies(grouping);
+        *known = code + 1;
+    }
+    return PAT_OK;
+}
+
 static void gather_block(struct grouping *grouping, struct block *block) {
     for (uint32_t m = 0; m < grouping->measures && block->rows > 0; m++) {
-        const enum pat_metric_kind kind = grouping->measure[m].metric->kind;
-        if (kind == PAT_METRIC_PERCENTILE) continue;
+        const struct pat_measure *measure = &grouping->measure[m];
+        if (listed(measure)) continue;
         struct pat_gather *const gather = grouping->gather + m;
-        if (kind == PAT_METRIC_COUNT) {
+        if (measure->metric->kind == PAT_METRIC_COUNT) {
             for (uint32_t i = 0; i < block->rows; i++) gather[(size_t)block->group[i] * grouping->measures].count++;
             continue;
         }
-        pat_source__read(grouping->run, &grouping->measure[m].source, block->first, block->count, block->value);
+        const bool decimal = measure->source.type == PAT_TYPE_DECIMAL;
+        pat_source__read(grouping->run, &measure->source, block->first, block->count, block->value);
         for (uint32_t i = 0; i < block->rows; i++) {
             const int64_t value = block->value[block->row[i]];
-            if (value != PAT_NULL) pat_gather__add(&gather[(size_t)block->group[i] * grouping->measures], value);
+            if (value == PAT_NULL) continue;
+            struct pat_gather *const to = &gather[(size_t)block->group[i] * grouping->measures];
+            if (decimal) {
+                pat_gather__add_decimal(to, value);
+            } else {
+                pat_gather__add(to, value);
+            }
         }
     }
 }
 
-static enum pat_status walk_customers(struct grouping *grouping) {
+static enum pat_status walk_rows(struct grouping *grouping) {
     struct pat_run *run = grouping->run;
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof(struct block), &memory));
     struct block *block = memory;
     if (grouping->lists > 0) {
-        const uint64_t shown = run->kernels->bits_count(run->shown, pat_bits__words(run->customers));
+        const uint64_t shown = run->kernels->bits_count(grouping->of.bits, pat_bits__words(grouping->of.rows));
         PAT_TRY(pat_run__array(run, shown, sizeof *grouping->group_of, &memory));
         grouping->group_of = memory;
     }
-    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
+    for (uint64_t first = 0; first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
         PAT_TRY(pat_run__stop(run));
-        const uint64_t left = run->customers - first;
+        const uint64_t left = grouping->of.rows - first;
         block->first = (pat_row)first;
         block->count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
         PAT_TRY(group_block(grouping, block));
+        PAT_TRY(note_currencies(grouping, block));
         gather_block(grouping, block);
         if (grouping->lists > 0) {
             memcpy(grouping->group_of + grouping->shown, block->group, block->rows * sizeof *block->group);
@@ -255,21 +264,20 @@ static enum pat_status walk_customers(struct grouping *grouping) {
     return PAT_OK;
 }
 
-/* ---- values for percentiles -------------------------------------------------------------------------------------- */
+/* ---- values for percentiles, and customers ----------------------------------------------------------------------- */
 
-/* Calls for every shown, set value of the list with its group; counts into start (pass 0) or places into value (pass
- * 1). */
+/* Counts the shown, set values of the list into next[group], or places them at those counts. */
 static enum pat_status walk_list(struct grouping *grouping, struct lists *list, bool place, uint64_t *next) {
     struct pat_run *run = grouping->run;
     int64_t value[PAT_BLOCK_ROWS];
     uint64_t at = 0;
-    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
+    for (uint64_t first = 0; first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
         PAT_TRY(pat_run__stop(run));
-        const uint64_t left = run->customers - first;
+        const uint64_t left = grouping->of.rows - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
         pat_source__read(run, &list->source, (pat_row)first, count, value);
         for (uint32_t i = 0; i < count; i++) {
-            if (!pat_bits__get(run->shown, first + i)) continue;
+            if (!pat_bits__get(grouping->of.bits, first + i)) continue;
             const uint32_t group = grouping->group_of[at++];
             if (value[i] == PAT_NULL) continue;
             if (place) list->value[next[group]] = value[i];
@@ -281,45 +289,71 @@ static enum pat_status walk_list(struct grouping *grouping, struct lists *list, 
 
 static enum pat_status build_list(struct grouping *grouping, struct lists *list) {
     struct pat_run *run = grouping->run;
-    void *start, *next, *value, *scratch;
-    PAT_TRY(pat_run__array(run, (uint64_t)grouping->groups + 1, sizeof(uint64_t), &start));
-    PAT_TRY(pat_run__array(run, grouping->groups, sizeof(uint64_t), &next));
+    const uint32_t groups = grouping->table.count;
+    void *start, *next, *value, *scratch = NULL, *seen = NULL;
+    PAT_TRY(pat_run__array(run, (uint64_t)groups + 1, sizeof(uint64_t), &start));
+    PAT_TRY(pat_run__array(run, groups, sizeof(uint64_t), &next));
     PAT_TRY(walk_list(grouping, list, false, next));
     list->start = start;
-    for (uint32_t group = 0; group < grouping->groups; group++) {
+    for (uint32_t group = 0; group < groups; group++) {
         list->start[group + 1] = list->start[group] + ((uint64_t *)next)[group];
         ((uint64_t *)next)[group] = list->start[group];
     }
-    const uint64_t total = list->start[grouping->groups];
+    const uint64_t total = list->start[groups];
     PAT_TRY(pat_run__array(run, total, sizeof(int64_t), &value));
-    PAT_TRY(pat_run__array(run, total, sizeof(int64_t), &scratch));
+    if (list->distinct) PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &seen));
+    if (!list->distinct) PAT_TRY(pat_run__array(run, total, sizeof(int64_t), &scratch));
     list->value = value;
     list->scratch = scratch;
+    list->seen = seen;
     PAT_TRY(walk_list(grouping, list, true, next));
-    for (uint32_t group = 0; group < grouping->groups; group++) {
-        pat_sort_int64(list->value + list->start[group], list->scratch, list->start[group + 1] - list->start[group]);
+    for (uint32_t group = 0; group < groups && !list->distinct; group++) {
+        pat_measure__sort(&list->source, list->value + list->start[group], list->scratch,
+                          list->start[group + 1] - list->start[group]);
     }
     return PAT_OK;
 }
 
+/* Marks the customers of a group; how many were not marked before. */
+static uint64_t mark_customers(const struct lists *list, uint32_t group) {
+    uint64_t fresh = 0;
+    for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
+        const uint64_t row = (uint64_t)list->value[i];
+        fresh += !pat_bits__get(list->seen, row);
+        pat_bits__set(list->seen, row);
+    }
+    return fresh;
+}
+
+static void unmark_customers(const struct lists *list, uint32_t group) {
+    for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
+        list->seen[(uint64_t)list->value[i] / 64] = 0;
+    }
+}
+
 /* ---- outcomes and their order ------------------------------------------------------------------------------------ */
+
+static struct pat_outcome list_outcome(const struct pat_measure *measure, const struct lists *list, uint32_t group) {
+    if (list->distinct) {
+        const struct pat_outcome outcome = {.integer = mark_customers(list, group)};
+        unmark_customers(list, group);
+        return outcome;
+    }
+    return pat_measure__percentile(measure, list->value + list->start[group],
+                                   list->start[group + 1] - list->start[group]);
+}
 
 static enum pat_status compute_outcomes(struct grouping *grouping) {
     void *memory;
-    const uint64_t count = (uint64_t)grouping->groups * grouping->measures;
+    const uint64_t count = (uint64_t)grouping->table.count * grouping->measures;
     PAT_TRY(pat_run__array(grouping->run, count, sizeof *grouping->outcome, &memory));
     grouping->outcome = memory;
-    for (uint32_t group = 0; group < grouping->groups; group++) {
+    for (uint32_t group = 0; group < grouping->table.count; group++) {
         for (uint32_t m = 0; m < grouping->measures; m++) {
             const struct pat_measure *measure = &grouping->measure[m];
             const size_t at = (size_t)group * grouping->measures + m;
-            if (measure->metric->kind != PAT_METRIC_PERCENTILE) {
-                grouping->outcome[at] = pat_measure__outcome(measure, &grouping->gather[at]);
-                continue;
-            }
-            const struct lists *list = &grouping->list[measure->values];
-            grouping->outcome[at] = pat_measure__percentile(measure, list->value + list->start[group],
-                                                            list->start[group + 1] - list->start[group]);
+            grouping->outcome[at] = listed(measure) ? list_outcome(measure, &grouping->list[measure->values], group)
+                                                    : pat_measure__outcome(measure, &grouping->gather[at]);
         }
     }
     return PAT_OK;
@@ -329,8 +363,8 @@ static int compare_by(const struct grouping *grouping, uint32_t i, uint32_t a, u
     const bool descending = grouping->descending[i];
     if (grouping->by[i] < 0) {
         const uint32_t d = (uint32_t)~grouping->by[i];
-        const int64_t left = grouping->key[(size_t)a * grouping->dimensions + d];
-        const int64_t right = grouping->key[(size_t)b * grouping->dimensions + d];
+        const int64_t left = grouping->table.key[(size_t)a * grouping->dimensions + d];
+        const int64_t right = grouping->table.key[(size_t)b * grouping->dimensions + d];
         const int order = pat_dimension__compare(grouping->run, &grouping->dimension[d], left, right);
         return descending && left != PAT_NULL && right != PAT_NULL ? -order : order;
     }
@@ -350,8 +384,8 @@ static int compare_groups(const void *a, const void *b, void *context) {
     }
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
         const int order = pat_dimension__compare(grouping->run, &grouping->dimension[d],
-                                                 grouping->key[(size_t)left * grouping->dimensions + d],
-                                                 grouping->key[(size_t)right * grouping->dimensions + d]);
+                                                 grouping->table.key[(size_t)left * grouping->dimensions + d],
+                                                 grouping->table.key[(size_t)right * grouping->dimensions + d]);
         if (order != 0) return order;
     }
     return 0;
@@ -359,20 +393,31 @@ static int compare_groups(const void *a, const void *b, void *context) {
 
 static enum pat_status sort_groups(struct grouping *grouping) {
     void *memory;
-    PAT_TRY(pat_run__array(grouping->run, grouping->groups, sizeof *grouping->order, &memory));
+    PAT_TRY(pat_run__array(grouping->run, grouping->table.count, sizeof *grouping->order, &memory));
     grouping->order = memory;
-    for (uint32_t i = 0; i < grouping->groups; i++) grouping->order[i] = i;
-    if (grouping->groups > 1)
-        qsort_r(grouping->order, grouping->groups, sizeof *grouping->order, compare_groups, grouping);
+    for (uint32_t i = 0; i < grouping->table.count; i++) grouping->order[i] = i;
+    if (grouping->table.count > 1)
+        qsort_r(grouping->order, grouping->table.count, sizeof *grouping->order, compare_groups, grouping);
     return PAT_OK;
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
+/* Digits of the money of a group; `currency` as in grouping->currency. */
+static unsigned currency_digits(const struct grouping *grouping, int64_t currency) {
+    if (!grouping->own_money || currency <= 0) return 0;
+    const int found = pat_currency_find(pat_source__text(grouping->run, &grouping->own_currency, currency - 1));
+    return found < 0 ? 2 : pat_currencies[found].digits;
+}
+
 static enum pat_status push_outcome(struct grouping *grouping, uint32_t m, const struct pat_outcome *outcome,
-                                    struct pat_value *row) {
-    struct pat_value value;
-    PAT_TRY(pat_outcome__value(grouping->run, &grouping->measure[m], outcome, &value));
+                                    int64_t currency, struct pat_value *row) {
+    struct pat_value value = pat_value_nil();
+    const struct pat_measure *measure = &grouping->measure[m];
+    const bool mixed = currency == CURRENCY_MIXED && pat_source__own_money(&measure->source);
+    if (!mixed) {
+        PAT_TRY(pat_outcome__value(grouping->run, measure, outcome, currency_digits(grouping, currency), &value));
+    }
     pat_build_push(&grouping->run->builder, row, value);
     return PAT_OK;
 }
@@ -381,31 +426,30 @@ static enum pat_status build_row(struct grouping *grouping, uint32_t group, stru
     struct pat_run *run = grouping->run;
     struct pat_value row = pat_build_array(&run->builder, grouping->dimensions + grouping->measures);
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
-        const int64_t key = grouping->key[(size_t)group * grouping->dimensions + d];
+        const int64_t key = grouping->table.key[(size_t)group * grouping->dimensions + d];
         pat_build_push(&run->builder, &row, pat_dimension__value(run, &grouping->dimension[d], key));
     }
     for (uint32_t m = 0; m < grouping->measures; m++) {
-        PAT_TRY(push_outcome(grouping, m, &grouping->outcome[(size_t)group * grouping->measures + m], &row));
+        PAT_TRY(push_outcome(grouping, m, &grouping->outcome[(size_t)group * grouping->measures + m],
+                             grouping->currency[group], &row));
     }
     pat_build_push(&run->builder, rows, row);
     return PAT_OK;
 }
 
-/* The metric over the groups order[first..], as if they were one. */
-static struct pat_outcome outcome_from(struct grouping *grouping, uint32_t m, uint32_t first) {
-    const struct pat_measure *measure = &grouping->measure[m];
-    if (measure->metric->kind != PAT_METRIC_PERCENTILE) {
-        struct pat_gather all = {0};
-        for (uint32_t i = first; i < grouping->groups; i++) {
-            pat_gather__merge(&all, &grouping->gather[(size_t)grouping->order[i] * grouping->measures + m]);
-        }
-        return pat_measure__outcome(measure, &all);
-    }
+static struct pat_outcome customers_from(const struct grouping *grouping, const struct lists *list, uint32_t first) {
+    uint64_t customers = 0;
+    for (uint32_t i = first; i < grouping->table.count; i++) customers += mark_customers(list, grouping->order[i]);
+    for (uint32_t i = first; i < grouping->table.count; i++) unmark_customers(list, grouping->order[i]);
+    return (struct pat_outcome){.integer = customers};
+}
+
+static struct pat_outcome percentile_from(struct grouping *grouping, const struct pat_measure *measure,
+                                          const struct lists *list, uint32_t first) {
     /* The lists are done with by now but for this: gathering and sorting may destroy the scratch, not the values. */
-    const struct lists *list = &grouping->list[measure->values];
     int64_t *const half = list->scratch;
     uint64_t n = 0;
-    for (uint32_t i = first; i < grouping->groups; i++) {
+    for (uint32_t i = first; i < grouping->table.count; i++) {
         const uint32_t group = grouping->order[i];
         const uint64_t count = list->start[group + 1] - list->start[group];
         memcpy(half + n, list->value + list->start[group], count * sizeof *half);
@@ -416,17 +460,42 @@ static struct pat_outcome outcome_from(struct grouping *grouping, uint32_t m, ui
         grouping->run->builder.failed = true;
         return (struct pat_outcome){.null = true};
     }
-    pat_sort_int64(half, memory, n);
+    pat_measure__sort(&list->source, half, memory, n);
     return pat_measure__percentile(measure, half, n);
+}
+
+/* The metric over the groups order[first..], as if they were one. */
+static struct pat_outcome outcome_from(struct grouping *grouping, uint32_t m, uint32_t first) {
+    const struct pat_measure *measure = &grouping->measure[m];
+    if (listed(measure)) {
+        const struct lists *list = &grouping->list[measure->values];
+        return list->distinct ? customers_from(grouping, list, first) : percentile_from(grouping, measure, list, first);
+    }
+    struct pat_gather all = {0};
+    for (uint32_t i = first; i < grouping->table.count; i++) {
+        pat_gather__merge(measure, &all, &grouping->gather[(size_t)grouping->order[i] * grouping->measures + m]);
+    }
+    return pat_measure__outcome(measure, &all);
+}
+
+static int64_t currency_from(const struct grouping *grouping, uint32_t first) {
+    int64_t currency = 0;
+    for (uint32_t i = first; i < grouping->table.count; i++) {
+        const int64_t own = grouping->currency[grouping->order[i]];
+        if (own != 0 && currency != 0 && own != currency) return CURRENCY_MIXED;
+        if (own != 0) currency = own;
+    }
+    return currency;
 }
 
 static enum pat_status put_whole(struct grouping *grouping, const char *key, uint32_t first) {
     struct pat_run *run = grouping->run;
     struct pat_value row = pat_build_array(&run->builder, grouping->dimensions + grouping->measures);
     for (uint32_t d = 0; d < grouping->dimensions; d++) pat_build_push(&run->builder, &row, pat_value_nil());
+    const int64_t currency = currency_from(grouping, first);
     for (uint32_t m = 0; m < grouping->measures; m++) {
         const struct pat_outcome outcome = outcome_from(grouping, m, first);
-        PAT_TRY(push_outcome(grouping, m, &outcome, &row));
+        PAT_TRY(push_outcome(grouping, m, &outcome, currency, &row));
     }
     pat_run__put(run, key, row);
     return PAT_OK;
@@ -446,10 +515,46 @@ static void put_columns(struct grouping *grouping) {
         const struct pat_measure *measure = &grouping->measure[m];
         const struct pat_value name = pat_build_text(builder, measure->metric->text);
         pat_build_push(builder, &columns, name);
-        if (measure->source.base) pat_build_push(builder, &money, name);
+        if (measure->source.base && measure->metric->kind != PAT_METRIC_CUSTOMERS)
+            pat_build_push(builder, &money, name);
     }
     pat_run__put(grouping->run, "columns", columns);
     if (money.count > 0) pat_run__put(grouping->run, "money", pat_run__money(grouping->run, money));
+}
+
+/* Rows without a base value, where the answer has base money of theirs. */
+static void count_unpriced(struct grouping *grouping) {
+    struct pat_run *run = grouping->run;
+    const struct pat_source *net = NULL;
+    for (uint32_t m = 0; m < grouping->measures; m++) {
+        if (pat_source__row_money(&grouping->measure[m].source)) net = &grouping->measure[m].source;
+    }
+    for (uint32_t d = 0; d < grouping->dimensions; d++) {
+        if (pat_source__row_money(&grouping->dimension[d].source)) net = &grouping->dimension[d].source;
+    }
+    int64_t value[PAT_BLOCK_ROWS];
+    for (uint64_t first = 0; net != NULL && first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = grouping->of.rows - first;
+        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+        pat_source__read(run, net, (pat_row)first, count, value);
+        for (uint32_t i = 0; i < count; i++) {
+            run->unpriced += value[i] == PAT_NULL && pat_bits__get(grouping->of.bits, first + i);
+        }
+    }
+}
+
+static enum pat_status put_answer(struct grouping *grouping) {
+    struct pat_run *run = grouping->run;
+    const uint32_t limit = run->job->request->limit;
+    const bool cut = limit > 0 && limit < grouping->table.count;
+    const uint32_t count = cut ? limit : grouping->table.count;
+    struct pat_value rows = pat_build_array(&run->builder, count);
+    for (uint32_t i = 0; i < count; i++) PAT_TRY(build_row(grouping, grouping->order[i], &rows));
+    put_columns(grouping);
+    pat_run__put(run, "rows", rows);
+    pat_run__put(run, "groups", pat_value_uint(grouping->table.count));
+    if (cut) PAT_TRY(put_whole(grouping, "rest", count));
+    return put_whole(grouping, "total", 0);
 }
 
 enum pat_status pat_answer__group(struct pat_run *run) {
@@ -458,22 +563,17 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     PAT_TRY(pat_run__array(run, 1, sizeof(struct grouping), &memory));
     struct grouping *grouping = memory;
     grouping->run = run;
+    grouping->of = (struct pat_selection){.table = request->from, .kind = PAT_SELECT_COUNTING};
+    pat_run__between(run, &grouping->of.first, &grouping->of.last);
     PAT_TRY(bind_parts(grouping));
     PAT_TRY(bind_order(grouping));
-    PAT_TRY(pat_run__where(run));
-    PAT_TRY(walk_customers(grouping));
+    PAT_TRY(pat_select__where(run, &grouping->of));
+    PAT_TRY(walk_rows(grouping));
     uint32_t only;
     if (grouping->dimensions == 0) PAT_TRY(find_group(grouping, (const int64_t[]){0}, &only)); /* one row of nobody */
     for (uint32_t i = 0; i < grouping->lists; i++) PAT_TRY(build_list(grouping, &grouping->list[i]));
     PAT_TRY(compute_outcomes(grouping));
     PAT_TRY(sort_groups(grouping));
-    const bool cut = request->limit > 0 && request->limit < grouping->groups;
-    const uint32_t count = cut ? request->limit : grouping->groups;
-    struct pat_value rows = pat_build_array(&run->builder, count);
-    for (uint32_t i = 0; i < count; i++) PAT_TRY(build_row(grouping, grouping->order[i], &rows));
-    put_columns(grouping);
-    pat_run__put(run, "rows", rows);
-    pat_run__put(run, "groups", pat_value_uint(grouping->groups));
-    if (cut) PAT_TRY(put_whole(grouping, "rest", count));
-    return put_whole(grouping, "total", 0);
+    count_unpriced(grouping);
+    return put_answer(grouping);
 }

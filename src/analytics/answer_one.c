@@ -1,6 +1,7 @@
 /* customer and order: one row and its facts. */
 #include "analytics/answers_private.h"
 
+#include "analytics/lifecycle_private.h"
 #include "analytics/scores_private.h"
 #include "model/date.h"
 
@@ -48,6 +49,16 @@ static void put_history(struct pat_run *run, pat_row row) {
     pat_run__put(run, "recency_days", last == PAT_NULL ? pat_value_nil() : pat_value_int(run->day - last));
 }
 
+static enum pat_status put_lifecycle(struct pat_run *run, pat_row row) {
+    void *memory;
+    PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &memory));
+    uint64_t *const only = memory;
+    pat_bits__set(only, row);
+    PAT_TRY(pat_lifecycle__compute(run, only));
+    pat_run__put(run, "lifecycle", pat_value_string(pat_lifecycle_names[run->lifecycle[row]]));
+    return PAT_OK;
+}
+
 /* The facts asked for stand apart: "orders" is the number of them. */
 static enum pat_status put_facts(struct pat_run *run, pat_row row) {
     const struct pat_request *request = run->job->request;
@@ -80,6 +91,7 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
     pat_run__put(run, "customer", pat_id__value(run, id));
     put_profile(run, row);
     put_history(run, row);
+    PAT_TRY(put_lifecycle(run, row));
     put_scores(run, row);
     PAT_TRY(put_facts(run, row));
     run->unpriced = run->facts->value[PAT_FACT_UNPRICED][row];

@@ -1,5 +1,6 @@
 /* rows: the first so many rows of a table in an order that is total, since ties end on the id. */
 #include "analytics/answers_private.h"
+#include "analytics/selection_private.h"
 
 #include <string.h>
 
@@ -91,9 +92,9 @@ static void sort_best(struct best *best) {
     }
 }
 
-static enum pat_status collect(struct best *best, enum pat_table_id table, const uint64_t *bits) {
+static enum pat_status collect(struct best *best, const struct pat_selection *selection) {
     struct pat_run *run = best->run;
-    const uint64_t rows = run->view->table[table].rows;
+    const uint64_t rows = selection->rows;
     void *memory;
     PAT_TRY(pat_run__array(run, (uint64_t)best->keys * PAT_BLOCK_ROWS, sizeof(int64_t), &memory));
     int64_t *const block = memory;
@@ -106,63 +107,13 @@ static enum pat_status collect(struct best *best, enum pat_table_id table, const
         }
         for (uint32_t i = 0; i < count; i++) {
             int64_t value[PAT_FIELDS_MAX + 2];
-            if (!pat_bits__get(bits, first + i)) continue;
+            if (!pat_bits__get(selection->bits, first + i)) continue;
             for (uint32_t k = 0; k < best->keys; k++) value[k] = block[(size_t)k * PAT_BLOCK_ROWS + i];
             offer(best, (pat_row)(first + i), value);
         }
     }
     sort_best(best);
     return PAT_OK;
-}
-
-/* ---- which rows -------------------------------------------------------------------------------------------------- */
-
-bool pat_order__known(const struct pat_run *run, pat_row row) {
-    const int64_t day = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DAY, row);
-    return pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_STATE, row) == PAT_ORDER_PRESENT &&
-           pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DELETED, row) != 1 && day != PAT_NULL && day <= run->day;
-}
-
-static bool refund_known(const struct pat_run *run, pat_row row) {
-    const int64_t day = pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_DAY, row);
-    return pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_CUSTOMER, row) != PAT_NULL &&
-           pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_DELETED, row) != 1 && day != PAT_NULL && day <= run->day;
-}
-
-static bool line_known(const struct pat_run *run, pat_row row) {
-    const int64_t order = pat_view_get(run->view, PAT_LINES, PAT_LINE_ORDER, row);
-    return pat_view_get(run->view, PAT_LINES, PAT_LINE_DELETED, row) != 1 && order != PAT_NULL &&
-           pat_order__known(run, (pat_row)order);
-}
-
-/* Facts that are in answers at D: there, not withdrawn, dated up to D. */
-static enum pat_status known_facts(struct pat_run *run, enum pat_table_id table, uint64_t **out) {
-    const pat_row rows = run->view->table[table].rows;
-    void *bits;
-    PAT_TRY(pat_run__array(run, pat_bits__words(rows), sizeof(uint64_t), &bits));
-    *out = bits;
-    for (pat_row row = 0; row < rows; row++) {
-        if (row % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(run));
-        const bool known = table == PAT_ORDERS    ? pat_order__known(run, row)
-                           : table == PAT_REFUNDS ? refund_known(run, row)
-                                                  : line_known(run, row);
-        if (known) pat_bits__set(*out, row);
-    }
-    return PAT_OK;
-}
-
-static enum pat_status select_rows(struct pat_run *run, enum pat_table_id table, const uint64_t **out) {
-    if (table == PAT_CUSTOMERS) {
-        PAT_TRY(pat_run__where(run));
-        *out = run->shown;
-        return PAT_OK;
-    }
-    const struct pat_bound *bound;
-    uint64_t *bits = NULL;
-    PAT_TRY(pat_bind__filter(run, table, run->job->request->question.where, &bound));
-    PAT_TRY(known_facts(run, table, &bits));
-    *out = bits;
-    return pat_predicate__restrict(run, table, bound, bits);
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -227,16 +178,16 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
     const enum pat_table_id table = request->from;
     struct best best = {.run = run, .limit = request->limit > 0 ? request->limit : PAT_ROWS_LIMIT_DEFAULT};
     struct pat_source *field = NULL;
-    const uint64_t *bits = NULL;
+    struct pat_selection selection = {.table = table, .kind = PAT_SELECT_KNOWN, .first = PAT_DAY_MIN, .last = run->day};
     void *memory;
     PAT_TRY(bind_fields(run, table, &field));
     PAT_TRY(bind_keys(run, &best, table));
-    PAT_TRY(select_rows(run, table, &bits));
+    PAT_TRY(pat_select__where(run, &selection));
     PAT_TRY(pat_run__array(run, best.limit, sizeof(pat_row), &memory));
     best.row = memory;
     PAT_TRY(pat_run__array(run, (uint64_t)best.limit * best.keys, sizeof(int64_t), &memory));
     best.value = memory;
-    PAT_TRY(collect(&best, table, bits));
+    PAT_TRY(collect(&best, &selection));
     struct pat_value rows = pat_build_array(&run->builder, best.count);
     for (uint32_t i = 0; i < best.count; i++) {
         struct pat_value row = pat_build_array(&run->builder, request->names_count);
@@ -247,7 +198,7 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
         pat_build_push(&run->builder, &rows, row);
     }
     count_unpriced(run, &best, field, request->names_count);
-    const uint64_t total = run->kernels->bits_count(bits, pat_bits__words(run->view->table[table].rows));
+    const uint64_t total = run->kernels->bits_count(selection.bits, pat_bits__words(selection.rows));
     pat_run__put(run, "rows", rows);
     pat_run__put(run, "count", pat_value_uint(total));
     return PAT_OK;

@@ -1,6 +1,7 @@
 #include "analytics/group_private.h"
 
 #include "model/date.h"
+#include "model/zone.h"
 
 #include <string.h>
 
@@ -52,7 +53,12 @@ static enum pat_status parse_edges(struct pat_run *run, struct pat_text list, st
     return PAT_OK;
 }
 
-static enum pat_status parse_bin(struct pat_run *run, struct pat_text inside, struct pat_dimension *out) {
+static enum pat_status fail_own_money(const struct pat_run *run, struct pat_text text) {
+    return fail(run, text, "it is in each row's own currency; net is in the base currency");
+}
+
+static enum pat_status parse_bin(struct pat_run *run, enum pat_table_id table, struct pat_text inside,
+                                 struct pat_dimension *out) {
     const char *comma = memchr(inside.data, ',', inside.length);
     const struct pat_text rest =
         comma == NULL ? (struct pat_text){NULL, 0}
@@ -61,25 +67,41 @@ static enum pat_status parse_bin(struct pat_run *run, struct pat_text inside, st
         return fail(run, out->text, "write a bin as in bin(net, [0, 100, 500])");
     }
     const struct pat_text name = trim((struct pat_text){inside.data, (size_t)(comma - inside.data)});
-    PAT_TRY(pat_source__find(run, PAT_CUSTOMERS, name, -1, PAT_USE_SHOWN, &out->source));
+    PAT_TRY(pat_source__find(run, table, name, -1, PAT_USE_SHOWN, &out->source));
+    if (pat_source__own_money(&out->source)) return fail_own_money(run, out->text);
     if (out->source.type != PAT_TYPE_INT && out->source.type != PAT_TYPE_MONEY) {
         return fail(run, out->text, "bins are made of numbers and money");
     }
     return parse_edges(run, (struct pat_text){rest.data + 1, rest.length - 2}, out);
 }
 
-enum pat_status pat_dimension__parse(struct pat_run *run, struct pat_text text, struct pat_dimension *out) {
+/* The day that is kept beside the time of a fact, so that nobody has to ask the zone. */
+static enum pat_status find_day(struct pat_run *run, enum pat_table_id table, struct pat_text name,
+                                struct pat_source *out) {
+    const bool kept = table != PAT_CUSTOMERS && pat_text_is(name, "time");
+    return pat_source__find(run, table, kept ? pat_text_of("day") : name, -1, PAT_USE_SHOWN, out);
+}
+
+enum pat_status pat_dimension__parse(struct pat_run *run, enum pat_table_id table, struct pat_text text,
+                                     struct pat_dimension *out) {
     struct pat_text inside = text;
     *out = (struct pat_dimension){.text = text};
     if (call_of(text, "bin", &inside)) {
         out->kind = PAT_DIMENSION_BIN;
-        return parse_bin(run, inside, out);
+        return parse_bin(run, table, inside, out);
     }
+    if (call_of(text, "day", &inside)) out->kind = PAT_DIMENSION_DAY;
     if (call_of(text, "month", &inside)) out->kind = PAT_DIMENSION_MONTH;
     if (call_of(text, "year", &inside)) out->kind = PAT_DIMENSION_YEAR;
-    PAT_TRY(pat_source__find(run, PAT_CUSTOMERS, inside, -1, PAT_USE_SHOWN, &out->source));
-    if (out->kind == PAT_DIMENSION_FIELD || out->source.type == PAT_TYPE_DAY) return PAT_OK;
-    return fail(run, text, "months and years are made of days: created, first_order, last_order");
+    if (out->kind != PAT_DIMENSION_FIELD) {
+        PAT_TRY(find_day(run, table, inside, &out->source));
+        if (out->source.type == PAT_TYPE_DAY || out->source.type == PAT_TYPE_TIME) return PAT_OK;
+        return fail(run, text,
+                    table == PAT_CUSTOMERS ? "days, months and years are made of days: created, first_order, last_order"
+                                           : "days, months and years are made of days and times: time, day");
+    }
+    PAT_TRY(pat_source__find(run, table, inside, -1, PAT_USE_SHOWN, &out->source));
+    return pat_source__own_money(&out->source) ? fail_own_money(run, text) : PAT_OK;
 }
 
 static int64_t bin_of(const struct pat_dimension *dimension, int64_t value) {
@@ -95,14 +117,18 @@ static int64_t bin_of(const struct pat_dimension *dimension, int64_t value) {
     return low;
 }
 
-void pat_dimension__map(const struct pat_dimension *dimension, uint32_t count, int64_t *values) {
+void pat_dimension__map(const struct pat_run *run, const struct pat_dimension *dimension, uint32_t count,
+                        int64_t *values) {
     if (dimension->kind == PAT_DIMENSION_FIELD) return;
+    const bool time = dimension->source.type == PAT_TYPE_TIME;
     for (uint32_t i = 0; i < count; i++) {
         if (values[i] == PAT_NULL) continue;
+        if (time) values[i] = pat_zone_day_at(run->view->zone, values[i]);
         switch (dimension->kind) {
         case PAT_DIMENSION_MONTH: values[i] = pat_day_to_month((pat_day)values[i]); break;
         case PAT_DIMENSION_YEAR: values[i] = pat_day_to_civil((pat_day)values[i]).year; break;
-        default: values[i] = bin_of(dimension, values[i]); break;
+        case PAT_DIMENSION_BIN: values[i] = bin_of(dimension, values[i]); break;
+        default: break;
         }
     }
 }
@@ -132,6 +158,7 @@ struct pat_value pat_dimension__value(struct pat_run *run, const struct pat_dime
         return pat_build_printf(&run->builder, "%04d-%02d", first.year, first.month);
     }
     case PAT_DIMENSION_YEAR: return pat_build_printf(&run->builder, "%04d", (int)value);
+    case PAT_DIMENSION_DAY: return pat_build_day(&run->builder, value);
     case PAT_DIMENSION_BIN: return bin_label(run, dimension, value);
     case PAT_DIMENSION_FIELD: break;
     }

@@ -34,6 +34,25 @@ bool pat_order__eligible(const struct pat_view *view, pat_row row, pat_day day) 
         pat_view_get(view, PAT_ORDERS, PAT_ORDER_CANCELLED, row), day);
 }
 
+void pat_orders__eligible(const struct pat_run *run, pat_row first, uint32_t count, const int64_t *dated,
+                          uint64_t *bits) {
+    enum { STATE, DELETED, TEST, PAID, CANCELLED, COLUMNS };
+    static const unsigned column[COLUMNS] = {PAT_ORDER_STATE, PAT_ORDER_DELETED, PAT_ORDER_TEST, PAT_ORDER_PAID_DAY,
+                                             PAT_ORDER_CANCELLED};
+    const struct pat_table_view *table = &run->view->table[PAT_ORDERS];
+    int64_t value[COLUMNS][PAT_BLOCK_ROWS];
+    for (unsigned k = 0; k < COLUMNS; k++) {
+        pat_column_view_read(&table->column[column[k]], first, count, value[k], run->kernels);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!order_eligible(value[STATE][i], value[DELETED][i], value[TEST][i], dated[i], value[PAID][i],
+                            value[CANCELLED][i], run->day)) {
+            continue;
+        }
+        pat_bits__set(bits, i);
+    }
+}
+
 /* A refund waits while its order is only awaited, and counts nothing for an order that counts nothing. An order whose
  * lines are negative is itself a refund: others that name it stand on their own. */
 static bool order_lets_refund_count(const struct pat_view *view, int64_t order, pat_day day) {

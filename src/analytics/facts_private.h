@@ -31,6 +31,9 @@ enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) PAT_MUS
 
 /* Order row `row` counts at D: present, not withdrawn, not a test, dated and paid up to D, not cancelled by then. */
 bool pat_order__eligible(const struct pat_view *view, pat_row row, pat_day day);
+/* The same of a block of orders (count <= PAT_BLOCK_ROWS) whose days are `dated`: bit i of `bits` for row first + i. */
+void pat_orders__eligible(const struct pat_run *run, pat_row first, uint32_t count, const int64_t *dated,
+                          uint64_t *bits);
 /* Refund row counts at D, and its order (where it names one) does not forbid it. */
 bool pat_refund__counts(const struct pat_view *view, pat_row row, pat_day day);
 /* First day of the window of run->rfm that ends on D. */

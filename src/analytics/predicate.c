@@ -171,6 +171,7 @@ enum pat_status pat_population__restrict(struct pat_run *run, const struct pat_f
     }
     run->scores_needed = scores;
     run->money_of_window = window;
+    if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     return pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits);
 }
 

@@ -69,6 +69,19 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
     return find_live(run);
 }
 
+static pat_day day_from(const struct pat_run *run, const struct pat_day_param *param, pat_day absent) {
+    if (!param->given) return absent;
+    const int64_t day = param->relative ? (int64_t)run->day + param->days : param->days;
+    return day < PAT_DAY_MIN ? PAT_DAY_MIN : day > PAT_DAY_MAX ? PAT_DAY_MAX : (pat_day)day;
+}
+
+void pat_run__between(const struct pat_run *run, pat_day *first, pat_day *last) {
+    const struct pat_day_param *between = run->job->request->between;
+    *first = day_from(run, &between[0], PAT_DAY_MIN);
+    *last = day_from(run, &between[1], run->day);
+    if (*last > run->day) *last = run->day;
+}
+
 /* Unpriced facts behind the money of the answer. */
 static enum pat_status put_unpriced(struct pat_run *run) {
     const bool lifetime = run->money_for_all || run->money_of_shown;

@@ -39,7 +39,8 @@ struct pat_run {
     struct pat_facts *facts;   /* NULL until pat_run__need */
     struct pat_scores *scores; /* NULL until then, too */
     unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
-    bool scores_needed;
+    bool scores_needed, lifecycle_needed;
+    const uint8_t *lifecycle; /* enum pat_lifecycle by row; NULL until then */
 
     /* What `unpriced` has to count. */
     bool money_for_all;   /* base money decided over every live customer: a filter, an order */
@@ -56,6 +57,8 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
 /* Adds what stands beside every answer and hands the result over. */
 enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) PAT_MUST_CHECK;
 
+/* The days that `between` of the request names, cut off at D; everything up to D without it. */
+void pat_run__between(const struct pat_run *run, pat_day *first, pat_day *last);
 /* Asked between blocks. */
 enum pat_status pat_run__stop(const struct pat_run *run) PAT_MUST_CHECK;
 /* Zeroed scratch; *out stays NULL only together with a failure. */

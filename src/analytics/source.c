@@ -1,5 +1,6 @@
 #include "analytics/source_private.h"
 
+#include "analytics/lifecycle_private.h"
 #include "analytics/scores_private.h"
 #include "model/currency.h"
 #include "model/id.h"
@@ -44,6 +45,10 @@ static const struct pat_source computed[] = {
      .kind = PAT_SOURCE_RECENCY,
      .unit = "days",
      .explain = "days from the last eligible order to the day asked for"},
+    {.name = "lifecycle",
+     .type = PAT_TYPE_TEXT,
+     .kind = PAT_SOURCE_LIFECYCLE,
+     .explain = "prospect, new, returned, active, sleeping or lost, by the question's lifecycle cuts"},
     {.name = "r",
      .type = PAT_TYPE_INT,
      .kind = PAT_SOURCE_SCORE_R,
@@ -95,6 +100,21 @@ static const struct pat_source derived[] = {
      .column = PAT_REFUND_DAY,
      .unit = "YYYY-MM-DD",
      .explain = "day of its time"},
+    {.name = "amount",
+     .type = PAT_TYPE_MONEY,
+     .kind = PAT_SOURCE_PRODUCT,
+     .table = PAT_LINES,
+     .home = PAT_LINES,
+     .unit = "major units of the order's currency",
+     .explain = "quantity x price, rounded to the currency's digits"},
+    {.name = "net",
+     .type = PAT_TYPE_MONEY,
+     .kind = PAT_SOURCE_PRODUCT,
+     .table = PAT_LINES,
+     .home = PAT_LINES,
+     .base = true,
+     .unit = UNIT_BASE,
+     .explain = "amount at the rate of the order's day"},
 };
 #define DERIVED (sizeof derived / sizeof *derived)
 
@@ -239,18 +259,41 @@ static bool find_minor(const struct pat_run *run, enum pat_table_id table, struc
     return out->type == PAT_TYPE_MONEY;
 }
 
+#define OF_CUSTOMER "customer."
+
+/* The rest of "customer.country", asked of a fact; false for anything else. */
+static bool name_of_customer(enum pat_table_id table, struct pat_text name, struct pat_text *rest) {
+    const size_t bytes = sizeof OF_CUSTOMER - 1;
+    if (table == PAT_CUSTOMERS || name.length <= bytes || memcmp(name.data, OF_CUSTOMER, bytes) != 0) return false;
+    *rest = (struct pat_text){name.data + bytes, name.length - bytes};
+    return true;
+}
+
+static bool find_plain(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
+                       struct pat_source *out) {
+    return find_stored(run, table, name, out) || find_other(table, name, out) || find_minor(run, table, name, out);
+}
+
 static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id table, struct pat_text name,
                                     int64_t offset) {
     const char *names[NAMES_MAX];
-    const unsigned count = pat_source__names(run, table, names, NAMES_MAX);
-    const int nearest = pat_text_nearest(name, names, count);
+    struct pat_text plain = name;
+    struct pat_source source;
+    const bool of_customer = name_of_customer(table, name, &plain);
+    const enum pat_table_id home = of_customer ? PAT_CUSTOMERS : table;
+    const unsigned count = pat_source__names(run, home, names, NAMES_MAX);
+    const int nearest = pat_text_nearest(plain, names, count);
+    const char *prefix = of_customer ? OF_CUSTOMER : "";
     char shown[PAT_ERROR_FIELD_BYTES], where[32] = "", hint[PAT_ERROR_FIELD_BYTES + 32];
     (void)pat_text_printable(name, shown, sizeof shown);
     if (offset >= 0) (void)snprintf(where, sizeof where, " at offset %" PRId64, offset);
-    if (nearest >= 0) {
-        (void)snprintf(hint, sizeof hint, ", did you mean \"%s\"?", names[nearest]);
+    if (table != PAT_CUSTOMERS && find_plain(run, PAT_CUSTOMERS, name, &source)) {
+        (void)snprintf(hint, sizeof hint, " of %s, did you mean \"" OF_CUSTOMER "%s\"?", pat_schema[table].name,
+                       source.name);
+    } else if (nearest >= 0) {
+        (void)snprintf(hint, sizeof hint, ", did you mean \"%s%s\"?", prefix, names[nearest]);
     } else {
-        (void)snprintf(hint, sizeof hint, ": schema lists the fields of %s", pat_schema[table].name);
+        (void)snprintf(hint, sizeof hint, ": schema lists the fields of %s", pat_schema[home].name);
     }
     return pat_error_set_at(run->error, PAT_ERR_UNKNOWN_FIELD, shown, -1, offset, "unknown field \"%s\"%s%s", shown,
                             where, hint);
@@ -259,6 +302,7 @@ static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id
 static void note_use(struct pat_run *run, const struct pat_source *source, enum pat_source_use use) {
     const bool score = source->kind >= PAT_SOURCE_SCORE_R;
     if (score) run->scores_needed = run->money_of_window = true;
+    if (source->kind == PAT_SOURCE_LIFECYCLE) run->lifecycle_needed = true;
     if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
     if (source->table != PAT_CUSTOMERS) return;
     if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
@@ -270,21 +314,54 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
 
 enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, struct pat_text name, int64_t offset,
                                  enum pat_source_use use, struct pat_source *out) {
-    if (!find_stored(run, table, name, out) && !find_other(table, name, out) && !find_minor(run, table, name, out)) {
+    struct pat_text plain = name;
+    const bool of_customer = name_of_customer(table, name, &plain);
+    if (!find_plain(run, of_customer ? PAT_CUSTOMERS : table, plain, out)) {
         return fail_unknown(run, table, name, offset);
     }
     if (out->kind == PAT_SOURCE_GROUP) {
         struct pat_group_names names;
         PAT_TRY(pat_run__group_names(run, &names));
     }
+    if (of_customer) {
+        out->name = pat_arena_text(run->arena, name).data;
+        if (out->name == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the question");
+    }
     note_use(run, out, use);
+    out->of_customer = of_customer;
+    out->table = table;
     return PAT_OK;
+}
+
+struct pat_source pat_source__customer_row(enum pat_table_id table) {
+    static const unsigned column[PAT_TABLES] = {
+        [PAT_ORDERS] = PAT_ORDER_CUSTOMER, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_CUSTOMER};
+    struct pat_source source = {.name = "customers", .type = PAT_TYPE_INT, .table = table, .home = table};
+    source.kind = table == PAT_CUSTOMERS ? PAT_SOURCE_ROW : PAT_SOURCE_STORED;
+    source.column = column[table];
+    if (table != PAT_LINES) return source;
+    source.hops = 1;
+    source.ref[0] = PAT_LINE_ORDER;
+    source.ref_table[0] = source.home = PAT_ORDERS;
+    source.column = PAT_ORDER_CUSTOMER;
+    return source;
+}
+
+enum pat_status pat_run__need_lifecycle(struct pat_run *run) {
+    if (run->lifecycle != NULL) return PAT_OK;
+    /* Facts may ask for it of customers who are not live. */
+    void *all;
+    PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &all));
+    pat_bits__fill(all, run->customers);
+    return pat_lifecycle__compute(run, all);
 }
 
 enum pat_status pat_run__need(struct pat_run *run) {
     unsigned needed = run->facts_needed;
     if (run->scores_needed) needed |= PAT_FACTS_LIFETIME | PAT_FACTS_WINDOW;
+    if (run->lifecycle_needed) needed |= PAT_FACTS_LIFETIME;
     if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
+    if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
     return PAT_OK;
 }
@@ -355,9 +432,33 @@ static void read_scores(const uint8_t *scores, pat_row first, uint32_t count, in
     for (uint32_t i = 0; i < count; i++) out[i] = scores[first + i] == 0 ? PAT_NULL : scores[first + i];
 }
 
+/* The customers' values, one by one: facts of a block are anybody's. */
+static void read_of_customer(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
+                             int64_t *out) {
+    const struct pat_source rows = pat_source__customer_row(source->table);
+    struct pat_source inner = *source;
+    inner.table = PAT_CUSTOMERS;
+    inner.of_customer = false;
+    pat_source__read(run, &rows, first, count, out);
+    for (uint32_t i = 0; i < count; i++) {
+        if (out[i] != PAT_NULL) pat_source__read(run, &inner, (pat_row)out[i], 1, &out[i]);
+    }
+}
+
 void pat_source__read(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
                       int64_t *out) {
+    if (source->of_customer) {
+        read_of_customer(run, source, first, count, out);
+        return;
+    }
     switch (source->kind) {
+    case PAT_SOURCE_ROW:
+        for (uint32_t i = 0; i < count; i++) out[i] = (int64_t)first + i;
+        return;
+    case PAT_SOURCE_PRODUCT: pat_source__read_products(run, source, first, count, out); return;
+    case PAT_SOURCE_LIFECYCLE:
+        for (uint32_t i = 0; i < count; i++) out[i] = run->lifecycle[first + i];
+        return;
     case PAT_SOURCE_STORED: read_stored(run, source, first, count, out); return;
     case PAT_SOURCE_COUNTRY: read_country(run, first, count, out); return;
     case PAT_SOURCE_FACT: memcpy(out, run->facts->value[source->fact] + first, count * sizeof *out); return;
@@ -383,12 +484,14 @@ int64_t pat_source__get(const struct pat_run *run, const struct pat_source *sour
 
 uint32_t pat_source__codes(const struct pat_run *run, const struct pat_source *source) {
     struct pat_group_names names;
+    if (source->kind == PAT_SOURCE_LIFECYCLE) return PAT_LIFECYCLES;
     if (source->kind != PAT_SOURCE_GROUP) return run->view->table[source->home].dict_count[source->column];
     return pat_run__group_names(run, &names) == PAT_OK ? names.count : 0;
 }
 
 struct pat_text pat_source__text(const struct pat_run *run, const struct pat_source *source, int64_t code) {
     struct pat_group_names names;
+    if (source->kind == PAT_SOURCE_LIFECYCLE) return pat_text_of(pat_lifecycle_names[code]);
     if (source->kind != PAT_SOURCE_GROUP) return pat_view_dict_text(run->view, source->home, source->column, code);
     if (pat_run__group_names(run, &names) != PAT_OK) return (struct pat_text){"", 0};
     return pat_text_of(pat_group__name(&names, (uint32_t)code));
@@ -482,6 +585,14 @@ struct pat_value pat_source__value(struct pat_run *run, const struct pat_source 
 
 /* ---- schema ------------------------------------------------------------------------------------------------------ */
 
+static struct pat_value lifecycle_values(struct pat_builder *builder) {
+    struct pat_value values = pat_build_array(builder, PAT_LIFECYCLES);
+    for (unsigned i = 0; i < PAT_LIFECYCLES; i++) {
+        pat_build_push(builder, &values, pat_value_string(pat_lifecycle_names[i]));
+    }
+    return values;
+}
+
 void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields) {
     for (unsigned i = 0; i < COMPUTED; i++) {
         struct pat_value field = pat_build_map(builder, 4);
@@ -489,6 +600,8 @@ void pat_analytics_describe(struct pat_builder *builder, struct pat_value *field
         pat_build_put(builder, &field, "type", pat_value_string(pat_type_name(computed[i].type)));
         if (computed[i].unit != NULL) pat_build_put(builder, &field, "unit", pat_value_string(computed[i].unit));
         pat_build_put(builder, &field, "explain", pat_value_string(computed[i].explain));
+        if (computed[i].kind == PAT_SOURCE_LIFECYCLE)
+            pat_build_put(builder, &field, "values", lifecycle_values(builder));
         pat_build_push(builder, fields, field);
     }
 }

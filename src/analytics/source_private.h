@@ -8,8 +8,11 @@
 enum pat_source_kind {
     PAT_SOURCE_STORED,  /* a column of the table, or of the row that references lead to */
     PAT_SOURCE_COUNTRY, /* the profile's, else that of the earliest order */
+    PAT_SOURCE_ROW,     /* the number of the row itself */
+    PAT_SOURCE_PRODUCT, /* quantity x price of a line, rounded to minor units; `base` as there, else the order's */
     PAT_SOURCE_FACT,    /* pat_facts */
     PAT_SOURCE_RECENCY, /* D - last_order */
+    PAT_SOURCE_LIFECYCLE,
     PAT_SOURCE_SCORE_R, /* pat_scores */
     PAT_SOURCE_SCORE_F,
     PAT_SOURCE_SCORE_M,
@@ -37,7 +40,14 @@ struct pat_source {
     bool null_is_zero; /* flags: unset means false */
     bool profile;      /* holds the present only */
     bool dated;        /* a date of its own: hidden while it is after D */
+    bool
+        of_customer; /* asked for as customer.NAME: `table` has the facts, everything else here is of their customers */
 };
+
+/* Base money of the rows walked, not of their customers: null where there is no rate. */
+static inline bool pat_source__row_money(const struct pat_source *source) {
+    return source->type == PAT_TYPE_MONEY && source->base && source->table != PAT_CUSTOMERS && !source->of_customer;
+}
 
 /* What a name is used for decides what is said beside the answer. */
 enum pat_source_use {
@@ -56,8 +66,16 @@ struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column
 bool pat_source__of_attribute(const struct pat_run *run, enum pat_table_id table, unsigned place,
                               struct pat_source *out);
 
+/* The customer of each row of `table`, as a row of customers. */
+struct pat_source pat_source__customer_row(enum pat_table_id table);
+/* Amounts of lines (source_line.c). */
+void pat_source__read_products(const struct pat_run *run, const struct pat_source *source, pat_row first,
+                               uint32_t count, int64_t *out);
+
 /* Computes the facts and scores that found names need. Before any read of them. */
 enum pat_status pat_run__need(struct pat_run *run) PAT_MUST_CHECK;
+/* The life cycle of everybody; lifetime facts must be there. */
+enum pat_status pat_run__need_lifecycle(struct pat_run *run) PAT_MUST_CHECK;
 
 /* Values of rows first .. first + count - 1, count <= PAT_BLOCK_ROWS. */
 void pat_source__read(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,

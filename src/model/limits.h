@@ -49,6 +49,9 @@
 #define PAT_ROWS_LIMIT_MAX 10000u
 /* A day: a question that runs longer has lost its asker. */
 #define PAT_DEADLINE_MS_MAX 86400000u
+/* RULES: the cuts of the life cycle where a question gives none. */
+#define PAT_LIFECYCLE_ACTIVE_DAYS   90
+#define PAT_LIFECYCLE_SLEEPING_DAYS 365
 /* Windows and horizons: 100 years. */
 #define PAT_DURATION_DAYS_MAX 36525
 /* Scratch of one query: two 8-byte arrays over ten million customers and room to spare. */

@@ -84,6 +84,7 @@ struct pat_question {
     struct pat_rfm_spec rfm;
     pat_lsn min_lsn;
     uint32_t deadline_ms; /* 0 = none */
+    int32_t lifecycle_cut[2]; /* days since the latest order: up to the first active, up to the second sleeping */
 };
 
 enum pat_metric_kind {
@@ -93,6 +94,14 @@ enum pat_metric_kind {
     PAT_METRIC_MIN,
     PAT_METRIC_MAX,
     PAT_METRIC_PERCENTILE, /* p50(net), p99.9(net): nearest rank */
+    PAT_METRIC_CUSTOMERS,  /* customers: how many different ones */
+};
+
+/* A day of a question: absolute, or days from the question's own. */
+struct pat_day_param {
+    bool given;
+    bool relative;
+    int32_t days;
 };
 
 struct pat_metric {
@@ -126,6 +135,7 @@ struct pat_request {
     const struct pat_order_by *order_by;
     uint32_t order_bys;
     uint32_t limit; /* 0 = the method's default (group: all) */
+    struct pat_day_param between[2]; /* GROUP of facts: first and last day; not given = open */
 
     /* RFM_MAP_SAVE */
     const struct pat_rfm_map *map;

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#define QUESTION "where", "args", "as_of", "rfm", "min_lsn", "deadline_ms"
+#define QUESTION "where", "args", "as_of", "rfm", "lifecycle", "min_lsn", "deadline_ms"
 
 static const char *const no_params[] = {NULL};
 static const char *const hello_params[] = {"client", "errors", "bigint", NULL};
@@ -14,7 +14,7 @@ static const char *const customer_params[] = {"customer", "with", "limit", QUEST
 static const char *const order_params[] = {"order", "with", QUESTION, NULL};
 static const char *const count_params[] = {QUESTION, NULL};
 static const char *const rows_params[] = {"from", "fields", "order_by", "limit", QUESTION, NULL};
-static const char *const group_params[] = {"from", "by", "metrics", "order_by", "limit", QUESTION, NULL};
+static const char *const group_params[] = {"from", "by", "metrics", "between", "order_by", "limit", QUESTION, NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
 static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
@@ -43,7 +43,7 @@ const struct pat_method_info pat_method_list[] = {
     {"count", PAT_METHOD_COUNT, PAT_ROAD_READ, -1, count_params, "How many live customers a filter selects."},
     {"rows", PAT_METHOD_ROWS, PAT_ROAD_READ, -1, rows_params, "Rows of a table that a filter selects, field by field."},
     {"group", PAT_METHOD_GROUP, PAT_ROAD_READ, -1, group_params,
-     "Metrics of the customers that a filter selects, by up to four dimensions."},
+     "Metrics of customers, orders, refunds or lines that a filter selects, by up to four dimensions."},
     {"rfm.grid", PAT_METHOD_RFM_GRID, PAT_ROAD_READ, -1, rfm_params,
      "Recency, frequency and monetary scores: count and net of each cell, and the thresholds."},
     {"rfm.groups", PAT_METHOD_RFM_GROUPS, PAT_ROAD_READ, -1, rfm_params,

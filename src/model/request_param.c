@@ -1,3 +1,4 @@
+#include "model/date.h"
 #include "model/request_private.h"
 
 #include <inttypes.h>
@@ -168,4 +169,30 @@ enum pat_status pat_param__texts(const struct pat_params *params, const char *ke
     *out = texts;
     *count = items_count;
     return PAT_OK;
+}
+
+/* "-30d", "0d": up to the day itself. */
+static bool parse_relative(struct pat_text text, int32_t *days) {
+    if (text.length < 2 || text.data[text.length - 1] != 'd') return false;
+    const bool negative = text.data[0] == '-';
+    pat_decimal value;
+    const struct pat_text digits = {text.data + negative, text.length - 1 - negative};
+    if (digits.length == 0 || digits.data[0] < '0' || digits.data[0] > '9') return false;
+    if (!pat_decimal_parse(digits, false, &value) || pat_decimal_scale(value) != 0) return false;
+    const int64_t count = pat_decimal_mantissa(value);
+    if (count > PAT_FILTER_DAYS_MAX) return false;
+    *days = (int32_t)(negative ? -count : count);
+    return true;
+}
+
+bool pat_param__day(const struct pat_value *value, struct pat_day_param *out) {
+    *out = (struct pat_day_param){.given = true};
+    if (value->type == PAT_VALUE_INT) {
+        out->days = (int32_t)value->as.integer;
+        return value->as.integer >= PAT_DAY_MIN && value->as.integer <= PAT_DAY_MAX;
+    }
+    if (value->type != PAT_VALUE_TEXT) return false;
+    if (pat_day_parse(pat_value_as_text(value), &out->days)) return true;
+    out->relative = true;
+    return parse_relative(pat_value_as_text(value), &out->days);
 }

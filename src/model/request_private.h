@@ -45,6 +45,9 @@ enum pat_status pat_param__name_or_number(const struct pat_params *params, const
 enum pat_status pat_param__texts(const struct pat_params *params, const char *key, uint32_t least, uint32_t most,
                                  const struct pat_text **out, uint32_t *count) PAT_MUST_CHECK;
 
+/* A day as "YYYY-MM-DD", days since 1970-01-01, or "-30d" from the question's day. */
+bool pat_param__day(const struct pat_value *value, struct pat_day_param *out);
+
 enum pat_status pat_request__question(struct pat_request *out, const struct pat_params *params,
                                       bool rfm_at_top) PAT_MUST_CHECK;
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;

@@ -140,6 +140,27 @@ static enum pat_status parse_rfm(struct pat_rfm_spec *spec, const struct pat_par
     return parse_spec(spec, &inner, args);
 }
 
+/* ---- life cycle -------------------------------------------------------------------------------------------------- */
+
+static enum pat_status parse_lifecycle(struct pat_question *question, const struct pat_params *params) {
+    static const char *const names[] = {"cuts", NULL};
+    const struct pat_value *value = pat_param__get(params, "lifecycle");
+    if (value == NULL) return PAT_OK;
+    if (value->type != PAT_VALUE_MAP) return pat_param__fail(params, "lifecycle", value, "a map {cuts: [90, 365]}");
+    const struct pat_params inner = {params->info, value, "lifecycle.", params->arena, params->error};
+    PAT_TRY(pat_param__check_names(&inner, names));
+    const struct pat_value *cuts = pat_param__get(&inner, "cuts");
+    if (cuts == NULL) return PAT_OK;
+    bool fine = cuts->type == PAT_VALUE_ARRAY && cuts->count == 2;
+    for (unsigned i = 0; fine && i < 2; i++) {
+        const struct pat_value *item = &cuts->as.items[i];
+        fine = item->type == PAT_VALUE_INT && item->as.integer >= 0 && item->as.integer <= PAT_DURATION_DAYS_MAX;
+        if (fine) question->lifecycle_cut[i] = (int32_t)item->as.integer;
+    }
+    if (fine && question->lifecycle_cut[0] <= question->lifecycle_cut[1]) return PAT_OK;
+    return pat_param__fail(&inner, "cuts", cuts, "two numbers of days that rise, as in [90, 365]");
+}
+
 /* ---- the rest --------------------------------------------------------------------------------------------------- */
 
 static enum pat_status parse_as_of(struct pat_question *question, const struct pat_params *params) {
@@ -169,6 +190,7 @@ enum pat_status pat_request__question(struct pat_request *out, const struct pat_
     PAT_TRY(parse_as_of(question, params));
     PAT_TRY(parse_rfm(&question->rfm, params, rfm_at_top, &args));
     PAT_TRY(pat_filter__args_check(&args, params->error));
+    PAT_TRY(parse_lifecycle(question, params));
     int64_t min_lsn = 0, deadline_ms = 0;
     PAT_TRY(pat_param__integer(params, "min_lsn", 0, INT64_MAX, &min_lsn));
     PAT_TRY(pat_param__integer(params, "deadline_ms", 0, PAT_DEADLINE_MS_MAX, &deadline_ms));

@@ -60,7 +60,7 @@ enum pat_status pat_request__rows(struct pat_request *out, const struct pat_para
 
 /* ---- metrics ---------------------------------------------------------------------------------------------------- */
 
-#define METRIC_LIST "count, sum(field), avg(field), min(field), max(field), p50(field) or another percentile"
+#define METRIC_LIST "count, customers, sum(field), avg(field), min(field), max(field), p50(field) or another percentile"
 
 static enum pat_status fail_metric(const struct pat_params *params, enum pat_status status, struct pat_text text,
                                    size_t offset, const char *what) {
@@ -100,6 +100,10 @@ static bool parse_function(struct pat_text word, struct pat_metric *metric) {
 static enum pat_status parse_metric(const struct pat_params *params, struct pat_text text, struct pat_metric *metric) {
     *metric = (struct pat_metric){.text = text, .kind = PAT_METRIC_COUNT};
     if (pat_text_is(text, "count")) return PAT_OK;
+    if (pat_text_is(text, "customers")) {
+        metric->kind = PAT_METRIC_CUSTOMERS;
+        return PAT_OK;
+    }
     const char *open = memchr(text.data, '(', text.length);
     const struct pat_text word = {text.data, open != NULL ? (size_t)(open - text.data) : text.length};
     if (pat_text_is(word, "count")) {
@@ -136,12 +140,35 @@ static enum pat_status parse_metrics(struct pat_request *out, const struct pat_p
     return PAT_OK;
 }
 
+static enum pat_status parse_between(struct pat_request *out, const struct pat_params *params) {
+    const struct pat_value *value = pat_param__get(params, "between");
+    if (value == NULL) return PAT_OK;
+    if (out->from == PAT_CUSTOMERS) {
+        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "between",
+                                 "it is for facts: add from \"orders\", \"refunds\" or \"lines\"; customers are "
+                                 "chosen by where, as in \"last_order BETWEEN -30d AND 0d\"");
+    }
+    if (value->type != PAT_VALUE_ARRAY || value->count != 2) {
+        return pat_param__fail(params, "between", value, "two days, [first, last], both included");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct pat_value *item = &value->as.items[i];
+        if (item->type == PAT_VALUE_NIL || pat_param__day(item, &out->between[i])) continue;
+        return pat_param__fail(params, "between", item,
+                               "a day as \"YYYY-MM-DD\", days since 1970-01-01, \"-30d\" from the question's day, or "
+                               "null for an open end");
+    }
+    const struct pat_day_param *const between = out->between;
+    if (between[0].given && between[1].given && between[0].relative == between[1].relative &&
+        between[0].days > between[1].days) {
+        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "between", "the first day is after the last");
+    }
+    return PAT_OK;
+}
+
 enum pat_status pat_request__group(struct pat_request *out, const struct pat_params *params) {
     PAT_TRY(parse_from(out, params));
-    if (out->from != PAT_CUSTOMERS) {
-        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "from",
-                                 "grouping from %s is not available, only from customers", pat_schema[out->from].name);
-    }
+    PAT_TRY(parse_between(out, params));
     if (pat_param__get(params, "by") == NULL) {
         return pat_param__missing(params, "by", "an array of up to four fields, [] for one row of everything");
     }

@@ -37,6 +37,7 @@ MEAN_NAMES = {  # (R, F, M) high
     (False, True, False): "general_keep", (False, False, False): "general_win_back",
 }
 
+DATES = ("created", "first_order", "last_order", "day")
 PROFILE_TEXT = ("country", "region", "language", "gender", "acq_channel", "entity")
 FIELDS = {
     "customers": {"customer", "version", "deleted", "created", "country", "region", "language", "currency", "gender",
@@ -85,6 +86,16 @@ def parse_decimal(value, field):
     if not number.is_finite():
         raise Reject(field, "not a number")
     return Fraction(number)
+
+
+def print_decimal(value):
+    """A Fraction that has an end, without trailing zeros."""
+    value = Fraction(value)
+    scaled = abs(value) * 10 ** 15
+    if scaled.denominator != 1:
+        raise ValueError("%r has no end" % value)
+    whole, rest = divmod(int(scaled), 10 ** 15)
+    return ("-" if value < 0 else "") + ("%d.%015d" % (whole, rest)).rstrip("0").rstrip(".")
 
 
 def parse_id(value, field):
@@ -461,8 +472,8 @@ class Model:
     def worth(self, fact):
         return fact["amount"] if fact["currency"] == self.base else 0
 
-    def live(self, day):
-        """Live customers at `day`: id -> dict of all fields but the scores, plus the facts that count."""
+    def live(self, day, withdrawn=False):
+        """Live customers (with `withdrawn` all there are) at `day`: id -> dict of all fields but the scores, plus the facts that count."""
         all_orders, all_refunds = self.facts()
         orders, refunds = {}, {}
         for fact in all_orders.values():
@@ -476,7 +487,7 @@ class Model:
             dates = [fact["day"] for fact in mine + back]
             if profile["created"] is not None:
                 dates.append(profile["created"])
-            if profile["deleted"] or (dates and min(dates) > day):
+            if not withdrawn and (profile["deleted"] or (dates and min(dates) > day)):
                 continue
             result[key] = self._customer(key, profile, mine, back, day)
         return result
@@ -493,8 +504,22 @@ class Model:
             customer=key, country=country, orders=len(eligible),
             net=sum(map(self.worth, eligible)) - sum(map(self.worth, counting)),
             first_order=min(days, default=None), last_order=max(days, default=None),
-            recency_days=day - max(days) if days else None, _eligible=eligible, _counting=counting)
+            recency_days=day - max(days) if days else None, lifecycle=self.lifecycle(days, day),
+            _eligible=eligible, _counting=counting)
         return fields
+
+    @staticmethod
+    def lifecycle(days, day, cuts=(90, 365)):
+        """RULES, Life cycle: the first that holds."""
+        days = sorted(days)
+        if not days:
+            return "prospect"
+        recency = day - days[-1]
+        if recency > cuts[0]:
+            return "sleeping" if recency <= cuts[1] else "lost"
+        if len(days) == 1:
+            return "new"
+        return "returned" if days[-1] - days[-2] > cuts[0] else "active"
 
     # ---- RFM
 
@@ -595,7 +620,7 @@ class Model:
             return any(self.matches(part, fields, day) for part in rest)
         if op == "not":
             return not self.matches(rest[0], fields, day)
-        name, value = rest[0], fields[rest[0]]
+        name, value = rest[0].removeprefix("customer."), fields[rest[0]]
         if op == "is_null":
             return value is None
         if value is None:
@@ -612,7 +637,7 @@ class Model:
                 ">": value > literal, ">=": value >= literal}[op] if not isinstance(value, str) or op in ("=", "<>") else False
 
     def _literal(self, name, literal, day):
-        if name in ("created", "first_order", "last_order"):
+        if name in DATES:
             return day + literal["days"] if isinstance(literal, dict) else parse_day(literal)
         if name == "net":
             amount = literal["money"] if isinstance(literal, dict) else literal
@@ -636,10 +661,10 @@ class Model:
     @staticmethod
     def dimension(text, fields, base_digits):
         """Value of one `by` entry; bins give their number."""
-        match = re.fullmatch(r"month\((\w+)\)", text)
+        match = re.fullmatch(r"(day|month|year)\(([\w.]+)\)", text)
         if match:
-            day = fields[match.group(1)]
-            return None if day is None else print_day(day)[:7]
+            day = fields["day" if match.group(2) == "time" else match.group(2)]
+            return None if day is None else print_day(day)[:{"day": 10, "month": 7, "year": 4}[match.group(1)]]
         match = re.fullmatch(r"bin\((\w+),\s*\[(.*)\]\)", text)
         if match:
             value = fields[match.group(1)]
@@ -647,29 +672,79 @@ class Model:
             edges = [Fraction(edge.strip()) * scale for edge in match.group(2).split(",")]
             return None if value is None else sum(1 for edge in edges if value >= edge)
         value = fields[text]
-        return print_day(value) if text in ("created", "first_order", "last_order") else value
+        return print_day(value) if text in DATES else value
 
     def metric(self, text, customers):
         if text == "count":
             return len(customers)
+        if text == "customers":
+            return len({c["customer"] for c in customers})
         kind, field = re.fullmatch(r"([a-z]+[0-9.]*)\((\w+)\)", text).groups()
         values = sorted(c[field] for c in customers if c[field] is not None)
         if kind == "sum":
-            return sum(values)
+            return print_decimal(sum(values)) if field == "quantity" else sum(values)
         if not values:
             return None
         if kind == "avg":
             mean = Fraction(sum(values), len(values))
-            return half_away(mean) if field == "net" else mean
+            return half_away(mean) if field in ("net", "amount_minor") else mean
         if kind in ("min", "max"):
             value = values[0] if kind == "min" else values[-1]
         else:
             value = values[max(1, -(-Fraction(kind[1:]) * len(values) // 100)) - 1]
-        return print_day(value) if field in ("created", "first_order", "last_order") else value
+        if field == "quantity":
+            return print_decimal(value)
+        return print_day(value) if field in DATES else value
+
+    # ---- facts as rows
+
+    def _fact_row(self, fact, day):
+        row = {"customer": fact["customer"], "day": fact["day"], "currency": fact["currency"], "amount_minor": fact["amount"],
+               "net": fact["amount"] if fact["currency"] == self.base else None}
+        for field in ("country", "channel", "order", "kind", "reason"):
+            row[field] = fact["row"][field] if fact.get("row") is not None else None
+        return row
+
+    def _rows_of(self, table, day):
+        """Eligible orders, refunds that count, lines of eligible orders, as of `day`."""
+        all_orders, all_refunds = self.facts()
+        if table == "refunds":
+            return [dict(self._fact_row(fact, day), refund=key) for key, fact in all_refunds.items() if self.counting(fact, day)]
+        orders = [(key, fact) for key, fact in all_orders.items() if self.eligible(fact, day)]
+        if table == "orders":
+            return [dict(self._fact_row(fact, day), order=key) for key, fact in orders]
+        rows = []
+        for key, fact in orders:
+            for line in fact["row"].lines.values():
+                if not line["deleted"]:
+                    minor = half_away(line["quantity"] * line["price"] * 10 ** DIGITS[fact["currency"]])
+                    rows.append(dict(self._fact_row(fact, day), order=key, product=line["product"], category=line["category"],
+                                     quantity=line["quantity"], amount_minor=minor,
+                                     net=minor if fact["currency"] == self.base else None))
+        return rows
+
+    def fact_question(self, params):
+        """The facts that `group` from a table of facts is about, each with its customer's fields as customer.NAME."""
+        as_of = params.get("as_of", "now")
+        day = self.today() if as_of == "now" else parse_day(as_of)
+        first, last = params.get("between", (None, None))
+        live = self.live(day)
+        self.score(live, day, params.get("rfm"))
+        everybody = self.live(day, True)
+        chosen = []
+        for row in self._rows_of(params["from"], day):
+            if (first is not None and row["day"] < parse_day(first)) or (last is not None and row["day"] > parse_day(last)):
+                continue
+            who = dict(everybody[row["customer"]], **{k: None for k in ("r", "f", "m", "rfm_group")})
+            who.update(live.get(row["customer"], {}))
+            row.update({"customer." + field: value for field, value in who.items()})
+            if self.matches(params.get("where"), row, day):
+                chosen.append(row)
+        return chosen
 
     def group(self, params):
         """({key of the group: its metrics}, metrics of the whole)."""
-        _, _, chosen = self.question(params)
+        chosen = self.fact_question(params) if params.get("from", "customers") != "customers" else self.question(params)[2]
         groups = {}
         for c in chosen:
             key = tuple(self.dimension(text, c, DIGITS[self.base]) for text in params["by"])
@@ -687,8 +762,7 @@ class Model:
         for text in reversed(params.get("order_by", [])):
             chosen.sort(key=lambda c, f=text.lstrip("-"): c[f] if f != "customer" else c[f].encode(),
                         reverse=text.startswith("-"))
-        dates = ("created", "first_order", "last_order")
-        return [[print_day(c[f]) if f in dates else c[f] for f in params["fields"]]
+        return [[print_day(c[f]) if f in DATES else c[f] for f in params["fields"]]
                 for c in chosen[:params.get("limit", 100)]]
 
     def customer(self, params):

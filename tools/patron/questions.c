@@ -143,7 +143,30 @@ static const struct pat_cli_option group_options[] = {
     {"--metrics", "\"count,sum(net)\"", "what to compute: count, sum avg min max p50 p99.9 of a field (default count)"},
     {"--order-by", "-count", "sort by a dimension or a metric; a '-' in front turns it round"},
     {"--limit", "N", "at most so many groups; the others are summed up as (rest)"},
+    {"--from", "TABLE",
+     "customers (default), orders, refunds or lines;\n"
+     "customer.country is then the customer's"},
+    {"--between", "FIRST,LAST",
+     "days of those, both included; -29d,0d are the 30\n"
+     "days up to the day asked for, an empty end is open"},
 };
+
+/* "2010-12-01,2010-12-31", "-29d,0d", ",2010-12-31". */
+static enum pat_exit put_between(const struct pat_cli *cli, struct question *question) {
+    const char *text = pat_cli_option(cli, "--between");
+    if (text == NULL) return PAT_EXIT_OK;
+    const char *comma = strchr(text, ',');
+    if (comma == NULL || strchr(comma + 1, ',') != NULL) {
+        return pat_cli_usage(cli, "--between is FIRST,LAST: two days, not '%s'", text);
+    }
+    const struct pat_text day[2] = {{text, (size_t)(comma - text)}, pat_text_of(comma + 1)};
+    struct pat_value between = pat_build_array(&question->builder, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        pat_build_push(&question->builder, &between, day[i].length > 0 ? pat_value_text(day[i]) : pat_value_nil());
+    }
+    put(question, "between", between);
+    return PAT_EXIT_OK;
+}
 
 static enum pat_exit run_group(const struct pat_cli *cli) {
     struct question question;
@@ -153,7 +176,9 @@ static enum pat_exit run_group(const struct pat_cli *cli) {
     const char *metrics = pat_cli_option(cli, "--metrics");
     put(&question, "metrics", pat_cli_list(&question.builder, metrics != NULL ? metrics : "count"));
     put_list(cli, &question, "--order-by", "order_by");
-    enum pat_exit code = put_limit(cli, &question);
+    put_text(cli, &question, "--from", "from");
+    enum pat_exit code = put_between(cli, &question);
+    if (code == PAT_EXIT_OK) code = put_limit(cli, &question);
     if (code == PAT_EXIT_OK) code = pat_cli_put_reading(cli, &question.builder, &question.params);
     return question_finish(cli, &question, code, "group");
 }
@@ -163,7 +188,8 @@ const struct pat_cli_command pat_command_group = {
     .name = "group",
     .operands = "",
     .summary = "Counts, sums and percentiles by up to four dimensions",
-    .example = "patron group --by country --metrics \"count,sum(net)\" --order-by \"-sum(net)\" --limit 9",
+    .example = "patron group --by country --metrics \"count,sum(net)\" --order-by \"-sum(net)\" --limit 9\n"
+               "  patron group --from orders --by country --metrics \"sum(net)\" --between -29d,0d",
     .reads = true,
     .option = group_options,
     .options = sizeof group_options / sizeof group_options[0],

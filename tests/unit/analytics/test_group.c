@@ -138,7 +138,7 @@ static void mistakes_name_what_works(void **state) {
                         "UNKNOWN_FIELD: unknown field \"contry\", did you mean \"country\"?");
     assert_string_equal(
         ask(&shop, "group", "{'by':['month(net)'],'metrics':['count']}"),
-        "BAD_REQUEST: \"month(net)\": months and years are made of days: created, first_order, last_order");
+        "BAD_REQUEST: \"month(net)\": days, months and years are made of days: created, first_order, last_order");
     assert_string_equal(ask(&shop, "group", "{'by':['bin(net, [5, 1])'],'metrics':['count']}"),
                         "BAD_REQUEST: \"bin(net, [5, 1])\": the edges of a bin must rise");
     assert_string_equal(ask(&shop, "group", "{'by':['bin(net)'],'metrics':['count']}"),

@@ -91,7 +91,7 @@ static void facts_are_rows_of_their_own(void **state) {
         "BAD_REQUEST: \"amount\" cannot be compared with 5 at offset 9: it is in each row's own currency; use net, "
         "which is in the base currency");
     assert_string_equal(ask(&shop, "rows", "{'from':'orders','fields':['orders']}"),
-                        "UNKNOWN_FIELD: unknown field \"orders\", did you mean \"order\"?");
+                        "UNKNOWN_FIELD: unknown field \"orders\" of orders, did you mean \"customer.orders\"?");
     shop_close(&shop);
 }
 
@@ -102,7 +102,8 @@ static void a_customer_comes_with_what_was_asked_for(void **state) {
     assert_string_equal(
         ask(&shop, "customer", "{'customer':10,'as_of':'2024-05-01','with':['orders','refunds','lines']}"),
         "{customer:'10',created:'2024-01-05',country:'BR',orders:2,net_minor:1300,currency:'GBP',digits:2,"
-        "first_order:'2024-03-01',last_order:'2024-05-01',recency_days:0,rfm:{r:3,f:3,m:3,group:'potential_loyalist'},"
+        "first_order:'2024-03-01',last_order:'2024-05-01',recency_days:0,lifecycle:'active',rfm:{r:3,f:3,m:3,group:'"
+        "potential_loyalist'},"
         "facts:{orders:[{order:'7',time:'2024-05-01T12:00:00Z',amount_minor:300,currency:'GBP',digits:2,net_minor:300,"
         "eligible:true},{order:'o1',time:'2024-03-01T12:00:00Z',amount_minor:1250,currency:'GBP',channel:'web',"
         "shipping_minor:99,digits:2,net_minor:1250,eligible:true}],"

@@ -294,7 +294,20 @@ static void group_has_dimensions_and_metrics(void **state) {
     assert_int_equal(request.names_count, 1);
     bad("group", "{}", "by", "group needs the parameter \"by\"");
     bad("group", "{'by': ['a','b','c','d','e']}", "by", "an array of 0 to 4 strings");
-    bad("group", "{'by': [], 'from': 'orders'}", "from", "grouping from orders is not available, only from customers");
+    take("group", "{'by': [], 'from': 'lines', 'metrics': ['customers'], 'between': ['2024-01-31', null]}");
+    assert_int_equal(request.from, PAT_LINES);
+    assert_int_equal(request.metric[0].kind, PAT_METRIC_CUSTOMERS);
+    assert_true(request.between[0].given && !request.between[0].relative && request.between[0].days == 19753);
+    assert_false(request.between[1].given);
+    take("group", "{'by': [], 'from': 'orders', 'between': ['-30d', '0d']}");
+    assert_true(request.between[0].relative && request.between[0].days == -30);
+    assert_true(request.between[1].given && request.between[1].relative && request.between[1].days == 0);
+    bad("group", "{'by': [], 'between': [0, 1]}", "between", "it is for facts");
+    bad("group", "{'by': [], 'from': 'orders', 'between': ['2024-01-31']}", "between", "two days");
+    bad("group", "{'by': [], 'from': 'orders', 'between': ['yesterday', null]}", "between", "a day as");
+    bad("group", "{'by': [], 'from': 'orders', 'between': [20, 10]}", "between", "the first day is after the last");
+    bad("count", "{'lifecycle': {'cuts': [90]}}", "lifecycle.cuts", "two numbers of days that rise");
+    bad("count", "{'lifecycle': {'cuts': [90, 30]}}", "lifecycle.cuts", "two numbers of days that rise");
 }
 
 static void a_wrong_metric_is_explained(void **state) {
@@ -305,7 +318,7 @@ static void a_wrong_metric_is_explained(void **state) {
         int offset;
         const char *message;
     } cases[] = {
-        {"median(net)", PAT_ERR_UNKNOWN_FIELD, 0, "there is no such metric; metrics are count, sum(field)"},
+        {"median(net)", PAT_ERR_UNKNOWN_FIELD, 0, "there is no such metric; metrics are count, customers, sum(field)"},
         {"net", PAT_ERR_UNKNOWN_FIELD, 0, "there is no such metric"},
         {"p(net)", PAT_ERR_UNKNOWN_FIELD, 0, "there is no such metric"},
         {"count(net)", PAT_ERR_BAD_REQUEST, 5, "count takes no field"},

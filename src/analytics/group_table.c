@@ -1,0 +1,57 @@
+/* Groups by key: an open hash table of places, keys side by side. */
+#include "analytics/group_private.h"
+
+#include <string.h>
+
+#define SLOT_EMPTY   UINT32_MAX
+#define GROUPS_FIRST 64u
+
+static uint64_t hash_key(const struct pat_groups *groups, const int64_t *key) {
+    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
+    for (uint32_t d = 0; d < groups->dimensions; d++) {
+        hash = (hash ^ (uint64_t)key[d]) * UINT64_C(0xbf58476d1ce4e5b9);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static void place_group(struct pat_groups *groups, uint32_t group) {
+    const uint32_t mask = groups->slots - 1;
+    uint32_t at = (uint32_t)hash_key(groups, groups->key + (size_t)group * groups->dimensions) & mask;
+    while (groups->slot[at] != SLOT_EMPTY) at = (at + 1) & mask;
+    groups->slot[at] = group;
+}
+
+static enum pat_status grow(struct pat_run *run, struct pat_groups *groups) {
+    if (groups->count >= PAT_GROUPS_MAX) {
+        return pat_error_set(run->error, PAT_ERR_TOO_LARGE, "more than %u groups: use fewer or coarser dimensions",
+                             PAT_GROUPS_MAX);
+    }
+    const uint32_t capacity = groups->capacity == 0 ? GROUPS_FIRST : groups->capacity * 2;
+    void *key, *slot;
+    PAT_TRY(pat_run__array(run, (uint64_t)capacity * groups->dimensions, sizeof *groups->key, &key));
+    PAT_TRY(pat_run__array(run, (uint64_t)capacity * 2, sizeof *groups->slot, &slot));
+    if (groups->count > 0) memcpy(key, groups->key, (size_t)groups->count * groups->dimensions * sizeof *groups->key);
+    memset(slot, 0xff, (size_t)capacity * 2 * sizeof *groups->slot);
+    groups->key = key;
+    groups->slot = slot;
+    groups->slots = capacity * 2;
+    groups->capacity = capacity;
+    for (uint32_t group = 0; group < groups->count; group++) place_group(groups, group);
+    return PAT_OK;
+}
+
+enum pat_status pat_groups__find(struct pat_run *run, struct pat_groups *groups, const int64_t *key, uint32_t *out) {
+    if (groups->count == groups->capacity) PAT_TRY(grow(run, groups));
+    const size_t bytes = groups->dimensions * sizeof *key;
+    const uint32_t mask = groups->slots - 1;
+    uint32_t at = (uint32_t)hash_key(groups, key) & mask;
+    for (; groups->slot[at] != SLOT_EMPTY; at = (at + 1) & mask) {
+        *out = groups->slot[at];
+        if (memcmp(groups->key + (size_t)*out * groups->dimensions, key, bytes) == 0) return PAT_OK;
+    }
+    *out = groups->count++;
+    memcpy(groups->key + (size_t)*out * groups->dimensions, key, bytes);
+    groups->slot[at] = *out;
+    return PAT_OK;
+}

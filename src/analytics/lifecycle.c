@@ -1,0 +1,117 @@
+#include "analytics/lifecycle_private.h"
+
+const char *const pat_lifecycle_names[PAT_LIFECYCLES] = {"prospect", "new", "returned", "active", "sleeping", "lost"};
+
+/* As in facts.c: from this share of the customers on, one pass over the orders costs less than following chains. */
+#define CHAIN_SHARE 16u
+
+struct pass {
+    struct pat_run *run;
+    uint8_t *state;
+    uint64_t *asked; /* whose gap before the latest order only the orders themselves tell */
+    uint64_t asked_count;
+    uint8_t
+        *late; /* of those: eligible orders within the first cut before the latest one, that one included; 2 = more */
+};
+
+/* The gap before the latest order is more than the first cut when no other order lies within the cut before it. Two
+ * orders say so by their days alone, and so do orders that all lie within a cut. */
+static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
+    const int32_t *cut = pass->run->job->request->question.lifecycle_cut;
+    int64_t *const *value = pass->run->facts->value;
+    const int64_t orders = value[PAT_FACT_ORDERS][row], first = value[PAT_FACT_FIRST][row];
+    const int64_t last = value[PAT_FACT_LAST][row], recency = pass->run->day - last;
+    if (orders == 0) return PAT_LIFECYCLE_PROSPECT;
+    if (recency > cut[1]) return PAT_LIFECYCLE_LOST;
+    if (recency > cut[0]) return PAT_LIFECYCLE_SLEEPING;
+    if (orders == 1) return PAT_LIFECYCLE_NEW;
+    if (last - first <= cut[0]) return PAT_LIFECYCLE_ACTIVE;
+    if (orders == 2) return PAT_LIFECYCLE_RETURNED;
+    pat_bits__set(pass->asked, row);
+    pass->asked_count++;
+    return PAT_LIFECYCLE_RETURNED;
+}
+
+static void count_order(const struct pass *pass, uint64_t row, int64_t day) {
+    const int64_t last = pass->run->facts->value[PAT_FACT_LAST][row];
+    if (day < last - pass->run->job->request->question.lifecycle_cut[0]) return;
+    if (pass->late[row] < 2) pass->late[row]++;
+}
+
+static void follow_chain(const struct pass *pass, pat_row customer) {
+    const struct pat_view *view = pass->run->view;
+    int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
+    for (; row != PAT_NULL; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
+        if (!pat_order__eligible(view, (pat_row)row, pass->run->day)) continue;
+        count_order(pass, customer, pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row));
+    }
+}
+
+static void scan_block(const struct pass *pass, pat_row first, uint32_t count) {
+    int64_t day[PAT_BLOCK_ROWS], customer[PAT_BLOCK_ROWS];
+    uint64_t eligible[PAT_BLOCK_WORDS] = {0};
+    const struct pat_table_view *table = &pass->run->view->table[PAT_ORDERS];
+    pat_column_view_read(&table->column[PAT_ORDER_DAY], first, count, day, pass->run->kernels);
+    pat_column_view_read(&table->column[PAT_ORDER_CUSTOMER], first, count, customer, pass->run->kernels);
+    pat_orders__eligible(pass->run, first, count, day, eligible);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pat_bits__get(eligible, i) || customer[i] == PAT_NULL) continue;
+        if (pat_bits__get(pass->asked, (uint64_t)customer[i])) count_order(pass, (uint64_t)customer[i], day[i]);
+    }
+}
+
+static enum pat_status scan_orders(const struct pass *pass) {
+    const pat_row rows = pass->run->view->table[PAT_ORDERS].rows;
+    for (uint64_t first = 0; first < rows; first += PAT_BLOCK_ROWS) {
+        PAT_TRY(pat_run__stop(pass->run));
+        const uint64_t left = rows - first;
+        scan_block(pass, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
+    }
+    return PAT_OK;
+}
+
+/* Calls for the rows of a bitmap, a block at a time. */
+static enum pat_status each_row(struct pass *pass, const uint64_t *bits,
+                                void (*each)(struct pass *pass, uint64_t row)) {
+    for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
+        if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(pass->run));
+        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
+            each(pass, word * 64 + (uint64_t)__builtin_ctzll(rest));
+        }
+    }
+    return PAT_OK;
+}
+
+static void each_state(struct pass *pass, uint64_t row) {
+    pass->state[row] = (uint8_t)state_of(pass, row);
+}
+
+static void each_chain(struct pass *pass, uint64_t row) {
+    follow_chain(pass, (pat_row)row);
+}
+
+static void each_asked(struct pass *pass, uint64_t row) {
+    if (pass->late[row] == 2) pass->state[row] = PAT_LIFECYCLE_ACTIVE;
+}
+
+enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who) {
+    struct pass pass = {.run = run};
+    void *memory;
+    PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.state, &memory));
+    pass.state = memory;
+    PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *pass.asked, &memory));
+    pass.asked = memory;
+    PAT_TRY(each_row(&pass, who, each_state));
+    if (pass.asked_count > 0) {
+        PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.late, &memory));
+        pass.late = memory;
+        if (pass.asked_count <= run->customers / CHAIN_SHARE) {
+            PAT_TRY(each_row(&pass, pass.asked, each_chain));
+        } else {
+            PAT_TRY(scan_orders(&pass));
+        }
+        PAT_TRY(each_row(&pass, pass.asked, each_asked));
+    }
+    run->lifecycle = pass.state;
+    return PAT_OK;
+}
