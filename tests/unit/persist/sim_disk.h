@@ -24,6 +24,7 @@ struct sim_bytes {
 struct sim_inode {
     struct sim_bytes cache;   /* what processes see */
     struct sim_bytes durable; /* what survives a power cut for certain */
+    struct sim_bytes dirty;   /* a byte each: 1 when the next sync would write it. A sync that fails forgets them */
     int users;                /* names and open files */
 };
 
@@ -77,6 +78,7 @@ static inline void sim_inode_drop(struct sim_inode *inode) {
     if (inode == NULL || --inode->users > 0) return;
     free(inode->cache.data);
     free(inode->durable.data);
+    free(inode->dirty.data);
     free(inode);
 }
 
@@ -190,6 +192,8 @@ static inline enum pat_status sim_file_write_at(struct pat_file *file, uint64_t 
     if (kept > 0) {
         if (offset + kept > cache->length) sim_bytes_resize(cache, (size_t)offset + kept);
         memcpy(cache->data + offset, data, kept);
+        if (offset + kept > handle->inode->dirty.length) sim_bytes_resize(&handle->inode->dirty, (size_t)offset + kept);
+        memset(handle->inode->dirty.data + offset, 1, kept);
     }
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "write") : PAT_OK;
     pthread_mutex_unlock(&handle->disk->mutex);
@@ -233,11 +237,22 @@ static inline enum pat_status sim_file_truncate(struct pat_file *file, uint64_t 
     return status;
 }
 
+/* The pages of a failed sync are clean afterwards all the same, and the next sync has nothing to write. */
+static inline void sim_flush(struct sim_inode *inode, bool writes) {
+    if (writes) {
+        sim_bytes_resize(&inode->durable, inode->cache.length);
+        for (size_t i = 0; i < inode->dirty.length && i < inode->cache.length; i++) {
+            if (inode->dirty.data[i] != 0) inode->durable.data[i] = inode->cache.data[i];
+        }
+    }
+    sim_bytes_resize(&inode->dirty, 0);
+}
+
 static inline enum pat_status sim_file_sync(struct pat_file *file, struct pat_error *error) {
     struct sim_handle *handle = (struct sim_handle *)file;
     pthread_mutex_lock(&handle->disk->mutex);
     bool fails = sim_fails(handle->disk);
-    if (!fails) sim_bytes_copy(&handle->inode->durable, &handle->inode->cache);
+    sim_flush(handle->inode, !fails);
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "sync") : PAT_OK;
     pthread_mutex_unlock(&handle->disk->mutex);
     return status;

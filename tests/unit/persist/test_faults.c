@@ -6,7 +6,7 @@
 
 #define SEED 23u
 #define ROWS 3u
-#define LSNS 40u
+#define LSNS 48u
 
 static struct pat_digest digests[LSNS + 1];
 
@@ -24,11 +24,13 @@ struct ledger {
     pat_lsn acked, sent;
 };
 
-/* Opens, loads to 4, 8, 12 with a snapshot after each, stops. Goes on after each failure as an engine would. */
+/* Opens, loads 4, 4, 4 with a snapshot after each and one more, stops. Goes on after each failure as an engine would.
+ */
 static struct ledger run(struct sim_disk *disk, enum pat_sync sync, struct ledger ledger) {
     struct kit_engine engine;
-    pat_lsn goal = ledger.acked;
     if (kit_start(&engine, &disk->base, sync, SEED, ROWS) == PAT_OK) {
+        /* What a server serves after its start is acknowledged, too: to whoever sends it again. */
+        pat_lsn goal = ledger.acked = engine.store->lsn;
         for (unsigned part = 0; part < 3; part++) {
             goal += 4;
             for (unsigned tries = 0; tries < 6 && engine.store->lsn < goal; tries++) {
@@ -38,6 +40,8 @@ static struct ledger run(struct sim_disk *disk, enum pat_sync sync, struct ledge
             }
             if (kit_snapshot(&engine) != PAT_OK) (void)kit_snapshot(&engine);
         }
+        ledger.sent = engine.store->lsn + 1 > ledger.sent ? engine.store->lsn + 1 : ledger.sent;
+        if (kit_load(&engine, 1) == PAT_OK) ledger.acked = engine.store->lsn;
     }
     kit_close(&engine);
     return ledger;
@@ -80,7 +84,7 @@ static void each_call_fails(bool on, bool half, bool full) {
         bool hit = disk.failed > 0;
         failed += disk.failed;
         sim_faults_off(&disk);
-        if (!hit) assert_int_equal(ledger.acked, 12);
+        if (!hit) assert_int_equal(ledger.acked, 13);
         check_crashes(&disk, ledger, &random);
         sim_deinit(&disk);
         if (!hit) break;
@@ -110,7 +114,7 @@ static void test_after_a_failed_sync_groups_are_refused_until_a_snapshot(void **
     uint64_t calls = sim_calls(&disk);
     assert_int_equal(kit_load(&engine, 2), PAT_OK);
     while (sim_calls(&disk) < calls + 3) kit_sleep_ms(2); /* write, sync, mark */
-    sim_fail_after(&disk, 2); /* write, then sync */
+    sim_fail_after(&disk, 2);                             /* write, then sync */
     assert_int_equal(kit_load(&engine, 2), PAT_ERR_IO);
     assert_non_null(strstr(engine.error.message, "cannot sync"));
     calls = sim_calls(&disk);
@@ -136,32 +140,27 @@ static void test_after_a_failed_sync_groups_are_refused_until_a_snapshot(void **
 static void test_recovery_cut_short_again_and_again_gives_the_same(void **state) {
     (void)state;
     uint64_t random = 3;
-    struct sim_disk origin;
-    sim_init(&origin);
-    origin.fail_at = 70;
-    origin.fail_on = origin.fail_half = true;
-    struct ledger ledger = run(&origin, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
-    sim_faults_off(&origin);
-    for (unsigned round = 0; round < 300; round += KIT_STRIDE) {
+    for (unsigned round = 0; round < 1500; round += KIT_STRIDE) {
         struct sim_disk disk;
-        sim_copy(&disk, &origin);
+        sim_init(&disk);
+        disk.fail_at = sim_random(&random) % 120 + 1;
+        disk.fail_on = disk.fail_half = round % 3 != 0;
+        struct ledger ledger = run(&disk, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
         for (unsigned depth = 0; depth < 3; depth++) {
             struct kit_engine engine;
             disk.calls = 0;
             disk.fail_at = sim_random(&random) % 12 + 1;
             disk.fail_on = true;
             disk.fail_half = round % 2 == 0;
-            if (kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS) == PAT_OK) {
-                ledger.sent = ledger.sent > engine.store->lsn ? ledger.sent : engine.store->lsn;
-            }
+            if (kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS) == PAT_OK) ledger.acked = engine.store->lsn;
             kit_close(&engine);
             sim_faults_off(&disk);
-            sim_power_cut(&disk, &random, true);
+            if (sim_random(&random) % 2 == 0) sim_power_cut(&disk, &random, true);
         }
+        sim_power_cut(&disk, &random, round % 2 == 0);
         (void)check(&disk, ledger);
         sim_deinit(&disk);
     }
-    sim_deinit(&origin);
 }
 
 static void test_reads_that_fail_give_an_error_or_everything(void **state) {
@@ -169,7 +168,7 @@ static void test_reads_that_fail_give_an_error_or_everything(void **state) {
     struct sim_disk disk;
     sim_init(&disk);
     struct ledger ledger = run(&disk, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
-    assert_int_equal(ledger.acked, 12);
+    assert_int_equal(ledger.acked, 13);
     unsigned refused = 0, whole = 0;
     for (uint64_t nth = 1;; nth++) {
         struct sim_disk copy;
@@ -178,7 +177,7 @@ static void test_reads_that_fail_give_an_error_or_everything(void **state) {
         copy.fail_read = nth;
         enum pat_status status = kit_recover(&engine, &copy.base, PAT_SYNC_ALWAYS, SEED, ROWS);
         bool done = copy.reads < nth;
-        if (status == PAT_OK) assert_true(pat_digest_equal(kit_digest(engine.store), digests[12]));
+        if (status == PAT_OK) assert_true(pat_digest_equal(kit_digest(engine.store), digests[13]));
         refused += status != PAT_OK;
         whole += status == PAT_OK;
         kit_close(&engine);
@@ -194,7 +193,7 @@ static void test_memory_that_runs_out_in_recovery_gives_an_error_or_everything(v
     struct sim_disk disk;
     sim_init(&disk);
     struct ledger ledger = run(&disk, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
-    assert_int_equal(ledger.acked, 12);
+    assert_int_equal(ledger.acked, 13);
     for (uint64_t nth = 1;; nth++) {
         struct sim_disk copy;
         struct kit_engine engine;
@@ -207,7 +206,7 @@ static void test_memory_that_runs_out_in_recovery_gives_an_error_or_everything(v
         enum pat_status status = kit_recover(&engine, &copy.base, PAT_SYNC_ALWAYS, SEED, ROWS);
         bool done = pat_mem_fail_at(0) < nth + 1;
         if (status == PAT_OK) {
-            assert_true(pat_digest_equal(kit_digest(engine.store), digests[12]));
+            assert_int_equal(engine.store->lsn, 13); /* applying goes on without memory for answers to repeat */
         } else {
             assert_int_equal(status, PAT_ERR_NO_MEMORY);
         }
@@ -222,7 +221,7 @@ static void test_memory_that_runs_out_in_recovery_gives_an_error_or_everything(v
 /* Random lives of a directory: loads, snapshots, failing calls, crashes, restarts, in all three modes of syncing. */
 static void test_random_crashes_give_a_state_between_acknowledged_and_sent(void **state) {
     (void)state;
-    for (unsigned life = 0; life < 400; life += KIT_STRIDE) {
+    for (unsigned life = 0; life < 1000; life += KIT_STRIDE) {
         uint64_t random = 1000 + life;
         enum pat_sync sync = life % 4 == 0 ? PAT_SYNC_NEVER : life % 4 == 1 ? PAT_SYNC_INTERVAL : PAT_SYNC_ALWAYS;
         struct sim_disk disk;
@@ -239,7 +238,10 @@ static void test_random_crashes_give_a_state_between_acknowledged_and_sent(void 
             if (power) sim_power_cut(&disk, &random, true);
             /* A loose mode promises less: any prefix after a power cut, all of it after a kill. */
             if (power && sync != PAT_SYNC_ALWAYS) ledger.acked = 0;
-            ledger.acked = ledger.sent = check(&disk, ledger);
+            pat_lsn lsn = check(&disk, ledger);
+            /* After a power cut what was found is on disk. After a kill it may be in the system's cache alone until a
+             * start. */
+            if (power) ledger = (struct ledger){lsn, lsn};
         }
         sim_deinit(&disk);
     }
