@@ -45,9 +45,10 @@ struct pat_fit_options {
  * Fits `model` to `count` patterns.
  *
  * options: may be NULL.  Same input, same bits out, on any thread.
- * Allocates: 20 bytes a pattern (PAT_MEM_QUERY) until it returns.
- * Fails: PAT_ERR_BAD_REQUEST for no pattern at all or an impossible one (error->row is its index), PAT_ERR_NO_MEMORY,
- * PAT_ERR_CANCELLED; *out is then unspecified. Data that hold no information (all T = 0) do not fail.
+ * Allocates: 20 bytes a pattern, 44 while loading, and up to 72 bytes a distinct x or time (PAT_MEM_QUERY) until it
+ * returns. Fails: PAT_ERR_BAD_REQUEST for no pattern at all or an impossible one (error->row is its index),
+ * PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED; *out is then unspecified. Data that hold no information (all T = 0) do not
+ * fail.
  */
 enum pat_status pat_btyd_fit(struct pat_btyd_fit *out, const struct pat_btyd_model *model,
                              const struct pat_btyd_pattern *patterns, size_t count,
