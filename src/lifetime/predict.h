@@ -4,7 +4,7 @@
  * something positive over the chance to leave, p ~ Beta(a, b + chances passed): purchases in (from, to] of a customer
  * who is alive are E_p[((1 + p from/(alpha+T))^-(r+x) - (1 + p to/(alpha+T))^-(r+x)) / p]. Gauss-Jacobi nodes do it in
  * few steps, a trapezoid in the log-odds of p where the horizon is long against alpha + T. No parameter is a
- * singularity, and results are good to 1e-10 relative. */
+ * singularity; the tests hold results to 1e-9 relative of high-precision values. */
 #ifndef PAT_LIFETIME_PREDICT_H
 #define PAT_LIFETIME_PREDICT_H
 
