@@ -141,6 +141,17 @@ def deterministic(folder):
     check(digests(small)["orders.csv"] == digests(first)["orders.csv"], "another --batch-rows gives other orders")
 
 
+def many_buckets():
+    """A log too long for one piece is in order all the same, on any number of threads."""
+    found = set()
+    for threads in ("1", "3"):
+        text = generate("--customers", "120000", "--tables", "orders", "--out", "-", "--threads", threads)
+        times = [line.split(",", 3)[2] for line in text.splitlines()[1:]]
+        check(len(times) > 1100000 and times == sorted(times), "%d orders in order of time", len(times))
+        found.add(hashlib.sha256(text.encode()).hexdigest())
+    equal(len(found), 1, "digests on one and three threads")
+
+
 def bytes_are_kept(folder):
     """A change of what a seed means must be meant: servers know batches by it (MAKING_VERSION)."""
     path, _ = shop(folder, "--customers", "300", "--corrections", "10%", "--text-ids", "20%", "--seed", "5")
@@ -291,6 +302,64 @@ def follows_bg_nbd(folder):
     sxy = sum((x - mx) * (y - my) for x, y in pairs)
     r2 = sxy / math.sqrt(sum((x - mx) ** 2 for x, _ in pairs) * sum((y - my) ** 2 for _, y in pairs))
     check(abs(r2 - 0.5) < 5 / math.sqrt(len(pairs)), "correlation of log spend %.3f, expected 0.5", r2)
+
+
+def bg_nbd_likelihood(patterns, logs):
+    """Fader, Hardie, Lee 2005, of (x, t_x, T) -> customers; parameters by their logarithms."""
+    r, alpha, a, b = (math.exp(value) for value in logs)
+    lg, total, by_x = math.lgamma, 0.0, {}
+    for (x, t, T), customers in patterns:
+        if x not in by_x:
+            head = lg(r + x) - lg(r) + r * math.log(alpha) - lg(a) - lg(b) + lg(a + b) - lg(a + b + x)
+            by_x[x] = head, lg(a) + lg(b + x), lg(a + 1) + lg(b + x - 1) if x > 0 else 0.0
+        head, alive, gone = by_x[x]
+        value = alive - (r + x) * math.log(alpha + T)
+        if x > 0:
+            other = gone - (r + x) * math.log(alpha + t)
+            most = max(value, other)
+            value = most + math.log(math.exp(value - most) + math.exp(other - most))
+        total += customers * (head + value)
+    return total
+
+
+def solved(matrix, right):
+    lines = [row[:] + [value] for row, value in zip(matrix, right)]
+    for i in range(len(lines)):
+        for j in range(len(lines)):
+            if j != i:
+                factor = lines[j][i] / lines[i][i]
+                lines[j] = [x - factor * y for x, y in zip(lines[j], lines[i])]
+    return [row[-1] / row[i] for i, row in enumerate(lines)]
+
+
+def fits_find_its_parameters(folder):
+    """At the true parameters the likelihood's slope is noise: score test, chi square of four degrees."""
+    truth = [0.5, 5.0, 0.8, 2.4]
+    path, _ = shop(folder, "--pure", "--customers", str(by_size(5000, 20000, 100000)), "--currencies", "1", "--rate-shape", "0.5", "--rate-scale", "5",
+                   "--dropout-a", "0.8", "--dropout-b", "2.4", "--growth", "0", "--seed", "1", tables=("orders",))
+    days, end = collections.defaultdict(set), datetime.date(2024, 12, 31)
+    for row in rows(path, "orders"):
+        days[row["customer"]].add(row["time"][:10])
+    patterns = collections.Counter()
+    for of in days.values():
+        first, last = day_of(min(of)), day_of(max(of))
+        patterns[len(of) - 1, (last - first).days / 7, (end - first).days / 7] += 1
+    patterns, step, known = list(patterns.items()), 1e-3, {}
+
+    def at(i=None, j=None, by=1):
+        if (i, j, by) not in known:
+            logs = [math.log(value) for value in truth]
+            for place in (i, j):
+                if place is not None:
+                    logs[place] += by * step
+            known[i, j, by] = bg_nbd_likelihood(patterns, logs)
+        return known[i, j, by]
+
+    slope = [(at(i) - at(i, by=-1)) / (2 * step) for i in range(4)]
+    curve = [[-(at(i) - 2 * at() + at(i, by=-1)) / step ** 2 if i == j else
+              -(at(min(i, j), max(i, j)) - at(i) - at(j) + at()) / step ** 2 for j in range(4)] for i in range(4)]
+    score = sum(x * y for x, y in zip(slope, solved(curve, slope)))
+    check(0 < score < 23.5, "score test of the true parameters: %.2f, above 23.5 once in 10,000 times", score)
 
 
 def other_models(folder):
@@ -566,6 +635,7 @@ def run():
     dry_run(folder)
     print("ok  the command line", flush=True)
     deterministic(folder)
+    many_buckets()
     bytes_are_kept(folder)
     print("ok  the same every time", flush=True)
     money_and_dates(folder)
@@ -574,6 +644,7 @@ def run():
     text_ids(folder)
     print("ok  it adds up", flush=True)
     follows_bg_nbd(folder)
+    fits_find_its_parameters(folder)
     other_models(folder)
     shares_and_seasons(folder)
     print("ok  it follows its models", flush=True)

@@ -294,17 +294,17 @@ const struct pat_cli_command pat_command_generate = {
     .name = "generate",
     .operands = "",
     .summary = "A made-up shop of any size, as CSV or to a server",
-    .explain =
-        "The same options give the same shop, to the byte, whatever the number of threads and the machine. Customers "
-        "of\n"
-        "40 countries buy as the BG/NBD and gamma-gamma models say, in the hours of their own day, more on Double 11 "
-        "and\n"
-        "Black Friday; some orders are cancelled, refunded, tests or paid late. Parameters are printed at the end.\n"
-        "Streamed batches are numbered: sending a shop again changes nothing.",
-    .example = "patron generate --customers 1000 --out shop --tables customers,orders,refunds,lines,fx\n"
-               "  patron generate --customers 10000000 --orders 100000000 --connect 127.0.0.1:7411 --order customer\n"
-               "  patron generate --pure --currencies 1 --rate-shape 0.24 --rate-scale 4.4 --dropout-a 0.8 "
-               "--dropout-b 2.4 --out fit\n"
+    .explain = "The same options give the same shop, to the byte, whatever the machine and its\n"
+               "threads. Customers of 40 countries buy as the BG/NBD and gamma-gamma models\n"
+               "say, in the hours of their own day, more on Double 11 and Black Friday; some\n"
+               "orders are cancelled, refunded, tests or paid late. The parameters are printed\n"
+               "at the end. Streamed batches are numbered: sending a shop again changes nothing.",
+    .example = "patron generate --customers 1000 --out shop \\\n"
+               "    --tables customers,orders,refunds,lines,fx\n"
+               "  patron --connect 127.0.0.1:7411 generate --customers 10000000 \\\n"
+               "    --orders 100000000 --order customer\n"
+               "  patron generate --pure --currencies 1 --rate-shape 0.24 --rate-scale 4.4 \\\n"
+               "    --dropout-a 0.8 --dropout-b 2.4 --out fit\n"
                "  patron generate --tables orders --out - | patron load orders -",
     .option = pat_gen_options,
     .options = PAT_GEN_OPTIONS,

@@ -35,15 +35,13 @@ const struct pat_cli_option pat_gen_options[PAT_GEN_OPTIONS] = {
     {"--out", "DIR", "write DIR/customers.csv and so on; - for one table on standard output"},
     {"--tables", "NAME,...", "of customers, orders, refunds, lines, fx (default all but lines)"},
     {"--order", "time|customer",
-     "orders, refunds and lines as a shop's log has them, by time of arrival\n"
-     "(default: they pass through temporary files, 24 bytes each), or customer\n"
-     "by customer, which needs no such pass and is faster"},
+     "orders, refunds and lines by time of arrival, as a shop's log has them (default; they pass through a temporary "
+     "file, 24 bytes each), or customer by customer, which needs no such pass and is faster"},
     {"--countries", "N", "the first N of 40 (default 40)"},
     {"--currencies", "N", "the base and the first N-1 others of 12 (default 12)"},
     {"--base", "CODE", "base currency: rates are given in it, spend is drawn in it (default USD)"},
     {"--model", "NAME",
-     "bg_nbd (default), mbg_nbd (some leave after the first purchase already)\n"
-     "or nbd (nobody leaves)"},
+     "bg_nbd (default), mbg_nbd (some leave after the first purchase already) or nbd (nobody leaves)"},
     {"--rate-shape", "R", "purchases a week are gamma(R, ALPHA) over customers (default 0.8)"},
     {"--rate-scale", "ALPHA", "weeks; instead of --orders"},
     {"--dropout-a", "A", "after each purchase one leaves with a chance that is beta(A, B) (default 0.9)"},
@@ -60,12 +58,12 @@ const struct pat_cli_option pat_gen_options[PAT_GEN_OPTIONS] = {
     {"--tests", "P%", "test orders (default 0.2%)"},
     {"--late-payments", "P%", "orders paid later than ordered (default 6%)"},
     {"--corrections", "P%",
-     "orders and customers sent wrong at first and right in a second version,\n"
-     "sometimes in the other order; half as many orders come late (default 0)"},
+     "orders and customers sent wrong at first and right in a second version, sometimes the second before the first; "
+     "half as many orders come late (default 0)"},
     {"--text-ids", "P%", "customers whose ids, and whose orders' ids, are no numbers (default 0)"},
     {"--pure", NULL,
-     "the models' own world, to fit them on: no seasons, prospects, cancellations,\n"
-     "refunds, tests or late payments, and one purchase a day at the most"},
+     "the models' own world, to fit them on: no seasons, prospects, promotions, cancellations, refunds, tests or late "
+     "payments, and one purchase a day at the most"},
     {"--batch-rows", "N", "customers or orders in one batch (default 16384, with lines 8192)"},
     {"--threads", "N", "that make rows (default: one for each processor)"},
     {"--temp", "DIR", "where the temporary file goes (default: DIR of --out, else TMPDIR or /var/tmp)"},
