@@ -6,10 +6,13 @@
  *
  * digest: of header (its first 24 bytes) and payload, chained to the digest of the record before, the first one to the
  * file's header: nothing can be changed, swapped, dropped or brought in from elsewhere. Marks are checked against the
- * chain but are no link of it: a damaged one hides no record. check: of the 40 bytes before it, bound to the file's id,
- * so that a header can be told from payload bytes, which clients choose, without knowing what stood before it. durable
- * lsn: greatest lsn known to be on disk when this was written. It is what tells a torn tail (nothing says that it was
- * acknowledged: cut) from damage (something does: refuse). A mark says it when nothing else is written for a while.
+ * chain but are no link of it: a damaged one hides no record.
+ *
+ * check: of the 40 bytes before it, bound to the file's id, so that a header can be told from payload bytes, which
+ * clients choose, without knowing what stood before it.
+ *
+ * durable lsn: greatest lsn known to be on disk when this was written. It is what tells a torn tail (nothing says that
+ * it was acknowledged: cut) from damage (something does: refuse). A mark says it when nothing else is written for a while.
  *
  * Appending: one thread. Reading: any, through a file handle of its own. */
 #ifndef PAT_PERSIST_JOURNAL_PRIVATE_H

@@ -1,7 +1,7 @@
 /* Snapshot files: one view, in blocks.
  *
- *   file    header of 64 bytes (file_private.h; lsn = the view's), then blocks without gaps, the last one of type
- * FOOTER block   0 magic  4 payload bytes (at most 1 MiB)  8 section  12 sequence  16 digest  32 payload
+ *   file    header of 64 bytes (file_private.h; lsn = the view's), then blocks without gaps, the last one a FOOTER
+ *   block   0 magic  4 payload bytes (at most 1 MiB)  8 section  12 sequence  16 digest  32 payload
  *
  * digest: of the block's first 16 bytes and payload, chained to that of the block before (the first one to the file's
  * header), so that a missing, swapped or foreign block is noticed; the digest of the last block stands in the manifest.
