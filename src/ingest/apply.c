@@ -25,18 +25,35 @@ pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key) {
     return row != PAT_ROW_NONE ? row : pat_table_add_id(apply->store, PAT_CUSTOMERS, key);
 }
 
-void pat_apply__touch(struct apply *apply, pat_row customer) {
-    if (apply->touched_count > 0 && apply->touched[apply->touched_count - 1] == customer) return;
-    if (apply->touched_count == apply->touched_capacity) {
-        size_t capacity = apply->touched_capacity == 0 ? 256 : apply->touched_capacity * 2;
+void pat_rows__add(struct row_list *list, pat_row row) {
+    if (list->count > 0 && list->row[list->count - 1] == row) return;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
         pat_row *bigger = pat_mem_alloc_must(PAT_MEM_OTHER, capacity * sizeof *bigger);
-        if (apply->touched_count > 0) memcpy(bigger, apply->touched, apply->touched_count * sizeof *bigger);
-        pat_mem_free(PAT_MEM_OTHER, apply->touched);
-        apply->touched = bigger;
-        apply->touched_capacity = capacity;
+        if (list->count > 0) memcpy(bigger, list->row, list->count * sizeof *bigger);
+        pat_mem_free(PAT_MEM_OTHER, list->row);
+        list->row = bigger;
+        list->capacity = capacity;
     }
-    apply->touched[apply->touched_count++] = customer;
+    list->row[list->count++] = row;
 }
+
+static int compare_rows(const void *a, const void *b) {
+    pat_row x = *(const pat_row *)a, y = *(const pat_row *)b;
+    return (x > y) - (x < y);
+}
+
+void pat_rows__settle(struct row_list *list) {
+    if (list->count == 0) return;
+    size_t kept = 1;
+    qsort(list->row, list->count, sizeof *list->row, compare_rows);
+    for (size_t i = 1; i < list->count; i++) {
+        if (list->row[i] != list->row[i - 1]) list->row[kept++] = list->row[i];
+    }
+    list->count = kept;
+}
+
+void pat_apply__touch(struct apply *apply, pat_row customer) { pat_rows__add(&apply->touched, customer); }
 
 void pat_apply__count(struct apply *apply, enum row_fate fate) {
     switch (fate) {
@@ -98,19 +115,10 @@ static void codes_close(struct apply *apply) {
 
 /* ---- customers whose facts changed -------------------------------------------------------------------------------------------- */
 
-static int compare_rows(const void *a, const void *b) {
-    pat_row x = *(const pat_row *)a, y = *(const pat_row *)b;
-    return (x > y) - (x < y);
-}
-
 static void refresh_touched(struct apply *apply) {
-    if (apply->touched_count == 0) return;
-    qsort(apply->touched, apply->touched_count, sizeof *apply->touched, compare_rows);
-    for (size_t i = 0; i < apply->touched_count; i++) {
-        if (i > 0 && apply->touched[i] == apply->touched[i - 1]) continue;
-        pat_customer__refresh(apply->store, apply->touched[i]);
-    }
-    pat_mem_free(PAT_MEM_OTHER, apply->touched);
+    pat_rows__settle(&apply->touched);
+    for (size_t i = 0; i < apply->touched.count; i++) pat_customer__refresh(apply->store, apply->touched.row[i]);
+    pat_mem_free(PAT_MEM_OTHER, apply->touched.row);
 }
 
 /* ---- doors --------------------------------------------------------------------------------------------------------------------- */
@@ -142,6 +150,8 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
     case PAT_REFUNDS: pat_apply__refunds(&apply); break;
     case PAT_TABLES: break;
     }
+    pat_orders__settle_refunds(&apply);
+    pat_links__settle(&apply);
     refresh_touched(&apply);
     codes_close(&apply);
     store->counts.newest_fact = pat_day_counts_newest(&store->fact_days);

@@ -21,18 +21,6 @@ static int64_t refund_order(struct apply *apply, const struct refund_columns *co
     return pat_order__find_or_add(apply->store, pat_apply__key(columns->order, row));
 }
 
-static void refund_link_order(struct apply *apply, pat_row refund, int64_t order) {
-    struct pat_table *refunds = &apply->store->table[PAT_REFUNDS], *orders = &apply->store->table[PAT_ORDERS];
-    int64_t before = pat_table_get(refunds, PAT_REFUND_ORDER, refund);
-    if (before == order) return;
-    if (before != PAT_NULL) {
-        pat_chain__remove(orders, PAT_ORDER_REFUND_HEAD, (pat_row)before, refunds, PAT_REFUND_ORDER_NEXT, refund);
-    }
-    pat_table_set(refunds, PAT_REFUND_ORDER, refund, order);
-    if (order == PAT_NULL) return;
-    pat_chain__push(orders, PAT_ORDER_REFUND_HEAD, (pat_row)order, refunds, PAT_REFUND_ORDER_NEXT, refund);
-}
-
 /* The order's customer where there is an order (nobody while it is awaited), else the one named, else the one it had. */
 static int64_t refund_customer(struct apply *apply, const struct refund_columns *columns, uint32_t row, pat_row refund,
                                int64_t order) {
@@ -67,7 +55,7 @@ static enum row_fate refund_apply(struct apply *apply, const struct refund_colum
     /* Named by a row of its own from now on: lines that change their sign no longer withdraw it. */
     pat_table_set(refunds, PAT_REFUND_FROM_LINES, refund, PAT_NULL);
     pat_refund__derive(apply->store, refund);
-    refund_link_order(apply, refund, order);
+    if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund)) pat_link__move(apply, LINK_ORDER_REFUNDS, refund, order);
     pat_refund__give(apply, refund, customer);
     if (customer != PAT_NULL) pat_apply__touch(apply, (pat_row)customer);
     return fresh ? ROW_FRESH : ROW_UPDATED;

@@ -1,5 +1,6 @@
 #include "ingest/ingest_private.h"
 
+#include "base/mem.h"
 #include "model/zone.h"
 
 /* ---- counters ---------------------------------------------------------------------------------------------------------- */
@@ -76,45 +77,30 @@ void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, str
     pat_table_set(owners, head, owner, item);
 }
 
-void pat_chain__remove(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
-                       pat_row item) {
-    int64_t after = pat_table_get(items, next, item);
-    int64_t at = pat_table_get(owners, head, owner);
-    if (at == (int64_t)item) {
-        pat_table_set(owners, head, owner, after);
-    } else {
-        while (pat_table_get(items, next, (pat_row)at) != (int64_t)item) at = pat_table_get(items, next, (pat_row)at);
-        pat_table_set(items, next, (pat_row)at, after);
-    }
-    pat_table_set(items, next, item, PAT_NULL);
-}
-
-/* Moves a fact from its owner's chain to another's; touches both. */
-static void fact_give(struct apply *apply, enum pat_table_id facts, unsigned owner_column, unsigned head, unsigned next,
-                      pat_row fact, int64_t customer) {
-    struct pat_table *items = &apply->store->table[facts], *customers = &apply->store->table[PAT_CUSTOMERS];
-    int64_t before = pat_table_get(items, owner_column, fact);
+static void fact_give(struct apply *apply, enum link_kind kind, int64_t before, pat_row fact, int64_t customer) {
     if (before == customer) return;
-    if (before != PAT_NULL) {
-        pat_chain__remove(customers, head, (pat_row)before, items, next, fact);
-        pat_apply__touch(apply, (pat_row)before);
-    }
-    pat_table_set(items, owner_column, fact, customer);
-    if (customer == PAT_NULL) return;
-    pat_chain__push(customers, head, (pat_row)customer, items, next, fact);
-    pat_apply__touch(apply, (pat_row)customer);
+    pat_link__move(apply, kind, fact, customer);
+    if (before != PAT_NULL) pat_apply__touch(apply, (pat_row)before);
+    if (customer != PAT_NULL) pat_apply__touch(apply, (pat_row)customer);
 }
 
 void pat_order__give(struct apply *apply, pat_row order, int64_t customer) {
-    fact_give(apply, PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDER_NEXT, order, customer);
+    int64_t before = pat_table_get(&apply->store->table[PAT_ORDERS], PAT_ORDER_CUSTOMER, order);
+    fact_give(apply, LINK_CUSTOMER_ORDERS, before, order, customer);
 }
 
 void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer) {
-    fact_give(apply, PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUND_NEXT, refund, customer);
+    int64_t before = pat_table_get(&apply->store->table[PAT_REFUNDS], PAT_REFUND_CUSTOMER, refund);
+    fact_give(apply, LINK_CUSTOMER_REFUNDS, before, refund, customer);
 }
 
 void pat_order__lead_refunds(struct apply *apply, pat_row order) {
-    struct pat_table *orders = &apply->store->table[PAT_ORDERS], *refunds = &apply->store->table[PAT_REFUNDS];
+    const struct pat_table *orders = &apply->store->table[PAT_ORDERS];
+    if (pat_table_get(orders, PAT_ORDER_REFUND_HEAD, order) != PAT_NULL) pat_rows__add(&apply->leading, order);
+}
+
+static void lead_refunds(struct apply *apply, pat_row order) {
+    const struct pat_table *orders = &apply->store->table[PAT_ORDERS], *refunds = &apply->store->table[PAT_REFUNDS];
     int64_t customer = PAT_NULL;
     if (pat_table_get(orders, PAT_ORDER_STATE, order) != PAT_ORDER_AWAITED) {
         customer = pat_table_get(orders, PAT_ORDER_CUSTOMER, order);
@@ -126,6 +112,12 @@ void pat_order__lead_refunds(struct apply *apply, pat_row order) {
         pat_refund__remember(apply->store, (pat_row)refund);
         refund = pat_table_get(refunds, PAT_REFUND_ORDER_NEXT, (pat_row)refund);
     }
+}
+
+void pat_orders__settle_refunds(struct apply *apply) {
+    pat_rows__settle(&apply->leading);
+    for (size_t i = 0; i < apply->leading.count; i++) lead_refunds(apply, apply->leading.row[i]);
+    pat_mem_free(PAT_MEM_OTHER, apply->leading.row);
 }
 
 pat_row pat_order__find_or_add(struct pat_store *store, struct pat_id_key key) {

@@ -70,14 +70,33 @@ enum pat_status pat_column__convert(struct pat_batch_column *out, const struct p
 
 /* ---- apply ------------------------------------------------------------------------------------------------------- */
 
+/* Rows noted for the end of the batch, as often as they came. */
+struct row_list {
+    pat_row *row;
+    size_t count, capacity;
+};
+
+/* links.c: chains whose items change their owner. */
+enum link_kind { LINK_CUSTOMER_ORDERS, LINK_CUSTOMER_REFUNDS, LINK_ORDER_REFUNDS, LINKS };
+
+struct moves {
+    struct move {
+        int64_t from; /* owner before, PAT_NULL = nobody */
+        pat_row item;
+        size_t number;
+    } *move;
+    size_t count, capacity;
+};
+
 /* One application of a batch. */
 struct apply {
     struct pat_store *store;
     const struct pat_batch *batch;
     struct pat_batch_outcome *outcome;
     uint32_t **codes;  /* [columns] dictionary code of each dict entry of the batch column, NULL where it has no codes */
-    pat_row *touched;  /* customers whose aggregates must be computed anew */
-    size_t touched_count, touched_capacity;
+    struct row_list touched; /* customers whose aggregates must be computed anew */
+    struct row_list leading; /* orders whose refunds must follow them */
+    struct moves moves[LINKS];
 };
 
 void pat_apply__customers(struct apply *apply);
@@ -91,6 +110,9 @@ struct pat_id_key pat_apply__key(const struct pat_batch_column *column, uint32_t
 /* Customer row of an id, added when new. */
 pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key);
 void pat_apply__touch(struct apply *apply, pat_row customer);
+void pat_rows__add(struct row_list *list, pat_row row);
+/* Sorted, each once. */
+void pat_rows__settle(struct row_list *list);
 
 enum row_fate { ROW_FRESH, ROW_UPDATED, ROW_DUPLICATE, ROW_STALE };
 void pat_apply__count(struct apply *apply, enum row_fate fate);
@@ -110,20 +132,22 @@ void pat_order__derive(struct pat_store *store, pat_row order);
 /* The same in a row that is not in the table yet. */
 void pat_order__derive_values(const struct pat_store *store, int64_t *values);
 void pat_refund__derive(struct pat_store *store, pat_row refund);
-/* Makes `customer` (PAT_NULL: nobody) the owner, moving the row between the customers' chains and touching both. */
+/* Makes `owner` (PAT_NULL: nobody) the item's; the chains follow at the end of the batch. */
+void pat_link__move(struct apply *apply, enum link_kind kind, pat_row item, int64_t owner);
+void pat_links__settle(struct apply *apply);
+/* Makes `customer` (PAT_NULL: nobody) the owner and touches both. */
 void pat_order__give(struct apply *apply, pat_row order, int64_t customer);
 void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer);
-/* Lets the refunds that name `order` follow its customer; the ones that waited stop waiting. */
+/* Lets the refunds that name `order` follow its customer, at the end of the batch; the ones that waited stop waiting. */
 void pat_order__lead_refunds(struct apply *apply, pat_row order);
+void pat_orders__settle_refunds(struct apply *apply);
 /* Makes the refund that stands for an order whose lines sum below zero what the order says now. */
 void pat_order__stand_refund(struct apply *apply, pat_row order, int64_t customer);
 /* Withdraws the refund that stands for an order of negative lines, if there is one. */
 void pat_order__withdraw_refund(struct apply *apply, pat_row order);
 /* Order row of an id; a new one is AWAITED. */
 pat_row pat_order__find_or_add(struct pat_store *store, struct pat_id_key key);
-/* Removes `item` from the chain that starts at owners[head][owner] and goes on in items[next]. */
-void pat_chain__remove(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
-                       pat_row item);
+/* Puts `item` at the head of the chain that starts at owners[head][owner] and goes on in items[next]. */
 void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
                      pat_row item);
 

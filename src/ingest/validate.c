@@ -105,20 +105,67 @@ static void judge_refunds(const struct judgement *j) {
     }
 }
 
-static bool line_known(const struct pat_store *store, pat_row order, int64_t number) {
-    const struct pat_table *lines = &store->table[PAT_LINES];
-    int64_t line = pat_table_get(&store->table[PAT_ORDERS], PAT_ORDER_LINE_HEAD, order);
-    while (line != PAT_NULL && pat_table_get(lines, PAT_LINE_NUMBER, (pat_row)line) != number) {
-        line = pat_table_get(lines, PAT_LINE_NEXT, (pat_row)line);
+/* A row of the batch and the order that it patches a line of. */
+struct patched_line {
+    pat_row order;
+    uint32_t row;
+};
+
+static int compare_patched(const void *a, const void *b) {
+    const struct patched_line *x = a, *y = b;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Numbers of an order's lines, sorted; NULL without memory. */
+static int64_t *known_numbers(const struct judgement *j, pat_row order, size_t *count) {
+    const struct pat_table *lines = &j->store->table[PAT_LINES];
+    int64_t head = pat_table_get(&j->store->table[PAT_ORDERS], PAT_ORDER_LINE_HEAD, order);
+    *count = 0;
+    for (int64_t line = head; line != PAT_NULL; line = pat_table_get(lines, PAT_LINE_NEXT, (pat_row)line)) ++*count;
+    int64_t *number = pat_arena_array(j->rejects->arena, *count, sizeof *number);
+    if (number == NULL) return NULL;
+    size_t i = 0;
+    for (int64_t line = head; line != PAT_NULL; line = pat_table_get(lines, PAT_LINE_NEXT, (pat_row)line)) {
+        number[i++] = pat_table_get(lines, PAT_LINE_NUMBER, (pat_row)line);
     }
-    return line != PAT_NULL;
+    qsort(number, *count, sizeof *number, compare_numbers);
+    return number;
+}
+
+/* Rows that patch lines must find them; each order's lines are looked through once, however many of them are patched. */
+static void judge_patched_lines(const struct judgement *j, struct patched_line *patched, size_t count, int absent) {
+    const struct pat_batch_column *numbers = pat_batch_find(j->batch, PAT_LINE_NUMBER);
+    int64_t *known = NULL;
+    size_t known_count = 0;
+    qsort(patched, count, sizeof *patched, compare_patched);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || patched[i].order != patched[i - 1].order) known = known_numbers(j, patched[i].order, &known_count);
+        if (known == NULL) {
+            j->rejects->no_memory = true;
+            return;
+        }
+        const int64_t *number = &numbers->value[patched[i].row];
+        if (bsearch(number, known, known_count, sizeof *known, compare_numbers) == NULL) reject_absent(j, patched[i].row, absent);
+    }
 }
 
 static void judge_lines(const struct judgement *j) {
     int absent = first_absent(j->batch, line_required), order_absent = first_absent(j->batch, line_order_required);
     if (absent < 0 && order_absent < 0) return;
     const struct pat_batch_column *ids = pat_batch_find(j->batch, PAT_LINE_ORDER);
-    const struct pat_batch_column *numbers = pat_batch_find(j->batch, PAT_LINE_NUMBER);
+    const bool numbered = pat_batch_find(j->batch, PAT_LINE_NUMBER) != NULL;
+    struct patched_line *patched = pat_arena_array(j->rejects->arena, j->batch->rows, sizeof *patched);
+    size_t count = 0;
+    if (patched == NULL) {
+        j->rejects->no_memory = true;
+        return;
+    }
     for (uint32_t row = 0; row < j->batch->rows; row++) {
         if (j->rejects->bad[row]) continue;
         pat_row order = known_order(j, ids, row);
@@ -126,11 +173,13 @@ static void judge_lines(const struct judgement *j) {
             const char *name = pat_field_get(PAT_LINES, order_absent)->name;
             pat_rejects__add(j->rejects, row, name, PAT_REJECT_MISSING, "the order is not known yet, so \"%s\" is required",
                              name);
-        } else if (absent >= 0 && (order == PAT_ROW_NONE || numbers == NULL ||
-                                   !line_known(j->store, order, numbers->value[row]))) {
+        } else if (absent >= 0 && (order == PAT_ROW_NONE || !numbered)) {
             reject_absent(j, row, absent);
+        } else if (absent >= 0) {
+            patched[count++] = (struct patched_line){order, row};
         }
     }
+    judge_patched_lines(j, patched, count, absent);
 }
 
 /* ---- money: decimals become minor units ---------------------------------------------------------------------------------- */

@@ -325,6 +325,19 @@ static void many_lines_of_one_order(void **state) {
         assert_int_equal(shop_take(&shop, &sent), PAT_OK);
         outcome_is(&shop, round == 0 ? "20000 0 0 0 0" : "0 0 20000 0 0");
     }
+    /* Patched one by one by number: the order's lines are looked through once. */
+    struct pat_value patch = pat_build_map(&builder, 3), number = pat_build_array(&builder, (uint32_t)count);
+    for (int64_t i = 0; i < count; i++) pat_build_push(&builder, &number, pat_value_int(count - i));
+    pat_build_put(&builder, &patch, "order", columns.as.members[0].value);
+    pat_build_put(&builder, &patch, "line", number);
+    pat_build_put(&builder, &patch, "price", columns.as.members[6].value);
+    struct pat_load sent = shop_load(&shop, &patch, PAT_LINES);
+    assert_int_equal(shop_take(&shop, &sent), PAT_OK);
+    outcome_is(&shop, "0 0 20000 0 0");
+    number.as.items[5] = pat_value_int(count + 1);
+    sent = shop_load(&shop, &patch, PAT_LINES);
+    assert_int_equal(shop_take(&shop, &sent), PAT_ERR_BAD_REQUEST);
+    assert_int_equal(shop.error.row, 5);
     check_store(shop.store);
     assert_int_equal(net_of(&shop, "a"), 20000);
 }
