@@ -57,16 +57,40 @@ static enum pat_status sync_parse(const char *name, enum pat_sync *out, const ch
     return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--sync: \"%.20s\" is not one of always, interval, never", name);
 }
 
+/* An attribute that a batch brings is the one that the store has. */
+static bool attributes_match(const struct pat_store *store, const struct pat_batch *batch) {
+    const struct pat_table_schema *schema = store->table[batch->table].schema;
+    for (uint32_t i = 0; i < batch->columns; i++) {
+        const struct pat_batch_column *column = &batch->column[i];
+        if (column->field < (int)schema->own_columns || column->field >= (int)PAT_COLUMNS_MAX) continue;
+        if (column->field >= (int)schema->columns || schema->field[column->field].type != column->type) return false;
+    }
+    return true;
+}
+
+static enum pat_status replay_attribute(struct pat_store *store, const struct pat_attribute *attribute,
+                                        struct pat_error *error) {
+    bool known;
+    PAT_TRY(pat_store_judge_attribute(store, attribute, &known, error));
+    if (!known) pat_store_add_attribute(store, attribute);
+    return PAT_OK;
+}
+
 static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
     struct pat_engine *engine = context;
     if (entry->lsn != engine->store->lsn + 1) {
         return pat_error_set(error, PAT_ERR_CORRUPT, "the journal goes on with lsn %" PRIu64 " after %" PRIu64, entry->lsn,
                              engine->store->lsn);
     }
-    if (entry->kind == PAT_ENTRY_RFM_MAP) {
-        PAT_TRY(pat_store_save_map(engine->store, entry->map, error));
+    if (entry->kind != PAT_ENTRY_BATCH) {
+        if (entry->kind == PAT_ENTRY_RFM_MAP) PAT_TRY(pat_store_save_map(engine->store, entry->map, error));
+        if (entry->kind == PAT_ENTRY_ATTRIBUTE) PAT_TRY(replay_attribute(engine->store, entry->attribute, error));
         engine->store->lsn = entry->lsn;
         return PAT_OK;
+    }
+    if (!attributes_match(engine->store, entry->batch)) {
+        return pat_error_set(error, PAT_ERR_CORRUPT, "lsn %" PRIu64 " brings an attribute that %s do not have", entry->lsn,
+                             pat_schema[entry->batch->table].name);
     }
     struct pat_batch_outcome outcome;
     pat_ingest_apply(engine->store, entry->batch, entry->lsn, &outcome);

@@ -51,8 +51,8 @@ bool pat_engine_dirty(const struct pat_engine *engine);
 
 /* One write on its way; its memory belongs to the caller and lives until reply_cb. */
 struct pat_ticket {
-    const struct pat_request *request; /* load.* or rfm.map.save */
-    struct pat_batch *batch;           /* from pat_engine_prepare; NULL for maps */
+    const struct pat_request *request; /* load.*, schema.add or rfm.map.save */
+    struct pat_batch *batch;           /* from pat_engine_prepare; NULL for the others */
     struct pat_arena *arena;           /* the request's */
     /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success. */
     void (*reply_cb)(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error);

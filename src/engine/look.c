@@ -87,10 +87,11 @@ static struct pat_value look_status(const struct pat_engine *engine, struct pat_
 
 /* ---- schema ---------------------------------------------------------------------------------------------------------------- */
 
-static struct pat_value schema_field(const struct pat_field *field, struct pat_builder *builder) {
-    struct pat_value map = pat_build_map(builder, 5);
+static struct pat_value schema_field(const struct pat_field *field, bool attribute, struct pat_builder *builder) {
+    struct pat_value map = pat_build_map(builder, 6);
     pat_build_put(builder, &map, "name", pat_value_string(field->name));
     pat_build_put(builder, &map, "type", pat_value_string(pat_type_name(field->type)));
+    if (attribute) pat_build_put(builder, &map, "attribute", pat_value_string(pat_attribute_type_name(field->type)));
     pat_build_put(builder, &map, "required", pat_value_bool(field->required));
     if (field->unit != NULL) pat_build_put(builder, &map, "unit", pat_value_string(field->unit));
     pat_build_put(builder, &map, "explain", pat_value_string(field->explain));
@@ -120,12 +121,12 @@ static struct pat_value schema_tables(const struct pat_store *store, struct pat_
         struct pat_value fields = pat_build_array(builder, table->schema->columns);
         for (unsigned column = 0; column < table->schema->columns; column++) {
             if (!pat_schema_loadable(table->schema, column)) continue;
-            struct pat_value field = schema_field(&table->schema->field[column], builder);
+            struct pat_value field = schema_field(&table->schema->field[column], column >= table->schema->own_columns, builder);
             schema_values(table, column, &field, builder);
             pat_build_push(builder, &fields, field);
         }
         for (int extra = PAT_LINE_OF_CUSTOMER; id == PAT_LINES && extra < PAT_LINE_FIELDS; extra++) {
-            pat_build_push(builder, &fields, schema_field(pat_field_get(PAT_LINES, extra), builder));
+            pat_build_push(builder, &fields, schema_field(pat_field_get(PAT_LINES, extra), false, builder));
         }
         struct pat_value entry = pat_build_map(builder, 1);
         pat_build_put(builder, &entry, "fields", fields);

@@ -157,10 +157,49 @@ static enum admission admit_map(struct pat_engine *engine, struct group *group, 
     return ADMITTED;
 }
 
+static void reply_attribute(struct pat_engine *engine, struct pat_ticket *ticket, bool added) {
+    const struct pat_attribute *attribute = ticket->request->attribute;
+    struct pat_builder builder = {.arena = ticket->arena};
+    struct pat_value result = pat_build_map(&builder, 6);
+    pat_build_put(&builder, &result, "lsn", pat_value_uint(engine->store->lsn));
+    pat_build_put(&builder, &result, "table", pat_value_string(pat_schema[attribute->table].name));
+    pat_build_put(&builder, &result, "name", pat_value_string(pat_attribute_word(attribute)));
+    pat_build_put(&builder, &result, "field", pat_value_string(attribute->name));
+    pat_build_put(&builder, &result, "type", pat_value_string(pat_attribute_type_name(attribute->type)));
+    pat_build_put(&builder, &result, "added", pat_value_bool(added));
+    reply(engine, ticket, &builder, &result);
+}
+
+/* One that is there already is answered at once. Each group has one attribute at the most, so that it is judged against all that
+ * came before. */
+static enum admission admit_attribute(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    const struct pat_attribute *attribute = ticket->request->attribute;
+    struct pat_error error;
+    bool known;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (group->entry[i].kind == PAT_ENTRY_ATTRIBUTE) return NEXT_GROUP;
+    }
+    if (pat_store_judge_attribute(engine->store, attribute, &known, &error) != PAT_OK) return refuse(engine, ticket, &error);
+    if (known) {
+        reply_attribute(engine, ticket, false);
+        return ANSWERED;
+    }
+    const size_t bytes = pat_store_attribute_bytes(engine->store, attribute->table);
+    if (!pat_mem_would_fit(group->bytes + bytes)) {
+        (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for another attribute (see --memory)");
+        return refuse(engine, ticket, &error);
+    }
+    group->bytes += bytes;
+    group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_ATTRIBUTE, .attribute = attribute};
+    return ADMITTED;
+}
+
 static enum admission admit(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     if (engine->journal_failed) return refuse(engine, ticket, &engine->journal_error);
     if (group->count == GROUP_TICKETS_MAX) return NEXT_GROUP;
-    return ticket->batch != NULL ? admit_batch(engine, group, ticket) : admit_map(engine, group, ticket);
+    if (ticket->batch != NULL) return admit_batch(engine, group, ticket);
+    return ticket->request->method == PAT_METHOD_SCHEMA_ADD ? admit_attribute(engine, group, ticket)
+                                                            : admit_map(engine, group, ticket);
 }
 
 static struct pat_ticket *queue_pop(struct pat_engine *engine) {
@@ -225,6 +264,12 @@ static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
         struct pat_batch_outcome outcome;
         pat_ingest_apply(engine->store, ticket->batch, ticket->lsn, &outcome);
         reply_outcome(engine, ticket, &outcome, ticket->batch);
+        return;
+    }
+    if (ticket->request->method == PAT_METHOD_SCHEMA_ADD) {
+        pat_store_add_attribute(engine->store, ticket->request->attribute);
+        engine->store->lsn = ticket->lsn;
+        reply_attribute(engine, ticket, true);
         return;
     }
     struct pat_error error;

@@ -198,8 +198,10 @@ static struct money_context money_context_of(enum pat_table_id table) {
     }
 }
 
-/* Index into pat_currencies of the row's currency: its own, else the stored one; -1 when neither is there. */
+/* Index into pat_currencies of the row's currency: its own, else the stored one; -1 when neither is there. What customers have
+ * is in the base currency. */
 static int currency_of_row(const struct judgement *j, const struct money_context *money, uint32_t row) {
+    if (j->batch->table == PAT_CUSTOMERS) return pat_currency_find(pat_text_of(j->store->base_currency));
     const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
     if (own != NULL) return own->value[row] == PAT_NULL ? -1 : pat_currency_find(own->dict[own->value[row]]);
     const struct pat_batch_column *ids = pat_batch_find(j->batch, 0);
@@ -249,12 +251,29 @@ static void settle_money(const struct judgement *j, const struct money_context *
     column->decimal = false;
 }
 
+/* Money of the row's currency that is somewhere in the table and that the batch leaves as it is: column numbers, their count. */
+static unsigned money_that_stays(const struct judgement *j, const struct pat_table *table, unsigned column[PAT_COLUMNS_MAX]) {
+    unsigned count = 0;
+    for (unsigned c = 0; c < table->schema->columns; c++) {
+        if (table->schema->field[c].type != PAT_TYPE_MONEY || !pat_schema_loadable(table->schema, c)) continue;
+        if (pat_batch_find(j->batch, (int)c) == NULL && !pat_column_is_blank(&table->column[c])) column[count++] = c;
+    }
+    return count;
+}
+
+static void reject_currency(const struct judgement *j, uint32_t row, const char *name, unsigned before, unsigned after) {
+    pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
+                     "the new currency has %u digits, the old one %u: send %s with it", after, before, name);
+}
+
 /* A currency that changes its digits under an amount that stays would change the amount a hundredfold. */
-static void judge_currency_change(const struct judgement *j, const struct money_context *money, int amount_field) {
+static void judge_currency_change(const struct judgement *j, const struct money_context *money) {
     const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
-    if (j->batch->table == PAT_LINES || own == NULL || pat_batch_find(j->batch, amount_field) != NULL) return;
+    if (j->batch->table == PAT_CUSTOMERS || j->batch->table == PAT_LINES || own == NULL) return;
     const struct pat_table *table = &j->store->table[money->stored_table];
-    for (uint32_t row = 0; row < j->batch->rows; row++) {
+    unsigned column[PAT_COLUMNS_MAX];
+    const unsigned columns = money_that_stays(j, table, column);
+    for (uint32_t row = 0; columns > 0 && row < j->batch->rows; row++) {
         if (j->rejects->bad[row] || own->value[row] == PAT_NULL) continue;
         pat_row stored = pat_table_find_id(j->store, money->stored_table, pat_apply__key(pat_batch_find(j->batch, 0), row));
         if (stored == PAT_ROW_NONE) continue;
@@ -262,16 +281,17 @@ static void judge_currency_change(const struct judgement *j, const struct money_
         if (code == PAT_NULL) continue;
         unsigned before = pat_store_currency_digits(j->store, money->stored_table, money->stored_currency, code);
         unsigned after = pat_currencies[pat_currency_find(own->dict[own->value[row]])].digits;
-        if (before == after) continue;
-        pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
-                         "the new currency has %u digits, the old one %u: send the amount with it", after, before);
+        for (unsigned i = 0; before != after && i < columns; i++) {
+            if (pat_table_get(table, column[i], stored) == PAT_NULL) continue;
+            reject_currency(j, row, table->schema->field[column[i]].name, before, after);
+            break;
+        }
     }
 }
 
 static void judge_money(const struct judgement *j) {
-    if (j->batch->table == PAT_CUSTOMERS) return;
     struct money_context money = money_context_of(j->batch->table);
-    judge_currency_change(j, &money, j->batch->table == PAT_ORDERS ? (int)PAT_ORDER_AMOUNT : (int)PAT_REFUND_AMOUNT);
+    judge_currency_change(j, &money);
     for (uint32_t i = 0; i < j->batch->columns; i++) {
         if (j->batch->column[i].decimal) settle_money(j, &money, &j->batch->column[i]);
     }

@@ -83,6 +83,7 @@ static enum pat_status parse_filter(struct pat_request *out, const struct pat_pa
 static enum pat_status parse_method(struct pat_request *out, const struct pat_params *params) {
     switch (out->method) {
     case PAT_METHOD_LOAD: return pat_request__load(out, params);
+    case PAT_METHOD_SCHEMA_ADD: return pat_request__schema_add(out, params);
     case PAT_METHOD_LOAD_STATE: return parse_load_state(out, params);
     case PAT_METHOD_CUSTOMER: return parse_customer(out, params);
     case PAT_METHOD_ORDER: return parse_order(out, params);

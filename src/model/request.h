@@ -21,6 +21,7 @@ enum pat_method {
     PAT_METHOD_CANCEL,
     PAT_METHOD_STATUS,
     PAT_METHOD_SCHEMA,
+    PAT_METHOD_SCHEMA_ADD,
     PAT_METHOD_LOAD, /* load.customers .orders .lines .refunds */
     PAT_METHOD_LOAD_STATE,
     PAT_METHOD_CUSTOMER,
@@ -42,7 +43,7 @@ enum pat_method {
 enum pat_method_road {
     PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel */
     PAT_ROAD_LOOP,    /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse */
-    PAT_ROAD_WRITE,   /* through the journal: load.*, rfm.map.save */
+    PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */
     PAT_ROAD_READ,    /* by a worker on a view: questions, verify */
     PAT_ROAD_SNAPSHOT /* by the snapshot thread: snapshot.save */
 };
@@ -139,6 +140,9 @@ struct pat_request {
 
     /* RFM_MAP_SAVE */
     const struct pat_rfm_map *map;
+
+    /* SCHEMA_ADD */
+    const struct pat_attribute *attribute;
 
     /* LOAD_STATE */
     struct pat_text producer;

@@ -70,6 +70,33 @@ enum pat_status pat_request__load(struct pat_request *out, const struct pat_para
     return PAT_OK;
 }
 
+/* ---- schema.add ------------------------------------------------------------------------------------------------- */
+
+static enum pat_status parse_attribute_name(struct pat_attribute *attribute, const struct pat_params *params) {
+    const struct pat_value *name = pat_param__get(params, "name");
+    if (name == NULL) return pat_param__missing(params, "name", "what to call it, as in vip for attr.vip");
+    if (name->type == PAT_VALUE_TEXT && pat_attribute_set_name(attribute, pat_value_as_text(name))) return PAT_OK;
+    return pat_param__fail(params, "name", name,
+                           "1 to %u lower case letters, digits and _, a letter first, without \"" PAT_ATTRIBUTE_PREFIX "\"",
+                           PAT_ATTRIBUTE_NAME_BYTES_MAX);
+}
+
+enum pat_status pat_request__schema_add(struct pat_request *out, const struct pat_params *params) {
+    static const char *const tables[] = {"customers", "orders", "lines", "refunds", NULL};
+    int table = -1, type = -1;
+    PAT_TRY(pat_param__choice(params, "table", tables, &table));
+    if (table < 0) return pat_param__missing(params, "table", "customers, orders, lines or refunds");
+    struct pat_attribute *attribute = pat_arena_alloc(params->arena, sizeof *attribute);
+    if (attribute == NULL) return pat_param__no_memory(params);
+    PAT_TRY(parse_attribute_name(attribute, params));
+    PAT_TRY(pat_param__choice(params, "type", pat_attribute_types, &type));
+    if (type < 0) return pat_param__missing(params, "type", "bool, int, decimal, money, date, time, enum or set");
+    attribute->table = (enum pat_table_id)pat_table_find(pat_text_of(tables[table]));
+    attribute->type = pat_attribute_type((unsigned)type);
+    out->attribute = attribute;
+    return PAT_OK;
+}
+
 /* ---- rfm.map.save ----------------------------------------------------------------------------------------------- */
 
 /* 543, or "543"; -1 for anything else. */

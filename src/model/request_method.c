@@ -9,6 +9,7 @@ static const char *const no_params[] = {NULL};
 static const char *const hello_params[] = {"client", "errors", "bigint", NULL};
 static const char *const cancel_params[] = {"msgid", NULL};
 static const char *const load_params[] = {"producer", "seq", "columns", "on_error", "mode", "meta", "errors", NULL};
+static const char *const schema_add_params[] = {"table", "name", "type", NULL};
 static const char *const load_state_params[] = {"producer", NULL};
 static const char *const customer_params[] = {"customer", "with", "limit", QUESTION, NULL};
 static const char *const order_params[] = {"order", "with", QUESTION, NULL};
@@ -29,6 +30,8 @@ const struct pat_method_info pat_method_list[] = {
      "State of the server: lsn, rows, pending refunds, unpriced facts, producers, memory, last snapshot."},
     {"schema", PAT_METHOD_SCHEMA, PAT_ROAD_LOOP, -1, no_params,
      "Tables, fields, types, units, group maps and methods."},
+    {"schema.add", PAT_METHOD_SCHEMA_ADD, PAT_ROAD_WRITE, -1, schema_add_params,
+     "Adds an attribute of the shop's own to a table; loads and questions call it attr.NAME."},
     {"load.customers", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_CUSTOMERS, load_params,
      "Takes a batch of customer profiles."},
     {"load.orders", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_ORDERS, load_params, "Takes a batch of orders."},

@@ -53,6 +53,7 @@ enum pat_status pat_request__question(struct pat_request *out, const struct pat_
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__group(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__load(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
+enum pat_status pat_request__schema_add(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__map_save(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 
 #endif

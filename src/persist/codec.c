@@ -316,11 +316,33 @@ enum pat_status pat_codec__map_read(struct pat_rfm_map *map, struct pat_reader *
     return PAT_OK;
 }
 
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
+
+static enum pat_status attribute_write(const struct pat_attribute *attribute, struct pat_buf *out) {
+    PAT_TRY(pat_buf_append_u8(out, (uint8_t)attribute->table));
+    PAT_TRY(pat_buf_append_u8(out, (uint8_t)attribute->type));
+    return text_write(out, pat_text_of(pat_attribute_word(attribute)));
+}
+
+static enum pat_status attribute_read(struct pat_attribute *attribute, struct pat_reader *reader) {
+    const uint8_t table = pat_read_u8(reader), type = pat_read_u8(reader);
+    const struct pat_text word = text_read(reader);
+    *attribute = (struct pat_attribute){.table = (enum pat_table_id)table, .type = (enum pat_type)type};
+    const bool good = !reader->bad && table < PAT_TABLES && pat_attribute_type_name(attribute->type) != NULL &&
+                      pat_attribute_set_name(attribute, word);
+    return good ? PAT_OK : PAT_ERR_CORRUPT;
+}
+
 /* ---- entries ---------------------------------------------------------------------------------------------------- */
 
 enum pat_status pat_codec__entry_write(const struct pat_entry *entry, struct pat_buf *out) {
     PAT_TRY(pat_buf_append_u8(out, (uint8_t)entry->kind));
-    return entry->kind == PAT_ENTRY_BATCH ? batch_write(entry->batch, out) : pat_codec__map_write(entry->map, out);
+    switch (entry->kind) {
+    case PAT_ENTRY_BATCH: return batch_write(entry->batch, out);
+    case PAT_ENTRY_RFM_MAP: return pat_codec__map_write(entry->map, out);
+    case PAT_ENTRY_ATTRIBUTE: return attribute_write(entry->attribute, out);
+    }
+    return PAT_ERR_INTERNAL;
 }
 
 /* Records are padded with zeros to a multiple of eight bytes. */
@@ -341,6 +363,9 @@ enum pat_status pat_codec__entry_read(struct pat_decoded *out, struct pat_reader
     } else if (kind == PAT_ENTRY_RFM_MAP) {
         out->entry.map = &out->map;
         PAT_TRY(pat_codec__map_read(&out->map, reader));
+    } else if (kind == PAT_ENTRY_ATTRIBUTE) {
+        out->entry.attribute = &out->attribute;
+        PAT_TRY(attribute_read(&out->attribute, reader));
     } else {
         return PAT_ERR_CORRUPT;
     }

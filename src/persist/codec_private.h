@@ -7,6 +7,7 @@
  *   column  u8 field (128 + its place, then u8 type: an attribute), u8 decimal, u8 width 0 1 2 4 8, i64 base,
  *           u32 dict count, dict texts, rows values of `width`
  *           width 0: every row is base; 1 2 4: base + value, all ones = null; 8: the value
+ *   attribute  u8 table, u8 type, name without prefix
  *   map     name, u32 groups, group names, a byte per cell
  *   text    length in 7-bit groups, low first, then the bytes
  *
@@ -23,9 +24,10 @@
 enum pat_status pat_codec__entry_write(const struct pat_entry *entry, struct pat_buf *out) PAT_MUST_CHECK;
 
 struct pat_decoded {
-    struct pat_entry entry; /* points at one of the two below; lsn is the caller's to set */
+    struct pat_entry entry; /* points at one of those below; lsn is the caller's to set */
     struct pat_batch batch; /* texts borrowed from the bytes read, arrays from the arena */
     struct pat_rfm_map map;
+    struct pat_attribute attribute;
 };
 
 /* Reads one entry that must fill `reader` to its end. Fails: PAT_ERR_CORRUPT, PAT_ERR_NO_MEMORY. */

@@ -54,13 +54,14 @@ enum pat_status pat_persist_open(struct pat_persist **out, const struct pat_pers
 void pat_persist_close(struct pat_persist **persist);
 
 /* What one journal record holds. */
-enum pat_entry_kind { PAT_ENTRY_BATCH = 1, PAT_ENTRY_RFM_MAP = 2 };
+enum pat_entry_kind { PAT_ENTRY_BATCH = 1, PAT_ENTRY_RFM_MAP = 2, PAT_ENTRY_ATTRIBUTE = 3 };
 
 struct pat_entry {
     enum pat_entry_kind kind;
     pat_lsn lsn;
     const struct pat_batch *batch;
     const struct pat_rfm_map *map;
+    const struct pat_attribute *attribute;
 };
 
 struct pat_recovery {

@@ -215,6 +215,14 @@ void pat_column_set(struct pat_column *column, pat_row row, int64_t value) {
     chunk_note(chunk, value);
 }
 
+bool pat_column_is_blank(const struct pat_column *column) {
+    for (uint64_t first = 0; first < column->rows; first += chunk_rows_max(column)) {
+        const struct pat_chunk *chunk = column->dir->chunk[first >> column->shift];
+        if (chunk->width != 0 || chunk->base != PAT_NULL) return false;
+    }
+    return true;
+}
+
 struct pat_column_view pat_column_view_of(const struct pat_column *column) {
     return (struct pat_column_view){
         .chunk = column->dir != NULL ? column->dir->chunk : NULL,

@@ -90,6 +90,8 @@ void pat_column_set(struct pat_column *column, pat_row row, int64_t value);
 static inline int64_t pat_column_get(const struct pat_column *column, pat_row row) {
     return pat_chunk_get(column->dir->chunk[row >> column->shift], row & ((1u << column->shift) - 1));
 }
+/* True when no row ever had a value, as of fields that nobody sends. Looks at chunks, not at rows. */
+bool pat_column_is_blank(const struct pat_column *column);
 struct pat_column_view pat_column_view_of(const struct pat_column *column);
 
 /* Restore: appends a whole chunk as a snapshot holds it. `rows` is 1 << shift for all but the last one. False when width or
