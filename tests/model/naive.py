@@ -50,6 +50,9 @@ FIELDS = {
 }
 
 
+ATTRIBUTE_TYPES = ("bool", "int", "decimal", "money", "date", "time", "enum", "set")
+
+
 class Reject(Exception):
     """A row that cannot be taken: which field is to blame."""
 
@@ -118,6 +121,18 @@ def parse_day(value, field="day"):
         return (datetime.date.fromisoformat(value) - EPOCH_DAY).days
     except ValueError:
         raise Reject(field, "no such day") from None
+
+
+def print_decimal(value):
+    """A Fraction that has a decimal form, as short as it goes."""
+    if value is None:
+        return None
+    digits = 0
+    while (value * 10 ** digits).denominator != 1:
+        digits += 1
+    whole = abs(int(value * 10 ** digits))
+    text = "%d.%0*d" % (whole // 10 ** digits, digits, whole % 10 ** digits) if digits else str(whole)
+    return "-" + text if value < 0 else text
 
 
 def print_day(day):
@@ -214,16 +229,97 @@ class Model:
         self.base = base
         self.now = now or datetime.datetime.now(UTC)
         self.customers, self.orders, self.refunds = {}, {}, {}
+        self.attributes = {table: {} for table in FIELDS}  # "attr.vip" -> its type
         self.pairs = {}
         self.lsn_steps = 0
 
     def today(self):
         return self.zone.day_of_instant(int(self.now.timestamp()))
 
+    # ---- attributes
+
+    def schema_add(self, params):
+        """True when it was added, False when it was there."""
+        own, name, kind = self.attributes.get(params["table"]), params["name"], params["type"]
+        if own is None or kind not in ATTRIBUTE_TYPES or not re.fullmatch("[a-z][a-z0-9_]{0,62}", name):
+            raise Refused("BAD_REQUEST")
+        known = own.get("attr." + name)
+        if known is not None and known != kind:
+            raise Refused("CONFLICT")
+        own["attr." + name] = kind
+        return known is None
+
+    def attribute(self, table, field):
+        """(name, type) of a field called attr.NAME or, for money, attr.NAME_minor."""
+        own = self.attributes[table]
+        if field not in own and field.endswith("_minor") and own.get(field[:-6]) == "money":
+            field = field[:-6]
+        if field not in own:
+            raise Refused("UNKNOWN_FIELD", field)
+        return field, own[field]
+
+    def any_attribute(self, field):
+        """The same where the table does not matter: tests give no two tables one name with two types."""
+        for table in self.attributes:
+            try:
+                return self.attribute(table, field)
+            except Refused:
+                pass
+        raise Refused("UNKNOWN_FIELD", field)
+
+    def stored(self, field):
+        """What the value of a field of a question is kept under: money of attributes as minor units only."""
+        name = field.removeprefix("customer.")
+        return field[:-len(name)] + self.any_attribute(name)[0] if name.startswith("attr.") else field
+
+    def check_attributes(self, table, names):
+        for name in names:
+            if name.startswith("attr.") or name.startswith("customer.attr."):
+                self.attribute("customers" if name[0] == "c" else table, name.removeprefix("customer."))
+
+    def _type_attribute(self, table, field, value):
+        kind = self.attribute(table, field)[1]
+        if kind == "bool":
+            if not isinstance(value, bool):
+                raise Reject(field, "neither true nor false")
+            return value
+        if kind in ("int", "decimal", "money"):
+            number = parse_decimal(value, field)
+            if kind == "int" and number.denominator != 1:
+                raise Reject(field, "not whole")
+            return number
+        if kind == "date":
+            return parse_day(value, field)
+        if kind == "time":
+            return self.zone.parse_time(value, field)
+        return tuple(sorted(set(value))) if kind == "set" else value
+
+    def _attribute_money(self, table, row):
+        """Turns money of attributes into minor units; a currency that changes its digits leaves no money behind."""
+        if table == "customers":
+            known, currency = None, self.base
+        else:
+            known = self.refunds.get(row["refund"]) if table == "refunds" else self.orders.get(row["order"])
+            currency = row.get("currency") or (known or {}).get("currency")
+        for field in [f for f in row if f.startswith("attr.") and self.attribute(table, f)[1] == "money"]:
+            name, value = self.attribute(table, field)[0], row.pop(field)
+            if value is not None and currency is None:
+                raise Reject("currency", "missing")
+            if value is not None and field == name:
+                value *= 10 ** DIGITS[currency]
+            if value is not None and value.denominator != 1:
+                raise Reject(field, "more digits than %s has" % currency)
+            row[name] = None if value is None else int(value)
+        if table in ("orders", "refunds") and known is not None and known["currency"] is not None:
+            stays = [f for f, kind in self.attributes[table].items() if kind == "money" and f not in row and known[f] is not None]
+            if stays and DIGITS[currency] != DIGITS[known["currency"]]:
+                raise Reject("currency", "%s stays" % stays)
+
     # ---- loads
 
     def load(self, table, params):
         """Answer of load.TABLE: the tally, and which rows were rejected. Refused leaves everything as it was."""
+        self.check_attributes(table, params["columns"])
         pair = (params["producer"], params["seq"])
         content = json.dumps([table, params], sort_keys=True)
         if pair in self.pairs:
@@ -271,6 +367,8 @@ class Model:
                 row[field] = None if value is None and not identity else parse_id(value, field)
             elif value is None:
                 row[field] = None
+            elif field.startswith("attr."):
+                row[field] = self._type_attribute(table, field, value)
             elif field in ("time", "paid"):
                 row[field] = self.zone.parse_time(value, field)
             elif field in ("created", "cancelled"):
@@ -293,6 +391,7 @@ class Model:
         if row.get("time") is not None and row["time"] > limit:
             raise Reject("time", "in the future")
         getattr(self, "_check_" + table)(row, fresh)
+        self._attribute_money(table, row)
         return row
 
     def _require(self, row, fields):
@@ -394,10 +493,11 @@ class Model:
             before = old.get(number)
             # A row is a patch also where the set of lines is replaced: what it does not say stays.
             content = {field: row[field] if field in row else (before or {}).get(field)
-                       for field in ("product", "quantity", "price", "category", "deleted")}
+                       for field in ("product", "quantity", "price", "category", "deleted", *self.attributes["lines"])}
             order.lines[number] = content
-            batch.tally["new" if before is None else "duplicate" if before == content else "updated"] += 1
-            unchanged.append(before == content)
+            same = before is not None and all(before.get(field) == value for field, value in content.items())
+            batch.tally["new" if before is None else "duplicate" if same else "updated"] += 1
+            unchanged.append(same)
         before = {field: order[field] for field in ("time", "customer", "currency", "country", "channel")}
         self._take_order_fields(batch, order, rows)
         # Is a line updated when only its version, its order's fields or its neighbours changed? RULES leave it open.
@@ -499,7 +599,7 @@ class Model:
         country = profile["country"]
         if country is None and orders:
             country = min(orders, key=lambda fact: (fact["time"], fact["id"].encode()))["country"]
-        fields = {field: profile[field] for field in FIELDS["customers"] - {"version", "deleted"}}
+        fields = {field: profile[field] for field in FIELDS["customers"] - {"version", "deleted"} | set(self.attributes["customers"])}
         fields.update(
             customer=key, country=country, orders=len(eligible),
             net=sum(map(self.worth, eligible)) - sum(map(self.worth, counting)),
@@ -620,7 +720,7 @@ class Model:
             return any(self.matches(part, fields, day) for part in rest)
         if op == "not":
             return not self.matches(rest[0], fields, day)
-        name, value = rest[0].removeprefix("customer."), fields[rest[0]]
+        name, value = rest[0].removeprefix("customer."), fields[self.stored(rest[0])]
         if op == "is_null":
             return value is None
         if value is None:
@@ -637,6 +737,13 @@ class Model:
                 ">": value > literal, ">=": value >= literal}[op] if not isinstance(value, str) or op in ("=", "<>") else False
 
     def _literal(self, name, literal, day):
+        if name.startswith("attr."):
+            field, kind = self.any_attribute(name)
+            if kind == "time":
+                return self.zone.parse_time(literal, name)
+            if kind in ("int", "decimal") or field != name:
+                return parse_decimal(literal, name)
+            name = {"date": "created", "money": "net"}.get(kind, name)
         if name in DATES:
             return day + literal["days"] if isinstance(literal, dict) else parse_day(literal)
         if name == "net":
@@ -658,43 +765,54 @@ class Model:
         _, live, chosen = self.question(params)
         return {"count": len(chosen), "of": len(live)}
 
-    @staticmethod
-    def dimension(text, fields, base_digits):
+    def kind(self, field):
+        """How values of a field are printed and averaged: "date", "money", "decimal" or another type."""
+        field = field.removeprefix("customer.")
+        if field.startswith("attr."):
+            return self.any_attribute(field)[1]
+        if field in DATES:
+            return "date"
+        return {"net": "money", "amount_minor": "money", "quantity": "decimal"}.get(field)
+
+    def printed(self, field, value):
+        if self.kind(field) == "date":
+            return print_day(value)
+        return print_decimal(value) if self.kind(field) == "decimal" else list(value) if isinstance(value, tuple) else value
+
+    def dimension(self, text, fields, base_digits):
         """Value of one `by` entry; bins give their number."""
         match = re.fullmatch(r"(day|month|year)\(([\w.]+)\)", text)
         if match:
             day = fields["day" if match.group(2) == "time" else match.group(2)]
             return None if day is None else print_day(day)[:{"day": 10, "month": 7, "year": 4}[match.group(1)]]
-        match = re.fullmatch(r"bin\((\w+),\s*\[(.*)\]\)", text)
+        match = re.fullmatch(r"bin\(([\w.]+),\s*\[(.*)\]\)", text)
         if match:
             value = fields[match.group(1)]
-            scale = 10 ** base_digits if match.group(1) == "net" else 1
+            scale = 10 ** base_digits if self.kind(match.group(1)) == "money" else 1
             edges = [Fraction(edge.strip()) * scale for edge in match.group(2).split(",")]
             return None if value is None else sum(1 for edge in edges if value >= edge)
-        value = fields[text]
-        return print_day(value) if text in DATES else value
+        value = self.printed(text, fields[text])
+        return tuple(value) if isinstance(value, list) else value
 
     def metric(self, text, customers):
         if text == "count":
             return len(customers)
         if text == "customers":
             return len({c["customer"] for c in customers})
-        kind, field = re.fullmatch(r"([a-z]+[0-9.]*)\((\w+)\)", text).groups()
-        values = sorted(c[field] for c in customers if c[field] is not None)
+        kind, field = re.fullmatch(r"([a-z]+[0-9.]*)\(([\w.]+)\)", text).groups()
+        values = sorted(c[self.stored(field)] for c in customers if c[self.stored(field)] is not None)
         if kind == "sum":
-            return print_decimal(sum(values)) if field == "quantity" else sum(values)
+            return print_decimal(Fraction(sum(values))) if self.kind(field) == "decimal" else sum(values)
         if not values:
             return None
         if kind == "avg":
             mean = Fraction(sum(values), len(values))
-            return half_away(mean) if field in ("net", "amount_minor") else mean
+            return half_away(mean) if self.kind(field) == "money" else mean
         if kind in ("min", "max"):
             value = values[0] if kind == "min" else values[-1]
         else:
             value = values[max(1, -(-Fraction(kind[1:]) * len(values) // 100)) - 1]
-        if field == "quantity":
-            return print_decimal(value)
-        return print_day(value) if field in DATES else value
+        return self.printed(field, value)
 
     # ---- facts as rows
 
@@ -705,14 +823,17 @@ class Model:
             row[field] = fact["row"][field] if fact.get("row") is not None else None
         return row
 
+    def _attributes_of(self, table, record):
+        return {field: record.get(field) for field in self.attributes[table]}
+
     def _rows_of(self, table, day):
         """Eligible orders, refunds that count, lines of eligible orders, as of `day`."""
         all_orders, all_refunds = self.facts()
         if table == "refunds":
-            return [dict(self._fact_row(fact, day), refund=key) for key, fact in all_refunds.items() if self.counting(fact, day)]
+            return [dict(self._fact_row(fact, day), refund=key, **self._attributes_of("refunds", self.refunds.get(key, {}))) for key, fact in all_refunds.items() if self.counting(fact, day)]
         orders = [(key, fact) for key, fact in all_orders.items() if self.eligible(fact, day)]
         if table == "orders":
-            return [dict(self._fact_row(fact, day), order=key) for key, fact in orders]
+            return [dict(self._fact_row(fact, day), order=key, **self._attributes_of("orders", fact["row"])) for key, fact in orders]
         rows = []
         for key, fact in orders:
             for line in fact["row"].lines.values():
@@ -720,7 +841,8 @@ class Model:
                     minor = half_away(line["quantity"] * line["price"] * 10 ** DIGITS[fact["currency"]])
                     rows.append(dict(self._fact_row(fact, day), order=key, product=line["product"], category=line["category"],
                                      quantity=line["quantity"], amount_minor=minor,
-                                     net=minor if fact["currency"] == self.base else None))
+                                     net=minor if fact["currency"] == self.base else None,
+                                     **self._attributes_of("lines", line)))
         return rows
 
     def fact_question(self, params):
@@ -762,7 +884,7 @@ class Model:
         for text in reversed(params.get("order_by", [])):
             chosen.sort(key=lambda c, f=text.lstrip("-"): c[f] if f != "customer" else c[f].encode(),
                         reverse=text.startswith("-"))
-        return [[print_day(c[f]) if f in DATES else c[f] for f in params["fields"]]
+        return [[self.printed(f, c[f]) for f in params["fields"]]
                 for c in chosen[:params.get("limit", 100)]]
 
     def customer(self, params):

@@ -8,13 +8,14 @@ import datetime
 import json
 import math
 import os
+import re
 import sys
 from collections import Counter
 from fractions import Fraction
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from naive import DIGITS, Model, Refused  # noqa: E402
+from naive import DIGITS, Model, Refused, print_day, print_decimal  # noqa: E402
 from patron_test import (Failed, RpcError, Server, check, dict_column, equal, i64_column, table_rows)  # noqa: E402
 
 ZONES = ("Europe/London", "America/Sao_Paulo", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "UTC")
@@ -24,6 +25,14 @@ COUNTRIES = ("BR", "MX", "DE", "United Kingdom", "Côte d'Ivoire")
 ODD_TIMES = ("2024-03-31 01:30:00", "2024-10-27 01:30:00", "2024-03-10 02:30", "2024-11-03T01:59:59", "2018-11-04 00:00:00",
              "2011-12-30 12:00:00", "2024-02-29 23:59:59.999")
 DAY_ZERO = datetime.date(2024, 1, 1)
+# Attributes that a sequence may add, table by table.
+ATTRIBUTES = {
+    "customers": {"tier": "enum", "points": "int", "ratio": "decimal", "wallet": "money", "since": "date", "seen": "time",
+                  "vip": "bool", "likes": "set"},
+    "orders": {"gift": "enum", "fee": "money", "urgent": "bool", "weight": "decimal"},
+    "lines": {"size": "enum", "margin": "money", "fragile": "bool"},
+    "refunds": {"note": "enum", "handling": "money"},
+}
 
 
 # ---- making them up ------------------------------------------------------------------------------------------------
@@ -44,6 +53,7 @@ class Maker:
         self.seq = 0
         self.loads = []
         self.map_saved = False
+        self.attributes = {table: {} for table in ATTRIBUTES}  # added so far
 
     def config(self):
         return {"op": "config", "timezone": self.rng.choice(ZONES), "base": self.base}
@@ -73,23 +83,61 @@ class Maker:
 
     def amount(self, currency, floor=0):
         minor = self.rng.choice((floor, self.rng.randrange(1, 40), self.rng.randrange(1, 30000), 5000, 10 ** 11))
-        return str(minor) if DIGITS[currency] == 0 else "%d.%0*d" % (*divmod(minor, 10 ** DIGITS[currency]), DIGITS[currency])
+        unit = 10 ** DIGITS[currency]
+        return str(minor) if unit == 1 else "%d.%0*d" % (minor // unit, DIGITS[currency], minor % unit)
 
     def currency(self):
         return self.other if self.chance(12) else self.base
+
+    # -- attributes
+
+    def schema_add(self):
+        table = self.rng.choice(tuple(ATTRIBUTES))
+        name = self.rng.choice(tuple(ATTRIBUTES[table]))
+        kind = ATTRIBUTES[table][name]
+        if self.chance(10):
+            kind = "int" if kind == "enum" else "enum"
+            if name not in self.attributes[table]:
+                name += "_other"
+        else:
+            self.attributes[table][name] = kind
+        return {"op": "schema_add", "params": {"table": table, "name": name, "type": kind}}
+
+    def attribute_value(self, kind, currency):
+        if self.chance(20):
+            return None
+        return {"enum": lambda: self.rng.choice(("gold", "silver", "très bon")), "int": lambda: self.rng.randrange(-3, 40),
+                "decimal": lambda: self.rng.choice(("0.5", "2", "12.25", "-1.125")), "money": lambda: self.amount(currency),
+                "date": self.day, "time": self.time, "bool": lambda: self.chance(50),
+                "set": lambda: self.rng.sample(("cups", "pots", "toys"), self.rng.randrange(1, 4))}[kind]()
+
+    def put_attributes(self, table, columns):
+        """Columns of attributes behind the others."""
+        n = len(next(iter(columns.values())))
+        currencies = [c if c in DIGITS else self.base for c in columns.get("currency", [self.base] * n)]
+        for name, kind in self.attributes[table].items():
+            if not self.chance(40):
+                continue
+            if kind == "money" and ("currency" not in columns and table != "customers" or self.chance(30)):
+                columns["attr.%s_minor" % name] = [self.rng.choice((None, self.rng.randrange(2000))) for _ in range(n)]
+            else:
+                columns["attr." + name] = [self.attribute_value(kind, currencies[k]) for k in range(n)]
+        if self.chance(2):
+            columns["attr.nobody_added_this"] = [None] * n
 
     # -- loads
 
     def load(self, table, columns, **options):
         self.seq += 1
+        self.put_attributes(table, columns)
         params = {"producer": self.rng.choice(("shop", "ünit")), "seq": self.seq, "columns": columns,
                   "on_error": self.rng.choice(("skip", "skip", "reject")), **options}
         if self.chance(10):
             params["meta"] = "at %d" % self.seq
         operation = {"op": "load", "table": table, "params": params}
-        wire = {field: "dict" for field in ("country", "currency", "product")
+        wire = {field: "dict" for field in ("country", "currency", "product", "attr.tier", "attr.gift", "attr.size")
                 if field in columns and self.chance(30) and all(isinstance(v, str) for v in columns[field])}
-        for field in ("time", "amount_minor"):
+        for field in ("time", "amount_minor", "attr.points", "attr.fee_minor"):
             if field in columns and all(isinstance(v, int) for v in columns[field]):
                 wire[field] = "bin"
         if wire:
@@ -263,6 +311,8 @@ class Maker:
             op = self.rng.choice(("and", "or", "not"))
             parts = [self.tree(depth - 1) for _ in range(1 if op == "not" else self.rng.randrange(2, 4))]
             return [op, *parts]
+        if self.attributes["customers"] and self.chance(30):
+            return self.attribute_tree()
         compare = self.rng.choice(("=", "<>", "<", "<=", ">", ">="))
         money = self.rng.choice((0, 10, 100, {"money": "50", "currency": self.base}))
         return self.rng.choice((
@@ -279,6 +329,25 @@ class Maker:
             ["=", "rfm_group", self.rng.choice(("champions", "lost", "hibernating", "new"))],
             ["in", "lifecycle", self.rng.sample(LIFECYCLES, 2)], ["<>", "lifecycle", self.rng.choice(LIFECYCLES)],
         ))
+
+    def attribute_tree(self):
+        name, kind = self.rng.choice(tuple(self.attributes["customers"].items()))
+        field, compare = "attr." + name, self.rng.choice(("=", "<>", "<", "<=", ">", ">="))
+        if self.chance(15):
+            return ["is_null", field]
+        if kind == "enum":
+            return self.rng.choice((["=", field, "gold"], ["<>", field, "silver"], ["in", field, ["gold", "tin"]]))
+        if kind == "set":
+            return ["has", field, self.rng.choice(("cups", "pots", "hats"))]
+        if kind == "bool":
+            return [self.rng.choice(("=", "<>")), field, self.chance(50)]
+        if kind == "money" and self.chance(40):
+            return [compare, field + "_minor", self.rng.randrange(3000)]
+        literal = {"int": self.rng.randrange(20), "decimal": self.rng.choice((0.5, 2, 12.25, 3)),
+                   "money": self.rng.choice((0, 10, {"money": "50", "currency": self.base})),
+                   "date": self.rng.choice((self.day(), {"days": -self.rng.randrange(300)})),
+                   "time": self.day() + "T11:30:00Z"}[kind]
+        return [compare, field, literal]
 
     def profile_tree(self):
         """A filter without scores: for populations."""
@@ -324,6 +393,9 @@ class Maker:
             own += [[self.rng.choice(("=", "<>")), "country", self.rng.choice(COUNTRIES)], ["is_null", "country"]]
         if table == "lines":
             own += [["=", "product", "p1"], ["<>", "category", "toys"]]
+        for name, kind in self.attributes[table].items():
+            own += {"enum": [["=", "attr." + name, "gold"], ["is_null", "attr." + name]], "decimal": [[compare, "attr." + name, 2]],
+                    "bool": [["=", "attr." + name, True], ["<>", "attr." + name, True]]}.get(kind, [])
         return self.of_customer(self.tree(1)) if self.chance(35) else self.rng.choice(own)
 
     def ask_facts(self):
@@ -338,16 +410,33 @@ class Maker:
         if table == "lines":
             by += ["product", "category"]
             metrics += ["sum(quantity)", "min(quantity)", "max(quantity)", "avg(quantity)", "p50(quantity)"]
+        for prefix, source in (("attr.", table), ("customer.attr.", "customers")):
+            by += [prefix + name for name, kind in self.attributes[source].items() if kind in ("enum", "bool", "set")]
+        metrics += ["%s(attr.%s)" % (what, name) for name, kind in self.attributes[table].items() if kind == "decimal"
+                    for what in ("sum", "avg", "max", "p50")]
         params.update({"from": table, "by": self.rng.sample(sorted(set(by)), self.rng.choice((0, 1, 1, 2))),
                        "metrics": self.rng.sample(metrics, 4)})
         if "currency" in params["by"]:
             params["metrics"] += ["sum(amount_minor)", "p50(amount_minor)"]
+            params["metrics"] += ["sum(attr.%s_minor)" % name for name, kind in self.attributes[table].items() if kind == "money"]
         if self.chance(60):
             days = sorted((self.day(), self.day()))
             params["between"] = self.rng.choice((days, [None, days[1]], [days[0], None]))
         if self.chance(60):
             params["where"] = self.fact_tree(table)
         return {"op": "ask", "method": "group", "params": params, "text": self.chance(30)}
+
+    def attribute_dimensions(self):
+        added = self.attributes["customers"]
+        shapes = {"date": ("month(attr.%s)", "attr.%s"), "int": ("bin(attr.%s, [0, 10])", "attr.%s"),
+                  "money": ("bin(attr.%s, [1, 50])", "attr.%s"), "time": ()}
+        return tuple(shape % name for name, kind in added.items() for shape in shapes.get(kind, ("attr.%s",)))
+
+    def attribute_metrics(self):
+        shapes = {"int": ("sum(attr.%s)", "avg(attr.%s)", "p90(attr.%s)"), "decimal": ("sum(attr.%s)", "avg(attr.%s)", "p50(attr.%s)"),
+                  "money": ("sum(attr.%s)", "avg(attr.%s)", "min(attr.%s)"),
+                  "date": ("max(attr.%s)", "min(attr.%s)")}
+        return tuple(shape % name for name, kind in self.attributes["customers"].items() for shape in shapes.get(kind, ()))
 
     def ask(self):
         if self.chance(25):
@@ -361,6 +450,7 @@ class Maker:
                        "avg(orders)", "max(last_order)", "min(first_order)", "p75(recency_days)", "p99(orders)")
             by = ("country", "gender", "language", "rfm_group", "r", "month(last_order)", "month(first_order)", "orders",
                   "acq_channel", "lifecycle", "bin(net, [0, 10, 100])", "bin(orders, [1, 3])")
+            by, metrics = by + self.attribute_dimensions(), metrics + self.attribute_metrics()
             params.update(by=self.rng.sample(by, self.rng.choice((0, 1, 1, 2, 3))), metrics=self.rng.sample(metrics, 4))
             return {"op": "ask", "method": "group", "params": params}
         if kind < 62:
@@ -378,11 +468,13 @@ class Maker:
         if kind < 86:
             params.update(fields=["customer", "net", "orders", "first_order", "last_order", "country", "r", "f", "m", "rfm_group"],
                           order_by=self.rng.choice((["-net"], ["orders", "-net"], ["customer"])), limit=self.rng.randrange(1, 30))
+            params["fields"] += ["attr." + name for name, kind in self.attributes["customers"].items() if kind != "time"]
             return {"op": "ask", "method": "rows", "params": params}
         if kind < 96:
             params.pop("where", None)
             return {"op": "ask", "method": "customer", "params": dict(params, customer=self.customer())}
-        return {"op": "ask", "method": "order", "params": {"order": self.rng.choice("abx") + "%02d" % self.rng.randrange(20)}}
+        return {"op": "ask", "method": "order", "params": {"order": self.rng.choice("abx") + "%02d" % self.rng.randrange(20),
+                                                          "with": ["lines"]}}
 
     def next(self):
         """The next few operations."""
@@ -393,7 +485,9 @@ class Maker:
             return [{"op": "restart"}]
         if kind < 12:
             return [{"op": "kill"}]
-        if kind < 60 and self.loads:
+        if kind < 50:
+            return [self.schema_add()]
+        if kind < 90 and self.loads:
             return [self.again()]
         if kind < 560:
             makers = (self.load_customers, self.load_orders, self.load_orders, self.patch_orders, self.load_lines, self.load_lines,
@@ -412,6 +506,8 @@ def quote(text):
 def literal_text(literal):
     if isinstance(literal, dict):
         return "%dd" % literal["days"] if "days" in literal else "%s %s" % (literal["money"], literal["currency"])
+    if isinstance(literal, bool):
+        return str(literal).lower()
     return quote(literal) if isinstance(literal, str) else str(literal)
 
 
@@ -447,6 +543,8 @@ def plain(value):
     """A key that equal values share: 5 and 5.0 alike."""
     if isinstance(value, Fraction):
         value = float(value)
+    if isinstance(value, list):
+        return tuple(value)
     if isinstance(value, float):
         value = float("%.11g" % value)
         return int(value) if value.is_integer() else value
@@ -455,6 +553,10 @@ def plain(value):
 
 def normal(rows):
     return Counter(tuple(map(plain, row)) for row in rows)
+
+
+def attributes_of(answer):
+    return {field: value for field, value in answer.items() if field.startswith("attr.") and field != "attr.seen"}
 
 
 class Pair:
@@ -506,6 +608,14 @@ class Pair:
         answer = self.client.call("snapshot.save")
         equal(answer["lsn"], self.client.call("status")["lsn"], "lsn of the snapshot")
 
+    def do_schema_add(self, operation):
+        try:
+            want = self.model.schema_add(operation["params"])
+        except Refused as refused:
+            self.client.fails("schema.add", operation["params"], refused.code)
+            return
+        equal(self.client.call("schema.add", operation["params"])["added"], want, "added")
+
     def do_counts(self, operation):
         status, counts = self.client.call("status"), self.model.counts()
         for table in ("customers", "orders", "lines", "refunds"):
@@ -542,12 +652,19 @@ class Pair:
             params["where"] = filter_text(params["where"])
         compare = getattr(self, "ask_" + operation["method"].replace(".", "_"))
         try:
+            self._check_attributes(operation["params"])
             want = compare(operation["params"], None)
         except Refused as refused:
             self.client.fails(operation["method"], params, refused.code)
             return
         got = self.client.call(operation["method"], params)
         compare(operation["params"], got, want)
+
+    def _check_attributes(self, params):
+        asked = {key: value for key, value in params.items() if key not in ("rfm", "population")}
+        about = {key: params[key] for key in params if key not in asked}
+        for table, part in ((params.get("from", "customers"), asked), ("customers", about)):
+            self.model.check_attributes(table, re.findall(r"(?:customer\.)?attr\.\w+", json.dumps(part)))
 
     # Each ask_*: with got None gives what the model says; else compares.
 
@@ -572,7 +689,7 @@ class Pair:
         if isinstance(whole, list):
             whole = whole[-len(params["metrics"]):]
             # Money of several currencies has no total.
-            pairs = [(g, w) for g, w, m in zip(whole, total, params["metrics"]) if g is not None or "amount" not in m]
+            pairs = [(g, w) for g, w, m in zip(whole, total, params["metrics"]) if g is not None or "_minor" not in m]
             check(all(same(g, w) for g, w in pairs), "total: got %r, expected %r", whole, total)
         return equal(n, len(params["by"]), "dimensions")
 
@@ -614,6 +731,7 @@ class Pair:
               "customer: got %r, expected %r", got, {k: v for k, v in want.items() if k[0] != "_"})
         for field in ("recency_days", "country", "gender", "birth_year", "lifecycle"):
             equal(got.get(field), want[field], field)
+        equal(attributes_of(got), self._attributes("customers", want), "attributes of the customer")
         if "rfm" in got and got["rfm"]:
             equal([got["rfm"].get(key) for key in ("r", "f", "m", "group")], [want[k] for k in ("r", "f", "m", "rfm_group")], "rfm")
         return None
@@ -624,7 +742,23 @@ class Pair:
         equal((got["order"], got["customer"], got.get("refund")), (want["id"], want["customer"], want.get("refund")), "order")
         if "refund" not in want:
             equal((got["currency"], got["amount_minor"]), (want["currency"], want["amount"]), "money of the order")
+            equal(attributes_of(got), self._attributes("orders", want["row"]), "attributes of the order")
+            lines = {line["line"]: attributes_of(line) for line in got["facts"]["lines"]}
+            equal(lines, {number: self._attributes("lines", line) for number, line in want["row"].lines.items()
+                          if not line["deleted"]}, "attributes of the lines")
         return None
+
+    def _attributes(self, table, record):
+        """The set attributes of a record as an answer has them, but for times, whose text is the server's."""
+        shown = {}
+        for field, kind in self.model.attributes[table].items():
+            value = record.get(field)
+            if value is None or kind == "time":
+                continue
+            shown[field + ("_minor" if kind == "money" else "")] = (
+                print_decimal(value) if kind == "decimal" else print_day(value) if kind == "date" else
+                list(value) if kind == "set" else value)
+        return shown
 
 
 # ---- keeping and shrinking -----------------------------------------------------------------------------------------

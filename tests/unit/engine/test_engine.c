@@ -734,6 +734,48 @@ static void at_every_allocation_of_a_start(void **state) {
     }
 }
 
+/* ---- attributes ------------------------------------------------------------------------------------------------------------------- */
+
+static void attributes_are_kept(void **state) {
+    (void)state;
+    assert_int_equal(load("schema.add {table: 'orders', name: 'gift', type: 'enum'}"), 1);
+    assert_int_equal(load("schema.add {table: 'orders', name: 'gift', type: 'enum'}"), 1); /* harmless, and no batch of its own */
+    refused("schema.add {table: 'orders', name: 'gift', type: 'int'}", PAT_ERR_CONFLICT, "is of type enum");
+    (void)load("load.orders {producer: 'p', seq: 1, columns: {order: [1], customer: [1], time: [0], amount: [5], currency: ['EUR'], "
+               "attr.gift: ['card']}}");
+    for (int round = 0; round < 3; round++) {
+        world_close(&world, round == 1);
+        world_open(&world);
+        refused("schema.add {table: 'orders', name: 'gift', type: 'set'}", PAT_ERR_CONFLICT, "is of type enum");
+        const struct pat_table *orders = &world.engine->store->table[PAT_ORDERS];
+        assert_int_equal(orders->schema->columns, PAT_ORDER_COLUMNS + 1 + (round == 2));
+        assert_true(pat_text_is(pat_dict_text(orders->dict[PAT_ORDER_COLUMNS], (uint32_t)pat_table_get(orders, PAT_ORDER_COLUMNS, 0)),
+                                "card"));
+        if (round == 1) (void)load("schema.add {table: 'orders', name: 'late', type: 'bool'}");
+    }
+}
+
+static void attributes_come_one_by_one(void **state) {
+    (void)state;
+    static struct call calls[80];
+    for (unsigned i = 0; i < 80; i++) {
+        char text[100];
+        (void)snprintf(text, sizeof text, "schema.add {table: 'lines', name: 'x%u', type: 'int'}", i % 70);
+        call_make(&calls[i], text);
+        submit(&calls[i]);
+    }
+    turn_until_idle();
+    for (unsigned i = 0; i < 80; i++) {
+        /* 64 are there at the most; the last ten ask for the first ten again. */
+        assert_int_equal(calls[i].replies, 1);
+        assert_int_equal(calls[i].ok, i < 64 || i >= 70);
+        if (!calls[i].ok) assert_int_equal(calls[i].error.status, PAT_ERR_TOO_LARGE);
+        call_free(&calls[i]);
+    }
+    assert_int_equal(world.engine->store->lsn, 64);
+    assert_int_equal(world.engine->store->table[PAT_LINES].schema->columns, PAT_LINE_COLUMNS + 64);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
@@ -745,6 +787,8 @@ int main(void) {
         TEST(many_tickets_at_once),
         TEST(replies_may_submit),
         TEST(maps_are_kept),
+        TEST(attributes_are_kept),
+        TEST(attributes_come_one_by_one),
         TEST(a_restart_brings_everything_back),
         TEST(settings_belong_to_the_directory),
         TEST(snapshots_beside_loads),

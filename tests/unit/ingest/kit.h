@@ -173,6 +173,7 @@ static void check_store(struct pat_store *store) {
 
 static struct pat_load shop_load(struct shop *shop, const struct pat_value *columns, enum pat_table_id table) {
     return (struct pat_load){.table = table,
+                             .schema = pat_store_schema(shop->store, table),
                              .producer = PAT_TEXT("test"),
                              .seq = ++shop->seq,
                              .skip_bad = shop->skip,

@@ -402,6 +402,13 @@ static void a_map_covers_every_cell(void **state) {
     assert_int_equal(pat_request_parse(&request, pat_method_find(PAT_TEXT("rfm.map.save")),
                                        notation(&arena, whole_map(124, "")), &arena, &error),
                      PAT_ERR_BAD_REQUEST);
+    take("schema.add", "{'table': 'lines', 'name': 'gift', 'type': 'enum'}");
+    bad("schema.add", "{'name': 'gift', 'type': 'enum'}", "table", "needs the parameter \"table\"");
+    bad("schema.add", "{'table': 'line', 'name': 'gift', 'type': 'enum'}", "table", "\"lines\"");
+    bad("schema.add", "{'table': 'lines', 'type': 'enum'}", "name", "needs the parameter \"name\"");
+    bad("schema.add", "{'table': 'lines', 'name': 'attr.gift', 'type': 'enum'}", "name", "without \"attr.\"");
+    bad("schema.add", "{'table': 'lines', 'name': 'gift'}", "type", "needs the parameter \"type\"");
+    bad("schema.add", "{'table': 'lines', 'name': 'gift', 'type': 'text'}", "type", "\"enum\"");
     bad("rfm.map.save", "{'groups': {'a': [111]}}", "name", "needs the parameter \"name\"");
     bad("rfm.map.save", "{'name': 'default', 'groups': {'a': [111]}}", "name", "which is built in");
     bad("rfm.map.save", "{'name': 'Mine!', 'groups': {'a': [111]}}", "name", "cannot be used");

@@ -141,6 +141,40 @@ static void test_bytes_cut_short_are_refused(void **state) {
     }
 }
 
+static void test_attributes_and_their_columns_come_back(void **state) {
+    (void)state;
+    struct pat_attribute attribute = {.table = PAT_LINES, .type = PAT_TYPE_SET};
+    assert_true(pat_attribute_set_name(&attribute, PAT_TEXT("gift_wrap")));
+    struct pat_entry entry = {.kind = PAT_ENTRY_ATTRIBUTE, .attribute = &attribute};
+    struct pat_decoded decoded;
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct pat_buf buf = encode(&entry);
+    assert_int_equal(decode(&decoded, buf.data, buf.length, &arena), PAT_OK);
+    assert_int_equal(decoded.entry.attribute->table, PAT_LINES);
+    assert_int_equal(decoded.entry.attribute->type, PAT_TYPE_SET);
+    assert_string_equal(decoded.entry.attribute->name, "attr.gift_wrap");
+    buf.data[2] = PAT_TYPE_REF; /* no attribute has that */
+    assert_int_equal(decode(&decoded, buf.data, buf.length, &arena), PAT_ERR_CORRUPT);
+    pat_buf_deinit(&buf);
+
+    int64_t order[] = {1, 2}, code[] = {0, PAT_NULL}, number[] = {PAT_NULL, 5}, customer[] = {3, 3};
+    struct pat_text dict[] = {PAT_TEXT("card")};
+    struct pat_batch_column column[] = {
+        {.field = PAT_LINE_ORDER, .type = PAT_TYPE_REF, .value = order},
+        {.field = PAT_LINE_COLUMNS, .type = PAT_TYPE_TEXT, .value = code, .dict = dict, .dict_count = 1},
+        {.field = PAT_LINE_COLUMNS + (int)PAT_ATTRIBUTES_MAX - 1, .type = PAT_TYPE_INT, .value = number},
+        {.field = PAT_LINE_OF_CUSTOMER, .type = PAT_TYPE_REF, .value = customer}};
+    struct pat_batch batch = {.table = PAT_LINES, .rows = 2, .rows_sent = 2, .columns = 4, .column = column};
+    entry = (struct pat_entry){.kind = PAT_ENTRY_BATCH, .batch = &batch};
+    buf = encode(&entry);
+    assert_int_equal(decode(&decoded, buf.data, buf.length, &arena), PAT_OK);
+    assert_batch_equal(&batch, decoded.entry.batch);
+    for (unsigned c = 0; c < 4; c++) assert_int_equal(decoded.batch.column[c].type, column[c].type);
+    pat_buf_deinit(&buf);
+    pat_arena_deinit(&arena);
+}
+
 static void test_changed_bytes_never_break_the_reader(void **state) {
     (void)state;
     uint64_t random = 5;
@@ -164,6 +198,7 @@ int main(void) {
         cmocka_unit_test(test_batches_of_all_shapes_come_back_as_they_were),
         cmocka_unit_test(test_columns_are_as_narrow_as_their_values),
         cmocka_unit_test(test_bytes_cut_short_are_refused),
+        cmocka_unit_test(test_attributes_and_their_columns_come_back),
         cmocka_unit_test(test_changed_bytes_never_break_the_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,21 @@ static void fill(struct pat_store *store, uint64_t seed, uint32_t customers, uin
     pat_store_recount(store, &store->counts, NULL);
 }
 
+/* An attribute of each type in a table, some of them before its rows came. */
+static void add_attributes(struct pat_store *store, enum pat_table_id id, unsigned from, unsigned to) {
+    struct pat_table *table = &store->table[id];
+    for (unsigned i = from; i < to; i++) {
+        struct pat_attribute attribute = {.table = id, .type = pat_attribute_type(i)};
+        assert_true(pat_attribute_set_name(&attribute, pat_text_of(pat_attribute_types[i])));
+        pat_store_add_attribute(store, &attribute);
+        const unsigned column = table->schema->columns - 1;
+        for (pat_row row = 0; row < table->rows; row += i + 1) {
+            const bool coded = table->dict[column] != NULL;
+            pat_table_set(table, column, row, coded ? pat_dict_add(table->dict[column], PAT_TEXT("a")) : (int64_t)(row % 2));
+        }
+    }
+}
+
 static struct pat_settings settings = {.zone = "UTC", .base_currency = "EUR", .epoch = 1};
 
 static struct pat_generation_entry write_snapshot(struct sim_disk *disk, struct pat_store *store) {
@@ -60,7 +75,9 @@ static void test_stores_of_all_sizes_come_back_as_they_were(void **state) {
         uint64_t blocks = 0;
         sim_init(&disk);
         struct pat_store *store = kit_store();
+        for (int t = 0; t < PAT_TABLES; t++) add_attributes(store, (enum pat_table_id)t, 0, (unsigned)i);
         fill(store, i, sizes[i].customers, sizes[i].orders);
+        for (int t = 0; t < PAT_TABLES; t++) add_attributes(store, (enum pat_table_id)t, (unsigned)i, 8);
         store->lsn = i;
         struct pat_generation_entry entry = write_snapshot(&disk, store);
         assert_int_equal(pat_snapshot__verify(&disk.base, &entry, &blocks, &error), PAT_OK);
@@ -70,6 +87,11 @@ static void test_stores_of_all_sizes_come_back_as_they_were(void **state) {
         if (status != PAT_OK) print_message("%s\n", error.message);
         assert_int_equal(status, PAT_OK);
         assert_true(pat_digest_equal(kit_digest(store), kit_digest(back)));
+        for (int t = 0; t < PAT_TABLES; t++) {
+            const struct pat_table_schema *schema = back->table[t].schema;
+            assert_int_equal(schema->columns, schema->own_columns + 8);
+            assert_string_equal(schema->field[schema->own_columns + 6].name, "attr.enum");
+        }
         /* And it goes on from there: ids are found, texts have their codes. */
         if (sizes[i].customers > 3) {
             assert_int_equal(pat_table_find_id(back, PAT_CUSTOMERS, (struct pat_id_key){.number = 3}), 1);
