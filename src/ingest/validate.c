@@ -263,7 +263,7 @@ static unsigned money_that_stays(const struct judgement *j, const struct pat_tab
 
 static void reject_currency(const struct judgement *j, uint32_t row, const char *name, unsigned before, unsigned after) {
     pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
-                     "the new currency has %u digits, the old one %u: send %s with it", after, before, name);
+                     "the new currency has %u digits, the old one %u: send the %s with it", after, before, name);
 }
 
 /* A currency that changes its digits under an amount that stays would change the amount a hundredfold. */

@@ -115,8 +115,8 @@ static void bad_values_name_the_attribute(void **state) {
 static void a_currency_takes_its_money_along(void **state) {
     (void)state;
     loads(&shop, "orders {order: ['a'], customer: [1], time: ['2024-01-05'], amount: [1], currency: ['EUR'], attr.money: ['2.50']}");
-    refused("orders {order: ['a'], amount: [1], currency: ['KWD']}", PAT_ERR_BAD_REQUEST, "send attr.money with it");
-    refused("orders {order: ['a'], attr.money: [1], currency: ['JPY']}", PAT_ERR_BAD_REQUEST, "send amount with it");
+    refused("orders {order: ['a'], amount: [1], currency: ['KWD']}", PAT_ERR_BAD_REQUEST, "send the attr.money with it");
+    refused("orders {order: ['a'], attr.money: [1], currency: ['JPY']}", PAT_ERR_BAD_REQUEST, "send the amount with it");
     loads(&shop, "orders {order: ['a'], amount: [1], currency: ['USD']}");
     loads(&shop, "orders {order: ['a'], amount: [1], currency: ['KWD'], attr.money: ['2.5']}");
     assert_int_equal(get(PAT_ORDERS, "a", "attr.money"), 2500);
