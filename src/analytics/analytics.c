@@ -30,6 +30,8 @@ static enum pat_status answer(struct pat_run *run) {
     case PAT_METHOD_COUNT: return pat_answer__count(run);
     case PAT_METHOD_ROWS: return pat_answer__rows(run);
     case PAT_METHOD_GROUP: return pat_answer__group(run);
+    case PAT_METHOD_COHORT: return pat_answer__cohort(run);
+    case PAT_METHOD_CONTROL: return pat_answer__control(run);
     case PAT_METHOD_RFM_GRID: return pat_answer__rfm_grid(run);
     case PAT_METHOD_RFM_GROUPS: return pat_answer__rfm_groups(run);
     case PAT_METHOD_CUSTOMER: return pat_answer__customer(run);

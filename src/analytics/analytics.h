@@ -30,6 +30,9 @@ struct pat_job {
 enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result, struct pat_error *error)
     PAT_MUST_CHECK;
 
+/* The day that the request is about: D. */
+pat_day pat_analytics_day(const struct pat_job *job);
+
 /* Binds the names of a filter without running it: PAT_OK when every name and value makes sense. For filter.parse. */
 enum pat_status pat_analytics_check_filter(const struct pat_view *view, const struct pat_filter *filter,
                                            struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;

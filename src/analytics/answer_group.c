@@ -564,7 +564,8 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     struct grouping *grouping = memory;
     grouping->run = run;
     grouping->of = (struct pat_selection){.table = request->from, .kind = PAT_SELECT_COUNTING};
-    pat_run__between(run, &grouping->of.first, &grouping->of.last);
+    pat_run__days(run, request->between, PAT_DAY_MIN, run->day, &grouping->of.first, &grouping->of.last);
+    if (grouping->of.last > run->day) grouping->of.last = run->day;
     PAT_TRY(bind_parts(grouping));
     PAT_TRY(bind_order(grouping));
     PAT_TRY(pat_select__where(run, &grouping->of));

@@ -7,6 +7,8 @@
 enum pat_status pat_answer__count(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__rows(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__group(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__cohort(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__control(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__rfm_grid(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__rfm_groups(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__customer(struct pat_run *run) PAT_MUST_CHECK;

@@ -10,7 +10,7 @@
 /* RULES: further behind than this the answer warns that its history ended. */
 #define STALE_DAYS 7
 
-static pat_day resolve_day(const struct pat_job *job) {
+pat_day pat_analytics_day(const struct pat_job *job) {
     const struct pat_question *question = &job->request->question;
     const pat_day newest = job->view->counts.newest_fact;
     switch (question->as_of) {
@@ -61,7 +61,7 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
         .error = error,
         .builder = {.arena = job->arena},
         .rfm = &job->request->question.rfm,
-        .day = resolve_day(job),
+        .day = pat_analytics_day(job),
         .customers = job->view->table[PAT_CUSTOMERS].rows,
     };
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
@@ -75,11 +75,10 @@ static pat_day day_from(const struct pat_run *run, const struct pat_day_param *p
     return day < PAT_DAY_MIN ? PAT_DAY_MIN : day > PAT_DAY_MAX ? PAT_DAY_MAX : (pat_day)day;
 }
 
-void pat_run__between(const struct pat_run *run, pat_day *first, pat_day *last) {
-    const struct pat_day_param *between = run->job->request->between;
-    *first = day_from(run, &between[0], PAT_DAY_MIN);
-    *last = day_from(run, &between[1], run->day);
-    if (*last > run->day) *last = run->day;
+void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2], pat_day open_first,
+                   pat_day open_last, pat_day *first, pat_day *last) {
+    *first = day_from(run, &param[0], open_first);
+    *last = day_from(run, &param[1], open_last);
 }
 
 /* Unpriced facts behind the money of the answer. */
@@ -102,7 +101,8 @@ static void put_day(struct pat_run *run) {
     pat_run__put(run, "as_of", pat_build_day(&run->builder, run->day));
     const pat_day newest = run->view->counts.newest_fact;
     const enum pat_method method = run->job->request->method;
-    const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER; /* the others hold at any day */
+    const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER &&
+                       method != PAT_METHOD_CONTROL; /* the others hold at any day */
     const bool now = run->job->request->question.as_of == PAT_AS_OF_NOW;
     if (!dated || !now || newest == PAT_DAY_NONE || (int64_t)newest >= (int64_t)run->day - STALE_DAYS) return;
     char text[11];

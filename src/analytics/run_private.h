@@ -57,8 +57,9 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
 /* Adds what stands beside every answer and hands the result over. */
 enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) PAT_MUST_CHECK;
 
-/* The days that `between` of the request names, cut off at D; everything up to D without it. */
-void pat_run__between(const struct pat_run *run, pat_day *first, pat_day *last);
+/* Two days of a question, the one given for an end that is open. */
+void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2], pat_day open_first, pat_day open_last,
+                   pat_day *first, pat_day *last);
 /* Asked between blocks. */
 enum pat_status pat_run__stop(const struct pat_run *run) PAT_MUST_CHECK;
 /* Zeroed scratch; *out stays NULL only together with a failure. */

@@ -107,6 +107,23 @@ static enum pat_status verify_files(struct pat_engine *engine, struct pat_builde
     return builder->failed ? PAT_ERR_NO_MEMORY : PAT_OK;
 }
 
+/* The asker has the answer already: the same version, and as far as he says so the same day. */
+static bool unchanged(const struct pat_engine *engine, const struct pat_job *job) {
+    const struct pat_unless *unless = &job->request->question.unless;
+    return unless->given && unless->epoch == engine->settings.epoch && unless->lsn == job->view->lsn &&
+           (!unless->as_of_given || unless->as_of == pat_analytics_day(job));
+}
+
+static enum pat_status run_job(const struct pat_engine *engine, const struct pat_job *job, struct pat_value *result,
+                               struct pat_error *error) {
+    if (!unchanged(engine, job)) return pat_analytics_run(job, result, error);
+    struct pat_builder builder = {.arena = job->arena};
+    *result = pat_build_map(&builder, 5);
+    pat_build_put(&builder, result, "unchanged", pat_value_bool(true));
+    pat_build_put(&builder, result, "as_of", pat_build_day(&builder, pat_analytics_day(job)));
+    return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
+}
+
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
                                   struct pat_error *error) {
     struct pat_inquiry *asked = (struct pat_inquiry *)(uintptr_t)inquiry; /* a context for inquiry_stop, which only reads */
@@ -118,7 +135,7 @@ enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_in
                           .row = inquiry->row,
                           .stop_cb = inquiry_stop,
                           .stop_context = asked};
-    enum pat_status status = pat_analytics_run(&job, result, error);
+    enum pat_status status = run_job(engine, &job, result, error);
     if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
     if (status == PAT_ERR_DEADLINE) {
         return pat_error_set(error, status, "not done after %u ms", inquiry->request->question.deadline_ms);

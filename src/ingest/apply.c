@@ -20,6 +20,17 @@ int64_t pat_apply__value(const struct apply *apply, const struct pat_batch_colum
     return codes[value];
 }
 
+int64_t pat_apply__producer(struct apply *apply, enum pat_table_id table) {
+    static const unsigned column[PAT_TABLES] = {[PAT_CUSTOMERS] = PAT_CUSTOMER_PRODUCER,
+                                                [PAT_ORDERS] = PAT_ORDER_PRODUCER,
+                                                [PAT_LINES] = PAT_LINE_PRODUCER,
+                                                [PAT_REFUNDS] = PAT_REFUND_PRODUCER};
+    if (apply->producer[table] == PAT_NULL) {
+        apply->producer[table] = pat_dict_add(apply->store->table[table].dict[column[table]], apply->batch->producer);
+    }
+    return apply->producer[table];
+}
+
 pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key) {
     pat_row row = pat_table_find_id(apply->store, PAT_CUSTOMERS, key);
     return row != PAT_ROW_NONE ? row : pat_table_add_id(apply->store, PAT_CUSTOMERS, key);
@@ -124,7 +135,7 @@ static void refresh_touched(struct apply *apply) {
 /* ---- doors --------------------------------------------------------------------------------------------------------------------- */
 
 size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *store) {
-    size_t text_bytes = 0;
+    size_t text_bytes = PAT_TABLES * (batch->producer.length + 16);
     for (uint32_t i = 0; i < batch->columns; i++) {
         for (uint32_t d = 0; d < batch->column[i].dict_count; d++) text_bytes += batch->column[i].dict[d].length + 16;
     }
@@ -142,6 +153,7 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
     PAT_ASSERT(lsn == store->lsn + 1);
     *outcome = (struct pat_batch_outcome){.lsn = lsn, .rows = batch->rows_sent, .rejected = batch->rejected};
     struct apply apply = {.store = store, .batch = batch, .outcome = outcome};
+    for (unsigned table = 0; table < PAT_TABLES; table++) apply.producer[table] = PAT_NULL;
     codes_open(&apply);
     switch (batch->table) {
     case PAT_CUSTOMERS: pat_apply__customers(&apply); break;

@@ -17,6 +17,7 @@ static enum row_fate customer_apply(struct apply *apply, const struct pat_batch_
         changed = true;
     }
     pat_table_set(customers, PAT_CUSTOMER_PROFILED, customer, 1);
+    if (fresh) pat_table_set(customers, PAT_CUSTOMER_PRODUCER, customer, pat_apply__producer(apply, PAT_CUSTOMERS));
     return fresh ? ROW_FRESH : changed ? ROW_UPDATED : ROW_DUPLICATE;
 }
 

@@ -141,6 +141,7 @@ static pat_row line_add(struct line_group *group, int64_t number, uint32_t row) 
     for (unsigned c = 0; c < apply->store->table[PAT_LINES].schema->columns; c++) values[c] = PAT_NULL;
     values[PAT_LINE_ORDER] = group->order;
     values[PAT_LINE_NUMBER] = number;
+    values[PAT_LINE_PRODUCER] = pat_apply__producer(apply, PAT_LINES);
     for (uint32_t i = 0; i < apply->batch->columns; i++) {
         const struct pat_batch_column *column = &apply->batch->column[i];
         if (is_line_column(column->field)) values[column->field] = line_value(apply, column, row);
@@ -259,6 +260,7 @@ void pat_order__stand_refund(struct apply *apply, pat_row order, int64_t custome
     pat_row refund = pat_table_find_id(store, PAT_REFUNDS, key);
     if (refund == PAT_ROW_NONE) {
         refund = pat_table_add_id(store, PAT_REFUNDS, key);
+        pat_table_set(refunds, PAT_REFUND_PRODUCER, refund, pat_apply__producer(apply, PAT_REFUNDS));
     } else if (pat_table_get(refunds, PAT_REFUND_FROM_LINES, refund) != 1) {
         return;
     } else {
@@ -291,6 +293,9 @@ static void group_settle_order(struct line_group *group, int64_t customer) {
         if (state != PAT_ORDER_NEGATIVE && before == PAT_ORDER_NEGATIVE) pat_order__withdraw_refund(apply, order);
     }
     pat_table_set(orders, PAT_ORDER_STATE, order, state);
+    if (pat_table_get(orders, PAT_ORDER_PRODUCER, order) == PAT_NULL) {
+        pat_table_set(orders, PAT_ORDER_PRODUCER, order, pat_apply__producer(apply, PAT_ORDERS));
+    }
     pat_order__derive(apply->store, order);
     pat_order__give(apply, order, customer);
     pat_apply__touch(apply, (pat_row)customer);

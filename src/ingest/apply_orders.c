@@ -49,6 +49,7 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
                            : before;
     if (!fresh && !changed && customer == before) return ROW_DUPLICATE;
     order_becomes_present(apply, order);
+    if (fresh) pat_table_set(orders, PAT_ORDER_PRODUCER, order, pat_apply__producer(apply, PAT_ORDERS));
     pat_order__derive(apply->store, order);
     if (pat_table_get(orders, PAT_ORDER_STATE, order) == PAT_ORDER_NEGATIVE) pat_order__stand_refund(apply, order, customer);
     if (customer != before) {
@@ -75,6 +76,7 @@ static void order_append(struct apply *apply, const struct order_columns *column
     values[PAT_ORDER_CUSTOMER] = customer;
     values[PAT_ORDER_STATE] = PAT_ORDER_PRESENT;
     values[PAT_ORDER_AMOUNT_GIVEN] = 1;
+    values[PAT_ORDER_PRODUCER] = pat_apply__producer(apply, PAT_ORDERS);
     values[PAT_ORDER_NEXT] = pat_table_get(customers, PAT_CUSTOMER_ORDER_HEAD, customer);
     pat_order__derive_values(store, values);
     pat_row order = pat_table_add_id_values(store, PAT_ORDERS, pat_apply__key(columns->id, row), values);

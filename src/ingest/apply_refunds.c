@@ -54,6 +54,7 @@ static enum row_fate refund_apply(struct apply *apply, const struct refund_colum
     if (!fresh && !changed) return ROW_DUPLICATE;
     /* Named by a row of its own from now on: lines that change their sign no longer withdraw it. */
     pat_table_set(refunds, PAT_REFUND_FROM_LINES, refund, PAT_NULL);
+    if (fresh) pat_table_set(refunds, PAT_REFUND_PRODUCER, refund, pat_apply__producer(apply, PAT_REFUNDS));
     pat_refund__derive(apply->store, refund);
     if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund)) pat_link__move(apply, LINK_ORDER_REFUNDS, refund, order);
     pat_refund__give(apply, refund, customer);

@@ -97,6 +97,7 @@ struct apply {
     struct row_list touched; /* customers whose aggregates must be computed anew */
     struct row_list leading; /* orders whose refunds must follow them */
     struct moves moves[LINKS];
+    int64_t producer[PAT_TABLES]; /* its code in the dictionary of that table, PAT_NULL until asked for */
 };
 
 void pat_apply__customers(struct apply *apply);
@@ -107,6 +108,8 @@ void pat_apply__refunds(struct apply *apply);
 /* Value of a batch column in a row, as the store holds it (dictionary codes, not refs or ids). */
 int64_t pat_apply__value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row);
 struct pat_id_key pat_apply__key(const struct pat_batch_column *column, uint32_t row);
+/* The producer of the batch as the PRODUCER columns hold it. */
+int64_t pat_apply__producer(struct apply *apply, enum pat_table_id table);
 /* Customer row of an id, added when new. */
 pat_row pat_apply__customer(struct apply *apply, struct pat_id_key key);
 void pat_apply__touch(struct apply *apply, pat_row customer);

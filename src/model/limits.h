@@ -49,6 +49,8 @@
 #define PAT_ROWS_LIMIT_MAX 10000u
 /* A day: a question that runs longer has lost its asker. */
 #define PAT_DEADLINE_MS_MAX 86400000u
+/* Months of a cohort: a hundred years, as windows. */
+#define PAT_COHORT_PERIODS_MAX 1200u
 /* RULES: the cuts of the life cycle where a question gives none. */
 #define PAT_LIFECYCLE_ACTIVE_DAYS   90
 #define PAT_LIFECYCLE_SLEEPING_DAYS 365

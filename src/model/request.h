@@ -29,6 +29,8 @@ enum pat_method {
     PAT_METHOD_COUNT,
     PAT_METHOD_ROWS,
     PAT_METHOD_GROUP,
+    PAT_METHOD_COHORT,
+    PAT_METHOD_CONTROL,
     PAT_METHOD_RFM_GRID,
     PAT_METHOD_RFM_GROUPS,
     PAT_METHOD_RFM_MAP_SAVE,
@@ -77,6 +79,15 @@ struct pat_rfm_spec {
     const char *text_of_window;
 };
 
+/* What the asker knows already: nothing is answered when that still holds. */
+struct pat_unless {
+    bool given;
+    uint64_t epoch;
+    pat_lsn lsn;
+    bool as_of_given; /* else the day is not compared */
+    pat_day as_of;
+};
+
 /* What every reading method takes. */
 struct pat_question {
     const struct pat_filter *where; /* never NULL after parsing: TRUE when absent */
@@ -85,6 +96,7 @@ struct pat_question {
     struct pat_rfm_spec rfm;
     pat_lsn min_lsn;
     uint32_t deadline_ms; /* 0 = none */
+    struct pat_unless unless;
     int32_t lifecycle_cut[2]; /* days since the latest order: up to the first active, up to the second sleeping */
 };
 
@@ -117,6 +129,9 @@ struct pat_order_by {
     bool descending;
 };
 
+enum pat_cohort_metric { PAT_COHORT_CUSTOMERS, PAT_COHORT_ORDERS, PAT_COHORT_NET };
+enum pat_control_by { PAT_CONTROL_DAY, PAT_CONTROL_MONTH, PAT_CONTROL_CURRENCY, PAT_CONTROL_PRODUCER };
+
 struct pat_request {
     enum pat_method method;
     struct pat_question question;
@@ -136,7 +151,15 @@ struct pat_request {
     const struct pat_order_by *order_by;
     uint32_t order_bys;
     uint32_t limit; /* 0 = the method's default (group: all) */
-    struct pat_day_param between[2]; /* GROUP of facts: first and last day; not given = open */
+    struct pat_day_param between[2]; /* GROUP of facts, CONTROL: first and last day; not given = open */
+
+    /* COHORT */
+    bool cohort_created; /* begins when the profile was created, else with the first order */
+    enum pat_cohort_metric cohort_metric;
+    uint32_t cohort_periods; /* 0 = up to the question's day */
+
+    /* CONTROL, with `from` */
+    enum pat_control_by control_by;
 
     /* RFM_MAP_SAVE */
     const struct pat_rfm_map *map;

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-#define QUESTION "where", "args", "as_of", "rfm", "lifecycle", "min_lsn", "deadline_ms"
+#define READING  "min_lsn", "deadline_ms", "unless"
+#define QUESTION "where", "args", "as_of", "rfm", "lifecycle", READING
 
 static const char *const no_params[] = {NULL};
 static const char *const hello_params[] = {"client", "errors", "bigint", NULL};
@@ -16,6 +17,9 @@ static const char *const order_params[] = {"order", "with", QUESTION, NULL};
 static const char *const count_params[] = {QUESTION, NULL};
 static const char *const rows_params[] = {"from", "fields", "order_by", "limit", QUESTION, NULL};
 static const char *const group_params[] = {"from", "by", "metrics", "between", "order_by", "limit", QUESTION, NULL};
+static const char *const cohort_params[] = {"by", "start", "metric", "periods", QUESTION, NULL};
+static const char *const control_params[] = {"table", "by", "from", "to", READING, NULL};
+static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
 static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
@@ -47,6 +51,10 @@ const struct pat_method_info pat_method_list[] = {
     {"rows", PAT_METHOD_ROWS, PAT_ROAD_READ, -1, rows_params, "Rows of a table that a filter selects, field by field."},
     {"group", PAT_METHOD_GROUP, PAT_ROAD_READ, -1, group_params,
      "Metrics of customers, orders, refunds or lines that a filter selects, by up to four dimensions."},
+    {"cohort", PAT_METHOD_COHORT, PAT_ROAD_READ, -1, cohort_params,
+     "Customers by the month they began in, and what they did in each month since."},
+    {"control", PAT_METHOD_CONTROL, PAT_ROAD_READ, -1, control_params,
+     "Rows, original money, first and last time and a digest of the ids, to check a load against its source."},
     {"rfm.grid", PAT_METHOD_RFM_GRID, PAT_ROAD_READ, -1, rfm_params,
      "Recency, frequency and monetary scores: count and net of each cell, and the thresholds."},
     {"rfm.groups", PAT_METHOD_RFM_GROUPS, PAT_ROAD_READ, -1, rfm_params,
@@ -56,7 +64,7 @@ const struct pat_method_info pat_method_list[] = {
     {"snapshot.save", PAT_METHOD_SNAPSHOT_SAVE, PAT_ROAD_SNAPSHOT, -1, no_params,
      "Writes a snapshot now, without stopping service."},
     {"snapshot.list", PAT_METHOD_SNAPSHOT_LIST, PAT_ROAD_LOOP, -1, no_params, "The snapshots that are kept."},
-    {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, no_params,
+    {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,
      "Recomputes kept aggregates from the facts and compares."},
     {"filter.parse", PAT_METHOD_FILTER_PARSE, PAT_ROAD_LOOP, -1, filter_parse_params,
      "A filter's canonical text, its tree and the fields it uses."},

@@ -50,6 +50,13 @@ bool pat_param__day(const struct pat_value *value, struct pat_day_param *out);
 
 enum pat_status pat_request__question(struct pat_request *out, const struct pat_params *params,
                                       bool rfm_at_top) PAT_MUST_CHECK;
+/* min_lsn, deadline_ms, unless: what also methods without a filter take. */
+enum pat_status pat_request__reading(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
+/* `from` as the table in the parameter `key`; customers when there is none. */
+enum pat_status pat_request__table(struct pat_request *out, const struct pat_params *params,
+                                   const char *key) PAT_MUST_CHECK;
+enum pat_status pat_request__cohort(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
+enum pat_status pat_request__control(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__group(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__load(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;

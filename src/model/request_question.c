@@ -191,7 +191,40 @@ enum pat_status pat_request__question(struct pat_request *out, const struct pat_
     PAT_TRY(parse_rfm(&question->rfm, params, rfm_at_top, &args));
     PAT_TRY(pat_filter__args_check(&args, params->error));
     PAT_TRY(parse_lifecycle(question, params));
+    return pat_request__reading(out, params);
+}
+
+static enum pat_status parse_unless(struct pat_question *question, const struct pat_params *params) {
+    static const char *const names[] = {"epoch", "lsn", "as_of", NULL};
+    struct pat_unless *unless = &question->unless;
+    const struct pat_value *value = pat_param__get(params, "unless");
+    if (value == NULL) return PAT_OK;
+    if (value->type != PAT_VALUE_MAP) {
+        return pat_param__fail(params, "unless", value, "a map {epoch, lsn} out of an answer that is still at hand");
+    }
+    const struct pat_params inner = {params->info, value, "unless.", params->arena, params->error};
+    PAT_TRY(pat_param__check_names(&inner, names));
+    if (pat_param__get(&inner, "epoch") == NULL) return pat_param__missing(&inner, "epoch", "that of the answer");
+    if (pat_param__get(&inner, "lsn") == NULL) return pat_param__missing(&inner, "lsn", "that of the answer");
+    int64_t epoch = 0, lsn = 0;
+    PAT_TRY(pat_param__integer(&inner, "epoch", 0, INT64_MAX, &epoch));
+    PAT_TRY(pat_param__integer(&inner, "lsn", 0, INT64_MAX, &lsn));
+    *unless = (struct pat_unless){.given = true, .epoch = (uint64_t)epoch, .lsn = (pat_lsn)lsn};
+    const struct pat_value *as_of = pat_param__get(&inner, "as_of");
+    if (as_of == NULL) return PAT_OK;
+    struct pat_day_param day;
+    if (!pat_param__day(as_of, &day) || day.relative) {
+        return pat_param__fail(&inner, "as_of", as_of, "the day of the answer, \"YYYY-MM-DD\"");
+    }
+    unless->as_of_given = true;
+    unless->as_of = day.days;
+    return PAT_OK;
+}
+
+enum pat_status pat_request__reading(struct pat_request *out, const struct pat_params *params) {
+    struct pat_question *question = &out->question;
     int64_t min_lsn = 0, deadline_ms = 0;
+    PAT_TRY(parse_unless(question, params));
     PAT_TRY(pat_param__integer(params, "min_lsn", 0, INT64_MAX, &min_lsn));
     PAT_TRY(pat_param__integer(params, "deadline_ms", 0, PAT_DEADLINE_MS_MAX, &deadline_ms));
     question->min_lsn = (pat_lsn)min_lsn;

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum pat_status parse_from(struct pat_request *out, const struct pat_params *params) {
+enum pat_status pat_request__table(struct pat_request *out, const struct pat_params *params, const char *key) {
     out->from = PAT_CUSTOMERS;
-    const struct pat_value *value = pat_param__get(params, "from");
+    const struct pat_value *value = pat_param__get(params, key);
     if (value == NULL) return PAT_OK;
-    if (value->type != PAT_VALUE_TEXT) return pat_param__fail(params, "from", value, "the name of a table");
+    if (value->type != PAT_VALUE_TEXT) return pat_param__fail(params, key, value, "the name of a table");
     const int table = pat_table_find(pat_value_as_text(value));
     if (table >= 0) {
         out->from = (enum pat_table_id)table;
         return PAT_OK;
     }
     char got[PAT_DESCRIBE_BYTES];
-    return pat_param__refuse(params, PAT_ERR_UNKNOWN_FIELD, "from",
+    return pat_param__refuse(params, PAT_ERR_UNKNOWN_FIELD, key,
                              "no table %s: there are customers, orders, lines, refunds",
                              pat_value__describe(value, got));
 }
@@ -48,7 +48,7 @@ static enum pat_status parse_limit(struct pat_request *out, const struct pat_par
 }
 
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) {
-    PAT_TRY(parse_from(out, params));
+    PAT_TRY(pat_request__table(out, params, "from"));
     if (pat_param__get(params, "fields") == NULL) {
         return pat_param__missing(params, "fields", "an array of field names");
     }
@@ -167,7 +167,7 @@ static enum pat_status parse_between(struct pat_request *out, const struct pat_p
 }
 
 enum pat_status pat_request__group(struct pat_request *out, const struct pat_params *params) {
-    PAT_TRY(parse_from(out, params));
+    PAT_TRY(pat_request__table(out, params, "from"));
     PAT_TRY(parse_between(out, params));
     if (pat_param__get(params, "by") == NULL) {
         return pat_param__missing(params, "by", "an array of up to four fields, [] for one row of everything");

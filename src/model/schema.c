@@ -47,6 +47,7 @@ static const struct pat_field customer_fields[PAT_CUSTOMER_COLUMNS] = {
     KEPT(PAT_CUSTOMER_SETTLED, PAT_TYPE_DAY, UNIT_DAY, "the kept aggregates hold from this day on"),
     [PAT_CUSTOMER_FACT_COUNTRY] = {NULL, PAT_TYPE_TEXT, OPTIONAL, NULL, "country of the earliest order",
                                    PAT_CUSTOMER_COUNTRY},
+    KEPT(PAT_CUSTOMER_PRODUCER, PAT_TYPE_TEXT, NULL, "who sent the row first"),
 };
 
 static const struct pat_field order_fields[PAT_ORDER_COLUMNS] = {
@@ -79,6 +80,7 @@ static const struct pat_field order_fields[PAT_ORDER_COLUMNS] = {
     KEPT(PAT_ORDER_LINES_VERSION, PAT_TYPE_INT, NULL, "greatest version of its lines"),
     KEPT(PAT_ORDER_AMOUNT_GIVEN, PAT_TYPE_BOOL, NULL, "an order row gave the amount"),
     KEPT(PAT_ORDER_REFUND_HEAD, PAT_TYPE_REF, NULL, "newest-chained refund that names it"),
+    KEPT(PAT_ORDER_PRODUCER, PAT_TYPE_TEXT, NULL, "who sent the row first"),
 };
 
 static const struct pat_field line_fields[PAT_LINE_COLUMNS] = {
@@ -93,6 +95,7 @@ static const struct pat_field line_fields[PAT_LINE_COLUMNS] = {
     FIELD(PAT_LINE_COST, "cost", PAT_TYPE_MONEY, OPTIONAL, "major units of the order's currency",
           "what the whole line cost the shop"),
     KEPT(PAT_LINE_NEXT, PAT_TYPE_REF, NULL, "next line of the order's chain"),
+    KEPT(PAT_LINE_PRODUCER, PAT_TYPE_TEXT, NULL, "who sent the row first"),
 };
 
 static const struct pat_field refund_fields[PAT_REFUND_COLUMNS] = {
@@ -112,6 +115,7 @@ static const struct pat_field refund_fields[PAT_REFUND_COLUMNS] = {
     KEPT(PAT_REFUND_NEXT, PAT_TYPE_REF, NULL, "next refund of the customer's chain"),
     KEPT(PAT_REFUND_ORDER_NEXT, PAT_TYPE_REF, NULL, "next refund of the order's chain"),
     KEPT(PAT_REFUND_FROM_LINES, PAT_TYPE_BOOL, NULL, "made of an order's negative lines"),
+    KEPT(PAT_REFUND_PRODUCER, PAT_TYPE_TEXT, NULL, "who sent the row first"),
 };
 
 const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER] = {

@@ -57,6 +57,7 @@ enum pat_customer_column {
     PAT_CUSTOMER_FIRST_FACT,   /* day of the earliest order or refund that is not deleted */
     PAT_CUSTOMER_SETTLED,      /* the aggregates above hold as of this day and every later one */
     PAT_CUSTOMER_FACT_COUNTRY, /* country of its earliest order by (time, id); code in the COUNTRY dictionary */
+    PAT_CUSTOMER_PRODUCER, /* text: who sent the row first */
     PAT_CUSTOMER_COLUMNS
 };
 
@@ -90,6 +91,7 @@ enum pat_order_column {
     PAT_ORDER_LINES_VERSION, /* greatest version its lines were loaded with */
     PAT_ORDER_AMOUNT_GIVEN,  /* bool: an order row gave the amount, lines do not change it; null = false */
     PAT_ORDER_REFUND_HEAD,   /* row of the newest-chained refund that names this order, on in PAT_REFUND_ORDER_NEXT */
+    PAT_ORDER_PRODUCER, /* text: who sent the row first */
     PAT_ORDER_COLUMNS
 };
 
@@ -112,6 +114,7 @@ enum pat_line_column {
     PAT_LINE_COST, /* money of the order's currency, of the whole line */
     PAT_LINE_LOADED_COLUMNS,
     PAT_LINE_NEXT = PAT_LINE_LOADED_COLUMNS,
+    PAT_LINE_PRODUCER, /* text: who sent the row first */
     PAT_LINE_COLUMNS
 };
 
@@ -132,6 +135,7 @@ enum pat_refund_column {
     PAT_REFUND_NEXT,       /* next refund of the same customer */
     PAT_REFUND_ORDER_NEXT, /* next refund of the same order */
     PAT_REFUND_FROM_LINES, /* bool: made of an order's negative lines */
+    PAT_REFUND_PRODUCER, /* text: who sent the row first */
     PAT_REFUND_COLUMNS
 };
 

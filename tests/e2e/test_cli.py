@@ -30,7 +30,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from patron_test import Server, WAIT_SECONDS, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
 
-COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "status", "schema", "snapshot", "verify")
+COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "cohort", "control", "status", "schema", "snapshot",
+            "verify")
 
 
 class Nowhere:

@@ -877,6 +877,33 @@ class Model:
         return ({key: [self.metric(m, members) for m in metrics] for key, members in groups.items()},
                 [self.metric(m, chosen) for m in metrics])
 
+    def cohort(self, params):
+        """{month: (size, values)}; values end with the month of the day asked for, and None stands for those to come."""
+        day, _, chosen = self.question(params)
+        month_of = lambda d: (EPOCH_DAY + datetime.timedelta(days=d)).year * 12 + (EPOCH_DAY + datetime.timedelta(days=d)).month - 1
+        field, metric = params.get("start", "first_order"), params.get("metric", "customers")
+        members = {}
+        for c in chosen:
+            if c[field] is not None and c[field] <= day:
+                members.setdefault(month_of(c[field]), []).append(c)
+        last = month_of(day)
+        periods = params.get("periods", last - min(members) + 1 if members else 0)
+        result = {}
+        for start, customers in members.items():
+            values = []
+            for month in range(start, start + periods):
+                facts = [(c["customer"], f, 1) for c in customers for f in c["_eligible"] if month_of(f["day"]) == month]
+                if metric == "customers":
+                    value = len({who for who, _, _ in facts})
+                elif metric == "orders":
+                    value = len(facts)
+                else:
+                    facts += [(c["customer"], f, -1) for c in customers for f in c["_counting"] if month_of(f["day"]) == month]
+                    value = sum(sign * self.worth(f) for _, f, sign in facts)
+                values.append(value if month <= last else None)
+            result["%04d-%02d" % (start // 12, start % 12 + 1)] = (len(customers), values)
+        return result
+
     def rows(self, params):
         """Rows of customers in the order asked; ties end on the id."""
         _, _, chosen = self.question(params)

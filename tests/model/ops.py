@@ -438,9 +438,19 @@ class Maker:
                   "date": ("max(attr.%s)", "min(attr.%s)")}
         return tuple(shape % name for name, kind in self.attributes["customers"].items() for shape in shapes.get(kind, ()))
 
+    def ask_cohort(self):
+        params = dict(self.common(), by="month", metric=self.rng.choice(("customers", "orders", "net")))
+        if self.chance(40):
+            params["start"] = self.rng.choice(("created", "first_order"))
+        if self.chance(50):
+            params["periods"] = self.rng.randrange(1, 20)
+        return {"op": "ask", "method": "cohort", "params": params}
+
     def ask(self):
         if self.chance(25):
             return self.ask_facts()
+        if self.chance(10):
+            return self.ask_cohort()
         kind = self.rng.randrange(100)
         params = self.common()
         if kind < 22:
@@ -692,6 +702,11 @@ class Pair:
             pairs = [(g, w) for g, w, m in zip(whole, total, params["metrics"]) if g is not None or "_minor" not in m]
             check(all(same(g, w) for g, w in pairs), "total: got %r, expected %r", whole, total)
         return equal(n, len(params["by"]), "dimensions")
+
+    def ask_cohort(self, params, got, want=None):
+        if got is None:
+            return self.model.cohort(params)
+        return equal({c["cohort"]: (c["size"], c["values"]) for c in got["cohorts"]}, want, "cohorts")
 
     def ask_rfm_grid(self, params, got, want=None):
         if got is None:

@@ -110,6 +110,8 @@ extern const struct pat_cli_command pat_command_load;
 extern const struct pat_cli_command pat_command_count;
 extern const struct pat_cli_command pat_command_rows;
 extern const struct pat_cli_command pat_command_group;
+extern const struct pat_cli_command pat_command_cohort;
+extern const struct pat_cli_command pat_command_control;
 extern const struct pat_cli_command pat_command_customer;
 extern const struct pat_cli_command pat_command_generate;
 extern const struct pat_cli_command pat_command_order;

@@ -85,7 +85,7 @@ static void unknown_parameters_are_named_with_the_nearest(void **state) {
            "unknown parameter \"verbose\" of status, it takes none");
     refuse("cancel", "{'xyzzy': 1}", PAT_ERR_UNKNOWN_FIELD, "xyzzy", "of cancel, it takes msgid");
     refuse("hello", "{'error': 'map'}", PAT_ERR_UNKNOWN_FIELD, "error", "did you mean \"errors\"?");
-    refuse("verify", "{'where': 'a = 1'}", PAT_ERR_UNKNOWN_FIELD, "where", "it takes none");
+    refuse("verify", "{'where': 'a = 1'}", PAT_ERR_UNKNOWN_FIELD, "where", "it takes min_lsn, deadline_ms");
     refuse("count", "{'rfm': {'windw': '52w'}}", PAT_ERR_UNKNOWN_FIELD, "windw",
            "unknown parameter \"rfm.windw\" of count, did you mean \"rfm.window\"?");
     refuse("rfm.grid", "{'cuts': {'r': [], 'x': 1}}", PAT_ERR_UNKNOWN_FIELD, "x", "\"cuts.x\" of rfm.grid");
@@ -306,6 +306,17 @@ static void group_has_dimensions_and_metrics(void **state) {
     bad("group", "{'by': [], 'from': 'orders', 'between': ['2024-01-31']}", "between", "two days");
     bad("group", "{'by': [], 'from': 'orders', 'between': ['yesterday', null]}", "between", "a day as");
     bad("group", "{'by': [], 'from': 'orders', 'between': [20, 10]}", "between", "the first day is after the last");
+    take("cohort", "{'by': 'month', 'start': 'created', 'metric': 'net', 'periods': 12}");
+    assert_true(request.cohort_created && request.cohort_metric == PAT_COHORT_NET && request.cohort_periods == 12);
+    bad("cohort", "{'by': 'week'}", "by", "expected \"month\", got \"week\"");
+    take("control", "{'table': 'lines', 'by': 'producer', 'from': '2024-01-31'}");
+    assert_true(request.from == PAT_LINES && request.control_by == PAT_CONTROL_PRODUCER && request.between[0].given);
+    bad("control", "{'by': 'day'}", "table", "control needs the parameter \"table\"");
+    bad("control", "{'table': 'customers', 'by': 'currency'}", "by", "customers have no money");
+    take("count", "{'unless': {'epoch': 0, 'lsn': 7, 'as_of': '1970-01-02'}}");
+    assert_true(request.question.unless.given && request.question.unless.lsn == 7);
+    assert_true(request.question.unless.as_of_given && request.question.unless.as_of == 1);
+    bad("count", "{'unless': {'lsn': 7}}", "epoch", "needs the parameter \"unless.epoch\"");
     bad("count", "{'lifecycle': {'cuts': [90]}}", "lifecycle.cuts", "two numbers of days that rise");
     bad("count", "{'lifecycle': {'cuts': [90, 30]}}", "lifecycle.cuts", "two numbers of days that rise");
 }
