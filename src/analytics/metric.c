@@ -12,7 +12,7 @@ static bool summable(enum pat_type type) {
 
 static bool works_on(enum pat_metric_kind kind, enum pat_type type) {
     if (kind == PAT_METRIC_SUM || kind == PAT_METRIC_AVG) return summable(type);
-    return summable(type) || type == PAT_TYPE_DAY;
+    return summable(type) || type == PAT_TYPE_DAY || type == PAT_TYPE_TIME;
 }
 
 /* The fields of the table that the metric works on, for the message. */
@@ -170,6 +170,10 @@ enum pat_status pat_outcome__value(struct pat_run *run, const struct pat_measure
     }
     if (!counts && source->type == PAT_TYPE_DAY) {
         *out = pat_build_day(&run->builder, (int64_t)outcome->integer);
+        return PAT_OK;
+    }
+    if (!counts && source->type == PAT_TYPE_TIME) {
+        *out = pat_run__time(run, (int64_t)outcome->integer);
         return PAT_OK;
     }
     if (!counts && source->type == PAT_TYPE_DECIMAL) {

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "model/limits.h"
+#include "model/schema.h"
 #include "proto/json.h"
 
 #include <stdio.h>
@@ -87,7 +88,28 @@ static const struct pat_value *schema_table(const struct pat_value *answer, cons
     return NULL;
 }
 
+/* `schema add TABLE NAME TYPE`: what is wrong with the words the server says. */
+static enum pat_exit run_schema_add(const struct pat_cli *cli) {
+    if (cli->operands != 4) return pat_cli_usage(cli, "an attribute is added by: schema add TABLE NAME TYPE");
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct pat_builder builder = {.arena = &arena};
+    struct pat_value params = pat_build_map(&builder, 3), answer;
+    const size_t prefix = sizeof PAT_ATTRIBUTE_PREFIX - 1;
+    const char *name = cli->operand[2];
+    if (strncmp(name, PAT_ATTRIBUTE_PREFIX, prefix) == 0) name += prefix;
+    pat_build_put(&builder, &params, "table", pat_value_string(cli->operand[1]));
+    pat_build_put(&builder, &params, "name", pat_value_string(name));
+    pat_build_put(&builder, &params, "type", pat_value_string(cli->operand[3]));
+    enum pat_exit code = pat_cli_ask(cli, "schema.add", &params, &arena, &answer);
+    if (code == PAT_EXIT_OK) code = pat_render_answer(cli, &arena, &answer);
+    pat_arena_deinit(&arena);
+    return code;
+}
+
 static enum pat_exit run_schema(const struct pat_cli *cli) {
+    if (cli->operands > 0 && strcmp(cli->operand[0], "add") == 0) return run_schema_add(cli);
+    if (cli->operands > 1) return pat_cli_usage(cli, "'%s' is one word too many", cli->operand[1]);
     struct pat_arena arena;
     pat_arena_init(&arena, 0);
     struct pat_value answer;
@@ -111,9 +133,13 @@ const struct pat_cli_command pat_command_schema = {
     .room = PAT_CLI_SERVER,
     .name = "schema",
     .operands = "[TABLE]",
-    .operands_max = 1,
+    .operands_max = 4,
     .summary = "Tables, fields, types, units, group maps and methods",
-    .example = "patron schema orders",
+    .explain = "`patron schema add TABLE NAME TYPE` adds an attribute of the shop's own,\n"
+               "attr.NAME, to customers, orders, lines or refunds. TYPE is bool, int, decimal,\n"
+               "money, date, time, enum or set. Adding it again is harmless.",
+    .example = "patron schema orders\n"
+               "  patron schema add customers tier enum",
     .run = run_schema,
 };
 

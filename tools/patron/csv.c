@@ -215,6 +215,10 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
         *more = !(scan.at == scan.end && csv->eof);
         if (!*more) return PAT_OK;
         const enum step step = scan_record(csv, &scan);
+        if (step == STEP_MORE && csv->sampling) {
+            *more = false;
+            return PAT_OK;
+        }
         if (step == STEP_MORE && csv->end - csv->at <= PAT_CSV_RECORD_BYTES_MAX) {
             PAT_TRY(refill(csv, error));
             continue;
@@ -238,4 +242,25 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
         record->fault = scan.fault;
         return PAT_OK;
     }
+}
+
+enum pat_status pat_csv_sample(struct pat_csv *csv, unsigned records, pat_csv_sample_cb sample_cb, void *context,
+                               struct pat_error *error) {
+    PAT_ASSERT(!csv->begun);
+    PAT_TRY(begin(csv, error));
+    const size_t at = csv->at;
+    const uint64_t line = csv->line;
+    csv->sampling = true;
+    enum pat_status status = PAT_OK;
+    for (unsigned i = 0; i < records && status == PAT_OK; i++) {
+        struct pat_csv_record record;
+        bool more = false;
+        status = pat_csv_next(csv, &record, &more, error);
+        if (status != PAT_OK || !more) break;
+        sample_cb(context, &record);
+    }
+    csv->sampling = false;
+    csv->at = at;
+    csv->line = line;
+    return status;
 }

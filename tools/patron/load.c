@@ -1,6 +1,8 @@
 /* `patron load TABLE FILE`. */
+#include "attributes.h"
 #include "cli.h"
 #include "csv.h"
+#include "guess.h"
 #include "input.h"
 #include "mapping.h"
 #include "progress.h"
@@ -22,6 +24,7 @@
 static const struct pat_cli_option load_options[] = {
     {"--map", "field=Column,...",
      "which column feeds which field; field:=TEXT for a constant (default: columns called like a field)"},
+    {"--add-attrs", NULL, "columns that feed no field become attributes (attr.NAME), of the type the first rows have"},
     {"--map-values", "field:old=new,...", "replace values: gender:M=male,F=female; an empty `new` is null"},
     {"--time-format", "FORMAT", "how times are written: \"%d/%m/%Y %H:%M\"; field=FORMAT for one field"},
     {"--delimiter", "C", "between cells: a character, or tab (default ,)"},
@@ -42,6 +45,9 @@ struct load {
     int table;
     struct pat_arena arena;
     struct pat_mapping mapping;
+    const struct pat_table_schema *schema; /* with the server's attributes, once they were asked for */
+    bool add_attributes;
+    struct pat_guess guess;
     char delimiter;
     uint32_t batch_rows;
     bool reject_whole, dry_run;
@@ -124,7 +130,83 @@ static enum pat_exit read_options(struct load *load) {
     if (producer != NULL && (producer[0] == '\0' || strlen(producer) > PAT_PRODUCER_BYTES_MAX)) {
         return pat_cli_usage(cli, "--producer is a name of 1 to %u bytes", PAT_PRODUCER_BYTES_MAX);
     }
-    return pat_mapping_parse(&load->mapping, cli, (enum pat_table_id)load->table, &load->arena);
+    load->schema = &pat_schema[load->table];
+    load->add_attributes = pat_cli_option(cli, "--add-attrs") != NULL;
+    if (load->add_attributes && pat_cli_option(cli, "--no-header") != NULL) {
+        return pat_cli_usage(cli, "--add-attrs takes names from the header: there is none with --no-header");
+    }
+    return PAT_EXIT_OK;
+}
+
+/* ---- attributes ----------------------------------------------------------------------------------------------- */
+
+static enum pat_exit connect_client(struct load *load) {
+    struct pat_error error;
+    if (load->client != NULL || pat_client_open(&load->client, load->cli->connect, &error) == PAT_OK) return PAT_EXIT_OK;
+    return pat_cli_fail(&error);
+}
+
+/* What attributes there are, and of which types, the server knows. */
+static enum pat_exit learn_attributes(struct load *load) {
+    const enum pat_exit code = connect_client(load);
+    if (code != PAT_EXIT_OK) return code;
+    return pat_attributes_fetch(load->client, (enum pat_table_id)load->table, &load->arena, &load->schema);
+}
+
+static bool names_attributes(const struct pat_cli *cli) {
+    static const char *const options[] = {"--map", "--map-values", "--time-format"};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        const char *text;
+        for (unsigned at = 0; (text = pat_cli_next(cli, options[i], &at)) != NULL;) {
+            if (strstr(text, PAT_ATTRIBUTE_PREFIX) != NULL) return true;
+        }
+    }
+    return false;
+}
+
+static bool header_names_attributes(const struct load *load, const struct pat_csv_record *header) {
+    const size_t prefix = sizeof PAT_ATTRIBUTE_PREFIX - 1;
+    for (unsigned c = 0; load->mapping.by_header && c < header->cells; c++) {
+        const struct pat_text cell = header->cell[c];
+        if (cell.length > prefix && memcmp(cell.data, PAT_ATTRIBUTE_PREFIX, prefix) == 0) return true;
+    }
+    return false;
+}
+
+static enum pat_exit read_mapping(struct load *load) {
+    if (load->add_attributes || names_attributes(load->cli)) {
+        const enum pat_exit code = learn_attributes(load);
+        if (code != PAT_EXIT_OK) return code;
+    }
+    return pat_mapping_parse(&load->mapping, load->cli, load->schema, &load->arena);
+}
+
+static enum pat_exit bind_mapping(struct load *load, const struct pat_csv_record *first) {
+    struct pat_attributes_adder adder = {load->cli, load->client, &load->guess, load->dry_run};
+    if (load->client == NULL && header_names_attributes(load, first)) {
+        const enum pat_exit code = learn_attributes(load);
+        if (code != PAT_EXIT_OK) return code;
+        load->mapping.schema = load->schema;
+    }
+    return pat_mapping_bind(&load->mapping, load->cli, first, load->add_attributes ? pat_attributes_spare : NULL, &adder);
+}
+
+/* One format for all times, not "field=FORMAT". */
+static const char *time_format_of_all(const struct pat_cli *cli) {
+    const char *text;
+    for (unsigned at = 0; (text = pat_cli_next(cli, "--time-format", &at)) != NULL;) {
+        const char *equals = strchr(text, '=');
+        if (equals == NULL || memchr(text, '%', (size_t)(equals - text)) != NULL) return text;
+    }
+    return NULL;
+}
+
+static enum pat_status guess_types(struct load *load, struct pat_error *error) {
+    if (!load->add_attributes) return PAT_OK;
+    load->guess = (struct pat_guess){.arena = &load->arena,
+                                     .time_format = time_format_of_all(load->cli),
+                                     .decimal_comma = pat_cli_option(load->cli, "--decimal-comma") != NULL};
+    return pat_csv_sample(&load->csv, PAT_GUESS_RECORDS, pat_guess_see, &load->guess, error);
 }
 
 /* ---- the producer --------------------------------------------------------------------------------------------- */
@@ -132,7 +214,7 @@ static enum pat_exit read_options(struct load *load) {
 /* What the batches depend on besides the file: every option that is given and changes what is sent. */
 static enum pat_status describe_options(const struct load *load, struct pat_buf *out) {
     static const char *const telling[] = {"--map",           "--map-values", "--time-format", "--delimiter",
-                                          "--decimal-comma", "--no-header",  "--on-error"};
+                                          "--decimal-comma", "--no-header",  "--on-error",    "--add-attrs"};
     PAT_TRY(pat_buf_printf(out, "%s %s %u", SENDING_VERSION, pat_schema[load->table].name, load->batch_rows));
     for (size_t i = 0; i < sizeof telling / sizeof telling[0]; i++) {
         const char *value;
@@ -187,6 +269,7 @@ static enum pat_exit open_file(struct load *load, struct pat_csv_record *first) 
     if (!load->dry_run && name_producer(load, &error) != PAT_OK) return pat_cli_fail(&error);
     bool more = false;
     enum pat_status status = pat_csv_init(&load->csv, load->input, load->delimiter, &error);
+    if (status == PAT_OK) status = guess_types(load, &error);
     if (status == PAT_OK) status = pat_csv_next(&load->csv, first, &more, &error);
     if (status == PAT_OK && !more) status = pat_error_set(&error, PAT_ERR_BAD_REQUEST, "the file is empty");
     if (status == PAT_OK && first->fault != NULL) {
@@ -199,7 +282,7 @@ static enum pat_exit open_file(struct load *load, struct pat_csv_record *first) 
                                first->line);
     }
     if (status != PAT_OK) return pat_cli_fail(&error);
-    return pat_mapping_bind(&load->mapping, load->cli, first);
+    return bind_mapping(load, first);
 }
 
 static enum pat_status count_dry(void *context, struct pat_build *build, struct pat_error *error) {
@@ -251,7 +334,6 @@ static enum pat_exit run_dry(struct load *load, const struct pat_csv_record *fir
 }
 
 static enum pat_exit run_pump(struct load *load, const struct pat_csv_record *first) {
-    struct pat_error error;
     struct pat_pump pump = {
         .csv = &load->csv,
         .split = &load->split,
@@ -264,9 +346,10 @@ static enum pat_exit run_pump(struct load *load, const struct pat_csv_record *fi
         .progress = &load->progress,
         .stop = &load->stop,
     };
-    if (pat_client_open(&load->client, load->cli->connect, &error) != PAT_OK) return pat_cli_fail(&error);
+    enum pat_exit code = connect_client(load);
+    if (code != PAT_EXIT_OK) return code;
     pump.client = load->client;
-    const enum pat_exit code = ask_known_seq(load, &pump.known_seq);
+    code = ask_known_seq(load, &pump.known_seq);
     if (code != PAT_EXIT_OK) return code;
     pat_split_init(&load->split, &load->mapping, load->batch_rows, pat_pump_emit, &pump);
     load->split.keep_raw = load->split.hold.keep_raw = load->tally.rejects != NULL;
@@ -295,6 +378,7 @@ static enum pat_exit run_load(const struct pat_cli *cli) {
     pat_progress_init(&load->progress);
     struct pat_csv_record first;
     enum pat_exit code = read_options(load);
+    if (code == PAT_EXIT_OK) code = read_mapping(load);
     if (code == PAT_EXIT_OK) code = open_file(load, &first);
     if (code == PAT_EXIT_OK && pat_tally_init(&load->tally, pat_cli_option(cli, "--rejects"), &error) != PAT_OK) {
         code = pat_cli_fail(&error);

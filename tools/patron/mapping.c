@@ -18,14 +18,15 @@ static bool takes_minor(enum pat_table_id table) {
 }
 
 /* The description of a loadable field; "amount_minor" stands beside "amount" where there is one. */
-static bool describe(enum pat_table_id table, struct pat_text name, struct pat_mapped *out) {
+static bool describe(const struct pat_mapping *mapping, struct pat_text name, struct pat_mapped *out) {
+    const enum pat_table_id table = mapping->table;
     if (takes_minor(table) && pat_text_is(name, "amount_minor")) {
         *out = (struct pat_mapped){.name = "amount_minor", .type = PAT_TYPE_INT, .required = true};
         return true;
     }
-    const int field = pat_field_find(table, name);
+    const int field = pat_schema_find(mapping->schema, name);
     if (field < 0) return false;
-    const struct pat_field *about = pat_field_get(table, field);
+    const struct pat_field *about = pat_schema_field(mapping->schema, field);
     *out = (struct pat_mapped){.name = about->name, .type = about->type, .required = about->required};
     /* Lines of an order that nobody knows yet bring what the order needs. */
     if (table == PAT_LINES && (strcmp(about->name, "customer") == 0 || strcmp(about->name, "time") == 0 ||
@@ -39,8 +40,12 @@ static enum pat_exit unknown_field(const struct pat_mapping *mapping, const stru
                                    struct pat_text name) {
     char shown[64];
     (void)pat_text_printable(name, shown, sizeof shown);
-    const char *nearest = pat_field_nearest(mapping->table, name);
-    const char *table = pat_schema[mapping->table].name;
+    const char *nearest = pat_schema_nearest(mapping->schema, name);
+    const char *table = mapping->schema->name;
+    if (name.length > 5 && memcmp(name.data, PAT_ATTRIBUTE_PREFIX, 5) == 0) {
+        return pat_cli_usage(cli, "%s: %s have no attribute '%s': patron schema add %s %s TYPE makes it", option, table,
+                             shown, table, shown + 5);
+    }
     if (nearest == NULL) return pat_cli_usage(cli, "%s: %s have no field '%s'", option, table, shown);
     return pat_cli_usage(cli, "%s: %s have no field '%s': did you mean '%s'?", option, table, shown, nearest);
 }
@@ -48,7 +53,7 @@ static enum pat_exit unknown_field(const struct pat_mapping *mapping, const stru
 static enum pat_exit add_field(struct pat_mapping *mapping, const struct pat_cli *cli, struct pat_text name,
                                bool constant, struct pat_text source) {
     struct pat_mapped mapped;
-    if (!describe(mapping->table, name, &mapped)) return unknown_field(mapping, cli, "--map", name);
+    if (!describe(mapping, name, &mapped)) return unknown_field(mapping, cli, "--map", name);
     if (pat_mapping_find(mapping, mapped.name) >= 0) return pat_cli_usage(cli, "--map gives %s twice", mapped.name);
     if (mapping->fields == PAT_MAPPING_FIELDS_MAX) return pat_cli_usage(cli, "--map has too many fields");
     mapped.constant = constant;
@@ -140,8 +145,8 @@ static enum pat_exit parse_values(struct pat_mapping *mapping, const struct pat_
         const char *colon = memchr(part.data, ':', part.length);
         const struct pat_text name = {part.data, colon != NULL ? (size_t)(colon - part.data) : 0};
         struct pat_mapped unused;
-        if (colon != NULL && (mapped == NULL || describe(mapping->table, name, &unused))) {
-            if (!describe(mapping->table, name, &unused)) return unknown_field(mapping, cli, "--map-values", name);
+        if (colon != NULL && (mapped == NULL || describe(mapping, name, &unused))) {
+            if (!describe(mapping, name, &unused)) return unknown_field(mapping, cli, "--map-values", name);
             mapped = field_for(mapping, name);
             if (mapped == NULL) {
                 return pat_cli_usage(cli, "--map-values: nothing feeds %.*s", (int)name.length, name.data);
@@ -183,7 +188,7 @@ static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct
     const char *equals = strchr(text, '=');
     struct pat_mapped about;
     const struct pat_text name = {text, equals != NULL ? (size_t)(equals - text) : 0};
-    if (equals != NULL && describe(mapping->table, name, &about)) {
+    if (equals != NULL && describe(mapping, name, &about)) {
         struct pat_mapped *mapped = field_for(mapping, name);
         if (mapped == NULL || !is_timely(mapped)) {
             return pat_cli_usage(cli, "--time-format: %s is no time or day that is loaded", about.name);
@@ -193,8 +198,8 @@ static enum pat_exit apply_time_format(struct pat_mapping *mapping, const struct
     }
     if (!is_time_format(text)) return bad_time_format(cli, text);
     for (unsigned i = 0; i < mapping->fields; i++) {
-        if (is_timely(&mapping->field[i]) && mapping->field[i].time_format == NULL)
-            mapping->field[i].time_format = text;
+        struct pat_mapped *mapped = &mapping->field[i];
+        if (is_timely(mapped) && !mapped->iso && mapped->time_format == NULL) mapped->time_format = text;
     }
     return PAT_EXIT_OK;
 }
@@ -215,9 +220,9 @@ static enum pat_exit apply_readings(struct pat_mapping *mapping, const struct pa
     return PAT_EXIT_OK;
 }
 
-enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli, enum pat_table_id table,
-                                struct pat_arena *arena) {
-    *mapping = (struct pat_mapping){.table = table, .arena = arena};
+enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli,
+                                const struct pat_table_schema *schema, struct pat_arena *arena) {
+    *mapping = (struct pat_mapping){.table = schema->id, .schema = schema, .arena = arena};
     mapping->no_header = pat_cli_option(cli, "--no-header") != NULL;
     mapping->by_header = !mapping->no_header;
     const char *text;
@@ -321,19 +326,48 @@ static enum pat_exit nothing_found(const struct pat_mapping *mapping, const stru
                          table, pat_text_printable(header->cell[0], shown, sizeof shown));
 }
 
-/* Takes every column that is called like a field and says which ones are left. */
+static bool is_taken(const struct pat_mapping *mapping, unsigned column) {
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        if (!mapping->field[i].constant && mapping->field[i].column == column) return true;
+    }
+    return false;
+}
+
+/* The field that takes a column by its name, or that spare_cb makes for it. *taken: there is one. */
+static enum pat_exit take_column(struct pat_mapping *mapping, const struct pat_cli *cli, struct pat_text name,
+                                 unsigned column, pat_mapping_spare_cb spare_cb, void *context, bool *taken) {
+    struct pat_mapped about;
+    *taken = mapping->by_header && describe(mapping, name, &about) && pat_mapping_find(mapping, about.name) < 0;
+    if (!*taken && spare_cb != NULL) {
+        int field = -1;
+        bool iso = false;
+        enum pat_exit code = spare_cb(context, mapping, column, name, &field, &iso);
+        if (code != PAT_EXIT_OK || field < 0) return code;
+        *taken = true;
+        const struct pat_text its = pat_text_of(pat_schema_field(mapping->schema, field)->name);
+        code = add_field(mapping, cli, its, false, pat_arena_text(mapping->arena, name));
+        if (code == PAT_EXIT_OK) mapping->field[mapping->fields - 1].iso = iso;
+        return code;
+    }
+    if (!*taken) return PAT_EXIT_OK;
+    /* The header's text is gone with the next record. */
+    return add_field(mapping, cli, name, false, pat_arena_text(mapping->arena, name));
+}
+
+/* Takes every column that is called like a field, or that spare_cb wants, and says which ones are left. */
 static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pat_cli *cli,
-                                    const struct pat_csv_record *header) {
+                                    const struct pat_csv_record *header, pat_mapping_spare_cb spare_cb, void *context) {
     char ignored[512];
     size_t used = 0;
     unsigned count = 0;
     for (unsigned c = 0; c < header->cells; c++) {
         const struct pat_text name = trimmed(header->cell[c]);
-        struct pat_mapped about;
-        if (describe(mapping->table, name, &about) && pat_mapping_find(mapping, about.name) < 0) {
-            /* The header's text is gone with the next record. */
-            const enum pat_exit code = add_field(mapping, cli, name, false, pat_arena_text(mapping->arena, name));
-            if (code != PAT_EXIT_OK) return code;
+        bool taken = false;
+        if (is_taken(mapping, c)) continue;
+        const enum pat_exit code = take_column(mapping, cli, name, c, spare_cb, context, &taken);
+        if (code != PAT_EXIT_OK) return code;
+        if (taken) {
+            mapping->field[mapping->fields - 1].column = c;
             continue;
         }
         char shown[SHOWN_COLUMNS];
@@ -344,7 +378,7 @@ static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pa
         count++;
     }
     if (mapping->fields == 0) return nothing_found(mapping, cli, header);
-    note_ignored(count, ignored);
+    if (mapping->by_header || spare_cb != NULL) note_ignored(count, ignored);
     return PAT_EXIT_OK;
 }
 
@@ -370,7 +404,7 @@ static void note_lacking(struct pat_mapping *mapping) {
 }
 
 enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
-                               const struct pat_csv_record *first) {
+                               const struct pat_csv_record *first, pat_mapping_spare_cb spare_cb, void *context) {
     mapping->file_columns = first->cells;
     for (unsigned i = 0; i < mapping->fields; i++) {
         struct pat_mapped *mapped = &mapping->field[i];
@@ -379,9 +413,9 @@ enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli
             mapping->no_header ? bind_numbered(cli, mapped, first) : bind_named(cli, mapped, first);
         if (code != PAT_EXIT_OK) return code;
     }
-    if (mapping->by_header) {
+    if (mapping->by_header || spare_cb != NULL) {
         const unsigned before = mapping->fields;
-        enum pat_exit code = take_by_header(mapping, cli, first);
+        enum pat_exit code = take_by_header(mapping, cli, first, spare_cb, context);
         for (unsigned i = before; i < mapping->fields && code == PAT_EXIT_OK; i++) {
             code = bind_named(cli, &mapping->field[i], first);
         }

@@ -14,7 +14,9 @@
 
 #include <stdbool.h>
 
-#define PAT_MAPPING_FIELDS_MAX 64u
+/* A table's own fields, amount_minor, those that lines have of their order, and the attributes. */
+#define PAT_MAPPING_FIELDS_MAX 128u
+_Static_assert(PAT_COLUMNS_MAX + 8u <= PAT_MAPPING_FIELDS_MAX, "every field may be mapped");
 
 struct pat_value_pair {
     struct pat_text old, fresh;
@@ -28,6 +30,7 @@ struct pat_mapped {
     struct pat_text source;  /* column name, number, or the constant */
     unsigned column;         /* after binding, unless constant */
     const char *time_format; /* NULL: ISO */
+    bool iso;                /* written in ISO form whatever --time-format says of others */
     bool decimal_comma;
     struct pat_value_pair *pair; /* --map-values */
     unsigned pairs;
@@ -35,6 +38,7 @@ struct pat_mapped {
 
 struct pat_mapping {
     enum pat_table_id table;
+    const struct pat_table_schema *schema; /* with the attributes that are known */
     struct pat_mapped field[PAT_MAPPING_FIELDS_MAX];
     unsigned fields;
     bool by_header; /* columns named like fields are taken as well */
@@ -45,12 +49,16 @@ struct pat_mapping {
 };
 
 /* Reads --map, --map-values, --time-format, --decimal-comma, --no-header. On PAT_EXIT_USAGE the reason is printed. */
-enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli, enum pat_table_id table,
-                                struct pat_arena *arena);
-/* Finds each field's column in the header (without a header: counts the cells of the first record). Notes what is
- * ignored, and what a new row would lack, on stderr. */
+enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli,
+                                const struct pat_table_schema *schema, struct pat_arena *arena);
+/* What becomes of a column that nothing takes: *field is a number in mapping->schema, which may get another one for it, or
+ * -1 for leaving the column out; *iso: its times are in ISO form. On anything but PAT_EXIT_OK the reason was printed. */
+typedef enum pat_exit (*pat_mapping_spare_cb)(void *context, struct pat_mapping *mapping, unsigned column,
+                                              struct pat_text name, int *field, bool *iso);
+/* Finds each field's column in the header (without a header: counts the cells of the first record); columns that are left
+ * go to spare_cb, if there is one. Notes what is ignored, and what a new row would lack, on stderr. */
 enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
-                               const struct pat_csv_record *first);
+                               const struct pat_csv_record *first, pat_mapping_spare_cb spare_cb, void *context);
 /* The field of this name among the mapped ones, or -1. */
 int pat_mapping_find(const struct pat_mapping *mapping, const char *name);
 

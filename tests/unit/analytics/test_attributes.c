@@ -17,6 +17,15 @@ static void open_shop(struct shop *shop) {
     const unsigned wallet = add_attribute(shop, PAT_CUSTOMERS, "wallet", PAT_TYPE_MONEY);
     const unsigned vip = add_attribute(shop, PAT_CUSTOMERS, "vip", PAT_TYPE_BOOL);
     const unsigned since = add_attribute(shop, PAT_CUSTOMERS, "since", PAT_TYPE_DAY);
+    const unsigned seen = add_attribute(shop, PAT_CUSTOMERS, "seen", PAT_TYPE_TIME);
+    const unsigned ratio = add_attribute(shop, PAT_CUSTOMERS, "ratio", PAT_TYPE_DECIMAL);
+    pat_decimal half, three;
+    assert_true(pat_decimal_make(5, 1, &half));
+    assert_true(pat_decimal_make(3, 0, &three));
+    shop_set(shop, PAT_CUSTOMERS, ann, ratio, half);
+    shop_set(shop, PAT_CUSTOMERS, bob, ratio, three);
+    shop_set(shop, PAT_CUSTOMERS, bob, seen, 86400);
+    shop_set(shop, PAT_CUSTOMERS, ann, seen, 90000);
     shop_text(shop, PAT_CUSTOMERS, ann, tier, "gold");
     shop_text(shop, PAT_CUSTOMERS, bob, tier, "tin");
     shop_text(shop, PAT_CUSTOMERS, ann, likes, "cups\x1fpots");
@@ -67,6 +76,13 @@ static void groups_and_rows_know_them(void **state) {
                         "{currency:'GBP',digits:2,columns:['sum(attr.wallet)']}");
     assert_string_equal(ask_part(&shop, "group", "{'by':['month(attr.since)'],'metrics':['max(attr.since)']}", "rows"),
                         "[['2024-02','2024-02-03'],[null,null]]");
+    assert_string_equal(ask_part(&shop, "group", "{'by':['month(attr.seen)'],'metrics':['min(attr.seen)','p100(attr.seen)']}", "rows"),
+                        "[['1970-01','1970-01-02T00:00:00Z','1970-01-02T01:00:00Z'],[null,null,null]]");
+    assert_string_equal(ask_part(&shop, "group", "{'by':[],'metrics':['sum(attr.ratio)','avg(attr.ratio)','max(attr.ratio)']}", "rows"),
+                        "[['3.5',1.75,'3']]");
+    assert_string_equal(ask_part(&shop, "group", "{'from':'orders','by':['attr.gift','customer.attr.tier'],'metrics':['sum(attr.fee)']}",
+                                 "rows"),
+                        "[['card','gold','1.500']]");
     assert_string_equal(ask_part(&shop, "group", "{'by':['bin(attr.wallet,[1,10])'],'metrics':['count']}", "rows"),
                         "[['< 1',1],['>= 10',1],[null,1]]");
     assert_string_equal(ask_part(&shop, "rows",
@@ -83,7 +99,7 @@ static void one_customer_and_one_order_have_them(void **state) {
     struct shop shop;
     open_shop(&shop);
     const char *customer = ask(&shop, "customer", "{'customer':'ann','with':['orders']}");
-    assert_non_null(strstr(customer, "attr.tier:'gold',attr.likes:['cups','pots'],attr.wallet_minor:1250,attr.since:'2024-02-03'"));
+    assert_non_null(strstr(customer, "attr.tier:'gold',attr.likes:['cups','pots'],attr.wallet_minor:1250,attr.since:'2024-02-03',attr.seen:'1970-01-02T01:00:00Z',attr.ratio:'0.5'"));
     assert_non_null(strstr(customer, "attr.gift:'card',attr.fee_minor:1500,digits:3"));
     assert_null(strstr(customer, "attr.vip"));
     assert_non_null(strstr(ask(&shop, "order", "{'order':'o1'}"), "attr.gift:'card',attr.fee_minor:1500,digits:3"));
