@@ -139,13 +139,16 @@ static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, en
                             s->name, offset, lsn, verdict_texts[verdict]);
 }
 
-/* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it. */
+/* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it, or they are
+ * the last of a closed file and all its records came before. */
 static enum pat_status mark_skip(struct scanner *s, uint64_t offset, bool *skipped, struct pat_error *error) {
     enum verdict verdict;
     struct pat_record_header header;
     const unsigned char *record;
+    const struct pat_journal_entry *entry = &s->scan->entry;
+    bool last = entry->closed && s->found->end.lsn == entry->end.lsn && s->size - offset == PAT_RECORD_HEADER_BYTES;
     PAT_TRY(record_judge(s, offset + PAT_RECORD_HEADER_BYTES, &verdict, &header, &record, error));
-    *skipped = verdict == RECORD_GOOD;
+    *skipped = verdict == RECORD_GOOD || last;
     if (!*skipped) return PAT_OK;
     s->found->marks_damaged++;
     s->found->mark_offset = offset;

@@ -183,7 +183,14 @@ static void run_idle(struct pat_persist *persist) {
     enum pat_status status = unsynced && persist->options.sync == PAT_SYNC_INTERVAL
                                  ? pat_journal__sync(&persist->journal, &error)
                                  : pat_journal__mark(&persist->journal, &error);
-    if (status != PAT_OK) file_fails(persist, &error);
+    if (status != PAT_OK) {
+        file_fails(persist, &error);
+        return;
+    }
+    /* A mark behind the last acknowledged record belongs to what is checked, too. */
+    pthread_mutex_lock(&persist->mutex);
+    if (persist->journal.written.lsn == persist->acked.lsn) persist->acked = persist->journal.written;
+    pthread_mutex_unlock(&persist->mutex);
 }
 
 static bool has_work(const struct pat_persist *persist) {

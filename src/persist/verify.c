@@ -2,7 +2,10 @@
 #include "persist/persist_private.h"
 
 #include "base/mem.h"
+#include "persist/file_private.h"
 #include "persist/snapshot_private.h"
+
+#include <inttypes.h>
 
 /* What is on disk as of one moment. */
 struct standing {
@@ -47,7 +50,12 @@ static enum pat_status verify_journal(struct pat_persist *persist, const struct 
     }
     PAT_TRY(pat_journal__scan(&scan, &found, error));
     *checks += found.records;
-    return PAT_OK;
+    if (found.marks_damaged == 0) return PAT_OK;
+    char name[PAT_FILE_NAME_BYTES];
+    pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, (int64_t)found.mark_offset,
+                            "%s: damaged mark at offset %" PRIu64 "; no batch is lost, but the disk changes what it holds",
+                            name, found.mark_offset);
 }
 
 static enum pat_status verify_standing(struct pat_persist *persist, const struct standing *standing, uint64_t *checks,
