@@ -111,7 +111,7 @@ PATRON_API enum patron_status patron_receive_json(struct patron *patron, uint32_
  * NULL: every row has one. `field` is a name as in the server's schema. */
 struct patron_batch;
 
-/* A batch of `rows` rows (1 to 65536) for `table`: "customers", "orders", "lines", "refunds".
+/* A batch of `rows` rows (1 to 65536) for `table`: "customers", "orders", "lines", "refunds", "fx".
  * Gives: a batch for patron_batch_free; NULL when there is no memory or `rows` is out of range. */
 PATRON_API struct patron_batch *patron_batch_new(const char *table, size_t rows);
 PATRON_API void patron_batch_free(struct patron_batch *batch); /* NULL is allowed */

@@ -36,6 +36,7 @@ static enum pat_status answer(struct pat_run *run) {
     case PAT_METHOD_RFM_GROUPS: return pat_answer__rfm_groups(run);
     case PAT_METHOD_CUSTOMER: return pat_answer__customer(run);
     case PAT_METHOD_ORDER: return pat_answer__order(run);
+    case PAT_METHOD_FX: return pat_answer__fx(run);
     case PAT_METHOD_VERIFY: return pat_answer__verify(run);
     default: break;
     }

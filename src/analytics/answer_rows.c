@@ -136,6 +136,7 @@ static enum pat_status bind_keys(struct pat_run *run, struct best *best, enum pa
     }
     key[count++].source = pat_source__of_column(table, 0);
     if (table == PAT_LINES) key[count++].source = pat_source__of_column(table, PAT_LINE_NUMBER);
+    if (table == PAT_FX) key[count++].source = pat_source__of_column(table, PAT_FX_CURRENCY);
     best->key = key;
     best->keys = count;
     return PAT_OK;

@@ -13,6 +13,7 @@ enum pat_status pat_answer__rfm_grid(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__rfm_groups(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__customer(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__order(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__fx(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__verify(struct pat_run *run) PAT_MUST_CHECK;
 
 /* A sum that an answer carries as an integer; PAT_ERR_TOO_LARGE names `what` when 64 bits do not hold it. */

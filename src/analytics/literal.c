@@ -1,7 +1,7 @@
 /* Values of a filter as the field they are compared with understands them. */
 #include "analytics/bind_private.h"
+#include "analytics/rates_private.h"
 
-#include "model/currency.h"
 #include "model/date.h"
 #include "model/id.h"
 
@@ -69,6 +69,31 @@ static enum pat_status span_of_number(const struct pat_run *run, const struct pa
     return fail(run, source, literal, "the number is too large");
 }
 
+/* An amount of another currency is what it is worth at D, rounded once like a fact of that day. */
+static enum pat_status span_of_foreign(const struct pat_run *run, const struct pat_source *source,
+                                       const struct pat_literal *literal, struct pat_span *out) {
+    char advice[192], day[11];
+    struct pat_rate rate;
+    if (!pat_rates__latest(run->view, literal->text, run->day, &rate)) {
+        if (run->job == NULL) { /* only looked at: the day it will be asked for is not known */
+            *out = (struct pat_span){0, 0};
+            return PAT_OK;
+        }
+        pat_day_print(run->day, day);
+        (void)snprintf(advice, sizeof advice,
+                       "there is no exchange rate for %.3s on or before %s; load one (load.fx) or give the amount in %s",
+                       literal->text.data, day, run->view->base_currency);
+        return fail(run, source, literal, advice);
+    }
+    int64_t worth;
+    if (!pat_rate_convert(rate, pat_decimal_mantissa(literal->number), (unsigned)pat_decimal_scale(literal->number),
+                          run->view->base_digits, &worth)) {
+        return fail(run, source, literal, "the amount is too large");
+    }
+    *out = (struct pat_span){worth, worth};
+    return PAT_OK;
+}
+
 static enum pat_status span_of_money(const struct pat_run *run, const struct pat_source *source,
                                      const struct pat_literal *literal, struct pat_span *out) {
     if (!source->base) {
@@ -79,12 +104,7 @@ static enum pat_status span_of_money(const struct pat_run *run, const struct pat
         return span_of_number(run, source, literal, 0, out);
     }
     if (literal->kind == PAT_LITERAL_MONEY && !pat_text_is(literal->text, run->view->base_currency)) {
-        char advice[128];
-        const bool known = pat_currency_find(literal->text) >= 0;
-        (void)snprintf(advice, sizeof advice, "%s; give the amount in %s",
-                       known ? "there is no exchange rate for that currency" : "no such currency",
-                       run->view->base_currency);
-        return fail(run, source, literal, advice);
+        return span_of_foreign(run, source, literal, out);
     }
     if (literal->kind != PAT_LITERAL_NUMBER && literal->kind != PAT_LITERAL_MONEY) {
         char advice[96];

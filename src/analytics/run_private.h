@@ -18,6 +18,7 @@
 
 struct pat_facts;
 struct pat_scores;
+struct pat_view_rates;
 
 struct pat_run {
     const struct pat_job *job; /* NULL when only names are checked */
@@ -39,8 +40,9 @@ struct pat_run {
     struct pat_facts *facts;   /* NULL until pat_run__need */
     struct pat_scores *scores; /* NULL until then, too */
     unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
-    bool scores_needed, lifecycle_needed;
+    bool scores_needed, lifecycle_needed, rates_needed;
     const uint8_t *lifecycle; /* enum pat_lifecycle by row; NULL until then */
+    const struct pat_view_rates *rates; /* NULL until then */
 
     /* What `unpriced` has to count. */
     bool money_for_all;   /* base money decided over every live customer: a filter, an order */

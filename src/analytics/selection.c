@@ -58,11 +58,19 @@ static void select_lines(const struct pat_run *run, const uint64_t *orders, cons
     }
 }
 
+static void select_rates(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
+                         uint64_t *bits) {
+    for (uint32_t i = 0; i < block->count; i++) {
+        if (!within(selection, block->day[i])) continue;
+        if (pat_view_get(run->view, PAT_FX, PAT_FX_DELETED, block->first + i) != 1) pat_bits__set(bits, i);
+    }
+}
+
 /* `orders`: of lines, the orders whose lines are meant. */
 static enum pat_status select_table(struct pat_run *run, const struct pat_selection *selection, const uint64_t *orders,
                                     uint64_t *bits) {
     static const unsigned column[] = {
-        [PAT_ORDERS] = PAT_ORDER_DAY, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_DAY};
+        [PAT_ORDERS] = PAT_ORDER_DAY, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_DAY, [PAT_FX] = PAT_FX_DAY};
     const struct pat_table_view *table = &run->view->table[selection->table];
     struct block block;
     for (uint64_t first = 0; first < table->rows; first += PAT_BLOCK_ROWS) {
@@ -76,6 +84,7 @@ static enum pat_status select_table(struct pat_run *run, const struct pat_select
         if (selection->table == PAT_ORDERS) select_orders(run, selection, &block, here);
         if (selection->table == PAT_REFUNDS) select_refunds(run, selection, &block, here);
         if (selection->table == PAT_LINES) select_lines(run, orders, &block, here);
+        if (selection->table == PAT_FX) select_rates(run, selection, &block, here);
     }
     return PAT_OK;
 }

@@ -1,5 +1,6 @@
 #include "analytics/source_private.h"
 
+#include "analytics/rates_private.h"
 #include "analytics/lifecycle_private.h"
 #include "analytics/scores_private.h"
 #include "model/currency.h"
@@ -261,10 +262,15 @@ static bool find_minor(const struct pat_run *run, enum pat_table_id table, struc
 
 #define OF_CUSTOMER "customer."
 
+/* Facts are somebody's; rates are not. */
+static bool has_customer(enum pat_table_id table) {
+    return table != PAT_CUSTOMERS && table != PAT_FX;
+}
+
 /* The rest of "customer.country", asked of a fact; false for anything else. */
 static bool name_of_customer(enum pat_table_id table, struct pat_text name, struct pat_text *rest) {
     const size_t bytes = sizeof OF_CUSTOMER - 1;
-    if (table == PAT_CUSTOMERS || name.length <= bytes || memcmp(name.data, OF_CUSTOMER, bytes) != 0) return false;
+    if (!has_customer(table) || name.length <= bytes || memcmp(name.data, OF_CUSTOMER, bytes) != 0) return false;
     *rest = (struct pat_text){name.data + bytes, name.length - bytes};
     return true;
 }
@@ -287,7 +293,7 @@ static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id
     char shown[PAT_ERROR_FIELD_BYTES], where[32] = "", hint[PAT_ERROR_FIELD_BYTES + 32];
     (void)pat_text_printable(name, shown, sizeof shown);
     if (offset >= 0) (void)snprintf(where, sizeof where, " at offset %" PRId64, offset);
-    if (table != PAT_CUSTOMERS && find_plain(run, PAT_CUSTOMERS, name, &source)) {
+    if (has_customer(table) && find_plain(run, PAT_CUSTOMERS, name, &source)) {
         (void)snprintf(hint, sizeof hint, " of %s, did you mean \"" OF_CUSTOMER "%s\"?", pat_schema[table].name,
                        source.name);
     } else if (nearest >= 0) {
@@ -302,6 +308,7 @@ static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id
 static void note_use(struct pat_run *run, const struct pat_source *source, enum pat_source_use use) {
     const bool score = source->kind >= PAT_SOURCE_SCORE_R;
     if (score) run->scores_needed = run->money_of_window = true;
+    if (source->kind == PAT_SOURCE_PRODUCT && source->base) run->rates_needed = true;
     if (source->kind == PAT_SOURCE_LIFECYCLE) run->lifecycle_needed = true;
     if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
     if (source->table != PAT_CUSTOMERS) return;
@@ -336,6 +343,7 @@ enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, s
 struct pat_source pat_source__customer_row(enum pat_table_id table) {
     static const unsigned column[PAT_TABLES] = {
         [PAT_ORDERS] = PAT_ORDER_CUSTOMER, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_CUSTOMER};
+    PAT_ASSERT(table != PAT_FX);
     struct pat_source source = {.name = "customers", .type = PAT_TYPE_INT, .table = table, .home = table};
     source.kind = table == PAT_CUSTOMERS ? PAT_SOURCE_ROW : PAT_SOURCE_STORED;
     source.column = column[table];
@@ -362,6 +370,7 @@ enum pat_status pat_run__need(struct pat_run *run) {
     if (run->lifecycle_needed) needed |= PAT_FACTS_LIFETIME;
     if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
     if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
+    if (run->rates_needed && run->rates == NULL) PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &run->rates));
     if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
     return PAT_OK;
 }
@@ -543,7 +552,10 @@ static struct pat_value set_value(struct pat_run *run, struct pat_text entry) {
 
 unsigned pat_row__digits(const struct pat_view *view, enum pat_table_id table, pat_row row) {
     static const unsigned column[PAT_TABLES] = {
-        [PAT_ORDERS] = PAT_ORDER_CURRENCY, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_CURRENCY};
+        [PAT_ORDERS] = PAT_ORDER_CURRENCY,
+        [PAT_LINES] = PAT_LINE_ORDER,
+        [PAT_REFUNDS] = PAT_REFUND_CURRENCY,
+        [PAT_FX] = PAT_FX_CURRENCY};
     PAT_ASSERT(table != PAT_CUSTOMERS);
     if (table == PAT_LINES) {
         return pat_row__digits(view, PAT_ORDERS, (pat_row)pat_view_get(view, PAT_LINES, PAT_LINE_ORDER, row));

@@ -1,4 +1,5 @@
 /* What a line came to: quantity x price in the order's currency, and in base money. */
+#include "analytics/rates_private.h"
 #include "analytics/source_private.h"
 
 #include "model/currency.h"
@@ -7,17 +8,14 @@
 /* Lines of an order follow each other, and so do their currencies. */
 struct currency {
     int64_t code;
-    unsigned digits;
-    bool base;
+    int place; /* in pat_currencies */
 };
 
 static void look_up(const struct pat_run *run, int64_t code, struct currency *currency) {
     if (code == currency->code) return;
     const struct pat_text text = pat_view_dict_text(run->view, PAT_ORDERS, PAT_ORDER_CURRENCY, code);
-    const int found = pat_currency_find(text);
-    *currency = (struct currency){.code = code,
-                                  .digits = found < 0 ? 2 : pat_currencies[found].digits,
-                                  .base = pat_text_is(text, run->view->base_currency)};
+    *currency = (struct currency){.code = code, .place = pat_currency_find(text)};
+    PAT_ASSERT(currency->place >= 0); /* restore and ingest let only ISO codes in */
 }
 
 void pat_source__read_products(const struct pat_run *run, const struct pat_source *source, pat_row first,
@@ -37,7 +35,8 @@ void pat_source__read_products(const struct pat_run *run, const struct pat_sourc
         pat_minor minor;
         pat_decimal_sum_init(&sum);
         pat_decimal_sum_add_product(&sum, quantity[i], price[i]);
-        if (!pat_decimal_sum_to_minor(&sum, currency.digits, &minor)) continue;
-        if (!source->base || currency.base) out[i] = minor;
+        if (!pat_decimal_sum_to_minor(&sum, pat_currencies[currency.place].digits, &minor)) continue;
+        const int64_t day = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)order);
+        out[i] = source->base ? pat_rates__worth(run->view, run->rates, currency.place, day, minor) : minor;
     }
 }

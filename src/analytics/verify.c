@@ -1,6 +1,9 @@
 /* verify: what ingest keeps, recomputed from the facts by a plain loop that shares nothing with it. Slow on purpose:
  * one value at a time, no kernels, no chains. */
 #include "analytics/answers_private.h"
+#include "analytics/rates_private.h"
+
+#include "model/currency.h"
 
 #include <stdio.h>
 
@@ -21,6 +24,15 @@ static const struct {
     [V_COUNTRY] = {"customers.fact_country", PAT_CUSTOMER_FACT_COUNTRY, false},
 };
 
+/* Base values, recomputed from amounts and rates. */
+struct base_check {
+    enum pat_table_id table;
+    unsigned day, currency, amount, base;
+    const char *name;
+    uint64_t rows, wrong;
+    struct pat_value detail; /* of the first that is wrong */
+};
+
 struct recount {
     struct pat_run *run;
     const struct pat_view *view;
@@ -28,6 +40,8 @@ struct recount {
     pat_int128 *net;   /* exact, until it becomes value[V_NET] */
     int64_t *earliest; /* order row that gives the country */
     int64_t *country;  /* customers' code by orders' code */
+    const struct pat_view_rates *rates;
+    struct base_check base[2]; /* of orders and refunds */
     struct pat_counts counts;
     struct pat_value checks;
     bool ok;
@@ -59,6 +73,28 @@ static bool earlier(const struct recount *recount, pat_row a, pat_row b) {
                            pat_id__key(recount->view, get(recount, PAT_ORDERS, PAT_ORDER_ID, b))) < 0;
 }
 
+static struct pat_value print_value(struct pat_run *run, int64_t value) {
+    return value == PAT_NULL ? pat_value_string("null") : pat_build_printf(&run->builder, "%lld", (long long)value);
+}
+
+static void recount_base(struct recount *recount, struct base_check *check, pat_row row) {
+    const struct pat_view *view = recount->view;
+    const int64_t code = get(recount, check->table, check->currency, row);
+    const int64_t stored = get(recount, check->table, check->base, row);
+    const int currency = pat_currency_find(pat_view_dict_text(view, check->table, check->currency, code));
+    const int64_t counted =
+        pat_rates__worth(view, recount->rates, currency, get(recount, check->table, check->day, row),
+                         get(recount, check->table, check->amount, row));
+    check->rows++;
+    if (stored == counted || check->wrong++ > 0) return;
+    char id[21];
+    const struct pat_text shown = pat_view_id(view, check->table, row, id);
+    const struct pat_value has = print_value(recount->run, stored), should = print_value(recount->run, counted);
+    check->detail = pat_build_printf(&recount->run->builder, "%s %.*s has %.*s, its rate gives %.*s",
+                                     pat_schema[check->table].singular, (int)shown.length, shown.data, (int)has.count,
+                                     has.as.text, (int)should.count, should.as.text);
+}
+
 static void recount_order(struct recount *recount, pat_row row) {
     if (get(recount, PAT_ORDERS, PAT_ORDER_STATE, row) != PAT_ORDER_PRESENT) return;
     if (get(recount, PAT_ORDERS, PAT_ORDER_DELETED, row) == 1) return;
@@ -66,6 +102,7 @@ static void recount_order(struct recount *recount, pat_row row) {
     const int64_t base = get(recount, PAT_ORDERS, PAT_ORDER_BASE, row);
     const int64_t cancelled = get(recount, PAT_ORDERS, PAT_ORDER_CANCELLED, row);
     recount->counts.orders++;
+    recount_base(recount, &recount->base[0], row);
     recount->counts.unpriced += base == PAT_NULL;
     note_day(recount, day);
     const int64_t customer = get(recount, PAT_ORDERS, PAT_ORDER_CUSTOMER, row);
@@ -105,6 +142,7 @@ static void recount_refund(struct recount *recount, pat_row row) {
     const int64_t day = get(recount, PAT_REFUNDS, PAT_REFUND_DAY, row);
     const int64_t base = get(recount, PAT_REFUNDS, PAT_REFUND_BASE, row);
     recount->counts.refunds++;
+    recount_base(recount, &recount->base[1], row);
     recount->counts.unpriced += base == PAT_NULL;
     note_day(recount, day);
     least(&recount->value[V_FACT][customer], day);
@@ -151,6 +189,9 @@ static enum pat_status recount_facts(struct recount *recount) {
     for (pat_row row = 0; row < recount->view->table[PAT_LINES].rows; row++) {
         recount->counts.lines += get(recount, PAT_LINES, PAT_LINE_DELETED, row) != 1;
     }
+    for (pat_row row = 0; row < recount->view->table[PAT_FX].rows; row++) {
+        recount->counts.fx += get(recount, PAT_FX, PAT_FX_DELETED, row) != 1;
+    }
     for (pat_row row = 0; row < recount->run->customers; row++) {
         const int64_t order = recount->earliest[row];
         recount->value[V_NET][row] = clamp(recount->net[row]);
@@ -171,10 +212,6 @@ static void put_check(struct recount *recount, const char *name, uint64_t rows, 
     if (detail.type != PAT_VALUE_NIL) pat_build_put(builder, &check, "detail", detail);
     pat_build_push(builder, &recount->checks, check);
     recount->ok = recount->ok && ok;
-}
-
-static struct pat_value print_value(struct pat_run *run, int64_t value) {
-    return value == PAT_NULL ? pat_value_string("null") : pat_build_printf(&run->builder, "%lld", (long long)value);
 }
 
 /* Compares one kept column; the first customer that differs is named. */
@@ -216,6 +253,7 @@ static void check_counts(struct recount *recount) {
     check_count(recount, "counts.refunds", stored->refunds, counted->refunds);
     check_count(recount, "counts.pending_refunds", stored->pending_refunds, counted->pending_refunds);
     check_count(recount, "counts.unpriced", stored->unpriced, counted->unpriced);
+    check_count(recount, "counts.fx", stored->fx, counted->fx);
     struct pat_value detail = pat_value_nil();
     const bool same = stored->newest_fact == counted->newest_fact;
     if (!same) {
@@ -226,7 +264,16 @@ static void check_counts(struct recount *recount) {
 }
 
 enum pat_status pat_answer__verify(struct pat_run *run) {
-    struct recount recount = {.run = run, .view = run->view, .ok = true, .counts = {.newest_fact = PAT_DAY_NONE}};
+    struct recount recount = {
+        .run = run,
+        .view = run->view,
+        .ok = true,
+        .counts = {.newest_fact = PAT_DAY_NONE},
+        .base = {{PAT_ORDERS, PAT_ORDER_DAY, PAT_ORDER_CURRENCY, PAT_ORDER_AMOUNT, PAT_ORDER_BASE,
+                  "orders.base", 0, 0, pat_value_nil()},
+                 {PAT_REFUNDS, PAT_REFUND_DAY, PAT_REFUND_CURRENCY, PAT_REFUND_AMOUNT, PAT_REFUND_BASE,
+                  "refunds.base", 0, 0, pat_value_nil()}},
+    };
     void *memory;
     for (unsigned which = 0; which <= V_VALUES; which++) {
         PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &memory));
@@ -241,8 +288,13 @@ enum pat_status pat_answer__verify(struct pat_run *run) {
     }
     PAT_TRY(pat_run__array(run, run->customers, sizeof(pat_int128), &memory));
     recount.net = memory;
-    recount.checks = pat_build_array(&run->builder, V_VALUES + 7);
+    recount.checks = pat_build_array(&run->builder, V_VALUES + 10);
+    PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &recount.rates));
     PAT_TRY(recount_facts(&recount));
+    for (size_t i = 0; i < sizeof recount.base / sizeof recount.base[0]; i++) {
+        const struct base_check *base = &recount.base[i];
+        put_check(&recount, base->name, base->rows, base->wrong == 0, base->detail);
+    }
     for (unsigned which = 0; which < V_VALUES; which++) PAT_TRY(check_column(&recount, which));
     check_counts(&recount);
     pat_run__put(run, "ok", pat_value_bool(recount.ok));

@@ -14,6 +14,7 @@ enum pat_mem_purpose {
     PAT_MEM_ORDERS,
     PAT_MEM_LINES,
     PAT_MEM_REFUNDS,
+    PAT_MEM_FX,      /* exchange rates: the table, and what is looked up in it */
     PAT_MEM_INDEX,   /* hash indexes */
     PAT_MEM_TEXT,    /* dictionaries and the id heap */
     PAT_MEM_VIEWS,   /* views and chunks that only views still need */

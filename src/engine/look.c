@@ -11,11 +11,12 @@
 /* ---- status ---------------------------------------------------------------------------------------------------------------- */
 
 static struct pat_value status_rows(const struct pat_counts *counts, struct pat_builder *builder) {
-    struct pat_value map = pat_build_map(builder, 4);
+    struct pat_value map = pat_build_map(builder, PAT_TABLES);
     pat_build_put(builder, &map, "customers", pat_value_uint(counts->customers));
     pat_build_put(builder, &map, "orders", pat_value_uint(counts->orders));
     pat_build_put(builder, &map, "lines", pat_value_uint(counts->lines));
     pat_build_put(builder, &map, "refunds", pat_value_uint(counts->refunds));
+    pat_build_put(builder, &map, "fx", pat_value_uint(counts->fx));
     return map;
 }
 

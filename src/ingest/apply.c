@@ -140,6 +140,7 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
         for (uint32_t d = 0; d < batch->column[i].dict_count; d++) text_bytes += batch->column[i].dict[d].length + 16;
     }
     size_t bytes = pat_store_bytes_for(store, batch->table, batch->rows, batch->rows, text_bytes);
+    if (batch->table == PAT_FX) return bytes + pat_apply__fx_bytes(batch, store);
     if (batch->table != PAT_CUSTOMERS) bytes += pat_store_bytes_for(store, PAT_CUSTOMERS, batch->rows, batch->rows, 0);
     if (batch->table == PAT_LINES || batch->table == PAT_REFUNDS) {
         bytes += pat_store_bytes_for(store, PAT_ORDERS, batch->rows, batch->rows, 0);
@@ -160,6 +161,7 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
     case PAT_ORDERS: pat_apply__orders(&apply); break;
     case PAT_LINES: pat_apply__lines(&apply); break;
     case PAT_REFUNDS: pat_apply__refunds(&apply); break;
+    case PAT_FX: pat_apply__fx(&apply); break;
     case PAT_TABLES: break;
     }
     pat_orders__settle_refunds(&apply);

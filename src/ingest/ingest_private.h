@@ -104,6 +104,9 @@ void pat_apply__customers(struct apply *apply);
 void pat_apply__orders(struct apply *apply);
 void pat_apply__lines(struct apply *apply);
 void pat_apply__refunds(struct apply *apply);
+void pat_apply__fx(struct apply *apply);
+/* Bytes that applying rates may take besides the rows of the table. */
+size_t pat_apply__fx_bytes(const struct pat_batch *batch, const struct pat_store *store);
 
 /* Value of a batch column in a row, as the store holds it (dictionary codes, not refs or ids). */
 int64_t pat_apply__value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row);

@@ -1,5 +1,7 @@
 #include "ingest/ingest_private.h"
 
+#include "model/exchange.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,13 +83,25 @@ static enum pat_status match_columns(struct preparation *p) {
     return PAT_OK;
 }
 
-static bool has_identity(const struct preparation *p) { return p->columns > 0 && p->sent[0].field == 0; }
-_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 && PAT_LINE_ORDER == 0,
+static bool has_field(const struct preparation *p, int field) {
+    for (uint32_t i = 0; i < p->columns; i++) {
+        if (p->sent[i].field == field) return true;
+    }
+    return false;
+}
+
+/* The first field of a row's identity that was not sent, or -1. */
+static int absent_identity(const struct preparation *p) {
+    if (!has_field(p, 0)) return 0;
+    return p->load->table == PAT_FX && !has_field(p, PAT_FX_CURRENCY) ? (int)PAT_FX_CURRENCY : -1;
+}
+_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 && PAT_LINE_ORDER == 0 && PAT_FX_DAY == 0,
                "the first field of every table identifies its rows");
 
 static enum pat_status measure_columns(struct preparation *p) {
-    if (!has_identity(p)) {
-        const char *name = p->schema->field[0].name;
+    const int absent = absent_identity(p);
+    if (absent >= 0) {
+        const char *name = p->schema->field[absent].name;
         return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
                                 "load.%s needs the column \"%s\": it says which row is meant",
                                 p->schema->name, name);
@@ -147,7 +161,7 @@ static bool is_dated_fact(enum pat_table_id table, int field) {
 static bool is_currency(enum pat_table_id table, int field) {
     return (table == PAT_CUSTOMERS && field == PAT_CUSTOMER_CURRENCY) ||
            (table == PAT_ORDERS && field == PAT_ORDER_CURRENCY) || (table == PAT_REFUNDS && field == PAT_REFUND_CURRENCY) ||
-           (table == PAT_LINES && field == PAT_LINE_OF_CURRENCY);
+           (table == PAT_LINES && field == PAT_LINE_OF_CURRENCY) || (table == PAT_FX && field == PAT_FX_CURRENCY);
 }
 
 static enum pat_status convert_columns(struct preparation *p, struct pat_rejects *rejects) {
@@ -196,6 +210,7 @@ static const struct sign_rule sign_rules[] = {
     {PAT_LINES, PAT_LINE_PRICE, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "must be above zero: lines that go back have a negative quantity"},
     {PAT_LINES, PAT_LINE_QUANTITY, 0, INT64_MAX, true, PAT_REJECT_BAD_VALUE, "must not be zero"},
     {PAT_LINES, PAT_LINE_NUMBER, 1, PAT_LINE_NUMBER_MAX, false, PAT_REJECT_BAD_VALUE, "must be from 1 to 2147483647"},
+    {PAT_FX, PAT_FX_RATE, 1, INT64_MAX, false, PAT_REJECT_BAD_VALUE, "must be above zero"},
 };
 
 static void apply_sign_rule(const struct pat_batch *batch, const struct sign_rule *rule, struct pat_rejects *rejects) {
@@ -214,6 +229,21 @@ static void apply_sign_rule(const struct pat_batch *batch, const struct sign_rul
 static void apply_sign_rules(const struct pat_batch *batch, struct pat_rejects *rejects) {
     for (size_t i = 0; i < sizeof sign_rules / sizeof sign_rules[0]; i++) {
         if (sign_rules[i].table == batch->table) apply_sign_rule(batch, &sign_rules[i], rejects);
+    }
+}
+
+/* The one field that takes two words only. */
+static void reject_other_words(const struct pat_batch *batch, struct pat_rejects *rejects) {
+    const struct pat_batch_column *per = batch->table == PAT_FX ? pat_batch_find(batch, PAT_FX_PER) : NULL;
+    for (uint32_t row = 0; per != NULL && row < batch->rows; row++) {
+        bool per_base;
+        if (rejects->bad[row] || per->value[row] == PAT_NULL) continue;
+        const struct pat_text word = per->dict[per->value[row]];
+        if (pat_rate_per(word, &per_base)) continue;
+        char shown[32];
+        pat_rejects__add(rejects, row, "per", PAT_REJECT_BAD_VALUE,
+                         "per: \"%s\" is neither \"unit\" (base currency for one unit) nor \"base\" (units for one of the base "
+                         "currency)", pat_text_printable(word, shown, sizeof shown));
     }
 }
 
@@ -369,6 +399,7 @@ enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load
     reject_missing(&p, rejects);
     PAT_TRY(convert_columns(&p, rejects));
     apply_sign_rules(batch, rejects);
+    reject_other_words(batch, rejects);
     PAT_TRY(settle_lines(&p, rejects));
     if (rejects->no_memory) return no_memory(error);
     batch->digest = digest_of(&p);

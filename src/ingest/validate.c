@@ -17,6 +17,7 @@ struct judgement {
 static const int order_required[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_TIME, PAT_ORDER_AMOUNT, PAT_ORDER_CURRENCY, -1};
 static const int refund_required[] = {PAT_REFUND_TIME, PAT_REFUND_AMOUNT, PAT_REFUND_CURRENCY, -1};
 static const int line_required[] = {PAT_LINE_PRODUCT, PAT_LINE_QUANTITY, PAT_LINE_PRICE, -1};
+static const int fx_required[] = {PAT_FX_RATE, -1};
 static const int line_order_required[] = {PAT_LINE_OF_CUSTOMER, PAT_LINE_OF_TIME, PAT_LINE_OF_CURRENCY, -1};
 
 /* The first of these fields that the batch does not have, or -1. */
@@ -47,6 +48,7 @@ static bool stands_alone(const struct pat_batch *batch) {
             if (!refund_names_someone(batch, row)) return false;
         }
         return true;
+    case PAT_FX: return first_absent(batch, fx_required) < 0;
     case PAT_TABLES: break;
     }
     return false;
@@ -182,6 +184,23 @@ static void judge_lines(const struct judgement *j) {
     judge_patched_lines(j, patched, count, absent);
 }
 
+static void judge_fx(const struct judgement *j) {
+    const int absent = first_absent(j->batch, fx_required);
+    const struct pat_batch_column *days = pat_batch_find(j->batch, PAT_FX_DAY);
+    const struct pat_batch_column *currencies = pat_batch_find(j->batch, PAT_FX_CURRENCY);
+    for (uint32_t row = 0; row < j->batch->rows; row++) {
+        if (j->rejects->bad[row]) continue;
+        const struct pat_text currency = currencies->dict[currencies->value[row]];
+        const int place = pat_currency_find(currency);
+        if (pat_text_is(currency, j->store->base_currency)) {
+            pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
+                             "currency: %s is the base currency, its rate is always 1", j->store->base_currency);
+        } else if (absent >= 0 && pat_rates_find(&j->store->rates, place, (pat_day)days->value[row]) == PAT_ROW_NONE) {
+            reject_absent(j, row, absent);
+        }
+    }
+}
+
 /* ---- money: decimals become minor units ---------------------------------------------------------------------------------- */
 
 struct money_context {
@@ -194,6 +213,7 @@ static struct money_context money_context_of(enum pat_table_id table) {
     switch (table) {
     case PAT_ORDERS: return (struct money_context){PAT_ORDER_CURRENCY, PAT_ORDER_CURRENCY, PAT_ORDERS};
     case PAT_REFUNDS: return (struct money_context){PAT_REFUND_CURRENCY, PAT_REFUND_CURRENCY, PAT_REFUNDS};
+    case PAT_FX: return (struct money_context){PAT_FX_CURRENCY, PAT_FX_CURRENCY, PAT_FX};
     default: return (struct money_context){PAT_LINE_OF_CURRENCY, PAT_ORDER_CURRENCY, PAT_ORDERS};
     }
 }
@@ -269,7 +289,7 @@ static void reject_currency(const struct judgement *j, uint32_t row, const char 
 /* A currency that changes its digits under an amount that stays would change the amount a hundredfold. */
 static void judge_currency_change(const struct judgement *j, const struct money_context *money) {
     const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
-    if (j->batch->table == PAT_CUSTOMERS || j->batch->table == PAT_LINES || own == NULL) return;
+    if ((j->batch->table != PAT_ORDERS && j->batch->table != PAT_REFUNDS) || own == NULL) return;
     const struct pat_table *table = &j->store->table[money->stored_table];
     unsigned column[PAT_COLUMNS_MAX];
     const unsigned columns = money_that_stays(j, table, column);
@@ -322,6 +342,7 @@ enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_lo
     if (batch->table == PAT_ORDERS) judge_orders(&j);
     if (batch->table == PAT_REFUNDS) judge_refunds(&j);
     if (batch->table == PAT_LINES) judge_lines(&j);
+    if (batch->table == PAT_FX) judge_fx(&j);
     judge_money(&j);
     struct pat_rejects *rejects = batch->judging;
     if (rejects->no_memory) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to judge the batch");

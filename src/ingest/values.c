@@ -190,7 +190,7 @@ static bool decimal_of(const struct pat_convert *convert, uint32_t row, const st
         return reject_type(convert, row, value, expected);
     }
     double shown = value->type == PAT_VALUE_FLOAT ? value->as.real : (double)value->as.integer;
-    pat_rejects__add(convert->rejects, row, convert->name, code, "%s: %g is not %s", convert->name, shown, expected);
+    pat_rejects__add(convert->rejects, row, convert->name, code, "%s: %.17g is not %s", convert->name, shown, expected);
     return false;
 }
 
@@ -215,7 +215,8 @@ bool pat_value__scalar(const struct pat_convert *convert, uint32_t row, const st
     case PAT_TYPE_DAY: return convert_day(convert, row, value, out);
     case PAT_TYPE_INT: return convert_integer(convert, row, value, out);
     case PAT_TYPE_BOOL: return convert_boolean(convert, row, value, out);
-    case PAT_TYPE_DECIMAL: return decimal_of(convert, row, value, PAT_REJECT_BAD_VALUE, "a number", out);
+    case PAT_TYPE_DECIMAL: return decimal_of(convert, row, value, PAT_REJECT_BAD_VALUE,
+                                             "a number of up to 17 digits, 15 of them decimals", out);
     case PAT_TYPE_MONEY: return convert_money(convert, row, value, out);
     default: PAT_ASSERT(false); return false; /* texts and ids have roads of their own */
     }

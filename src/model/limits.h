@@ -62,6 +62,8 @@
 #define PAT_FUTURE_DAYS_MAX 1
 /* Rows of one table: PAT_ROW_NONE is taken, and chain columns are 32 bits wide. */
 #define PAT_TABLE_ROWS_MAX 4294967294u
+/* Rates further apart than this are warned of: monthly ones are at most 31 days apart, and one that is missing shows. */
+#define PAT_FX_GAP_DAYS 45
 #define PAT_MAP_NAME_BYTES_MAX 64u
 #define PAT_RFM_MAPS_MAX 256u
 /* Groups of one RFM map: one per cell at the most. */

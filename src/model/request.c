@@ -87,6 +87,7 @@ static enum pat_status parse_method(struct pat_request *out, const struct pat_pa
     case PAT_METHOD_LOAD_STATE: return parse_load_state(out, params);
     case PAT_METHOD_CUSTOMER: return parse_customer(out, params);
     case PAT_METHOD_ORDER: return parse_order(out, params);
+    case PAT_METHOD_FX:
     case PAT_METHOD_COUNT: return pat_request__question(out, params, false);
     case PAT_METHOD_ROWS: PAT_TRY(pat_request__rows(out, params)); return pat_request__question(out, params, false);
     case PAT_METHOD_GROUP: PAT_TRY(pat_request__group(out, params)); return pat_request__question(out, params, false);

@@ -22,7 +22,7 @@ enum pat_method {
     PAT_METHOD_STATUS,
     PAT_METHOD_SCHEMA,
     PAT_METHOD_SCHEMA_ADD,
-    PAT_METHOD_LOAD, /* load.customers .orders .lines .refunds */
+    PAT_METHOD_LOAD, /* load.customers .orders .lines .refunds .fx */
     PAT_METHOD_LOAD_STATE,
     PAT_METHOD_CUSTOMER,
     PAT_METHOD_ORDER,
@@ -34,6 +34,7 @@ enum pat_method {
     PAT_METHOD_RFM_GRID,
     PAT_METHOD_RFM_GROUPS,
     PAT_METHOD_RFM_MAP_SAVE,
+    PAT_METHOD_FX,
     PAT_METHOD_SNAPSHOT_SAVE,
     PAT_METHOD_SNAPSHOT_LIST,
     PAT_METHOD_VERIFY,

@@ -82,10 +82,10 @@ static enum pat_status parse_attribute_name(struct pat_attribute *attribute, con
 }
 
 enum pat_status pat_request__schema_add(struct pat_request *out, const struct pat_params *params) {
-    static const char *const tables[] = {"customers", "orders", "lines", "refunds", NULL};
+    static const char *const tables[] = {"customers", "orders", "lines", "refunds", "fx", NULL};
     int table = -1, type = -1;
     PAT_TRY(pat_param__choice(params, "table", tables, &table));
-    if (table < 0) return pat_param__missing(params, "table", "customers, orders, lines or refunds");
+    if (table < 0) return pat_param__missing(params, "table", "customers, orders, lines, refunds or fx");
     struct pat_attribute *attribute = pat_arena_alloc(params->arena, sizeof *attribute);
     if (attribute == NULL) return pat_param__no_memory(params);
     PAT_TRY(parse_attribute_name(attribute, params));

@@ -21,6 +21,7 @@ static const char *const cohort_params[] = {"by", "start", "metric", "periods", 
 static const char *const control_params[] = {"table", "by", "from", "to", READING, NULL};
 static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
+static const char *const fx_params[] = {"as_of", READING, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
 static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
 
@@ -42,6 +43,8 @@ const struct pat_method_info pat_method_list[] = {
     {"load.lines", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_LINES, load_params,
      "Takes a batch of order lines; orders and refunds are made of them."},
     {"load.refunds", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_REFUNDS, load_params, "Takes a batch of refunds."},
+    {"load.fx", PAT_METHOD_LOAD, PAT_ROAD_WRITE, PAT_FX, load_params,
+     "Takes a batch of exchange rates; facts that they touch get their base value anew."},
     {"load.state", PAT_METHOD_LOAD_STATE, PAT_ROAD_LOOP, -1, load_state_params,
      "Where a producer stands: its last seq, lsn, meta and rows."},
     {"customer", PAT_METHOD_CUSTOMER, PAT_ROAD_READ, -1, customer_params,
@@ -64,6 +67,8 @@ const struct pat_method_info pat_method_list[] = {
     {"snapshot.save", PAT_METHOD_SNAPSHOT_SAVE, PAT_ROAD_SNAPSHOT, -1, no_params,
      "Writes a snapshot now, without stopping service."},
     {"snapshot.list", PAT_METHOD_SNAPSHOT_LIST, PAT_ROAD_LOOP, -1, no_params, "The snapshots that are kept."},
+    {"fx", PAT_METHOD_FX, PAT_ROAD_READ, -1, fx_params,
+     "Exchange rates by currency: how many, first, last and latest, gaps, and facts without a rate."},
     {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,
      "Recomputes kept aggregates from the facts and compares."},
     {"filter.parse", PAT_METHOD_FILTER_PARSE, PAT_ROAD_LOOP, -1, filter_parse_params,

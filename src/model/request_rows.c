@@ -16,7 +16,7 @@ enum pat_status pat_request__table(struct pat_request *out, const struct pat_par
     }
     char got[PAT_DESCRIBE_BYTES];
     return pat_param__refuse(params, PAT_ERR_UNKNOWN_FIELD, key,
-                             "no table %s: there are customers, orders, lines, refunds",
+                             "no table %s: there are customers, orders, lines, refunds, fx",
                              pat_value__describe(value, got));
 }
 
@@ -168,6 +168,10 @@ static enum pat_status parse_between(struct pat_request *out, const struct pat_p
 
 enum pat_status pat_request__group(struct pat_request *out, const struct pat_params *params) {
     PAT_TRY(pat_request__table(out, params, "from"));
+    if (out->from == PAT_FX) {
+        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "from",
+                                 "rates are not grouped: rows lists them, and the method fx sums them up by currency");
+    }
     PAT_TRY(parse_between(out, params));
     if (pat_param__get(params, "by") == NULL) {
         return pat_param__missing(params, "by", "an array of up to four fields, [] for one row of everything");

@@ -40,6 +40,10 @@ enum pat_status pat_request__control(struct pat_request *out, const struct pat_p
         return pat_param__missing(params, "by", "\"day\", \"month\", \"currency\" or \"producer\"");
     }
     PAT_TRY(pat_request__table(out, params, "table"));
+    if (out->from == PAT_FX) {
+        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "table",
+                                 "rates have no control totals: rows lists them, and the method fx sums them up by currency");
+    }
     PAT_TRY(pat_param__choice(params, "by", bys, &by));
     out->control_by = (enum pat_control_by)by;
     if (out->from == PAT_CUSTOMERS && out->control_by == PAT_CONTROL_CURRENCY) {

@@ -118,6 +118,16 @@ static const struct pat_field refund_fields[PAT_REFUND_COLUMNS] = {
     KEPT(PAT_REFUND_PRODUCER, PAT_TYPE_TEXT, NULL, "who sent the row first"),
 };
 
+static const struct pat_field fx_fields[PAT_FX_COLUMNS] = {
+    FIELD(PAT_FX_DAY, "day", PAT_TYPE_DAY, REQUIRED, UNIT_DAY, "first day the rate holds, until the next one"),
+    FIELD(PAT_FX_VERSION, "version", PAT_TYPE_INT, OPTIONAL, NULL, VERSION_TEXT),
+    FIELD(PAT_FX_DELETED, "deleted", PAT_TYPE_BOOL, OPTIONAL, NULL, "true withdraws the rate; the one before it holds on"),
+    FIELD(PAT_FX_CURRENCY, "currency", PAT_TYPE_TEXT, REQUIRED, NULL, "ISO 4217 code; any but the base currency"),
+    FIELD(PAT_FX_RATE, "rate", PAT_TYPE_DECIMAL, REQUIRED, NULL,
+          "base currency for one unit, above zero; with per \"base\" units for one of the base currency"),
+    FIELD(PAT_FX_PER, "per", PAT_TYPE_TEXT, OPTIONAL, NULL, "\"unit\" (when not given) or \"base\": what the rate is for"),
+};
+
 const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER] = {
     {"customer", PAT_TYPE_REF, OPTIONAL, NULL, "who ordered; needed when the order is not known", PAT_LINE_OF_CUSTOMER},
     {"time", PAT_TYPE_TIME, OPTIONAL, UNIT_TIME, "when it was ordered; needed when the order is not known",
@@ -136,6 +146,7 @@ const struct pat_table_schema pat_schema[PAT_TABLES] = {
     TABLE(PAT_ORDERS, "orders", "order", PAT_ORDER, order_fields),
     TABLE(PAT_LINES, "lines", "line", PAT_LINE, line_fields),
     TABLE(PAT_REFUNDS, "refunds", "refund", PAT_REFUND, refund_fields),
+    TABLE(PAT_FX, "fx", "rate", PAT_FX, fx_fields),
 };
 
 int pat_table_find(struct pat_text name) {

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pat_table_id { PAT_CUSTOMERS, PAT_ORDERS, PAT_LINES, PAT_REFUNDS, PAT_TABLES };
+enum pat_table_id { PAT_CUSTOMERS, PAT_ORDERS, PAT_LINES, PAT_REFUNDS, PAT_FX, PAT_TABLES };
 
 /* What an int64 column value means. PAT_NULL is null in each. */
 enum pat_type {
@@ -138,6 +138,23 @@ enum pat_refund_column {
     PAT_REFUND_PRODUCER, /* text: who sent the row first */
     PAT_REFUND_COLUMNS
 };
+
+/* Exchange rates. No id: DAY and CURRENCY together identify a row. */
+enum pat_fx_column {
+    PAT_FX_DAY,
+    PAT_FX_VERSION,
+    PAT_FX_DELETED,
+    PAT_FX_CURRENCY,
+    PAT_FX_RATE, /* decimal above zero */
+    PAT_FX_PER,  /* "unit" or "base", never null; see model/exchange.h */
+    PAT_FX_LOADED_COLUMNS,
+    PAT_FX_COLUMNS = PAT_FX_LOADED_COLUMNS
+};
+
+/* Tables whose rows have an id in column 0 and are found by it; the others have an identity of several columns. */
+static inline bool pat_table_has_id(enum pat_table_id table) {
+    return table != PAT_LINES && table != PAT_FX;
+}
 
 /* Widest table, for arrays indexed by column: up to 48 of its own, and behind them the shop's attributes. Views hold such
  * arrays for each table, so a larger number costs a little memory for each open view and nothing else. */

@@ -33,6 +33,7 @@ enum pat_status pat_manifest__totals_write(const struct pat_totals *totals, stru
     PAT_TRY(pat_buf_append_u64(out, counts->refunds));
     PAT_TRY(pat_buf_append_u64(out, counts->pending_refunds));
     PAT_TRY(pat_buf_append_u64(out, counts->unpriced));
+    PAT_TRY(pat_buf_append_u64(out, counts->fx));
     return pat_buf_append_u32(out, (uint32_t)counts->newest_fact);
 }
 
@@ -48,6 +49,7 @@ struct pat_totals pat_manifest__totals_read(struct pat_reader *reader) {
     totals.counts.refunds = pat_read_u64(reader);
     totals.counts.pending_refunds = pat_read_u64(reader);
     totals.counts.unpriced = pat_read_u64(reader);
+    totals.counts.fx = pat_read_u64(reader);
     totals.counts.newest_fact = (pat_day)pat_read_u32(reader);
     return totals;
 }
@@ -58,7 +60,8 @@ bool pat_manifest__totals_equal(const struct pat_totals *a, const struct pat_tot
     }
     const struct pat_counts *x = &a->counts, *y = &b->counts;
     return x->customers == y->customers && x->orders == y->orders && x->lines == y->lines && x->refunds == y->refunds &&
-           x->pending_refunds == y->pending_refunds && x->unpriced == y->unpriced && x->newest_fact == y->newest_fact;
+           x->pending_refunds == y->pending_refunds && x->unpriced == y->unpriced && x->fx == y->fx &&
+           x->newest_fact == y->newest_fact;
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */

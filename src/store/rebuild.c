@@ -2,9 +2,11 @@
 #include "store/store.h"
 #include "store/store_private.h"
 
+#include "base/mem.h"
 #include "model/currency.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 struct reference {
     enum pat_table_id from;
@@ -45,6 +47,21 @@ static bool check_codes(const struct pat_table *table) {
             int64_t code = pat_table_get(table, c, row);
             if (code != PAT_NULL && (code < 0 || code >= (int64_t)table->dict[c]->count)) return false;
         }
+    }
+    return true;
+}
+
+/* Each row of fx says a rate, of a day and a currency that can have one. */
+static bool check_rates(const struct pat_store *store) {
+    const struct pat_table *fx = &store->table[PAT_FX];
+    for (pat_row row = 0; row < fx->rows; row++) {
+        const int64_t day = pat_table_get(fx, PAT_FX_DAY, row), currency = pat_table_get(fx, PAT_FX_CURRENCY, row);
+        const int64_t per = pat_table_get(fx, PAT_FX_PER, row);
+        bool per_base;
+        if (day < PAT_DAY_MIN || day > PAT_DAY_MAX || currency == PAT_NULL || per == PAT_NULL) return false;
+        if (pat_table_get(fx, PAT_FX_RATE, row) <= 0) return false;
+        if (pat_text_is(pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)currency), store->base_currency)) return false;
+        if (!pat_rate_per(pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)per), &per_base)) return false;
     }
     return true;
 }
@@ -105,7 +122,8 @@ static bool check_fact_days(const struct pat_store *store) {
 /* Digits of money are looked up by these, and there is no way on without them. */
 static bool check_currencies(const struct pat_store *store) {
     const struct pat_dict *const dicts[] = {store->table[PAT_ORDERS].dict[PAT_ORDER_CURRENCY],
-                                            store->table[PAT_REFUNDS].dict[PAT_REFUND_CURRENCY]};
+                                            store->table[PAT_REFUNDS].dict[PAT_REFUND_CURRENCY],
+                                            store->table[PAT_FX].dict[PAT_FX_CURRENCY]};
     for (size_t i = 0; i < sizeof dicts / sizeof dicts[0]; i++) {
         for (uint32_t code = 0; code < dicts[i]->count; code++) {
             if (pat_currency_find(pat_dict_text(dicts[i], code)) < 0) return false;
@@ -122,7 +140,7 @@ bool pat_store_check(const struct pat_store *store, const char **why) {
         *why = "a dictionary code is out of range";
         if (!check_codes(table)) return false;
         *why = "an id is missing or points outside the heap";
-        if (id != PAT_LINES && !check_ids(store, table)) return false;
+        if (pat_table_has_id((enum pat_table_id)id) && !check_ids(store, table)) return false;
     }
     *why = "a reference leads outside its table";
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++) {
@@ -136,6 +154,8 @@ bool pat_store_check(const struct pat_store *store, const char **why) {
     if (!check_fact_days(store)) return false;
     *why = "a currency is not an ISO 4217 code";
     if (!check_currencies(store)) return false;
+    *why = "an exchange rate has no day, currency or value";
+    if (!check_rates(store)) return false;
     *why = NULL;
     return true;
 }
@@ -185,10 +205,48 @@ static void count_refunds(const struct pat_table *refunds, struct pat_counts *co
 void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days) {
     *counts = (struct pat_counts){.newest_fact = PAT_DAY_NONE};
     const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *lines = &store->table[PAT_LINES];
+    const struct pat_table *fx = &store->table[PAT_FX];
     for (pat_row row = 0; row < customers->rows; row++) counts->customers += pat_customer_exists(customers, row);
     for (pat_row row = 0; row < lines->rows; row++) counts->lines += pat_table_get(lines, PAT_LINE_DELETED, row) != 1;
+    for (pat_row row = 0; row < fx->rows; row++) counts->fx += pat_table_get(fx, PAT_FX_DELETED, row) != 1;
     count_orders(&store->table[PAT_ORDERS], counts, days);
     count_refunds(&store->table[PAT_REFUNDS], counts, days);
+}
+
+struct dated_rate {
+    int currency;
+    struct pat_rate_entry entry;
+};
+
+static int compare_dated_rates(const void *a, const void *b) {
+    const struct dated_rate *x = a, *y = b;
+    if (x->currency != y->currency) return x->currency < y->currency ? -1 : 1;
+    return (x->entry.day > y->entry.day) - (x->entry.day < y->entry.day);
+}
+
+/* False when a day has two rates of one currency. */
+static bool index_rates(struct pat_store *store) {
+    const struct pat_table *fx = &store->table[PAT_FX];
+    struct dated_rate *rate = pat_mem_alloc_must(PAT_MEM_FX, fx->rows * sizeof *rate);
+    struct pat_rate_entry *entry = pat_mem_alloc_must(PAT_MEM_FX, fx->rows * sizeof *entry);
+    for (pat_row row = 0; row < fx->rows; row++) {
+        struct pat_text code = pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)pat_table_get(fx, PAT_FX_CURRENCY, row));
+        rate[row] = (struct dated_rate){pat_currency_find(code), {(pat_day)pat_table_get(fx, PAT_FX_DAY, row), row}};
+    }
+    if (fx->rows > 0) qsort(rate, fx->rows, sizeof *rate, compare_dated_rates);
+    bool once = true;
+    for (pat_row i = 0; i < fx->rows; i++) {
+        entry[i] = rate[i].entry;
+        if (i > 0 && compare_dated_rates(&rate[i - 1], &rate[i]) == 0) once = false;
+    }
+    for (pat_row start = 0, end = 0; once && start < fx->rows; start = end) {
+        while (end < fx->rows && rate[end].currency == rate[start].currency) end++;
+        pat_rates_add(&store->rates, rate[start].currency, &entry[start], end - start);
+        pat_rates_settle(&store->rates, fx, rate[start].currency, PAT_DAY_MIN);
+    }
+    pat_mem_free(PAT_MEM_FX, entry);
+    pat_mem_free(PAT_MEM_FX, rate);
+    return once;
 }
 
 enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) {
@@ -196,11 +254,12 @@ enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *err
     const char *why;
     if (!pat_store_check(store, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
     for (int id = 0; id < PAT_TABLES; id++) {
-        if (id == PAT_LINES) continue;
+        if (!pat_table_has_id((enum pat_table_id)id)) continue;
         if (!pat_store__index_table(store, (enum pat_table_id)id)) {
             return pat_error_set(error, PAT_ERR_CORRUPT, "an id of %s is there twice", pat_schema[id].name);
         }
     }
+    if (!index_rates(store)) return pat_error_set(error, PAT_ERR_CORRUPT, "a day of fx has two rates of one currency");
     pat_store_recount(store, &store->counts, &store->fact_days);
     return PAT_OK;
 }

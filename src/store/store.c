@@ -17,6 +17,7 @@ static const enum pat_mem_purpose table_purpose[PAT_TABLES] = {
     [PAT_ORDERS] = PAT_MEM_ORDERS,
     [PAT_LINES] = PAT_MEM_LINES,
     [PAT_REFUNDS] = PAT_MEM_REFUNDS,
+    [PAT_FX] = PAT_MEM_FX,
 };
 
 void pat_store__column_init(struct pat_store *store, enum pat_table_id id, unsigned c) {
@@ -68,6 +69,7 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
     memcpy(store->base_currency, pat_currencies[base].code, sizeof store->base_currency);
     store->base_digits = pat_currencies[base].digits;
     for (int id = 0; id < PAT_TABLES; id++) table_open(store, (enum pat_table_id)id);
+    pat_rates_init(&store->rates);
     pat_producers_init(&store->producers, &store->secret);
     store->counts.newest_fact = PAT_DAY_NONE;
     pat_day_counts_init(&store->fact_days);
@@ -81,6 +83,7 @@ void pat_store_close(struct pat_store **handle) {
     struct pat_store *store = *handle;
     if (store == NULL) return;
     for (int id = 0; id < PAT_TABLES; id++) table_close(&store->table[id]);
+    pat_rates_deinit(&store->rates);
     pat_producers_deinit(&store->producers);
     pat_day_counts_deinit(&store->fact_days);
     for (uint32_t i = 1; i < store->maps->count; i++) pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
@@ -115,7 +118,7 @@ static uint64_t id_hash(const struct pat_store *store, struct pat_id_key key) {
 _Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0, "ids are column 0");
 
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
-    PAT_DEBUG_ASSERT(id != PAT_LINES);
+    PAT_DEBUG_ASSERT(pat_table_has_id(id));
     const struct pat_table *table = &store->table[id];
     struct id_lookup lookup = {store, &table->column[0], key};
     return pat_index_find(&table->index, id_hash(store, key), id_match, &lookup);
@@ -169,9 +172,15 @@ unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table
 
 int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
                           int64_t currency, pat_day day, pat_minor amount) {
-    (void)day; /* rates by day are consulted here once there are any; the base currency needs none */
     struct pat_text text = pat_dict_text(store->table[table].dict[currency_column], (uint32_t)currency);
-    return pat_text_is(text, store->base_currency) ? amount : PAT_NULL;
+    if (pat_text_is(text, store->base_currency)) return amount;
+    int place = pat_currency_find(text);
+    PAT_ASSERT(place >= 0); /* ingest lets only ISO codes in */
+    struct pat_rate rate;
+    int64_t base;
+    if (!pat_rates_at(&store->rates, place, day, &rate)) return PAT_NULL;
+    if (!pat_rate_convert(rate, amount, pat_currencies[place].digits, store->base_digits, &base)) return PAT_NULL;
+    return base;
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *         ├─ table orders    ── column[PAT_ORDER_*]     arrival order; a customer's orders are chained newest-chained first
  *         ├─ table lines                                 chained from their order
  *         ├─ table refunds                               chained from their customer and from their order
+ *         ├─ table fx                                    exchange rates, found by currency and day through `rates`
  *         ├─ dictionaries (one per text column), heap of texts
  *         └─ producers, RFM maps, counters
  *
@@ -24,6 +25,7 @@
 #include "store/index.h"
 #include "store/pins.h"
 #include "store/producers.h"
+#include "store/rates.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +36,7 @@ struct pat_table {
     pat_row rows;
     struct pat_column column[PAT_COLUMNS_MAX];
     struct pat_dict *dict[PAT_COLUMNS_MAX]; /* of TEXT and SET columns; shared ones point to the same */
-    struct pat_index index;                 /* of the id column; unused for lines */
+    struct pat_index index;                 /* of the id column, for tables that have one */
 };
 
 /* Kept at ingest; `status` and the answers read them. */
@@ -45,6 +47,7 @@ struct pat_counts {
     uint64_t refunds;   /* not deleted, applied */
     uint64_t pending_refunds; /* wait for their order */
     uint64_t unpriced;        /* orders and refunds of the two counts above without a base value */
+    uint64_t fx;              /* exchange rates, not deleted */
     pat_day newest_fact;      /* newest day of the orders and refunds of the counts above, PAT_DAY_NONE without any */
 };
 
@@ -59,6 +62,7 @@ struct pat_store {
     struct pat_hash_secret secret;
     struct pat_heap heap;
     struct pat_table table[PAT_TABLES];
+    struct pat_rates rates;
     struct pat_producers producers;
     struct pat_counts counts;
     struct pat_day_counts fact_days; /* of the same facts; counts.newest_fact follows it */
@@ -90,14 +94,14 @@ struct pat_id_key {
 
 /* The id of a row; a text is borrowed from the heap. */
 struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id table, pat_row row);
-/* Row of an id in customers, orders or refunds, or PAT_ROW_NONE. */
+/* Row of an id in a table that has ids, or PAT_ROW_NONE. */
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* Adds a row with this id (not there yet) and nulls everywhere else. */
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* The same with `values[schema->columns]` for the other columns, which costs less than setting them one by one: rows behind a
  * view's count are written in place, changed ones are not. values[0] is set. */
 pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id table, struct pat_id_key key, int64_t *values);
-/* Adds a row of `values[schema->columns]`; for lines, and for restoring. */
+/* Adds a row of `values[schema->columns]`; for tables without ids. */
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id table, const int64_t *values);
 
 static inline int64_t pat_table_get(const struct pat_table *table, unsigned column, pat_row row) {
@@ -115,7 +119,8 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id tabl
 /* Digits of the currency with dictionary code `code` of this column's dictionary. */
 unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,
                                    int64_t code);
-/* `amount` of `currency` (dictionary code of that column) in base minor at `day`, or PAT_NULL while there is no rate. */
+/* `amount` of `currency` (dictionary code of that column) in base minor at the rate of `day`, rounded once; PAT_NULL while there
+ * is no rate, or when 64 bits do not hold it. All base values come from here. */
 int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
                           int64_t currency, pat_day day, pat_minor amount);
 

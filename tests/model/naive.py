@@ -47,6 +47,7 @@ FIELDS = {
     "lines": {"order", "version", "deleted", "customer", "time", "product", "quantity", "price", "currency", "line",
               "country", "channel", "category", "cost"},
     "refunds": {"refund", "version", "deleted", "order", "customer", "time", "amount", "currency", "kind", "reason"},
+    "fx": {"day", "currency", "rate", "per", "version", "deleted"},
 }
 
 
@@ -230,6 +231,7 @@ class Model:
         self.now = now or datetime.datetime.now(UTC)
         self.customers, self.orders, self.refunds = {}, {}, {}
         self.attributes = {table: {} for table in FIELDS}  # "attr.vip" -> its type
+        self.rates = {}  # (currency, day) -> row
         self.pairs = {}
         self.lsn_steps = 0
 
@@ -299,7 +301,9 @@ class Model:
         if table == "customers":
             known, currency = None, self.base
         else:
-            known = self.refunds.get(row["refund"]) if table == "refunds" else self.orders.get(row["order"])
+            known = None
+            if table != "fx":
+                known = self.refunds.get(row["refund"]) if table == "refunds" else self.orders.get(row["order"])
             currency = row.get("currency") or (known or {}).get("currency")
         for field in [f for f in row if f.startswith("attr.") and self.attribute(table, f)[1] == "money"]:
             name, value = self.attribute(table, field)[0], row.pop(field)
@@ -355,7 +359,7 @@ class Model:
             except Reject as reject:
                 batch.errors.append((index, reject.field))
                 continue
-            fresh.add(row["refund"] if batch.table == "refunds" else row.get("order", row.get("customer")))
+            fresh.add((row["currency"], row["day"]) if batch.table == "fx" else row["refund"] if batch.table == "refunds" else row.get("order", row.get("customer")))
             taken.append(row)
         return taken
 
@@ -371,9 +375,9 @@ class Model:
                 row[field] = self._type_attribute(table, field, value)
             elif field in ("time", "paid"):
                 row[field] = self.zone.parse_time(value, field)
-            elif field in ("created", "cancelled"):
+            elif field in ("created", "cancelled", "day"):
                 row[field] = parse_day(value, field)
-            elif field in ("amount", "amount_minor", "quantity", "price"):
+            elif field in ("amount", "amount_minor", "quantity", "price", "rate"):
                 row[field] = parse_decimal(value, field)
             elif field == "currency":
                 if value not in DIGITS:
@@ -423,6 +427,20 @@ class Model:
             self._require(row, ["customer", "time", "currency", "amount_minor" if "amount_minor" in row else "amount"])
         self._money(row, known, False)
 
+    def _check_fx(self, row, fresh):
+        self._require(row, ["day", "currency"])
+        if row["currency"] == self.base:
+            raise Reject("currency", "the base currency")
+        known = (row["currency"], row["day"])
+        if "rate" in row or (known not in self.rates and known not in fresh):
+            self._require(row, ["rate"])
+            if row["rate"] <= 0:
+                raise Reject("rate", "not above zero")
+        if row.get("per") not in (None, "unit", "base"):
+            raise Reject("per", "neither unit nor base")
+        if "per" in row:
+            row["per"] = row["per"] or "unit"
+
     def _check_refunds(self, row, fresh):
         known = self.refunds.get(row["refund"])
         if known is None and row["refund"] not in fresh:
@@ -442,11 +460,13 @@ class Model:
             raise Reject("quantity", "zero")
 
     def _apply(self, batch, row):
-        """One typed row of customers, orders or refunds; gives its column of the tally."""
+        """One typed row of any table but lines; gives its column of the tally."""
         if batch.table == "customers":
             table, key, make = self.customers, row["customer"], Record
         elif batch.table == "orders":
             table, key, make = self.orders, row["order"], Order
+        elif batch.table == "fx":
+            table, key, make = self.rates, (row["currency"], row["day"]), lambda: Record(per="unit")
         else:
             table, key, make = self.refunds, row["refund"], Record
         record = table.get(key)
@@ -553,7 +573,8 @@ class Model:
             "lines": sum(1 for o in self.orders.values() for line in o.lines.values() if not line["deleted"]),
             "pending": sum(1 for r in self.refunds.values() if not r["deleted"] and r["order"] is not None and
                            not self.orders.get(r["order"], Order()).present),
-            "unpriced": sum(1 for facts in (orders, refunds) for f in facts.values() if f["currency"] != self.base),
+            "unpriced": sum(1 for facts in (orders, refunds) for f in facts.values() if self.base_value(f) is None),
+            "fx": sum(1 for rate in self.rates.values() if not rate["deleted"]),
         }
 
     def eligible(self, fact, day):
@@ -569,8 +590,25 @@ class Model:
         return order is None or not (order["deleted"] or order["test"] or
                                      (order["cancelled"] is not None and order["cancelled"] <= day))
 
+    def rate_at(self, currency, day):
+        """Base currency for one unit as a fraction, by the latest rate on or before the day; None before the first."""
+        if currency == self.base:
+            return Fraction(1)
+        dated = [when for (of, when), rate in self.rates.items() if of == currency and when <= day and not rate["deleted"]]
+        if not dated:
+            return None
+        row = self.rates[currency, max(dated)]
+        return 1 / row["rate"] if row["per"] == "base" else row["rate"]
+
+    def base_value(self, fact):
+        """Minor units of the base currency, rounded once; None while there is no rate."""
+        rate = self.rate_at(fact["currency"], fact["day"])
+        if rate is None:
+            return None
+        return half_away(Fraction(fact["amount"], 10 ** DIGITS[fact["currency"]]) * rate * 10 ** DIGITS[self.base])
+
     def worth(self, fact):
-        return fact["amount"] if fact["currency"] == self.base else 0
+        return self.base_value(fact) or 0
 
     def live(self, day, withdrawn=False):
         """Live customers (with `withdrawn` all there are) at `day`: id -> dict of all fields but the scores, plus the facts that count."""
@@ -683,6 +721,7 @@ class Model:
 
     def rfm_grid(self, day, spec, where=None):
         """What the grid calls net_minor is M, the money of the window."""
+        self.bind(where, day)
         live = self.live(day)
         population, thresholds = self.score(live, day, spec)
         shown = [c for c in live.values() if self.matches(where, c, day)]
@@ -698,6 +737,7 @@ class Model:
 
     def rfm_groups(self, day, spec, where=None):
         """name -> (count, M, customers with one order up to the day)."""
+        self.bind(where, day)
         live = self.live(day)
         self.score(live, day, spec)
         groups = {}
@@ -736,6 +776,14 @@ class Model:
         return {"=": value == literal, "<>": value != literal, "<": value < literal, "<=": value <= literal,
                 ">": value > literal, ">=": value >= literal}[op] if not isinstance(value, str) or op in ("=", "<>") else False
 
+    def bind(self, tree, day):
+        """Refuses what cannot be asked on that day, whether or not there is anybody to ask it of."""
+        for part in tree or []:
+            if isinstance(part, list):
+                self.bind(part, day)
+            elif isinstance(part, dict) and "money" in part:
+                self._literal("net", part, day)
+
     def _literal(self, name, literal, day):
         if name.startswith("attr."):
             field, kind = self.any_attribute(name)
@@ -747,8 +795,13 @@ class Model:
         if name in DATES:
             return day + literal["days"] if isinstance(literal, dict) else parse_day(literal)
         if name == "net":
-            amount = literal["money"] if isinstance(literal, dict) else literal
-            return parse_decimal(amount, name) * 10 ** DIGITS[self.base]
+            if not isinstance(literal, dict):
+                return parse_decimal(literal, name) * 10 ** DIGITS[self.base]
+            rate = self.rate_at(literal["currency"], day)
+            if rate is None:
+                raise Refused("BAD_REQUEST", "no rate for %(currency)s" % literal)
+            worth = parse_decimal(literal["money"], name) * rate * 10 ** DIGITS[self.base]
+            return worth if literal["currency"] == self.base else half_away(worth)
         return str(literal) if name == "customer" else literal
 
     # ---- questions
@@ -757,6 +810,7 @@ class Model:
         """(day, live customers with scores, those that `where` picks)."""
         as_of = params.get("as_of", "now")
         day = self.today() if as_of == "now" else parse_day(as_of)
+        self.bind(params.get("where"), day)
         live = self.live(day)
         self.score(live, day, params.get("rfm"))
         return day, live, [c for c in live.values() if self.matches(params.get("where"), c, day)]
@@ -818,7 +872,7 @@ class Model:
 
     def _fact_row(self, fact, day):
         row = {"customer": fact["customer"], "day": fact["day"], "currency": fact["currency"], "amount_minor": fact["amount"],
-               "net": fact["amount"] if fact["currency"] == self.base else None}
+               "net": self.base_value(fact)}
         for field in ("country", "channel", "order", "kind", "reason"):
             row[field] = fact["row"][field] if fact.get("row") is not None else None
         return row
@@ -841,7 +895,7 @@ class Model:
                     minor = half_away(line["quantity"] * line["price"] * 10 ** DIGITS[fact["currency"]])
                     rows.append(dict(self._fact_row(fact, day), order=key, product=line["product"], category=line["category"],
                                      quantity=line["quantity"], amount_minor=minor,
-                                     net=minor if fact["currency"] == self.base else None,
+                                     net=self.base_value(dict(fact, amount=minor)),
                                      **self._attributes_of("lines", line)))
         return rows
 
@@ -850,6 +904,7 @@ class Model:
         as_of = params.get("as_of", "now")
         day = self.today() if as_of == "now" else parse_day(as_of)
         first, last = params.get("between", (None, None))
+        self.bind(params.get("where"), day)
         live = self.live(day)
         self.score(live, day, params.get("rfm"))
         everybody = self.live(day, True)

@@ -32,6 +32,7 @@ ATTRIBUTES = {
     "orders": {"gift": "enum", "fee": "money", "urgent": "bool", "weight": "decimal"},
     "lines": {"size": "enum", "margin": "money", "fragile": "bool"},
     "refunds": {"note": "enum", "handling": "money"},
+    "fx": {"source": "enum", "spread": "money"},
 }
 
 
@@ -49,11 +50,12 @@ class Maker:
     def __init__(self, rng):
         self.rng = rng
         self.base = rng.choice(("EUR", "JPY", "GBP"))
-        self.other = rng.choice(("USD", "KWD"))
+        self.others = ("USD", "KWD", "BRL", "JPY" if self.base != "JPY" else "GBP")
         self.seq = 0
         self.loads = []
         self.map_saved = False
         self.attributes = {table: {} for table in ATTRIBUTES}  # added so far
+        self.rates_sent = []
 
     def config(self):
         return {"op": "config", "timezone": self.rng.choice(ZONES), "base": self.base}
@@ -87,7 +89,7 @@ class Maker:
         return str(minor) if unit == 1 else "%d.%0*d" % (minor // unit, DIGITS[currency], minor % unit)
 
     def currency(self):
-        return self.other if self.chance(12) else self.base
+        return self.rng.choice(self.others) if self.chance(25) else self.base
 
     # -- attributes
 
@@ -293,6 +295,32 @@ class Maker:
             columns["reason"] = [self.rng.choice(("late", "size", None)) for _ in range(n)]
         return self.load("refunds", columns)
 
+    def rate(self):
+        return self.rng.choice((str(self.rng.randrange(1, 30)), "%d.%04d" % (self.rng.randrange(3), self.rng.randrange(1, 10000)),
+                                "0.5", "1.0875", "0.000123456789012", "150.57", self.rng.randrange(1, 4096) / 1024))
+
+    def load_fx(self):
+        n = self.rng.randrange(1, 7)
+        # Few days at the ends of the facts' two years, so that rates meet, and all the rest in between.
+        days = [self.rng.choice((self.day(), (DAY_ZERO + datetime.timedelta(days=self.rng.randrange(-40, 40) * 10)).isoformat()))
+                for _ in range(n)]
+        columns = {"day": days, "currency": [self.rng.choice(self.others) for _ in range(n)]}
+        if self.chance(80) or not self.rates_sent:
+            columns["rate"] = [self.rate() for _ in range(n)]
+            self.rates_sent += zip(columns["day"], columns["currency"])
+        else:
+            known = [self.rng.choice(self.rates_sent) for _ in range(n)]
+            columns.update(day=[day for day, _ in known], currency=[currency for _, currency in known])
+        if self.chance(40):
+            columns["per"] = [self.rng.choice(("unit", "base", None)) for _ in range(n)]
+        if self.chance(25) or "rate" not in columns:
+            columns["deleted"] = [self.chance(60) for _ in range(n)]
+        if self.chance(20):
+            columns["version"] = [self.rng.randrange(1, 6) for _ in range(n)]
+        self.spoil(columns, (self.BAD_CURRENCY, ("currency", (self.base,)), ("rate", ("0", "-1.5", "much", None)),
+                             ("per", ("euro",)), ("day", ("2023-02-29", None))))
+        return self.load("fx", columns)
+
     def again(self):
         """A batch sent before, as it was, or under its number with another row."""
         operation = self.rng.choice(self.loads[-60:])
@@ -314,7 +342,8 @@ class Maker:
         if self.attributes["customers"] and self.chance(30):
             return self.attribute_tree()
         compare = self.rng.choice(("=", "<>", "<", "<=", ">", ">="))
-        money = self.rng.choice((0, 10, 100, {"money": "50", "currency": self.base}))
+        money = self.rng.choice((0, 10, 100, {"money": "50", "currency": self.base},
+                                 {"money": "7.5", "currency": self.rng.choice(self.others)}))
         return self.rng.choice((
             [self.rng.choice(("=", "<>")), "country", self.rng.choice(COUNTRIES + ("XX",))],
             ["in", "country", self.rng.sample(COUNTRIES, 2)],
@@ -350,10 +379,11 @@ class Maker:
         return [compare, field, literal]
 
     def profile_tree(self):
-        """A filter without scores: for populations."""
+        """A filter for populations: without scores, and without money that needs a rate, which is missed only when scores are."""
+        foreign = tuple('"currency": "%s"' % currency for currency in self.others)
         while True:
             tree = self.tree()
-            if not any(word in json.dumps(tree) for word in ('"r"', '"f"', '"m"', '"rfm_group"')):
+            if not any(word in json.dumps(tree) for word in ('"r"', '"f"', '"m"', '"rfm_group"') + foreign):
                 return tree
 
     def rfm(self):
@@ -501,7 +531,7 @@ class Maker:
             return [self.again()]
         if kind < 560:
             makers = (self.load_customers, self.load_orders, self.load_orders, self.patch_orders, self.load_lines, self.load_lines,
-                      self.load_both_orders, self.load_refunds, self.load_refunds, self.patch_refunds)
+                      self.load_both_orders, self.load_refunds, self.load_refunds, self.patch_refunds, self.load_fx, self.load_fx)
             return [self.rng.choice(makers)()]
         return [self.ask()] + ([{"op": "counts"}] if self.chance(20) else [])
 
@@ -628,7 +658,7 @@ class Pair:
 
     def do_counts(self, operation):
         status, counts = self.client.call("status"), self.model.counts()
-        for table in ("customers", "orders", "lines", "refunds"):
+        for table in ("customers", "orders", "lines", "refunds", "fx"):
             equal(table_rows(status, table), counts[table], "status, rows of %s" % table)
         for key, name in (("pending", "pending_refunds"), ("unpriced", "unpriced")):
             if name in status:

@@ -143,6 +143,25 @@ def other_currencies_count_and_are_worth_nothing():
     check(False, "1.5 JPY was taken")
 
 
+def rates_hold_until_the_next():
+    shop = Shop()
+    shop.order("o1", "c1", "2024-01-05", "500", currency="JPY")
+    shop.order("o2", "c1", "2024-01-20", "500", currency="JPY")
+    shop.take("fx", day=["2024-01-10"], currency=["JPY"], rate=["0.00625"])
+    equal((shop.net("c1", "2024-05-01"), shop.counts()["unpriced"]), (313, 1), "3.125 rounded away from zero")
+    shop.take("fx", day=["2024-01-01"], currency=["JPY"], rate=["160"], per=["base"])
+    equal((shop.net("c1", "2024-05-01"), shop.counts()["fx"]), (626, 2), "the inverse")
+    shop.take("fx", day=["2024-01-10"], currency=["JPY"], rate=["0.01"])
+    equal(shop.net("c1", "2024-05-01"), 813, "corrected")
+    shop.take("fx", day=["2024-01-10"], currency=["JPY"], deleted=[True])
+    equal((shop.net("c1", "2024-05-01"), shop.counts()["fx"]), (626, 1), "withdrawn")
+    try:
+        shop.take("fx", day=["2024-01-10"], currency=[shop.base], rate=["1"])
+    except Refused:
+        return
+    check(False, "a rate for the base currency was taken")
+
+
 def quintiles_rank_the_population():
     shop = Shop()
     for n in range(1, 11):
@@ -184,7 +203,7 @@ def questions_group_and_filter():
 def run():
     for case in (halves_round_away_from_zero, every_cell_has_one_name, days_are_local,
                  patches_replace_nulls_clear_versions_hold, a_pair_is_taken_once, refunds_count_on_their_own_day,
-                 lines_make_orders_and_refunds, other_currencies_count_and_are_worth_nothing,
+                 lines_make_orders_and_refunds, other_currencies_count_and_are_worth_nothing, rates_hold_until_the_next,
                  quintiles_rank_the_population, questions_group_and_filter):
         case()
         print("ok  %s" % case.__name__.replace("_", " "))

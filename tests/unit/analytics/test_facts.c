@@ -18,6 +18,12 @@ static uint64_t next(void) {
     return z ^ z >> 31;
 }
 
+/* In a currency without rates. */
+static void shop_unpriced(struct shop *shop, pat_row order) {
+    shop_text(shop, PAT_ORDERS, order, PAT_ORDER_CURRENCY, "USD");
+    shop_set(shop, PAT_ORDERS, order, PAT_ORDER_BASE, PAT_NULL);
+}
+
 static void random_order(struct shop *shop, int i) {
     char id[16], customer[16];
     (void)snprintf(id, sizeof id, "%d", i);
@@ -28,7 +34,7 @@ static void random_order(struct shop *shop, int i) {
     if (next() % 10 == 0) shop_set(shop, PAT_ORDERS, row, PAT_ORDER_PAID_DAY, day + (pat_day)(next() % 40) - 5);
     if (next() % 40 == 0) shop_set(shop, PAT_ORDERS, row, PAT_ORDER_TEST, 1);
     if (next() % 40 == 0) shop_set(shop, PAT_ORDERS, row, PAT_ORDER_DELETED, 1);
-    if (next() % 40 == 0) shop_set(shop, PAT_ORDERS, row, PAT_ORDER_BASE, PAT_NULL);
+    if (next() % 40 == 0) shop_unpriced(shop, row);
     if (next() % 5 != 0) return;
     char refund[16];
     (void)snprintf(refund, sizeof refund, "r%d", i);

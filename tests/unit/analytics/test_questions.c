@@ -112,8 +112,8 @@ static void mistakes_say_what_to_do(void **state) {
                         "BAD_REQUEST: \"orders\" cannot be compared with 5 GBP at offset 9: give a number");
     assert_string_equal(
         ask(&shop, "count", "{'where':'net > 5 EUR'}"),
-        "BAD_REQUEST: \"net\" cannot be compared with 5 EUR at offset 6: there is no exchange rate for that "
-        "currency; give the amount in GBP");
+        "BAD_REQUEST: \"net\" cannot be compared with 5 EUR at offset 6: there is no exchange rate for EUR on or "
+        "before 2024-12-31; load one (load.fx) or give the amount in GBP");
     assert_string_equal(
         ask(&shop, "count", "{'where':'net > -3d'}"),
         "BAD_REQUEST: \"net\" cannot be compared with -3d at offset 6: give an amount, as in 500 or 500 GBP");

@@ -8,7 +8,9 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "ingest/ingest.h"
+#include "model/currency.h"
 #include "model/decimal.h"
+#include "model/exchange.h"
 #include "model/id.h"
 
 #include <setjmp.h>
@@ -74,11 +76,33 @@ static bool is_earlier_id(struct pat_id_key a, struct pat_id_key b) {
     return pat_text_compare(a.text, b.text) < 0;
 }
 
+/* What a fact is worth by the rows of fx, gone through one by one. */
+static int64_t worth_of(const struct pat_store *store, enum pat_table_id table, unsigned currency, pat_row row, int64_t day,
+                        int64_t amount) {
+    const struct pat_table *fx = &store->table[PAT_FX];
+    int64_t code = pat_table_get(&store->table[table], currency, row), latest = PAT_NULL, worth = PAT_NULL;
+    struct pat_text own = pat_dict_text(store->table[table].dict[currency], (uint32_t)code);
+    if (pat_text_is(own, store->base_currency)) return amount;
+    unsigned digits = pat_currencies[pat_currency_find(own)].digits;
+    for (pat_row at = 0; at < fx->rows; at++) {
+        int64_t dated = pat_table_get(fx, PAT_FX_DAY, at);
+        struct pat_text of = pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)pat_table_get(fx, PAT_FX_CURRENCY, at));
+        if (dated > day || dated <= latest || pat_table_get(fx, PAT_FX_DELETED, at) == 1 || !pat_text_equal(own, of)) continue;
+        struct pat_text per = pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)pat_table_get(fx, PAT_FX_PER, at));
+        struct pat_rate rate = {pat_table_get(fx, PAT_FX_RATE, at), pat_text_is(per, "base")};
+        if (!pat_rate_convert(rate, amount, digits, store->base_digits, &worth)) worth = PAT_NULL;
+        latest = dated;
+    }
+    return worth;
+}
+
 static void kept_order(struct kept *kept, const struct pat_store *store, pat_row order) {
     const struct pat_table *orders = &store->table[PAT_ORDERS];
     int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order), cancelled = pat_table_get(orders, PAT_ORDER_CANCELLED, order);
     int64_t time = pat_table_get(orders, PAT_ORDER_TIME, order), base = pat_table_get(orders, PAT_ORDER_BASE, order);
     assert_int_equal(day, pat_zone_day_at(store->zone, time));
+    assert_true(base == worth_of(store, PAT_ORDERS, PAT_ORDER_CURRENCY, order, day,
+                                 pat_table_get(orders, PAT_ORDER_AMOUNT, order)));
     kept_least(&kept->first_fact, day);
     if (kept->earliest == PAT_ROW_NONE || time < pat_table_get(orders, PAT_ORDER_TIME, kept->earliest) ||
         (time == pat_table_get(orders, PAT_ORDER_TIME, kept->earliest) &&
@@ -100,8 +124,11 @@ static void kept_order(struct kept *kept, const struct pat_store *store, pat_row
 
 static void kept_refund(struct kept *kept, const struct pat_store *store, pat_row refund) {
     const struct pat_table *orders = &store->table[PAT_ORDERS], *refunds = &store->table[PAT_REFUNDS];
+    int64_t base = pat_table_get(refunds, PAT_REFUND_BASE, refund);
     int64_t day = pat_table_get(refunds, PAT_REFUND_DAY, refund), order = pat_table_get(refunds, PAT_REFUND_ORDER, refund);
     assert_int_equal(day, pat_zone_day_at(store->zone, pat_table_get(refunds, PAT_REFUND_TIME, refund)));
+    assert_true(base == worth_of(store, PAT_REFUNDS, PAT_REFUND_CURRENCY, refund, day,
+                                 pat_table_get(refunds, PAT_REFUND_AMOUNT, refund)));
     kept_least(&kept->first_fact, day);
     kept_greatest(&kept->settled, day);
     if (order != PAT_NULL && (pat_table_get(orders, PAT_ORDER_DELETED, (pat_row)order) == 1 ||
@@ -109,7 +136,6 @@ static void kept_refund(struct kept *kept, const struct pat_store *store, pat_ro
                               pat_table_get(orders, PAT_ORDER_CANCELLED, (pat_row)order) != PAT_NULL)) {
         return;
     }
-    int64_t base = pat_table_get(refunds, PAT_REFUND_BASE, refund);
     if (base == PAT_NULL) kept->unpriced_n++;
     if (base != PAT_NULL) kept->net -= base;
 }
@@ -165,6 +191,7 @@ static void check_store(struct pat_store *store) {
     assert_int_equal(counts.refunds, store->counts.refunds);
     assert_int_equal(counts.pending_refunds, store->counts.pending_refunds);
     assert_int_equal(counts.unpriced, store->counts.unpriced);
+    assert_int_equal(counts.fx, store->counts.fx);
     assert_int_equal(counts.newest_fact, store->counts.newest_fact);
     check_kept(store);
 }

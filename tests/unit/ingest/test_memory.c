@@ -10,6 +10,7 @@ static const char *const texts[] = {
     "lines {order: ['a', 'b', 'a', 'c'], customer: ['k', 'l', 'k', 'm'], time: [0, 0, 0, 0], currency: ['EUR', 'USD', 'USD', 'EUR'], "
     "product: ['p', 'q', 'r', 's'], quantity: [1, 2, 3, 0], price: [1, 2, 3, 4]}",
     "refunds {refund: ['r', 's'], order: ['a', 'b'], time: ['2024-01-01', '2025-01-01'], amount: [1, 2], currency: ['EUR', 'EURO']}",
+    "fx {day: ['2024-01-01', 'x', 19000], currency: ['USD', 'USD', 'EUR'], rate: ['1.5', 1, 1], per: ['base', 'unit', 'x']}",
 };
 
 /* `filled` bytes of the arena are gone already, so that its blocks end in other places. */

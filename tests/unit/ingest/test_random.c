@@ -67,6 +67,10 @@ static const char *const prices[] = {"1", "2.5", "0.01", "0.005", "100", "-1"};
 static const char *const products[] = {"p1", "p2", "p3"};
 static const char *const amounts[] = {"1", "2", "30", "500", "7", "-1", "1.5"};
 
+static const char *const foreign[] = {"USD", "JPY", "USD", "EUR"};
+static const char *const rates[] = {"1.25", "0.5", "160.33", "0.0061", "7", "-1", "0.999999999999999"};
+static const char *const pers[] = {"unit", "base", "?", "euro"};
+
 static void times(struct maker *maker, unsigned nulls) {
     struct pat_value array = pat_build_array(maker->builder, maker->rows);
     for (unsigned i = 0; i < maker->rows; i++) {
@@ -124,6 +128,16 @@ static void make_lines(struct maker *maker) {
     if (whole || chance(50)) column(maker, "price", prices, 6, 1);
     if (chance(50)) numbers(maker, "line", 1, 6, 0);
     common(maker);
+}
+
+static void make_fx(struct maker *maker) {
+    bool whole = chance(80);
+    numbers(maker, "day", 18980, 100, 1);
+    column(maker, "currency", foreign, 4, 1);
+    if (whole) column(maker, "rate", rates, 7, 1);
+    if (chance(40)) column(maker, "per", pers, 4, 0);
+    if (chance(25)) numbers(maker, "version", 1, 6, 30);
+    if (chance(30)) column(maker, "deleted", flags, 3, 0);
 }
 
 /* ---- the same batch for both stores -------------------------------------------------------------------------------------------- */
@@ -192,7 +206,7 @@ static void random_loads(void **state) {
     struct pat_store_options options = {.zone = shop.zone, .base_currency = "EUR", .entropy = "other", .entropy_bytes = 5};
     assert_int_equal(pat_store_open(&twin, &options, NULL), PAT_OK);
     struct watched watched[VIEWS] = {{0}};
-    static void (*const makers[])(struct maker *) = {make_customers, make_orders, make_lines, make_refunds};
+    static void (*const makers[])(struct maker *) = {make_customers, make_orders, make_lines, make_refunds, make_fx};
     unsigned taken = 0;
     for (unsigned step = 0; step < 1200; step++) {
         if (chance(30)) watch(watched, shop.store);
@@ -215,7 +229,8 @@ static void random_loads(void **state) {
         check_store(shop.store);
     }
     assert_true(taken > 600);
-    assert_true(shop.store->counts.orders > 0 && shop.store->counts.refunds > 0 && shop.store->counts.lines > 0);
+    assert_true(shop.store->counts.orders > 0 && shop.store->counts.refunds > 0 && shop.store->counts.lines > 0 &&
+                shop.store->counts.fx > 0);
     check_same(shop.store, twin);
     for (unsigned i = 0; i < VIEWS; i++) {
         if (watched[i].view == NULL) continue;

@@ -62,7 +62,7 @@ static void extended(enum pat_table_id table) {
     assert_int_equal(pat_schema_find(before, PAT_TEXT("version")), pat_field_find(table, PAT_TEXT("version")));
     assert_string_equal(pat_schema_nearest(before, PAT_TEXT("attr.xa")), "attr.xaa");
     /* Kept columns stand between a table's own fields and its attributes, and have no name to be found by. */
-    assert_false(pat_schema_loadable(before, before->loaded_columns));
+    if (before->loaded_columns < own) assert_false(pat_schema_loadable(before, before->loaded_columns));
     assert_true(pat_schema_loadable(before, own));
 }
 
