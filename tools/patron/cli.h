@@ -105,6 +105,9 @@ bool pat_cli_number(const char *text, uint64_t max, uint64_t *out);
 /* Text as JSON where it is JSON, else as a string. */
 struct pat_value pat_cli_json_or_text(struct pat_builder *builder, const char *text);
 
+/* After a load of rates: says on stderr where they have gaps. */
+enum pat_exit pat_fx_warn(const struct pat_cli *cli);
+
 extern const struct pat_cli_command pat_command_call;
 extern const struct pat_cli_command pat_command_load;
 extern const struct pat_cli_command pat_command_count;
@@ -116,6 +119,7 @@ extern const struct pat_cli_command pat_command_customer;
 extern const struct pat_cli_command pat_command_generate;
 extern const struct pat_cli_command pat_command_order;
 extern const struct pat_cli_command pat_command_rfm;
+extern const struct pat_cli_command pat_command_fx;
 extern const struct pat_cli_command pat_command_status;
 extern const struct pat_cli_command pat_command_schema;
 extern const struct pat_cli_command pat_command_snapshot;

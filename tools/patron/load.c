@@ -105,7 +105,7 @@ static enum pat_exit read_table(struct load *load) {
     const int nearest = pat_text_nearest(pat_text_of(name), names, PAT_TABLES);
     if (nearest >= 0)
         return pat_cli_usage(load->cli, "there is no table '%s': did you mean '%s'?", name, names[nearest]);
-    return pat_cli_usage(load->cli, "there is no table '%s': customers, orders, lines or refunds", name);
+    return pat_cli_usage(load->cli, "there is no table '%s': customers, orders, lines, refunds or fx", name);
 }
 
 static enum pat_exit read_options(struct load *load) {
@@ -358,7 +358,7 @@ static enum pat_exit run_pump(struct load *load, const struct pat_csv_record *fi
     pat_pump_run(&pump);
     pat_progress_clear(&load->progress);
     if (!pump.end.failed || pump.end.report) report(load);
-    if (!pump.end.failed) return PAT_EXIT_OK;
+    if (!pump.end.failed) return load->table == PAT_FX ? pat_fx_warn(load->cli) : PAT_EXIT_OK;
     (void)fflush(stdout);
     struct pat_client_fault fault = {.row = -1, .offset = -1};
     (void)snprintf(fault.code, sizeof fault.code, "%s", pump.end.code);
@@ -404,7 +404,7 @@ const struct pat_cli_command pat_command_load = {
     .operands_min = 2,
     .operands_max = 2,
     .summary = "Rows of a CSV file (.csv, .gz, .zst; - is standard input)",
-    .explain = "TABLE is customers, orders, lines or refunds. Loading the same file\n"
+    .explain = "TABLE is customers, orders, lines, refunds or fx. Loading the same file\n"
                "in the same way again changes nothing, and a load that was interrupted goes on\n"
                "where it stopped.",
     .example = "printf 'order,customer,time,amount\\n1,ann,2020-01-31,9.50\\n' |\n"

@@ -99,13 +99,14 @@ static const struct pat_cli_option rows_options[] = {
     {"--fields", "a,b", "columns to show (default: customer,country,orders, net,first_order,last_order)"},
     {"--order-by", "-net,customer", "sort; a '-' in front turns it round"},
     {"--limit", "N", "at most so many rows"},
-    {"--from", "TABLE", "customers (default), orders, refunds or lines"},
+    {"--from", "TABLE", "customers (default), orders, refunds, lines or fx"},
 };
 
 static const char *default_fields(const char *from) {
     if (from == NULL || strcmp(from, "customers") == 0) return "customer,country,orders,net,first_order,last_order";
     if (strcmp(from, "orders") == 0) return "order,customer,time,amount,currency,country";
     if (strcmp(from, "refunds") == 0) return "refund,order,customer,time,amount,currency";
+    if (strcmp(from, "fx") == 0) return "day,currency,rate,per";
     return "order,line,product,quantity,price";
 }
 
@@ -128,7 +129,7 @@ const struct pat_cli_command pat_command_rows = {
     .name = "rows",
     .operands = "[FILTER]",
     .operands_max = 1,
-    .summary = "Customers, orders, refunds or lines that a filter selects",
+    .summary = "Customers, orders, ... that a filter selects",
     .example = "patron rows \"rfm_group = at_risk\" --as-of latest --order-by -net --limit 20",
     .reads = true,
     .option = rows_options,
