@@ -388,7 +388,7 @@ static void replies_may_submit(void **state) {
 
 static void maps_are_kept(void **state) {
     (void)state;
-    char text[2000] = "rfm.map.save {name: 'mine', groups: {all: [", cell[8];
+    char text[2000] = "rfm.map.save {name: 'mine', groups: {all: [", cell[40];
     for (int r = 1; r <= 5; r++) {
         for (int f = 1; f <= 5; f++) {
             for (int m = 1; m <= 5; m++) {
