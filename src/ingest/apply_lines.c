@@ -175,7 +175,8 @@ static enum row_fate line_apply(struct line_group *group, struct line_map *map, 
     struct apply *apply = group->apply;
     const struct pat_batch_column *numbers = pat_batch_find(apply->batch, PAT_LINE_NUMBER);
     const struct pat_batch_column *version = pat_batch_find(apply->batch, PAT_LINE_VERSION);
-    int64_t number = numbers != NULL ? numbers->value[row] : map->greatest + 1;
+    int64_t number = numbers != NULL ? numbers->value[row] : PAT_NULL;
+    if (number == PAT_NULL) number = map->greatest + 1;
     if (number > map->greatest) map->greatest = number;
     struct line_slot *slot = line_map_find(map, number);
     if (slot->number == PAT_NULL) {
@@ -316,6 +317,15 @@ static int64_t group_version(const struct line_group *group) {
     return greatest;
 }
 
+/* Appended lines without a number go behind every number there is, those of this batch included. */
+static void raise_greatest(const struct line_group *group, struct line_map *map) {
+    const struct pat_batch_column *numbers = pat_batch_find(group->apply->batch, PAT_LINE_NUMBER);
+    for (uint32_t i = 0; numbers != NULL && i < group->count; i++) {
+        int64_t number = numbers->value[group->rows[i].row];
+        if (number > map->greatest) map->greatest = number; /* PAT_NULL is the least */
+    }
+}
+
 static void group_apply(struct line_group *group) {
     struct apply *apply = group->apply;
     struct pat_table *orders = &apply->store->table[PAT_ORDERS];
@@ -330,6 +340,7 @@ static void group_apply(struct line_group *group) {
     int64_t customer = group_tell_order(group);
     struct line_map map;
     line_map_open(&map, apply->store, group->order, group->count);
+    raise_greatest(group, &map);
     uint32_t duplicates = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         enum row_fate fate = line_apply(group, &map, group->rows[i].row);

@@ -262,17 +262,61 @@ static int compare_places(const void *a, const void *b) {
 
 /* Lines without numbers are numbered by position within their order, rejected rows included, so that mending one bad row later
  * does not renumber its neighbours. Appended lines are numbered when they are applied. */
-static enum pat_status number_lines(struct preparation *p, const struct line_place *place) {
-    struct pat_batch *batch = p->batch;
-    int64_t *number = pat_arena_array(p->arena, batch->rows, sizeof *number);
-    if (number == NULL) return no_memory(p->error);
-    int64_t position = 0;
-    for (uint32_t i = 0; i < batch->rows; i++) {
-        position = i > 0 && place[i].order == place[i - 1].order ? position + 1 : 1;
-        number[place[i].row] = position;
+static int compare_numbers(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Numbers one order's lines that have none by their position. `given` is scratch for the numbers that are there: a position that
+ * is another line's number would make one line of two, so it is refused. */
+static void number_order(const struct line_place *place, uint32_t count, int64_t *number, int64_t *given,
+                         struct pat_rejects *rejects) {
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (number[place[i].row] != PAT_NULL) given[known++] = number[place[i].row];
     }
-    batch->column[batch->columns++] = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .type = PAT_TYPE_INT, .value = number};
+    qsort(given, known, sizeof *given, compare_numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = place[i].row;
+        int64_t position = (int64_t)i + 1;
+        if (number[row] != PAT_NULL) continue;
+        number[row] = position;
+        if (known == 0 || rejects->bad[row] || bsearch(&position, given, known, sizeof *given, compare_numbers) == NULL) {
+            continue;
+        }
+        pat_rejects__add(rejects, row, "line", PAT_REJECT_CONFLICT,
+                         "line: without a number it would be line %lld of its order, which another row is; number all lines of "
+                         "an order or none", (long long)position);
+    }
+}
+
+/* Of rows that are rejected for their number the value stays empty, so that they count as a position only. */
+static enum pat_status number_lines(struct preparation *p, const struct line_place *place, struct pat_rejects *rejects) {
+    struct pat_batch *batch = p->batch;
+    struct pat_batch_column *column = pat_batch_find(batch, PAT_LINE_NUMBER);
+    int64_t *given = pat_arena_array(p->arena, batch->rows, sizeof *given);
+    if (given == NULL) return no_memory(p->error);
+    if (column == NULL) {
+        int64_t *number = pat_arena_array(p->arena, batch->rows, sizeof *number);
+        if (number == NULL) return no_memory(p->error);
+        for (uint32_t row = 0; row < batch->rows; row++) number[row] = PAT_NULL;
+        column = &batch->column[batch->columns++];
+        *column = (struct pat_batch_column){.field = PAT_LINE_NUMBER, .type = PAT_TYPE_INT, .value = number};
+    }
+    for (uint32_t start = 0, end = 0; start < batch->rows; start = end) {
+        while (end < batch->rows && place[end].order == place[start].order) end++;
+        number_order(place + start, end - start, column->value, given, rejects);
+    }
     return PAT_OK;
+}
+
+static bool lines_are_numbered(const struct pat_batch *batch) {
+    const struct pat_batch_column *column = pat_batch_find(batch, PAT_LINE_NUMBER);
+    if (batch->append) return true; /* behind the greatest number, when they are applied */
+    for (uint32_t row = 0; column != NULL && row < batch->rows; row++) {
+        if (column->value[row] == PAT_NULL) return false;
+    }
+    return column != NULL;
 }
 
 /* Prices are in their order's currency, and an order has one. */
@@ -297,7 +341,7 @@ static void reject_other_currencies(const struct pat_batch *batch, const struct 
 static enum pat_status settle_lines(struct preparation *p, struct pat_rejects *rejects) {
     struct pat_batch *batch = p->batch;
     if (batch->table != PAT_LINES) return PAT_OK;
-    bool numbered = batch->append || pat_batch_find(batch, PAT_LINE_NUMBER) != NULL;
+    bool numbered = lines_are_numbered(batch);
     const struct pat_batch_column *orders = pat_batch_find(batch, PAT_LINE_ORDER);
     const struct pat_batch_column *currency = pat_batch_find(batch, PAT_LINE_OF_CURRENCY);
     bool mixed = currency != NULL && currency->dict_count > 1;
@@ -307,7 +351,7 @@ static enum pat_status settle_lines(struct preparation *p, struct pat_rejects *r
     for (uint32_t row = 0; row < batch->rows; row++) place[row] = (struct line_place){orders->value[row], row};
     qsort(place, batch->rows, sizeof *place, compare_places);
     if (mixed) reject_other_currencies(batch, currency, place, rejects);
-    return numbered ? PAT_OK : number_lines(p, place);
+    return numbered ? PAT_OK : number_lines(p, place, rejects);
 }
 
 /* ---- digest ----------------------------------------------------------------------------------------------------------- */

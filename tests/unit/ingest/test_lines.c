@@ -84,6 +84,23 @@ static void replaced_by_number_with_gaps(void **state) {
     assert_int_equal(net_of(&shop, "a"), 700);
 }
 
+static void a_null_number_is_a_position(void **state) {
+    (void)state;
+    for (int again = 0; again < 3; again++) {
+        good_lines("o", 2, "null, null", "1, 1", "5, 5");
+        outcome_is(&shop, again == 0 ? "2 0 0 0 0" : "0 0 2 0 0");
+        lines_are("o", "1 2 ");
+        assert_int_equal(value_of(&shop, PAT_ORDERS, "o", PAT_ORDER_AMOUNT), 1000);
+    }
+    good_lines("p", 3, "7, null, 9", "1, 1, 1", "1, 1, 1");
+    lines_are("p", "2 7 9 ");
+    /* The second row would be line 2, which the first one is. */
+    assert_int_equal(lines("q", 2, "2, null", "1, 1", "1, 1", ""), PAT_ERR_BAD_REQUEST);
+    shop.append = true;
+    good_lines("p", 3, "null, 12, null", "1, 1, 1", "1, 1, 1");
+    lines_are("p", "2 7 9 12 13 14 ");
+}
+
 static void appended(void **state) {
     (void)state;
     good_lines("o", 2, "1, 7", "1, 2", "1, 1");
@@ -348,6 +365,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(replaced_by_position),
         TEST(replaced_by_number_with_gaps),
+        TEST(a_null_number_is_a_position),
         TEST(appended),
         TEST(rejected_lines_keep_their_place),
         TEST(patched),
