@@ -10,6 +10,8 @@ struct pass {
     struct pat_facts *facts;
     uint64_t *open; /* customers that the kept aggregates do not answer */
     uint64_t open_count;
+    uint64_t *beyond; /* customers whose sums left an int64 on the way */
+    bool *any_beyond;
     bool window;
     pat_day from; /* first day of the window */
 };
@@ -72,18 +74,21 @@ bool pat_refund__counts(const struct pat_view *view, pat_row row, pat_day day) {
            order_lets_refund_count(view, pat_view_get(view, PAT_REFUNDS, PAT_REFUND_ORDER, row), day);
 }
 
-/* Wraps instead of overflowing: sums stay independent of the order of rows whatever the input. */
-static inline void add(int64_t *to, int64_t value) {
-    *to = (int64_t)((uint64_t)*to + (uint64_t)value);
+/* Wraps instead of overflowing, and notes whose sum did: hold_sums puts that right whatever the order of rows. */
+static inline void add(const struct pass *pass, uint64_t customer, enum pat_fact fact, int64_t value) {
+    int64_t *to = &pass->facts->value[fact][customer];
+    if (__builtin_add_overflow(*to, value, to)) {
+        pat_bits__set(pass->beyond, customer);
+        *pass->any_beyond = true;
+    }
 }
 
 /* One counting fact: `minor` is added to the money (negative for refunds), or PAT_NULL when there is no rate. */
 static void count_money(const struct pass *pass, uint64_t customer, int64_t day, int64_t minor) {
-    int64_t *const *value = pass->facts->value;
     const bool priced = minor != PAT_NULL;
-    add(&value[priced ? PAT_FACT_NET : PAT_FACT_UNPRICED][customer], priced ? minor : 1);
+    add(pass, customer, priced ? PAT_FACT_NET : PAT_FACT_UNPRICED, priced ? minor : 1);
     if (!pass->window || day < pass->from) return;
-    add(&value[priced ? PAT_FACT_WINDOW_NET : PAT_FACT_WINDOW_UNPRICED][customer], priced ? minor : 1);
+    add(pass, customer, priced ? PAT_FACT_WINDOW_NET : PAT_FACT_WINDOW_UNPRICED, priced ? minor : 1);
 }
 
 static void count_order(const struct pass *pass, uint64_t customer, int64_t day, int64_t base) {
@@ -191,6 +196,52 @@ static void follow_chains(struct pass *pass, pat_row customer) {
     }
 }
 
+/* ---- sums that no int64 holds ------------------------------------------------------------------------------------ */
+
+struct wide_sums {
+    pat_int128 net, window;
+};
+
+static void widen(const struct pass *pass, struct wide_sums *sums, int64_t day, pat_int128 minor) {
+    sums->net += minor;
+    if (pass->window && day >= pass->from) sums->window += minor;
+}
+
+static struct wide_sums sum_chains(const struct pass *pass, pat_row customer) {
+    const struct pat_view *view = pass->view;
+    struct wide_sums sums = {0, 0};
+    int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
+    for (; row != PAT_NULL; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
+        const int64_t base = pat_view_get(view, PAT_ORDERS, PAT_ORDER_BASE, (pat_row)row);
+        if (base == PAT_NULL || !pat_order__eligible(view, (pat_row)row, pass->run->day)) continue;
+        widen(pass, &sums, pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row), base);
+    }
+    row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, customer);
+    for (; row != PAT_NULL; row = pat_view_get(view, PAT_REFUNDS, PAT_REFUND_NEXT, (pat_row)row)) {
+        const int64_t base = pat_view_get(view, PAT_REFUNDS, PAT_REFUND_BASE, (pat_row)row);
+        if (base == PAT_NULL || !pat_refund__counts(view, (pat_row)row, pass->run->day)) continue;
+        widen(pass, &sums, pat_view_get(view, PAT_REFUNDS, PAT_REFUND_DAY, (pat_row)row), -(pat_int128)base);
+    }
+    return sums;
+}
+
+/* As ingest holds the kept sums. */
+static int64_t hold(pat_int128 sum) {
+    if (sum > INT64_MAX) return INT64_MAX;
+    return sum < -(pat_int128)INT64_MAX ? -INT64_MAX : (int64_t)sum;
+}
+
+static void hold_sums(const struct pass *pass) {
+    for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
+        for (uint64_t rest = pass->beyond[word]; rest != 0; rest &= rest - 1) {
+            const uint64_t customer = word * 64 + (uint64_t)__builtin_ctzll(rest);
+            const struct wide_sums sums = sum_chains(pass, (pat_row)customer);
+            pass->facts->value[PAT_FACT_NET][customer] = hold(sums.net);
+            if (pass->window) pass->facts->value[PAT_FACT_WINDOW_NET][customer] = hold(sums.window);
+        }
+    }
+}
+
 static enum pat_status follow_open(struct pass *pass) {
     for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
         if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(pass->run));
@@ -281,10 +332,15 @@ enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {
         facts->value[kind] = memory;
     }
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &memory));
+    uint64_t *const open = memory;
+    PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &memory));
+    bool any_beyond = false;
     struct pass pass = {.run = run,
                         .view = run->view,
                         .facts = facts,
-                        .open = memory,
+                        .open = open,
+                        .beyond = memory,
+                        .any_beyond = &any_beyond,
                         .window = window,
                         .from = pat_run__window_start(run)};
     PAT_TRY(read_kept(&pass));
@@ -294,6 +350,7 @@ enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {
         PAT_TRY(scan_orders(&pass));
         PAT_TRY(scan_refunds(&pass));
     }
+    if (any_beyond) hold_sums(&pass);
     run->facts = facts;
     return PAT_OK;
 }

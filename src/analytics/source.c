@@ -429,12 +429,33 @@ static void read_stored(const struct pat_run *run, const struct pat_source *sour
     if (source->dated) hide_future(run, source, count, out);
 }
 
+/* The earliest order, whose country counts, is not dated after D. Its day is not kept: the first eligible order's is, and settles
+ * nearly all; the chain tells for the rest. */
+static bool has_order_by(const struct pat_run *run, pat_row customer) {
+    const struct pat_view *view = run->view;
+    const int64_t first = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_FIRST_ORDER, customer);
+    if (first != PAT_NULL && first <= run->day) return true;
+    int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
+    for (; row != PAT_NULL; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
+        if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_DELETED, (pat_row)row) != 1 &&
+            pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, (pat_row)row) == PAT_ORDER_PRESENT &&
+            pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row) <= run->day) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_country(const struct pat_run *run, pat_row first, uint32_t count, int64_t *out) {
     const struct pat_table_view *table = &run->view->table[PAT_CUSTOMERS];
     int64_t fact[PAT_BLOCK_ROWS];
     pat_column_view_read(&table->column[PAT_CUSTOMER_COUNTRY], first, count, out, run->kernels);
     pat_column_view_read(&table->column[PAT_CUSTOMER_FACT_COUNTRY], first, count, fact, run->kernels);
-    for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? fact[i] : out[i];
+    const bool all_dated = run->view->counts.newest_fact <= run->day;
+    for (uint32_t i = 0; i < count; i++) {
+        if (out[i] != PAT_NULL || fact[i] == PAT_NULL) continue;
+        if (all_dated || has_order_by(run, first + i)) out[i] = fact[i];
+    }
 }
 
 static void read_scores(const uint8_t *scores, pat_row first, uint32_t count, int64_t *out) {

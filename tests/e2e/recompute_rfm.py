@@ -63,7 +63,7 @@ class Shop:
             moment = (invoice["time"], number)
             if not back and (invoice["customer"] not in first or moment < first[invoice["customer"]]):
                 first[invoice["customer"]] = moment
-                self.country[invoice["customer"]] = invoice["country"]
+                self.country[invoice["customer"]] = (day, invoice["country"])
 
     @staticmethod
     def _lines(path):
@@ -134,7 +134,8 @@ class Shop:
         """country -> (customers, net)."""
         table = {}
         for customer, _, _, _, net, _ in self.as_of(day, "all"):
-            sums = table.setdefault(self.country.get(customer), [0, 0])
+            since, country = self.country.get(customer, (None, None))
+            sums = table.setdefault(country if since is not None and since <= day else None, [0, 0])
             sums[0] += 1
             sums[1] += net
         return {country: tuple(sums) for country, sums in table.items()}

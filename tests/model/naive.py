@@ -635,8 +635,9 @@ class Model:
         counting = [fact for fact in refunds if self.counting(fact, day)]
         days = [fact["day"] for fact in eligible]
         country = profile["country"]
-        if country is None and orders:
-            country = min(orders, key=lambda fact: (fact["time"], fact["id"].encode()))["country"]
+        dated = [fact for fact in orders if fact["day"] <= day]
+        if country is None and dated:
+            country = min(dated, key=lambda fact: (fact["time"], fact["id"].encode()))["country"]
         fields = {field: profile[field] for field in FIELDS["customers"] - {"version", "deleted"} | set(self.attributes["customers"])}
         fields.update(
             customer=key, country=country, orders=len(eligible),

@@ -127,6 +127,43 @@ static void counts_add_up(void **state) {
     shop_close(&shop);
 }
 
+/* As of a day between the orders the sum comes from the facts, later from what is kept: both are held at the same end. */
+static void sums_beyond_an_int64_are_held(void **state) {
+    (void)state;
+    struct shop shop;
+    shop_open(&shop);
+    (void)shop_order(&shop, "1", "big", day_of("2022-01-01"), INT64_MAX);
+    (void)shop_order(&shop, "2", "big", day_of("2022-01-02"), INT64_MAX);
+    (void)shop_order(&shop, "3", "big", day_of("2022-03-01"), 100);
+    (void)shop_order(&shop, "4", "up_and_down", day_of("2022-01-01"), INT64_MAX);
+    (void)shop_order(&shop, "5", "up_and_down", day_of("2022-01-02"), 100);
+    (void)shop_refund(&shop, "r", "up_and_down", NULL, day_of("2022-01-03"), INT64_MAX);
+    (void)shop_order(&shop, "6", "up_and_down", day_of("2022-03-01"), 1);
+    shop_keep(&shop);
+    shop_set(&shop, PAT_CUSTOMERS, shop_row(&shop, PAT_CUSTOMERS, "big"), PAT_CUSTOMER_NET, INT64_MAX);
+    shop_set(&shop, PAT_CUSTOMERS, shop_row(&shop, PAT_CUSTOMERS, "up_and_down"), PAT_CUSTOMER_NET, 101);
+    const char *later = ask_part(&shop, "rows", "{'fields':['customer','net'],'as_of':'2022-06-01'}", "rows");
+    assert_string_equal(later, "[['big',9223372036854775807],['up_and_down',101]]");
+    const char *between = ask_part(&shop, "rows", "{'fields':['customer','net'],'as_of':'2022-02-01'}", "rows");
+    assert_string_equal(between, "[['big',9223372036854775807],['up_and_down',100]]");
+    shop_close(&shop);
+}
+
+/* The country of the earliest order is not known before that order's day, though the customer is. */
+static void a_country_is_as_old_as_its_order(void **state) {
+    (void)state;
+    struct shop shop;
+    shop_open(&shop);
+    (void)shop_refund(&shop, "r", "a", NULL, day_of("2022-01-01"), 5);
+    const pat_row order = shop_order(&shop, "1", "a", day_of("2022-05-01"), 100);
+    shop_text(&shop, PAT_ORDERS, order, PAT_ORDER_COUNTRY, "DE");
+    shop_keep(&shop);
+    shop_text(&shop, PAT_CUSTOMERS, shop_row(&shop, PAT_CUSTOMERS, "a"), PAT_CUSTOMER_FACT_COUNTRY, "DE");
+    assert_string_equal(ask_part(&shop, "rows", "{'fields':['country'],'as_of':'2022-04-30'}", "rows"), "[[null]]");
+    assert_string_equal(ask_part(&shop, "rows", "{'fields':['country'],'as_of':'2022-05-01'}", "rows"), "[['DE']]");
+    shop_close(&shop);
+}
+
 int main(void) {
     const char *given = getenv("PATRON_SEED");
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
@@ -134,6 +171,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_to_the_facts_agrees),
         cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(sums_beyond_an_int64_are_held),
+        cmocka_unit_test(a_country_is_as_old_as_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
