@@ -81,7 +81,6 @@ struct pat_batch {
     enum pat_table_id table;
     uint32_t rows; /* rows taken; rejected ones are gone */
     uint32_t rows_sent;
-    const uint32_t *row_sent; /* [rows] row number as sent, NULL = the same */
     uint32_t columns;
     struct pat_batch_column *column;
     bool append;

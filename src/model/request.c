@@ -107,7 +107,6 @@ static enum pat_status set_defaults(struct pat_request *out, const struct pat_me
                                     struct pat_arena *arena, struct pat_error *error) {
     *out = (struct pat_request){.method = info->method};
     out->question.rfm.window_days = 365;
-    out->question.rfm.text_of_window = "365d";
     out->question.lifecycle_cut[0] = PAT_LIFECYCLE_ACTIVE_DAYS;
     out->question.lifecycle_cut[1] = PAT_LIFECYCLE_SLEEPING_DAYS;
     struct pat_filter_args none = {NULL, NULL};

@@ -77,7 +77,6 @@ struct pat_rfm_spec {
     int64_t cut_r[4], cut_f[4], cut_m[4]; /* at or better than cut[i] earns score i+2 at least; m in base minor */
     struct pat_text map; /* name; empty = "default" */
     const struct pat_filter *population; /* NULL = everybody */
-    const char *text_of_window;
 };
 
 /* What the asker knows already: nothing is answered when that still holds. */

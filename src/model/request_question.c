@@ -30,7 +30,6 @@ static const char *const spec_params[] = {"window", "scoring", "cuts", "map", "p
 
 static enum pat_status parse_window(struct pat_rfm_spec *spec, const struct pat_params *params) {
     spec->window_days = 365;
-    spec->text_of_window = "365d";
     const struct pat_value *value = pat_param__get(params, "window");
     if (value == NULL) return PAT_OK;
     if (value->type != PAT_VALUE_TEXT || !pat_duration_parse(pat_value_as_text(value), &spec->window_days)) {
@@ -38,9 +37,6 @@ static enum pat_status parse_window(struct pat_rfm_spec *spec, const struct pat_
                                "a duration of up to 100 years such as \"365d\" or \"52w\", or "
                                "\"all\"");
     }
-    const struct pat_text text = pat_arena_text(params->arena, pat_value_as_text(value));
-    if (text.data == NULL) return pat_param__no_memory(params);
-    spec->text_of_window = text.data;
     return PAT_OK;
 }
 

@@ -11,7 +11,7 @@
  *   map     name, u32 groups, group names, a byte per cell
  *   text    length in 7-bit groups, low first, then the bytes
  *
- * Which row was which when it was sent (row_sent) is not kept: row errors name rows as sent already. */
+ * Which row was which when it was sent is not kept: row errors name rows as sent already. */
 #ifndef PAT_PERSIST_CODEC_PRIVATE_H
 #define PAT_PERSIST_CODEC_PRIVATE_H
 
