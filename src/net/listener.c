@@ -30,6 +30,22 @@ static void on_turned_away(uv_handle_t *handle) {
     }
 }
 
+/* What fits the socket's buffer, which one error does. The scratch is free outside of a read. */
+static void turned_away_tell(struct pat_server *server) {
+    struct pat_error error;
+    struct pat_buf *scratch = &server->scratch;
+    if (server->connections >= server->connections_max) {
+        (void)pat_error_set(&error, PAT_ERR_BUSY, "there are %u connections and no more are taken; try again later",
+                            server->connections);
+    } else {
+        (void)pat_error_set(&error, PAT_ERR_BUSY, "no memory for one more connection; try again later");
+    }
+    pat_buf_clear(scratch);
+    if (pat_wire_error(scratch, 0, &error, false) != PAT_OK) return;
+    uv_buf_t bytes = uv_buf_init((char *)scratch->data, (unsigned)scratch->length);
+    (void)uv_try_write(&server->turned_away.stream, &bytes, 1);
+}
+
 /* One at a time, in a handle that is always there: a flood costs no memory. */
 static void turn_away(struct pat_listener *listener) {
     struct pat_server *server = listener->server;
@@ -39,7 +55,7 @@ static void turn_away(struct pat_listener *listener) {
     server->turned_away.handle.data = server;
     server->turning_away = true;
     server->turned_away_count++;
-    (void)uv_accept(&listener->io.stream, &server->turned_away.stream);
+    if (uv_accept(&listener->io.stream, &server->turned_away.stream) == 0) turned_away_tell(server);
     uv_close(&server->turned_away.handle, on_turned_away);
 }
 

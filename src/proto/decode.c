@@ -18,7 +18,7 @@ static bool values_count(const unsigned char *data, size_t length, size_t *count
     for (; pending > 0; pending--) {
         if (at >= length) return false;
         struct pat_wire__head head = pat_wire__head_read(data + at, length - at);
-        if (head.kind == PAT_WIRE__EXT || head.kind == PAT_WIRE__RESERVED) return false;
+        if (head.kind == PAT_WIRE__RESERVED) return false;
         if (head.bytes > length - at || pat_wire__payload(&head) > length - at - head.bytes) return false;
         at += head.bytes + (size_t)pat_wire__payload(&head);
         pending += pat_wire__children(&head);
@@ -31,34 +31,45 @@ static bool values_count(const unsigned char *data, size_t length, size_t *count
 
 /* ---- msgpack-c's objects to values ------------------------------------------------------------------------------ */
 
-static bool convert(struct pat_value *out, const msgpack_object *object, struct pat_arena *arena);
+struct converter {
+    struct pat_arena *arena;
+    const char *foreign; /* what stands in the message that is MessagePack and no value of ours; NULL: nothing */
+};
 
-static bool convert_array(struct pat_value *out, const msgpack_object_array *array, struct pat_arena *arena) {
-    struct pat_value *items = pat_arena_array(arena, array->size, sizeof *items);
+static bool convert(struct converter *converter, struct pat_value *out, const msgpack_object *object);
+
+static bool convert_array(struct converter *converter, struct pat_value *out, const msgpack_object_array *array) {
+    struct pat_value *items = pat_arena_array(converter->arena, array->size, sizeof *items);
     if (items == NULL) return false;
     for (uint32_t i = 0; i < array->size; i++) {
-        if (!convert(&items[i], &array->ptr[i], arena)) return false;
+        if (!convert(converter, &items[i], &array->ptr[i])) return false;
     }
     *out = (struct pat_value){.type = PAT_VALUE_ARRAY, .count = array->size, .as.items = items};
     return true;
 }
 
-static bool convert_map(struct pat_value *out, const msgpack_object_map *map, struct pat_arena *arena) {
-    struct pat_member *members = pat_arena_array(arena, map->size, sizeof *members);
+/* str and bin have the same layout. */
+static struct pat_text convert_key(struct converter *converter, const msgpack_object *key) {
+    if (key->type == MSGPACK_OBJECT_BIN) return (struct pat_text){key->via.bin.ptr, key->via.bin.size};
+    if (key->type == MSGPACK_OBJECT_STR) return (struct pat_text){key->via.str.ptr, key->via.str.size};
+    converter->foreign = "keys of maps are strings, and here is one that is none";
+    return PAT_TEXT("");
+}
+
+static bool convert_map(struct converter *converter, struct pat_value *out, const msgpack_object_map *map) {
+    struct pat_member *members = pat_arena_array(converter->arena, map->size, sizeof *members);
     if (members == NULL) return false;
     for (uint32_t i = 0; i < map->size; i++) {
-        const msgpack_object *key = &map->ptr[i].key;
-        /* str and bin have the same layout; the scanner let nothing else be a key. */
-        members[i].key = key->type == MSGPACK_OBJECT_BIN ? (struct pat_text){key->via.bin.ptr, key->via.bin.size}
-                                                         : (struct pat_text){key->via.str.ptr, key->via.str.size};
-        if (!convert(&members[i].value, &map->ptr[i].val, arena)) return false;
+        members[i].key = convert_key(converter, &map->ptr[i].key);
+        if (!convert(converter, &members[i].value, &map->ptr[i].val)) return false;
     }
     *out = (struct pat_value){.type = PAT_VALUE_MAP, .count = map->size, .as.members = members};
     return true;
 }
 
 /* False when there is no memory. Recursion is as deep as the frame: PAT_FRAME_DEPTH_MAX. */
-static bool convert(struct pat_value *out, const msgpack_object *object, struct pat_arena *arena) {
+static bool convert(struct converter *converter, struct pat_value *out, const msgpack_object *object) {
+    *out = pat_value_nil();
     switch (object->type) {
     case MSGPACK_OBJECT_BOOLEAN: *out = pat_value_bool(object->via.boolean); return true;
     case MSGPACK_OBJECT_POSITIVE_INTEGER: *out = pat_value_uint(object->via.u64); return true;
@@ -73,19 +84,20 @@ static bool convert(struct pat_value *out, const msgpack_object *object, struct 
         *out = (struct pat_value){
             .type = PAT_VALUE_BIN, .count = object->via.bin.size, .as.bin = (const unsigned char *)object->via.bin.ptr};
         return true;
-    case MSGPACK_OBJECT_ARRAY: return convert_array(out, &object->via.array, arena);
-    case MSGPACK_OBJECT_MAP: return convert_map(out, &object->via.map, arena);
-    case MSGPACK_OBJECT_NIL:
-    case MSGPACK_OBJECT_EXT: break;
+    case MSGPACK_OBJECT_ARRAY: return convert_array(converter, out, &object->via.array);
+    case MSGPACK_OBJECT_MAP: return convert_map(converter, out, &object->via.map);
+    case MSGPACK_OBJECT_EXT:
+        converter->foreign = "MessagePack extension types, such as timestamps, are not taken";
+        return true;
+    case MSGPACK_OBJECT_NIL: break;
     }
-    *out = pat_value_nil();
     return true;
 }
 
 /* The zone that msgpack-c fills is laid over memory of the accountant, of exactly the size that it will need: it never
  * asks malloc, so the budget holds for decoding too. Texts stay where they are, in `data`. */
-static enum pat_status frame_unpack(struct pat_value *out, const unsigned char *data, size_t length,
-                                    struct pat_arena *arena, struct pat_error *error) {
+static enum pat_status frame_unpack(struct converter *converter, struct pat_value *out, const unsigned char *data,
+                                    size_t length, struct pat_error *error) {
     size_t values;
     if (!values_count(data, length, &values)) return pat_error_set(error, PAT_ERR_PROTO, "the message is not whole");
     size_t bytes = values * sizeof(msgpack_object);
@@ -98,7 +110,7 @@ static enum pat_status frame_unpack(struct pat_value *out, const unsigned char *
     enum pat_status status = PAT_OK;
     if (msgpack_unpack((const char *)data, length, &offset, &zone, &object) != MSGPACK_UNPACK_SUCCESS) {
         status = pat_error_set(error, PAT_ERR_PROTO, "the message cannot be decoded");
-    } else if (!convert(out, &object, arena)) {
+    } else if (!convert(converter, out, &object)) {
         status = pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to decode a message of %zu bytes", length);
     }
     PAT_ASSERT(zone.chunk_list.head == NULL);
@@ -108,8 +120,13 @@ static enum pat_status frame_unpack(struct pat_value *out, const unsigned char *
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
-static bool is_uint32(const struct pat_value *value) {
-    return value->type == PAT_VALUE_INT && value->as.integer >= 0 && value->as.integer <= UINT32_MAX;
+static enum pat_status msgid_read(struct pat_message *out, const struct pat_value *value, struct pat_error *error) {
+    if (value->type != PAT_VALUE_INT || value->as.integer < 0 || value->as.integer > UINT32_MAX)
+        return pat_error_set(error, PAT_ERR_PROTO, "msgid is %s; expected an integer from 0 to 4294967295",
+                             pat_value_type_name(value));
+    out->msgid = (uint32_t)value->as.integer;
+    out->has_msgid = true;
+    return PAT_OK;
 }
 
 /* Method names come as str or, from clients that know no better, as bin. */
@@ -136,7 +153,8 @@ enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *da
                                 struct pat_arena *arena, struct pat_error *error) {
     *out = (struct pat_message){.kind = PAT_MESSAGE_REQUEST};
     struct pat_value root;
-    PAT_TRY(frame_unpack(&root, data, length, arena, error));
+    struct converter converter = {.arena = arena};
+    PAT_TRY(frame_unpack(&converter, &root, data, length, error));
     if (root.type != PAT_VALUE_ARRAY || root.count < 3)
         return pat_error_set(error, PAT_ERR_PROTO, "a MessagePack-RPC message is an array of 3 or 4 values");
     const struct pat_value *items = root.as.items;
@@ -149,13 +167,9 @@ enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *da
     if (root.count != expected)
         return pat_error_set(error, PAT_ERR_PROTO, "a message of type %d has %u values, not %u", (int)out->kind,
                              expected, root.count);
-    if (out->kind == PAT_MESSAGE_NOTIFY) return call_read(out, items + 1, error);
-    if (!is_uint32(&items[1]))
-        return pat_error_set(error, PAT_ERR_PROTO, "msgid is %s; expected an integer from 0 to 4294967295",
-                             pat_value_type_name(&items[1]));
-    out->msgid = (uint32_t)items[1].as.integer;
-    out->has_msgid = true;
-    if (out->kind == PAT_MESSAGE_REQUEST) return call_read(out, items + 2, error);
+    if (out->kind != PAT_MESSAGE_NOTIFY) PAT_TRY(msgid_read(out, &items[1], error));
+    if (converter.foreign != NULL) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "%s", converter.foreign);
+    if (out->kind != PAT_MESSAGE_RESPONSE) return call_read(out, &items[expected - 2], error);
     out->error = items[2];
     out->result = items[3];
     return PAT_OK;

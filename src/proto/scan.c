@@ -11,13 +11,13 @@
 
 /* Heads of 0xc0 to 0xdf; the rest of the byte range carries its value or count in itself. `width` is the size of the
  * count behind the first byte, or of the whole scalar behind it. In order: nil, reserved, false, true; bin; ext; float,
- * double; unsigned; signed; ext of fixed size; str; array; map. */
+ * double; unsigned; signed; ext of fixed size, which is 1 << (byte - 0xd4); str; array; map. */
 static const struct {
     uint8_t kind;
     uint8_t width;
 } head_of[32] = {
     {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__RESERVED, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__BIN, 1},
-    {PAT_WIRE__BIN, 2},    {PAT_WIRE__BIN, 4},      {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
+    {PAT_WIRE__BIN, 2},    {PAT_WIRE__BIN, 4},      {PAT_WIRE__EXT, 1},    {PAT_WIRE__EXT, 2},    {PAT_WIRE__EXT, 4},
     {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},   {PAT_WIRE__SCALAR, 1}, {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4},
     {PAT_WIRE__SCALAR, 8}, {PAT_WIRE__SCALAR, 1},   {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},
     {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},      {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
@@ -35,7 +35,9 @@ struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t l
     unsigned char byte = at[0];
     unsigned width = head_of[byte - 0xc0].width;
     struct pat_wire__head head = {(enum pat_wire__kind)head_of[byte - 0xc0].kind, 1 + width, 0};
-    if (head.kind != PAT_WIRE__SCALAR && head.bytes <= left) head.count = read_big_endian(at + 1, width);
+    if (head.kind == PAT_WIRE__EXT) head.bytes++; /* its type */
+    if (head.kind == PAT_WIRE__SCALAR || head.bytes > left) return head;
+    head.count = head.kind == PAT_WIRE__EXT && width == 0 ? 1u << (byte - 0xd4) : read_big_endian(at + 1, width);
     return head;
 }
 
@@ -64,6 +66,12 @@ static enum pat_status refuse_size(const struct pat_scan *scan, struct pat_error
 }
 
 /* ---- keys of a map ---------------------------------------------------------------------------------------------- */
+
+/* Only keys that are texts are remembered and compared: a map with any other is no parameter of anything, which the
+ * decoder says. */
+static bool is_text(enum pat_wire__kind kind) {
+    return kind == PAT_WIRE__STR || kind == PAT_WIRE__BIN;
+}
 
 static struct pat_text key_text(const unsigned char *data, uint32_t offset) {
     /* The key was passed before, so its head and bytes are all there. */
@@ -130,12 +138,14 @@ static enum pat_status keys_check_again(struct pat_scan *scan, const unsigned ch
     uint32_t key[MAP_KEYS_MAX];
     struct pat_wire__head head = pat_wire__head_read(data + start, SIZE_MAX);
     size_t at = start + head.bytes;
+    size_t keys = 0;
     for (uint32_t i = 0; i < head.count; i++) {
-        key[i] = (uint32_t)at;
+        struct pat_wire__head key_head = pat_wire__head_read(data + at, SIZE_MAX);
+        if (is_text(key_head.kind)) key[keys++] = (uint32_t)at;
         at = value_skip(scan, data, at);
         at = value_skip(scan, data, at);
     }
-    return keys_check(data, key, head.count, error);
+    return keys_check(data, key, keys, error);
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
@@ -164,12 +174,13 @@ static enum pat_status levels_close(struct pat_scan *scan, const unsigned char *
     return PAT_OK;
 }
 
-/* A value of `bytes` was found good: the state moves behind it. */
-static enum pat_status value_pass(struct pat_scan *scan, const unsigned char *data, size_t bytes,
+/* A value that is no container was found good: the state moves behind it. */
+static enum pat_status value_pass(struct pat_scan *scan, const unsigned char *data, const struct pat_wire__head *head,
                                   struct pat_error *error) {
-    if (at_key(scan) && !scan->level[scan->depth - 1].keys_dropped) scan->key[scan->keys++] = (uint32_t)scan->at;
+    if (is_text(head->kind) && at_key(scan) && !scan->level[scan->depth - 1].keys_dropped)
+        scan->key[scan->keys++] = (uint32_t)scan->at;
     if (scan->depth > 0) scan->level[scan->depth - 1].left--;
-    scan->at += bytes;
+    scan->at += head->bytes + (size_t)pat_wire__payload(head);
     scan->pending--;
     return levels_close(scan, data, error);
 }
@@ -222,9 +233,10 @@ static enum pat_status bytes_pass(struct pat_scan *scan, const unsigned char *da
     if (head->count > length - start) return wait_until(scan, start + head->count);
     struct pat_text text = {(const char *)data + start, head->count};
     size_t bad = 0;
-    if ((head->kind == PAT_WIRE__STR || at_key(scan)) && !pat_text_utf8_valid(text, &bad))
+    if ((head->kind == PAT_WIRE__STR || (head->kind == PAT_WIRE__BIN && at_key(scan))) &&
+        !pat_text_utf8_valid(text, &bad))
         return refuse(error, PAT_ERR_PROTO, start + bad, "a string is not UTF-8");
-    return value_pass(scan, data, head->bytes + (size_t)head->count, error);
+    return value_pass(scan, data, head, error);
 }
 
 static enum pat_status head_check(const struct pat_scan *scan, const struct pat_wire__head *head, unsigned char byte,
@@ -236,10 +248,6 @@ static enum pat_status head_check(const struct pat_scan *scan, const struct pat_
             "starts none",
             byte);
     if (head->kind == PAT_WIRE__RESERVED) return refuse(error, PAT_ERR_PROTO, scan->at, "byte 0xc1 is no MessagePack");
-    if (head->kind == PAT_WIRE__EXT)
-        return refuse(error, PAT_ERR_PROTO, scan->at, "MessagePack extension types are not taken");
-    if (at_key(scan) && head->kind != PAT_WIRE__STR && head->kind != PAT_WIRE__BIN)
-        return refuse(error, PAT_ERR_PROTO, scan->at, "keys of maps are strings");
     /* pending <= bytes left holds between values, so one byte is always within the limit; a longer head may not be. */
     if (head->bytes + scan->pending - 1 > scan->limits.bytes_max - scan->at) return refuse_size(scan, error);
     return PAT_OK;
@@ -255,14 +263,14 @@ static enum pat_status value_scan(struct pat_scan *scan, const unsigned char *da
     if (head.bytes > length - scan->at) return wait_until(scan, scan->at + head.bytes);
     switch (head.kind) {
     case PAT_WIRE__STR:
-    case PAT_WIRE__BIN: return bytes_pass(scan, data, length, &head, error);
+    case PAT_WIRE__BIN:
+    case PAT_WIRE__EXT: return bytes_pass(scan, data, length, &head, error);
     case PAT_WIRE__ARRAY:
     case PAT_WIRE__MAP: return container_enter(scan, data, &head, error);
     case PAT_WIRE__SCALAR:
-    case PAT_WIRE__EXT:
     case PAT_WIRE__RESERVED: break;
     }
-    return value_pass(scan, data, head.bytes, error);
+    return value_pass(scan, data, &head, error);
 }
 
 enum pat_status pat_scan_run(struct pat_scan *scan, const unsigned char *data, size_t length, size_t *frame_bytes,

@@ -29,8 +29,9 @@ struct pat_scan_limits {
 
 /* Scans one frame as its bytes arrive. State is O(depth); a byte is looked at once however slowly it comes. Checked
  * while scanning: the frame is an array of 3 or 4; counts fit the limits (each element is at least a byte, so counts
- * are compared with what bytes_max leaves); depth; reserved byte 0xc1 and ext types are refused; strings are UTF-8
- * (method may be bin); map keys are str (bin of valid UTF-8 is taken as str) and each key of a map is there once. */
+ * are compared with what bytes_max leaves); depth; reserved byte 0xc1 is refused; strings are UTF-8 (method may be
+ * bin); a map's keys that are str or bin are UTF-8, and each is there once. Ext types and other keys are MessagePack
+ * and pass: what to say to them depends on the message, which is the decoder's. */
 struct pat_scan {
     struct pat_scan_limits limits;
     size_t at; /* bytes of this frame looked at so far */
@@ -71,13 +72,14 @@ struct pat_message {
 };
 
 /* Decodes a scanned frame; texts and bins are borrowed from `data`, trees are in the arena.
- * Fails: PAT_ERR_PROTO (not MessagePack-RPC: the connection ends), PAT_ERR_BAD_REQUEST (a mistake in a request that can
- * be answered: out->msgid is set), PAT_ERR_NO_MEMORY. */
+ * Fails: PAT_ERR_PROTO (not MessagePack-RPC: the connection ends), PAT_ERR_BAD_REQUEST (a mistake in a message that can
+ * be answered or ignored: out->kind and, but for notifications, out->msgid are set; ext types and keys that are no
+ * strings are such mistakes), PAT_ERR_NO_MEMORY. */
 enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *data, size_t length,
                                 struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
 
-/* The msgid of a request of which only the first bytes may be there, or that there is no memory to decode; false, and *msgid
- * as it was, when they do not show one. Takes any bytes. */
+/* The msgid of a request of which only the first bytes may be there, or that there is no memory to decode; false, and
+ * *msgid as it was, when they do not show one. Takes any bytes. */
 bool pat_wire_peek_msgid(const unsigned char *data, size_t length, uint32_t *msgid);
 
 /* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything

@@ -2,6 +2,7 @@
 #ifndef PAT_PROTO_WIRE_PRIVATE_H
 #define PAT_PROTO_WIRE_PRIVATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,14 +12,14 @@ enum pat_wire__kind {
     PAT_WIRE__BIN,
     PAT_WIRE__ARRAY,
     PAT_WIRE__MAP,
-    PAT_WIRE__EXT,      /* not taken */
+    PAT_WIRE__EXT,      /* passed by the scanner, taken by no request */
     PAT_WIRE__RESERVED, /* 0xc1 */
 };
 
 struct pat_wire__head {
     enum pat_wire__kind kind;
-    uint32_t bytes; /* of the head itself; scalars are nothing but head */
-    uint32_t count; /* STR, BIN: bytes behind the head; ARRAY: items; MAP: members */
+    uint32_t bytes; /* of the head itself, an ext's type included; scalars are nothing but head */
+    uint32_t count; /* STR, BIN, EXT: bytes behind the head; ARRAY: items; MAP: members */
 };
 
 /* The heads of 0xc0 to 0xdf: all that are longer than one byte, and a few that are not. */
@@ -34,15 +35,19 @@ static inline struct pat_wire__head pat_wire__head_read(const unsigned char *at,
     return (struct pat_wire__head){byte >= 0x90 ? PAT_WIRE__ARRAY : PAT_WIRE__MAP, 1, byte & 0x0fu};
 }
 
+static inline bool pat_wire__has_payload(enum pat_wire__kind kind) {
+    return kind == PAT_WIRE__STR || kind == PAT_WIRE__BIN || kind == PAT_WIRE__EXT;
+}
+
 /* Values directly inside a container; 0 for the rest. Fits: a map's count is 32 bits. */
 static inline uint64_t pat_wire__children(const struct pat_wire__head *head) {
     if (head->kind == PAT_WIRE__ARRAY) return head->count;
     return head->kind == PAT_WIRE__MAP ? (uint64_t)head->count * 2 : 0;
 }
 
-/* Bytes of text behind the head; 0 for the rest. */
+/* Bytes behind the head that are no values; 0 for the rest. */
 static inline uint32_t pat_wire__payload(const struct pat_wire__head *head) {
-    return head->kind == PAT_WIRE__STR || head->kind == PAT_WIRE__BIN ? head->count : 0;
+    return pat_wire__has_payload(head->kind) ? head->count : 0;
 }
 
 #endif

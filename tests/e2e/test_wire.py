@@ -4,6 +4,8 @@
 import os
 import random
 import re
+import resource
+import subprocess
 import sys
 import time
 
@@ -81,10 +83,26 @@ def big_msgids_come_back(server, client):
         equal(client.receive(), (msgid, None, "pong"), "msgid")
 
 
+# MessagePack that no parameter is made of.
+STRANGE = ({1: "one", 2: {None: 3}}, msgpack.ExtType(5, b"x" * 300), msgpack.Timestamp(1700000000, 5), {(1, "two"): 3.5},
+           {"deep": [{"a": {True: msgpack.ExtType(1, b"")}}]}, {b"k": {-1: 0, 1 << 40: 0, 2.5: 0}})
+
+
+def strange_parameters_are_a_mistake(server, client):
+    for number, strange in enumerate(STRANGE):
+        client.raw(msgpack.packb([0, 500 + number, "count", [strange]]))
+        msgid, error, result = client.receive()
+        equal((msgid, result), (500 + number, None), "answer to %r" % (strange,))
+        check(error.startswith("BAD_REQUEST: "), "%r was answered %r", strange, error)
+    equal(client.call("ping"), "pong", "a call behind strange parameters")
+
+
 def notifications_are_ignored(server, client):
     client.notify("nobody.knows", 1, [2], {"three": 4}, "five")
     client.raw(msgpack.packb([2, b"nvim_set_client_info", ["x", {}, "remote", {}, {}]], use_bin_type=True))
     client.notify("ping")
+    for strange in STRANGE:
+        client.raw(msgpack.packb([2, "nobody.knows", [strange, strange]]))
     equal(client.call("ping"), "pong", "a call behind notifications")
 
 
@@ -242,6 +260,27 @@ def unix_sockets_serve():
     check(not os.path.exists(path), "the socket is still there after a clean stop")
 
 
+def one_connection_too_many_is_told():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = Server().start()
+    clients = [server.client()]
+    most = clients[0].call("hello")["limits"]["connections_max"]
+    clients += [server.client() for _ in range(most - 1)]
+    equal(clients[-1].call("ping"), "pong", "the last connection that is taken")
+    msgid, error, result = server.client().receive()
+    equal((msgid, result), (0, None), "the answer to one connection too many")
+    check(error.startswith("BUSY: "), "one connection too many was told %r", error)
+    if os.environ.get("PATRON"):
+        said = subprocess.run([os.environ["PATRON"], "--connect", server.addresses[0], "count"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, universal_newlines=True)
+        check(said.returncode == 1 and "BUSY: " in said.stderr, "patron said %d %r", said.returncode, said.stderr)
+    for client in clients:
+        client.close()
+    server.stop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def stops_with_a_snapshot_and_starts_where_it_was():
     server = Server().start()
     client = server.client()
@@ -301,7 +340,7 @@ def run():
     server = Server().start()
     client = server.client()
     for case in (says_hello, params_may_be_missing, method_names_may_be_bin, columns_may_be_binary, answers_match_requests,
-                 bytes_may_trickle, big_msgids_come_back, notifications_are_ignored, errors_name_the_nearest, errors_may_be_maps,
+                 bytes_may_trickle, big_msgids_come_back, strange_parameters_are_a_mistake, notifications_are_ignored, errors_name_the_nearest, errors_may_be_maps,
                  ids_are_strings, pairs_are_taken_once, facts_come_with_their_customer, limits_are_said,
                  frames_that_are_broken_end_their_connection_only, reads_its_writes, filters_are_parsed_both_ways,
                  rfm_maps_are_proved, random_splits):
@@ -311,8 +350,8 @@ def run():
             check(False, "%s: %s", case.__name__, error)
         print("ok  %s" % case.__name__.replace("_", " "), flush=True)
     server.stop()
-    for case in (unix_sockets_serve, stops_with_a_snapshot_and_starts_where_it_was, one_process_per_directory,
-                 zone_and_currency_belong_to_the_data, refuses_what_it_cannot_promise):
+    for case in (unix_sockets_serve, one_connection_too_many_is_told, stops_with_a_snapshot_and_starts_where_it_was,
+                 one_process_per_directory, zone_and_currency_belong_to_the_data, refuses_what_it_cannot_promise):
         case()
         print("ok  %s" % case.__name__.replace("_", " "), flush=True)
 

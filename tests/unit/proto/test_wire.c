@@ -186,6 +186,36 @@ static void a_mistaken_request_can_be_answered(void **state) {
     assert_false(message.has_msgid);
 }
 
+static void what_is_messagepack_and_no_value_is_a_mistake(void **state) {
+    (void)state;
+    static const struct {
+        const char *params;
+        size_t length;
+    } cases[] = {
+        {"\x91\x81\x01\x02", 4},                              /* {1: 2} */
+        {"\x91\x81\xa1k\x81\xc0\xd4\x01\x00", 9},             /* {"k": {nil: ext}} */
+        {"\x91\xd6\xff\x00\x00\x00\x01", 7},                  /* a timestamp */
+        {"\x91\xc7\x00\x05", 4},                              /* an ext of nothing */
+        {"\x91\x82\x90\x01\x81\xd5\x01\x00\x00\x02\x03", 11}, /* {[]: 1, {ext: 2}: 3} */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int notify = 0; notify < 2; notify++) {
+            struct pat_message message;
+            pat_buf_clear(&buf);
+            assert_int_equal(
+                pat_buf_append(&buf, notify == 1 ? "\x93\x02\xa1x" : "\x94\x00\x07\xa1x", notify == 1 ? 4 : 5), PAT_OK);
+            assert_int_equal(pat_buf_append(&buf, cases[i].params, cases[i].length), PAT_OK);
+            assert_int_equal(decode(&message, buf.data, buf.length), PAT_ERR_BAD_REQUEST);
+            assert_int_equal(message.kind, notify == 1 ? PAT_MESSAGE_NOTIFY : PAT_MESSAGE_REQUEST);
+            assert_int_equal(message.has_msgid, notify == 0);
+            if (notify == 0) assert_int_equal(message.msgid, 7);
+        }
+    }
+    struct pat_message message;
+    assert_int_equal(decode(&message, BYTES("\x94\x01\x07\xc0\xd4\x01\x00")), PAT_ERR_BAD_REQUEST); /* an answer */
+    assert_int_equal(decode(&message, BYTES("\x94\x00\xd4\x01\x00\xa1x\x90")), PAT_ERR_PROTO);      /* as msgid */
+}
+
 static void what_is_no_rpc_ends_the_connection(void **state) {
     (void)state;
     struct pat_message message;
@@ -337,6 +367,7 @@ int main(void) {
         TEST(texts_and_bins_stay_in_the_frame),
         TEST(other_forms_of_numbers_are_read),
         TEST(a_mistaken_request_can_be_answered),
+        TEST(what_is_messagepack_and_no_value_is_a_mistake),
         TEST(what_is_no_rpc_ends_the_connection),
         TEST(bytes_that_were_not_scanned_do_no_harm),
         TEST(one_argument_is_a_map_or_none),
