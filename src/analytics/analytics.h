@@ -17,6 +17,10 @@ struct pat_job {
     const struct pat_kernels *kernels;
     struct pat_arena *arena; /* scratch and the answer */
     pat_day today;           /* local day of the clock when the question came: "now" */
+    struct pat_memo *memo;   /* what questions about the same view share; may be NULL */
+    bool continues;          /* ROWS: not the first page, go on */
+    pat_row after;           /* behind this row of the table */
+    pat_row *last;           /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
     pat_row row;             /* CUSTOMER, ORDER: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
     /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
     enum pat_status (*stop_cb)(void *context);
@@ -29,6 +33,11 @@ struct pat_job {
  * PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED, PAT_ERR_DEADLINE. */
 enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result, struct pat_error *error)
     PAT_MUST_CHECK;
+
+/* Who is live, facts, scores and what filters select, kept from one question to the next of one view as long as day and
+ * rfm stay the same. Holds memory of its own, within the limit of one query. PAT_ERR_NO_MEMORY. */
+enum pat_status pat_memo_open(struct pat_memo **out) PAT_MUST_CHECK;
+void pat_memo_close(struct pat_memo **memo);
 
 /* The day that the request is about: D. */
 pat_day pat_analytics_day(const struct pat_job *job);

@@ -16,8 +16,11 @@ struct best {
     uint32_t keys;
     uint32_t limit;
     uint32_t count;
-    pat_row *row;   /* [limit] */
-    int64_t *value; /* [limit * keys] */
+    pat_row *row;         /* [limit] */
+    int64_t *value;       /* [limit * keys] */
+    uint64_t passed;      /* rows that were offered: more than `limit` when there is another page */
+    pat_row after;        /* only rows behind this one, PAT_ROW_NONE for all */
+    int64_t *after_value; /* [keys] */
 };
 
 /* Unset stands last, whichever way the rest goes. */
@@ -68,6 +71,8 @@ static void sift_down(struct best *best, uint32_t at, uint32_t count) {
 
 static void offer(struct best *best, pat_row row, const int64_t *value) {
     uint32_t at = best->count;
+    if (best->after != PAT_ROW_NONE && compare_rows(best, row, value, best->after, best->after_value) <= 0) return;
+    best->passed++;
     if (best->count == best->limit) {
         if (compare_rows(best, row, value, best->row[0], best->value) >= 0) return;
         at = 0;
@@ -163,6 +168,22 @@ static enum pat_status bind_fields(struct pat_run *run, enum pat_table_id table,
     return PAT_OK;
 }
 
+/* Where the page before ended, by the keys of that row in the same version. */
+static enum pat_status find_after(struct best *best, const struct pat_selection *selection) {
+    void *memory;
+    if (best->after == PAT_ROW_NONE) return PAT_OK;
+    if (best->after >= selection->rows) {
+        return pat_error_set_at(best->run->error, PAT_ERR_BAD_REQUEST, "cursor", -1, -1,
+                                "the cursor leads to a row that is not there");
+    }
+    PAT_TRY(pat_run__array(best->run, best->keys, sizeof *best->after_value, &memory));
+    best->after_value = memory;
+    for (uint32_t k = 0; k < best->keys; k++) {
+        best->after_value[k] = pat_source__get(best->run, &best->key[k].source, best->after);
+    }
+    return PAT_OK;
+}
+
 /* Facts without a base value among the rows shown, where base money is. */
 static void count_unpriced(struct pat_run *run, const struct best *best, const struct pat_source *field,
                            uint32_t fields) {
@@ -177,7 +198,9 @@ static void count_unpriced(struct pat_run *run, const struct best *best, const s
 enum pat_status pat_answer__rows(struct pat_run *run) {
     const struct pat_request *request = run->job->request;
     const enum pat_table_id table = request->from;
-    struct best best = {.run = run, .limit = request->limit > 0 ? request->limit : PAT_ROWS_LIMIT_DEFAULT};
+    struct best best = {.run = run,
+                        .limit = request->limit > 0 ? request->limit : PAT_ROWS_LIMIT_DEFAULT,
+                        .after = run->job->continues ? run->job->after : PAT_ROW_NONE};
     struct pat_source *field = NULL;
     struct pat_selection selection = {.table = table, .kind = PAT_SELECT_KNOWN, .first = PAT_DAY_MIN, .last = run->day};
     void *memory;
@@ -188,7 +211,9 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
     best.row = memory;
     PAT_TRY(pat_run__array(run, (uint64_t)best.limit * best.keys, sizeof(int64_t), &memory));
     best.value = memory;
+    PAT_TRY(find_after(&best, &selection));
     PAT_TRY(collect(&best, &selection));
+    if (run->job->last != NULL) *run->job->last = best.passed > best.count ? best.row[best.count - 1] : PAT_ROW_NONE;
     struct pat_value rows = pat_build_array(&run->builder, best.count);
     for (uint32_t i = 0; i < best.count; i++) {
         struct pat_value row = pat_build_array(&run->builder, request->names_count);

@@ -1,5 +1,6 @@
 /* Bound filters over blocks of rows, into bitmaps. */
 #include "analytics/bind_private.h"
+#include "analytics/memo_private.h"
 
 #include <string.h>
 
@@ -159,20 +160,58 @@ enum pat_status pat_predicate__restrict(struct pat_run *run, enum pat_table_id t
     return PAT_OK;
 }
 
-enum pat_status pat_population__restrict(struct pat_run *run, const struct pat_filter *filter, uint64_t *bits) {
-    const struct pat_bound *bound;
+static enum pat_status bind_population(struct pat_run *run, const struct pat_filter *filter,
+                                       const struct pat_bound **out) {
     const bool window = run->money_of_window;
     const bool scores = run->scores_needed;
     run->scores_needed = false;
-    PAT_TRY(pat_bind__filter(run, PAT_CUSTOMERS, filter, &bound));
+    PAT_TRY(pat_bind__filter(run, PAT_CUSTOMERS, filter, out));
     if (run->scores_needed) {
         return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, "population", -1, -1,
                                 "population says who is ranked, so it cannot ask for r, f, m or rfm_group");
     }
     run->scores_needed = scores;
     run->money_of_window = window;
+    return PAT_OK;
+}
+
+enum pat_status pat_population__bind(struct pat_run *run, const struct pat_filter *filter) {
+    const struct pat_bound *bound;
+    return bind_population(run, filter, &bound);
+}
+
+enum pat_status pat_population__restrict(struct pat_run *run, const struct pat_filter *filter, uint64_t *bits) {
+    const struct pat_bound *bound;
+    PAT_TRY(bind_population(run, filter, &bound));
     if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     return pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits);
+}
+
+static enum pat_status select_shown(struct pat_run *run, const struct pat_bound *bound) {
+    void *bits;
+    const uint64_t words = pat_bits__words(run->customers);
+    PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
+    memcpy(bits, run->live, words * sizeof(uint64_t));
+    PAT_TRY(pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits));
+    run->shown = bits;
+    return PAT_OK;
+}
+
+/* Equal filters are bound each time, which costs microseconds and says what to warn of, and evaluated once. */
+static enum pat_status select_with_memo(struct pat_run *run, struct pat_memo *memo, const struct pat_bound *bound) {
+    const struct pat_text where = pat_filter_print(run->job->request->question.where, run->arena);
+    if (where.data == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the filter");
+    const uint64_t *known = pat_memo__find(memo, where);
+    if (known != NULL) {
+        run->shown = known;
+        return PAT_OK;
+    }
+    struct pat_arena *const before = pat_memo__enter(run);
+    const enum pat_status status = select_shown(run, bound);
+    pat_memo__leave(run, before);
+    PAT_TRY(status);
+    pat_memo__keep(memo, where, run->shown);
+    return PAT_OK;
 }
 
 enum pat_status pat_run__where(struct pat_run *run) {
@@ -180,10 +219,5 @@ enum pat_status pat_run__where(struct pat_run *run) {
     PAT_TRY(pat_bind__filter(run, PAT_CUSTOMERS, run->job->request->question.where, &bound));
     PAT_TRY(pat_run__need(run));
     if (bound->kind == PAT_BOUND_TRUE) return PAT_OK;
-    void *bits;
-    const uint64_t words = pat_bits__words(run->customers);
-    PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
-    memcpy(bits, run->live, words * sizeof(uint64_t));
-    run->shown = bits;
-    return pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits);
+    return run->job->memo != NULL ? select_with_memo(run, run->job->memo, bound) : select_shown(run, bound);
 }

@@ -1,6 +1,7 @@
 #include "analytics/run_private.h"
 
 #include "analytics/facts_private.h"
+#include "analytics/memo_private.h"
 #include "model/date.h"
 
 #include <inttypes.h>
@@ -38,7 +39,7 @@ static void live_block(struct pat_run *run, pat_row first, uint32_t count) {
     }
 }
 
-static enum pat_status find_live(struct pat_run *run) {
+static enum pat_status compute_live(struct pat_run *run) {
     void *live;
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *run->live, &live));
     run->live = live;
@@ -49,6 +50,23 @@ static enum pat_status find_live(struct pat_run *run) {
         live_block(run, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
     }
     run->live_count = run->kernels->bits_count(run->live, pat_bits__words(run->customers));
+    return PAT_OK;
+}
+
+static enum pat_status find_live(struct pat_run *run) {
+    struct pat_memo *memo = run->job->memo;
+    if (memo == NULL) return compute_live(run);
+    if (memo->live == NULL) {
+        struct pat_arena *const before = pat_memo__enter(run);
+        const enum pat_status status = compute_live(run);
+        pat_memo__leave(run, before);
+        PAT_TRY(status);
+        memo->live = run->live;
+        memo->live_count = run->live_count;
+    }
+    run->live = memo->live;
+    run->shown = memo->live;
+    run->live_count = memo->live_count;
     return PAT_OK;
 }
 
@@ -66,6 +84,7 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
     };
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
     run->result = pat_build_map(&run->builder, 16);
+    PAT_TRY(pat_memo__begin(run));
     return find_live(run);
 }
 

@@ -1,7 +1,9 @@
 #include "analytics/source_private.h"
 
-#include "analytics/rates_private.h"
+#include "analytics/bind_private.h"
 #include "analytics/lifecycle_private.h"
+#include "analytics/memo_private.h"
+#include "analytics/rates_private.h"
 #include "analytics/scores_private.h"
 #include "model/currency.h"
 #include "model/id.h"
@@ -364,15 +366,42 @@ enum pat_status pat_run__need_lifecycle(struct pat_run *run) {
     return pat_lifecycle__compute(run, all);
 }
 
-enum pat_status pat_run__need(struct pat_run *run) {
-    unsigned needed = run->facts_needed;
-    if (run->scores_needed) needed |= PAT_FACTS_LIFETIME | PAT_FACTS_WINDOW;
-    if (run->lifecycle_needed) needed |= PAT_FACTS_LIFETIME;
+static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
     if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
     if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     if (run->rates_needed && run->rates == NULL) PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &run->rates));
     if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
     return PAT_OK;
+}
+
+/* What was computed for an earlier question, and what this one computes for later ones. */
+static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo, unsigned needed) {
+    if (run->facts == NULL && (memo->facts_have & needed) == needed) run->facts = memo->facts;
+    if (run->lifecycle == NULL) run->lifecycle = memo->lifecycle;
+    if (run->scores_needed && run->scores == NULL && memo->scores != NULL) {
+        run->scores = memo->scores;
+        if (run->rfm->population != NULL) PAT_TRY(pat_population__bind(run, run->rfm->population));
+    }
+    struct pat_arena *const before = pat_memo__enter(run);
+    const bool computes = run->facts == NULL && needed != 0;
+    const enum pat_status status = compute_needed(run, needed);
+    pat_memo__leave(run, before);
+    PAT_TRY(status);
+    if (computes) {
+        memo->facts = run->facts;
+        memo->facts_have = needed;
+    }
+    if (run->lifecycle != NULL) memo->lifecycle = run->lifecycle;
+    if (run->scores != NULL) memo->scores = run->scores;
+    return PAT_OK;
+}
+
+enum pat_status pat_run__need(struct pat_run *run) {
+    unsigned needed = run->facts_needed;
+    if (run->scores_needed) needed |= PAT_FACTS_LIFETIME | PAT_FACTS_WINDOW;
+    if (run->lifecycle_needed) needed |= PAT_FACTS_LIFETIME;
+    if (run->job != NULL && run->job->memo != NULL) return need_with_memo(run, run->job->memo, needed);
+    return compute_needed(run, needed);
 }
 
 /* ---- group names ------------------------------------------------------------------------------------------------- */

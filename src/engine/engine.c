@@ -100,6 +100,7 @@ static enum pat_status replay(void *context, const struct pat_entry *entry, stru
 static enum pat_status engine_recover(struct pat_engine *engine, struct pat_error *error) {
     unsigned char entropy[64];
     pat_entropy(entropy, sizeof entropy);
+    pat_entropy(&engine->process, sizeof engine->process);
     struct pat_store_options options = {.zone = engine->zone,
                                         .base_currency = engine->settings.base_currency,
                                         .entropy = entropy,
@@ -204,6 +205,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
         if (!pat_engine_idle(engine)) pat_clock_sleep_ms(1);
     }
     enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
+    pat_engine__release_held(engine, true);
     PAT_ASSERT(engine->pinned == NULL);
     engine_free(engine);
     *handle = NULL;
@@ -221,6 +223,7 @@ void pat_engine_turn(struct pat_engine *engine) {
         if (event.kind == PAT_EVENT_JOURNAL) pat_engine__group_finish(engine, &event);
         if (event.kind == PAT_EVENT_SNAPSHOT) pat_engine__snapshot_finish(engine, &event);
     }
+    pat_engine__release_held(engine, false);
     pat_engine__snapshot_start_if_due(engine);
     pat_engine__group_start(engine);
     engine->turning = false;

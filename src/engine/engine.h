@@ -81,18 +81,21 @@ struct pat_inquiry {
     struct pat_arena *arena;
     struct pat_pinned *pinned; /* set by pat_engine_pin */
     pat_row row;               /* set by pat_engine_pin: customer, order */
+    const pat_row *call_row;   /* set by pat_engine_pin: the same for each call of a batch */
+    struct pat_paging *paging; /* set by pat_engine_pin: rows, and batches that may hold some */
     pat_day today;             /* set by pat_engine_pin */
     uint64_t started_ns;       /* set by pat_engine_pin */
     const bool *cancelled;     /* set (relaxed) by anyone to stop; may be NULL */
 };
 
-/* Pins the newest published version for the question and resolves ids. PAT_ERR_MORE: min_lsn is not there yet; try again after
- * a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY. */
+/* Pins the newest published version for the question, or the one that its cursor stays on, and resolves ids. PAT_ERR_MORE:
+ * min_lsn is not there yet; try again after a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY, PAT_ERR_EXPIRED. */
 enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error)
     PAT_MUST_CHECK;
 /* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena. */
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
                                   struct pat_error *error) PAT_MUST_CHECK;
+/* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 
 /* Methods of the loop road: status, schema, load.state, snapshot.list, filter.parse. */

@@ -12,9 +12,22 @@
 /* A view and the questions that read it. The newest one is shared until the store moves on; each is closed with its last
  * reader, so that a store without readers copies nothing. */
 struct pat_pinned {
+    uint64_t number; /* what cursors call it */
     struct pat_view *view;
     unsigned readers;
     struct pat_pinned *next;
+};
+
+/* A version that cursors may come back to: one of its readers. */
+struct held_version {
+    struct pat_pinned *pinned;
+    uint64_t used_ns; /* when a cursor was given or came back last */
+    bool continued;   /* somebody came back: such ones are given up last */
+};
+
+/* Between pat_engine_pin and pat_engine_unpin of a question that may get cursors. */
+struct pat_paging {
+    bool given; /* written by whoever answers */
 };
 
 struct snapshot_waiter {
@@ -35,6 +48,7 @@ struct pat_engine {
     const char *version;
     uint64_t snapshot_every_ms;
     uint64_t opened_ns;
+    uint64_t process; /* random: tells this server's cursors from others' */
     struct pat_recovery recovery;
 
     /* loop thread */
@@ -45,6 +59,9 @@ struct pat_engine {
     bool journal_failed;                        /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
     struct pat_pinned *pinned;                  /* newest first */
+    uint64_t pinned_next;                       /* number of the next one */
+    struct held_version held[PAT_CURSOR_VERSIONS_MAX];
+    unsigned held_count;
     struct pat_view *snapshot_view;             /* being written */
     bool snapshot_wanted;
     struct snapshot_waiter *waiters;            /* for the snapshot being written, or the next */
@@ -53,6 +70,20 @@ struct pat_engine {
     int64_t snapshot_wall_ms;                   /* when it was saved by this process, 0 = before */
 };
 
+/* query.c */
+void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
+/* cursor.c */
+/* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
+enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
+                                   struct pat_pinned **out, struct pat_error *error) PAT_MUST_CHECK;
+/* Keeps a version for the cursors that were given, in place of the one least likely to be asked for. */
+void pat_engine__hold(struct pat_engine *engine, struct pat_pinned *pinned);
+/* Gives up versions whose cursors have expired; with `all` every one. */
+void pat_engine__release_held(struct pat_engine *engine, bool all);
+/* Puts the cursor behind row `last` into an answer to `request`. Thread: any. */
+enum pat_status pat_engine__put_cursor(const struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                       const struct pat_request *request, pat_row last, struct pat_builder *builder,
+                                       struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
 /* submit.c */
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__group_start(struct pat_engine *engine);

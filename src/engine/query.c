@@ -32,13 +32,14 @@ static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, st
         return pat_error_set(error, status, status == PAT_ERR_BUSY ? "%u versions are being read; try again" :
                              "no memory for another view; %u may be open", PAT_VIEWS_MAX);
     }
+    pinned->number = ++engine->pinned_next;
     pinned->next = engine->pinned;
     engine->pinned = pinned;
     *out = pinned;
     return PAT_OK;
 }
 
-static void unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
+void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
     if (--pinned->readers > 0) return;
     struct pat_pinned **link = &engine->pinned;
     while (*link != pinned) link = &(*link)->next;
@@ -60,33 +61,76 @@ static pat_row row_of_id(const struct pat_engine *engine, const struct pat_reque
     return row != PAT_ROW_NONE && row < view->table[table].rows ? row : PAT_ROW_NONE;
 }
 
-enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error) {
-    const struct pat_question *question = &inquiry->request->question;
-    if (inquiry->started_ns == 0) inquiry->started_ns = pat_clock_monotonic_ns();
-    if (question->min_lsn > engine->store->lsn) return PAT_ERR_MORE;
-    PAT_TRY(pin_newest(engine, question->min_lsn, &inquiry->pinned, error));
-    inquiry->pinned->readers++;
-    inquiry->row = row_of_id(engine, inquiry->request, inquiry->pinned->view);
-    inquiry->today = pat_zone_day_at(engine->zone, pat_clock_wall_ms() / 1000);
+/* Rows of the ids that a batch asks for. */
+static enum pat_status find_call_rows(const struct pat_engine *engine, struct pat_inquiry *inquiry,
+                                      struct pat_error *error) {
+    const struct pat_request *request = inquiry->request;
+    pat_row *row = pat_arena_array(inquiry->arena, request->calls, sizeof *row);
+    if (row == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batch");
+    for (uint32_t i = 0; i < request->calls; i++) {
+        row[i] = request->call[i].error == NULL ? row_of_id(engine, request->call[i].request, inquiry->pinned->view)
+                                                : PAT_ROW_NONE;
+    }
+    inquiry->call_row = row;
     return PAT_OK;
+}
+
+static enum pat_status prepare_paging(struct pat_inquiry *inquiry, struct pat_error *error) {
+    inquiry->paging = pat_arena_alloc(inquiry->arena, sizeof *inquiry->paging);
+    if (inquiry->paging == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the question");
+    return PAT_OK;
+}
+
+enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error) {
+    const struct pat_request *request = inquiry->request;
+    const bool batch = request->method == PAT_METHOD_BATCH;
+    struct pat_pinned *pinned = NULL;
+    if (inquiry->started_ns == 0) inquiry->started_ns = pat_clock_monotonic_ns();
+    if (!request->cursor_given && request->question.min_lsn > engine->store->lsn) return PAT_ERR_MORE;
+    if (request->method == PAT_METHOD_ROWS || batch) PAT_TRY(prepare_paging(inquiry, error));
+    inquiry->today = pat_zone_day_at(engine->zone, pat_clock_wall_ms() / 1000);
+    if (request->cursor_given) {
+        PAT_TRY(pat_engine__resume(engine, request, inquiry->arena, &pinned, error));
+        inquiry->today = request->cursor.today;
+    } else {
+        PAT_TRY(pin_newest(engine, request->question.min_lsn, &pinned, error));
+    }
+    pinned->readers++;
+    inquiry->pinned = pinned;
+    inquiry->row = row_of_id(engine, request, pinned->view);
+    if (!batch) return PAT_OK;
+    const enum pat_status status = find_call_rows(engine, inquiry, error);
+    if (status != PAT_OK) pat_engine_unpin(engine, inquiry);
+    return status;
 }
 
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
-    unpin(engine, inquiry->pinned);
+    if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
+    pat_engine__unpin(engine, inquiry->pinned);
     inquiry->pinned = NULL;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------------------- */
 
+/* What stops an answer: its asker, its deadline, and in a batch that of the one call. */
+struct watch {
+    const struct pat_inquiry *inquiry;
+    const struct pat_request *request;
+    uint64_t started_ns; /* of the call */
+};
+
+static bool overdue(uint64_t started_ns, uint32_t deadline_ms) {
+    return deadline_ms != 0 && pat_clock_monotonic_ns() - started_ns > deadline_ms * NS_PER_MS;
+}
+
 /* Asked by analytics between blocks of work. */
-static enum pat_status inquiry_stop(void *context) {
-    const struct pat_inquiry *inquiry = context;
+static enum pat_status watch_stop(void *context) {
+    const struct watch *watch = context;
+    const struct pat_inquiry *inquiry = watch->inquiry;
     if (inquiry->cancelled != NULL && __atomic_load_n(inquiry->cancelled, __ATOMIC_RELAXED)) return PAT_ERR_CANCELLED;
-    uint32_t deadline_ms = inquiry->request->question.deadline_ms;
-    if (deadline_ms == 0) return PAT_OK;
-    uint64_t passed_ns = pat_clock_monotonic_ns() - inquiry->started_ns;
-    return passed_ns > deadline_ms * NS_PER_MS ? PAT_ERR_DEADLINE : PAT_OK;
+    if (overdue(inquiry->started_ns, inquiry->request->question.deadline_ms)) return PAT_ERR_DEADLINE;
+    return overdue(watch->started_ns, watch->request->question.deadline_ms) ? PAT_ERR_DEADLINE : PAT_OK;
 }
 
 /* What the files on disk say belongs to `verify` beside what the columns say. */
@@ -124,28 +168,120 @@ static enum pat_status run_job(const struct pat_engine *engine, const struct pat
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
-enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
-                                  struct pat_error *error) {
-    struct pat_inquiry *asked = (struct pat_inquiry *)(uintptr_t)inquiry; /* a context for inquiry_stop, which only reads */
-    struct pat_job job = {.view = inquiry->pinned->view,
-                          .request = inquiry->request,
-                          .kernels = engine->kernels,
-                          .arena = inquiry->arena,
-                          .today = inquiry->today,
-                          .row = inquiry->row,
-                          .stop_cb = inquiry_stop,
-                          .stop_context = asked};
+static void put_version(const struct pat_engine *engine, const struct pat_inquiry *inquiry, uint64_t started_ns,
+                        struct pat_builder *builder, struct pat_value *result) {
+    const uint64_t passed_ns = pat_clock_monotonic_ns() - started_ns;
+    pat_build_put(builder, result, "lsn", pat_value_uint(inquiry->pinned->view->lsn));
+    pat_build_put(builder, result, "epoch", pat_value_uint(engine->settings.epoch));
+    pat_build_put(builder, result, "ms", pat_value_real((double)(passed_ns / 1000) / 1000.0));
+}
+
+/* One question, by itself or in a batch: the whole answer in `arena`. */
+static enum pat_status answer_one(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                  const struct pat_request *request, pat_row row, struct pat_memo *memo,
+                                  struct pat_arena *arena, struct pat_value *result, struct pat_error *error) {
+    struct watch watch = {
+        .inquiry = inquiry,
+        .request = request,
+        .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
+    pat_row last = PAT_ROW_NONE;
+    const struct pat_job job = {.view = inquiry->pinned->view,
+                                .request = request,
+                                .kernels = engine->kernels,
+                                .arena = arena,
+                                .today = inquiry->today,
+                                .memo = memo,
+                                .continues = request->cursor_given,
+                                .after = request->cursor.row,
+                                .last = &last,
+                                .row = row,
+                                .stop_cb = watch_stop,
+                                .stop_context = &watch};
     enum pat_status status = run_job(engine, &job, result, error);
     if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
     if (status == PAT_ERR_DEADLINE) {
-        return pat_error_set(error, status, "not done after %u ms", inquiry->request->question.deadline_ms);
+        return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);
     }
     if (status != PAT_OK) return status;
-    struct pat_builder builder = {.arena = inquiry->arena};
-    if (inquiry->request->method == PAT_METHOD_VERIFY) PAT_TRY(verify_files(engine, &builder, result));
-    uint64_t passed_ns = pat_clock_monotonic_ns() - inquiry->started_ns;
-    pat_build_put(&builder, result, "lsn", pat_value_uint(job.view->lsn));
-    pat_build_put(&builder, result, "epoch", pat_value_uint(engine->settings.epoch));
-    pat_build_put(&builder, result, "ms", pat_value_real((double)(passed_ns / 1000) / 1000.0));
+    struct pat_builder builder = {.arena = arena};
+    if (request->method == PAT_METHOD_VERIFY) PAT_TRY(verify_files(engine, &builder, result));
+    if (last != PAT_ROW_NONE) {
+        PAT_TRY(pat_engine__put_cursor(engine, inquiry, request, last, &builder, result, error));
+    }
+    put_version(engine, inquiry, watch.started_ns, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------------------- */
+
+static struct pat_value error_value(struct pat_builder *builder, const struct pat_error *error) {
+    char text[PAT_ERROR_MESSAGE_BYTES];
+    struct pat_value map = pat_build_map(builder, 4), outer = pat_build_map(builder, 1);
+    pat_build_put(builder, &map, "code", pat_value_string(pat_status_code(error->status)));
+    (void)pat_text_printable(pat_text_of(error->message), text, sizeof text);
+    pat_build_put(builder, &map, "message", pat_build_text(builder, pat_text_of(text)));
+    (void)pat_text_printable(pat_text_of(error->field), text, PAT_ERROR_FIELD_BYTES);
+    if (text[0] != '\0') pat_build_put(builder, &map, "field", pat_build_text(builder, pat_text_of(text)));
+    if (error->offset >= 0) pat_build_put(builder, &map, "offset", pat_value_int(error->offset));
+    pat_build_put(builder, &outer, "error", map);
+    return outer;
+}
+
+/* Scratch of a call is given back before the next one; only its answer stays. Fails when the whole batch must end. */
+static enum pat_status answer_call(struct pat_engine *engine, const struct pat_inquiry *inquiry, uint32_t i,
+                                   struct pat_memo *memo, struct pat_builder *builder, struct pat_value *answers,
+                                   struct pat_error *error) {
+    const struct pat_batch_call *call = &inquiry->request->call[i];
+    if (call->error != NULL) {
+        pat_build_push(builder, answers, error_value(builder, call->error));
+        return PAT_OK;
+    }
+    struct pat_arena arena;
+    struct pat_value result;
+    struct pat_error own = {0};
+    pat_arena_init(&arena, PAT_QUERY_BYTES_MAX);
+    const enum pat_status status =
+        answer_one(engine, inquiry, call->request, inquiry->call_row[i], memo, &arena, &result, &own);
+    const bool whole = status == PAT_ERR_CANCELLED ||
+                       (status == PAT_ERR_DEADLINE && overdue(inquiry->started_ns, inquiry->request->question.deadline_ms));
+    if (!whole) {
+        pat_build_push(builder, answers, status == PAT_OK ? pat_build_copy(builder, &result) : error_value(builder, &own));
+    }
+    pat_arena_deinit(&arena);
+    if (whole && error != NULL) *error = own;
+    return whole ? status : PAT_OK;
+}
+
+static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
+                                    struct pat_error *error) {
+    const struct pat_request *request = inquiry->request;
+    struct pat_builder builder = {.arena = inquiry->arena};
+    const struct pat_unless *unless = &request->question.unless;
+    *result = pat_build_map(&builder, 4);
+    if (unless->given && unless->epoch == engine->settings.epoch && unless->lsn == inquiry->pinned->view->lsn &&
+        (!unless->as_of_given || unless->as_of == inquiry->today)) {
+        pat_build_put(&builder, result, "unchanged", pat_value_bool(true));
+    } else {
+        struct pat_memo *memo = NULL;
+        if (pat_memo_open(&memo) != PAT_OK) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batch");
+        struct pat_value answers = pat_build_array(&builder, request->calls);
+        enum pat_status status = PAT_OK;
+        for (uint32_t i = 0; i < request->calls && status == PAT_OK; i++) {
+            status = answer_call(engine, inquiry, i, memo, &builder, &answers, error);
+        }
+        pat_memo_close(&memo);
+        if (status == PAT_ERR_DEADLINE) {
+            return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);
+        }
+        if (status != PAT_OK) return status;
+        pat_build_put(&builder, result, "answers", answers);
+    }
+    put_version(engine, inquiry, inquiry->started_ns, &builder, result);
+    return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
+}
+
+enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
+                                  struct pat_error *error) {
+    if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
+    return answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
 }

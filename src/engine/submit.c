@@ -135,6 +135,8 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         return refuse(engine, ticket, &error);
     }
     size_t bytes = pat_ingest_bytes(batch, engine->store);
+    /* Pages that somebody may come back for are worth less than what comes now. */
+    if (!pat_mem_would_fit(group->bytes + bytes)) pat_engine__release_held(engine, true);
     if (!pat_mem_would_fit(group->bytes + bytes)) {
         (void)pat_error_set(&error, PAT_ERR_NO_MEMORY,
                             "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
@@ -185,6 +187,8 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
         return ANSWERED;
     }
     const size_t bytes = pat_store_attribute_bytes(engine->store, attribute->table);
+    /* Pages that somebody may come back for are worth less than what comes now. */
+    if (!pat_mem_would_fit(group->bytes + bytes)) pat_engine__release_held(engine, true);
     if (!pat_mem_would_fit(group->bytes + bytes)) {
         (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for another attribute (see --memory)");
         return refuse(engine, ticket, &error);

@@ -49,6 +49,12 @@
 #define PAT_ROWS_LIMIT_MAX 10000u
 /* A day: a question that runs longer has lost its asker. */
 #define PAT_DEADLINE_MS_MAX 86400000u
+/* Questions of one batch: a page full of charts, several times over. */
+#define PAT_BATCH_CALLS_MAX 64u
+/* RULES: a cursor is good for ten minutes. */
+#define PAT_CURSOR_MS 600000u
+/* Versions that cursors keep: each may cost copies of what is loaded meanwhile, so few; the least recently used ones go. */
+#define PAT_CURSOR_VERSIONS_MAX 16u
 /* Months of a cohort: a hundred years, as windows. */
 #define PAT_COHORT_PERIODS_MAX 1200u
 /* RULES: the cuts of the life cycle where a question gives none. */

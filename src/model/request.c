@@ -93,6 +93,7 @@ static enum pat_status parse_method(struct pat_request *out, const struct pat_pa
     case PAT_METHOD_GROUP: PAT_TRY(pat_request__group(out, params)); return pat_request__question(out, params, false);
     case PAT_METHOD_COHORT: return pat_request__cohort(out, params);
     case PAT_METHOD_CONTROL: return pat_request__control(out, params);
+    case PAT_METHOD_BATCH: return pat_request__batch(out, params);
     case PAT_METHOD_VERIFY: return pat_request__reading(out, params);
     case PAT_METHOD_RFM_GRID:
     case PAT_METHOD_RFM_GROUPS: return pat_request__question(out, params, true);

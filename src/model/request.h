@@ -38,6 +38,7 @@ enum pat_method {
     PAT_METHOD_SNAPSHOT_SAVE,
     PAT_METHOD_SNAPSHOT_LIST,
     PAT_METHOD_VERIFY,
+    PAT_METHOD_BATCH,
     PAT_METHOD_FILTER_PARSE,
     PAT_METHODS
 };
@@ -129,6 +130,24 @@ struct pat_order_by {
     bool descending;
 };
 
+/* Where a page of rows goes on: the version it stays on, the row it stopped at, and what was asked. As a text it is opaque and
+ * carries its own check; that keeps mistakes out, not attackers, and there is nothing in it to gain. */
+struct pat_cursor {
+    uint64_t process; /* the server that gave it */
+    uint64_t pin;     /* number of the pinned version there */
+    uint64_t issued_ms; /* of that server's clock */
+    uint64_t asked;   /* pat_request_fingerprint */
+    pat_day today;
+    pat_row row;
+};
+
+/* One question of a batch. */
+struct pat_batch_call {
+    const struct pat_method_info *info; /* NULL when there is no such method */
+    const struct pat_request *request;
+    const struct pat_error *error; /* what is wrong with the call; NULL for nothing */
+};
+
 enum pat_cohort_metric { PAT_COHORT_CUSTOMERS, PAT_COHORT_ORDERS, PAT_COHORT_NET };
 enum pat_control_by { PAT_CONTROL_DAY, PAT_CONTROL_MONTH, PAT_CONTROL_CURRENCY, PAT_CONTROL_PRODUCER };
 
@@ -152,6 +171,14 @@ struct pat_request {
     uint32_t order_bys;
     uint32_t limit; /* 0 = the method's default (group: all) */
     struct pat_day_param between[2]; /* GROUP of facts, CONTROL: first and last day; not given = open */
+
+    /* ROWS */
+    bool cursor_given;
+    struct pat_cursor cursor;
+
+    /* BATCH */
+    const struct pat_batch_call *call;
+    uint32_t calls;
 
     /* COHORT */
     bool cohort_created; /* begins when the profile was created, else with the first order */
@@ -180,6 +207,18 @@ struct pat_request {
 enum pat_status pat_request_parse(struct pat_request *out, const struct pat_method_info *info,
                                   const struct pat_value *params, struct pat_arena *arena, struct pat_error *error)
     PAT_MUST_CHECK;
+
+#define PAT_CURSOR_TEXT_BYTES 97u
+/* The text of a cursor, with a NUL. */
+void pat_cursor_print(const struct pat_cursor *cursor, char out[PAT_CURSOR_TEXT_BYTES]);
+/* False for what pat_cursor_print did not make. */
+bool pat_cursor_parse(struct pat_text text, struct pat_cursor *out);
+/* What the pages of one question have in common: everything that decides which rows there are, in which order, and how they
+ * look. PAT_ERR_NO_MEMORY when the arena has nothing left. */
+enum pat_status pat_request_fingerprint(const struct pat_request *request, struct pat_arena *arena,
+                                        uint64_t *out) PAT_MUST_CHECK;
+/* What scores and the life cycle depend on beside the day; data NULL when there is no memory. */
+struct pat_text pat_question_key(const struct pat_question *question, struct pat_arena *arena);
 
 /* "365d", "52w", "all" (0). False for anything else, zero or more than 100 years. */
 bool pat_duration_parse(struct pat_text text, int32_t *days);

@@ -15,10 +15,11 @@ static const char *const load_state_params[] = {"producer", NULL};
 static const char *const customer_params[] = {"customer", "with", "limit", QUESTION, NULL};
 static const char *const order_params[] = {"order", "with", QUESTION, NULL};
 static const char *const count_params[] = {QUESTION, NULL};
-static const char *const rows_params[] = {"from", "fields", "order_by", "limit", QUESTION, NULL};
+static const char *const rows_params[] = {"from", "fields", "order_by", "limit", "cursor", QUESTION, NULL};
 static const char *const group_params[] = {"from", "by", "metrics", "between", "order_by", "limit", QUESTION, NULL};
 static const char *const cohort_params[] = {"by", "start", "metric", "periods", QUESTION, NULL};
 static const char *const control_params[] = {"table", "by", "from", "to", READING, NULL};
+static const char *const batch_params[] = {"calls", READING, NULL};
 static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const fx_params[] = {"as_of", READING, NULL};
@@ -71,6 +72,8 @@ const struct pat_method_info pat_method_list[] = {
      "Exchange rates by currency: how many, first, last and latest, gaps, and facts without a rate."},
     {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,
      "Recomputes kept aggregates from the facts and compares."},
+    {"batch", PAT_METHOD_BATCH, PAT_ROAD_READ, -1, batch_params,
+     "Answers several questions from one version; errors stand in the place of their question."},
     {"filter.parse", PAT_METHOD_FILTER_PARSE, PAT_ROAD_LOOP, -1, filter_parse_params,
      "A filter's canonical text, its tree and the fields it uses."},
 };

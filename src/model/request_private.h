@@ -55,6 +55,7 @@ enum pat_status pat_request__reading(struct pat_request *out, const struct pat_p
 /* `from` as the table in the parameter `key`; customers when there is none. */
 enum pat_status pat_request__table(struct pat_request *out, const struct pat_params *params,
                                    const char *key) PAT_MUST_CHECK;
+enum pat_status pat_request__batch(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__cohort(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__control(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;

@@ -47,6 +47,14 @@ static enum pat_status parse_limit(struct pat_request *out, const struct pat_par
     return PAT_OK;
 }
 
+static enum pat_status parse_cursor(struct pat_request *out, const struct pat_params *params) {
+    const struct pat_value *value = pat_param__get(params, "cursor");
+    if (value == NULL) return PAT_OK;
+    out->cursor_given = value->type == PAT_VALUE_TEXT && pat_cursor_parse(pat_value_as_text(value), &out->cursor);
+    if (out->cursor_given) return PAT_OK;
+    return pat_param__fail(params, "cursor", value, "the cursor of the page before, as it came");
+}
+
 enum pat_status pat_request__rows(struct pat_request *out, const struct pat_params *params) {
     PAT_TRY(pat_request__table(out, params, "from"));
     if (pat_param__get(params, "fields") == NULL) {
@@ -54,6 +62,7 @@ enum pat_status pat_request__rows(struct pat_request *out, const struct pat_para
     }
     PAT_TRY(pat_param__texts(params, "fields", 1, PAT_FIELDS_MAX, &out->names, &out->names_count));
     PAT_TRY(parse_order_by(out, params));
+    PAT_TRY(parse_cursor(out, params));
     out->limit = PAT_ROWS_LIMIT_DEFAULT;
     return parse_limit(out, params, PAT_ROWS_LIMIT_MAX);
 }

@@ -122,6 +122,39 @@ void pat_build_push(struct pat_builder *builder, struct pat_value *array, struct
     items[array->count++] = value;
 }
 
+static struct pat_text copy_key(struct pat_builder *builder, struct pat_text key) {
+    const struct pat_text copy = pat_arena_text(builder->arena, key);
+    if (copy.data == NULL) builder->failed = true;
+    return copy;
+}
+
+/* As deep as answers are, which nest a few levels. */
+struct pat_value pat_build_copy(struct pat_builder *builder, const struct pat_value *value) {
+    struct pat_value copy = *value;
+    switch ((enum pat_value_type)value->type) {
+    case PAT_VALUE_TEXT: return pat_build_text(builder, pat_value_as_text(value));
+    case PAT_VALUE_BIN:
+        copy = pat_build_text(builder, (struct pat_text){(const char *)value->as.bin, value->count});
+        if (copy.type == PAT_VALUE_TEXT) copy.type = PAT_VALUE_BIN;
+        return copy;
+    case PAT_VALUE_ARRAY:
+        copy = pat_build_array(builder, value->count);
+        for (uint32_t i = 0; i < value->count; i++) {
+            pat_build_push(builder, &copy, pat_build_copy(builder, &value->as.items[i]));
+        }
+        return copy;
+    case PAT_VALUE_MAP:
+        copy = pat_build_map(builder, value->count);
+        for (uint32_t i = 0; i < value->count; i++) {
+            const struct pat_member *member = &value->as.members[i];
+            pat_build_put_text_key(builder, &copy, copy_key(builder, member->key),
+                                   pat_build_copy(builder, &member->value));
+        }
+        return copy;
+    default: return copy;
+    }
+}
+
 const struct pat_value *pat_value_get(const struct pat_value *map, const char *key) {
     if (map == NULL || map->type != PAT_VALUE_MAP) return NULL;
     const size_t length = strlen(key);

@@ -89,6 +89,9 @@ void pat_build_put_text_key(struct pat_builder *builder, struct pat_value *map, 
                             struct pat_value value);
 void pat_build_push(struct pat_builder *builder, struct pat_value *array, struct pat_value value);
 
+/* The value with everything in it, texts and keys too, in the builder's arena. */
+struct pat_value pat_build_copy(struct pat_builder *builder, const struct pat_value *value);
+
 /* Lookups. NULL when there is no such member. */
 const struct pat_value *pat_value_get(const struct pat_value *map, const char *key);
 bool pat_value_is_text(const struct pat_value *value, const char *string);

@@ -51,7 +51,8 @@ static struct pat_value limits(struct pat_builder *builder, const struct pat_ser
 
 static struct pat_value features(struct pat_builder *builder) {
     static const char *const names[] = {"pipelining", "out_of_order", "cancel",        "deadline_ms",
-                                        "min_lsn",    "errors_map",   "bigint_string", "binary_columns"};
+                                        "min_lsn",    "errors_map",   "bigint_string", "binary_columns",
+                                        "batch",      "unless",       "cursors"};
     struct pat_value array = pat_build_array(builder, sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         pat_build_push(builder, &array, pat_value_string(names[i]));

@@ -65,7 +65,7 @@ QUESTIONS = [
               "limit": 500}),
 ]
 # Parts of an answer that say when and how it was made, not what is true.
-PASSING = ("ms", "lsn", "epoch", "degraded")
+PASSING = ("ms", "lsn", "epoch", "degraded", "cursor")
 
 
 def answers(client, questions=None):

@@ -92,6 +92,18 @@ def parse_decimal(value, field):
     return Fraction(number)
 
 
+def id_order(key):
+    """Numbers by size, then texts bytewise."""
+    number = re.fullmatch(r"0|[1-9]\d*", key) and int(key) < 2 ** 63
+    return (0, int(key), b"") if number else (1, 0, key.encode())
+
+
+def value_order(field, value):
+    if field == "customer":
+        return id_order(value)
+    return value.encode() if isinstance(value, str) else value
+
+
 def print_decimal(value):
     """A Fraction that has an end, without trailing zeros."""
     value = Fraction(value)
@@ -963,10 +975,13 @@ class Model:
     def rows(self, params):
         """Rows of customers in the order asked; ties end on the id."""
         _, _, chosen = self.question(params)
-        chosen.sort(key=lambda c: c["customer"].encode())
+        chosen.sort(key=lambda c: id_order(c["customer"]))
         for text in reversed(params.get("order_by", [])):
-            chosen.sort(key=lambda c, f=text.lstrip("-"): c[f] if f != "customer" else c[f].encode(),
-                        reverse=text.startswith("-"))
+            field = text.lstrip("-")
+            unset = [c for c in chosen if c[field] is None]  # last, in either direction
+            known = [c for c in chosen if c[field] is not None]
+            known.sort(key=lambda c, f=field: value_order(f, c[f]), reverse=text.startswith("-"))
+            chosen = known + unset
         return [[self.printed(f, c[f]) for f in params["fields"]]
                 for c in chosen[:params.get("limit", 100)]]
 

@@ -516,8 +516,30 @@ class Maker:
         return {"op": "ask", "method": "order", "params": {"order": self.rng.choice("abx") + "%02d" % self.rng.randrange(20),
                                                           "with": ["lines"]}}
 
+    def batch(self):
+        """Several questions at once, about the same days and filters now and then."""
+        calls = [self.ask() for _ in range(self.rng.randrange(1, 6))]
+        if self.chance(60):
+            shared = self.common()
+            for call in calls:
+                if call["method"] in ("count", "group", "rows", "cohort") and call["params"].get("from", "customers") == "customers":
+                    call["params"].update(shared)
+        return {"op": "batch", "calls": calls}
+
+    def pages(self):
+        """All rows in pages, with loads between them."""
+        params = dict(self.common(), fields=["customer", "net", "orders", "first_order", "country", "lifecycle", "rfm_group"],
+                      order_by=self.rng.choice((["-net"], ["orders", "-net"], ["customer"], ["-first_order"], ["country", "-orders"])),
+                      limit=self.rng.randrange(1, 9))
+        makers = (self.load_customers, self.load_orders, self.patch_orders, self.load_lines, self.load_refunds)
+        return {"op": "pages", "params": params, "loads": [self.rng.choice(makers)() for _ in range(self.rng.randrange(4))]}
+
     def next(self):
         """The next few operations."""
+        if self.chance(4):
+            return [self.batch()]
+        if self.chance(4):
+            return [self.pages()]
         kind = self.rng.randrange(1000)
         if kind < 4:
             return [{"op": "snapshot"}]
@@ -705,6 +727,45 @@ class Pair:
         about = {key: params[key] for key in params if key not in asked}
         for table, part in ((params.get("from", "customers"), asked), ("customers", about)):
             self.model.check_attributes(table, re.findall(r"(?:customer\.)?attr\.\w+", json.dumps(part)))
+
+    def do_batch(self, operation):
+        self._fresh_clock()
+        wants, calls = [], []
+        for ask in operation["calls"]:
+            compare = getattr(self, "ask_" + ask["method"].replace(".", "_"))
+            try:
+                wants.append((compare, ask["params"], compare(ask["params"], None)))
+            except Refused as refused:
+                wants.append((None, None, refused.code))
+            calls.append([ask["method"], ask["params"]])
+        got = self.client.call("batch", {"calls": calls})
+        for answer, (compare, params, want) in zip(got["answers"], wants, strict=True):
+            if compare is None:
+                equal(answer["error"]["code"], want, "error in a batch")
+                continue
+            check("error" not in answer, "%r in a batch: %r", params, answer)
+            equal(answer["lsn"], got["lsn"], "version of an answer in a batch")
+            compare(params, answer, want)
+
+    def do_pages(self, operation):
+        self._fresh_clock()
+        params, loads = operation["params"], list(operation["loads"])
+        want = self.model.rows(dict(params, limit=10 ** 9))
+        rows, lsns, cursor = [], set(), None
+        while True:
+            got = self.client.call("rows", dict(params, cursor=cursor) if cursor else params)
+            rows += got["rows"]
+            lsns.add(got["lsn"])
+            cursor = got.get("cursor")
+            if cursor is None:
+                break
+            check(len(got["rows"]) == params["limit"], "a page of %d rows that is not the last", len(got["rows"]))
+            if loads:
+                self.do_load(loads.pop(0))
+        equal(len(lsns), 1, "versions of the pages: %r" % lsns)
+        equal(rows, want, "rows of all pages")
+        for load in loads:
+            self.do_load(load)
 
     # Each ask_*: with got None gives what the model says; else compares.
 

@@ -96,6 +96,8 @@ enum pat_exit pat_cli_ask(const struct pat_cli *cli, const char *method, const s
 /* Adds `where`: the text form, or a tree written as JSON. */
 enum pat_exit pat_cli_put_filter(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params,
                                  const char *text);
+/* Asks rows with `params` page by page until there are no more, and prints them. */
+enum pat_exit pat_cli_rows_all(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params);
 /* Adds where, as_of, args, rfm ... as the options have them. */
 enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params);
 /* A comma list "a,b(c,d),e" as an array of texts; commas inside brackets do not separate. */

@@ -99,6 +99,8 @@ static const struct pat_cli_option rows_options[] = {
     {"--fields", "a,b", "columns to show (default: customer,country,orders, net,first_order,last_order)"},
     {"--order-by", "-net,customer", "sort; a '-' in front turns it round"},
     {"--limit", "N", "at most so many rows"},
+    {"--all", NULL, "every row, page by page, all of one moment; --format csv needs no memory for them"},
+    {"--cursor", "TEXT", "go on where the page with this cursor ended, with the same options"},
     {"--from", "TABLE", "customers (default), orders, refunds, lines or fx"},
 };
 
@@ -118,10 +120,18 @@ static enum pat_exit run_rows(const struct pat_cli *cli) {
     put(&question, "fields", pat_cli_list(&question.builder, fields));
     put_text(cli, &question, "--from", "from");
     put_list(cli, &question, "--order-by", "order_by");
+    put_text(cli, &question, "--cursor", "cursor");
+    const bool all = pat_cli_option(cli, "--all") != NULL;
     enum pat_exit code = put_limit(cli, &question);
+    if (all && (pat_cli_option(cli, "--limit") != NULL || pat_cli_option(cli, "--cursor") != NULL)) {
+        code = pat_cli_usage(cli, "--all goes with neither --limit nor --cursor");
+    }
     if (code == PAT_EXIT_OK) code = put_filter_operand(cli, &question);
     if (code == PAT_EXIT_OK) code = pat_cli_put_reading(cli, &question.builder, &question.params);
-    return question_finish(cli, &question, code, "rows");
+    if (!all || code != PAT_EXIT_OK) return question_finish(cli, &question, code, "rows");
+    code = pat_cli_rows_all(cli, &question.builder, &question.params);
+    pat_arena_deinit(&question.arena);
+    return code;
 }
 
 const struct pat_cli_command pat_command_rows = {

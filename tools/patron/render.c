@@ -96,6 +96,10 @@ void pat_render_footer(const struct pat_value *answer, int64_t rows) {
     if (ms != NULL && (ms->type == PAT_VALUE_FLOAT || ms->type == PAT_VALUE_INT)) {
         (void)printf("%s%.3g ms", between, ms->type == PAT_VALUE_INT ? (double)ms->as.integer : ms->as.real);
     }
+    const struct pat_value *cursor = pat_value_get(answer, "cursor");
+    if (cursor != NULL && cursor->type == PAT_VALUE_TEXT) {
+        (void)printf("%smore with --all, or --cursor %.*s", between, (int)cursor->count, cursor->as.text);
+    }
     (void)printf("%s\n", pat_style_off(stdout));
 }
 
@@ -179,6 +183,7 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
     if (money != NULL) unit = pat_render_money_of(money, unit);
     struct pat_sheet sheet;
     pat_sheet_init(&sheet, render->arena, columns->count);
+    sheet.headless = render->headless;
     enum pat_shape *shape = pat_arena_array(render->arena, columns->count, sizeof *shape);
     if (shape == NULL) sheet.failed = true;
     for (uint32_t c = 0; c < columns->count && shape != NULL; c++) {
@@ -357,9 +362,10 @@ static void render_paths(const struct pat_render *render, const struct pat_value
     }
 }
 
-enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer) {
+enum pat_exit pat_render_page(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer,
+                              bool first) {
     if (cli->format == PAT_FORMAT_JSON) return pat_render_json(answer);
-    const struct pat_render render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV};
+    const struct pat_render render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV, .headless = !first};
     if (answer->type != PAT_VALUE_MAP) {
         const struct pat_text text = pat_render_value(&render, answer, PAT_SHAPE_PLAIN, 0);
         (void)printf("%.*s\n", (int)text.length, text.data != NULL ? text.data : "");
@@ -380,4 +386,8 @@ enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *are
     render_pairs(&render, answer, (struct pat_render_money){0}, (struct pat_text){0}, true);
     pat_render_footer(answer, -1);
     return PAT_EXIT_OK;
+}
+
+enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer) {
+    return pat_render_page(cli, arena, answer, true);
 }

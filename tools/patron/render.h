@@ -31,7 +31,8 @@ struct pat_render_money {
 
 struct pat_render {
     struct pat_arena *arena;
-    bool csv; /* raw numbers, no separators */
+    bool csv;      /* raw numbers, no separators */
+    bool headless; /* in CSV: without the heading, which is out already */
 };
 
 /* How a field of this name is shown: "share", "birth_year", "net_minor", "bytes" ... */
@@ -48,6 +49,9 @@ struct pat_render_money pat_render_money_of(const struct pat_value *map, struct 
 /* Prints an answer in the format asked for: JSON as it came; {columns, rows} as one table; other maps as pairs and
  * tables. */
 enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer);
+/* The same for {columns, rows} that come in pages. */
+enum pat_exit pat_render_page(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer,
+                              bool first);
 enum pat_exit pat_render_json(const struct pat_value *answer);
 /* Below a table: as of which day, how many rows, how long. `rows` < 0: no count. Warnings and unpriced go to stderr. */
 void pat_render_footer(const struct pat_value *answer, int64_t rows);

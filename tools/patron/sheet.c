@@ -210,7 +210,7 @@ static void print_csv_row(const struct pat_sheet *sheet, const struct pat_text *
 
 void pat_sheet_print_csv(const struct pat_sheet *sheet, FILE *out) {
     if (sheet->failed) return;
-    print_csv_row(sheet, sheet->heading, out);
+    if (!sheet->headless) print_csv_row(sheet, sheet->heading, out);
     for (size_t r = 0; r < sheet->rows; r++) print_csv_row(sheet, &sheet->cell[r * sheet->columns], out);
 }
 

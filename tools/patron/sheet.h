@@ -17,6 +17,7 @@ struct pat_sheet {
     struct pat_text *cell; /* row by row; data NULL is an empty cell */
     size_t rows, capacity;
     bool rule_last; /* a line above the last row: it is a total */
+    bool headless;  /* in CSV: goes on with a table whose heading is out already */
     bool failed;    /* the arena had nothing left: the sheet is not to be printed */
 };
 

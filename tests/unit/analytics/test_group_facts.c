@@ -214,7 +214,7 @@ static void the_gap_is_found_either_way(void **state) {
     struct shop shop;
     shop_open(&shop);
     for (int i = 0; i < 200; i++) {
-        char id[16], order[16];
+        char id[16], order[32];
         (void)snprintf(id, sizeof id, "%d", i);
         for (int k = 0; k < (i % 20 == 0 ? 3 : 1); k++) {
             (void)snprintf(order, sizeof order, "%d-%d", i, k);
@@ -225,7 +225,7 @@ static void the_gap_is_found_either_way(void **state) {
     const char *by = "{'by':['lifecycle'],'order_by':'lifecycle'}";
     assert_string_equal(ask_part(&shop, "group", by, "rows"), "[['active',5],['new',190],['returned',5]]");
     for (int i = 0; i < 200; i++) {
-        char id[16], order[16];
+        char id[16], order[32];
         (void)snprintf(id, sizeof id, "%d", i);
         for (int k = 3; k < 5; k++) {
             (void)snprintf(order, sizeof order, "%d-%d", i, k);

@@ -354,6 +354,73 @@ static void a_wrong_metric_is_explained(void **state) {
     }
 }
 
+static void a_cursor_carries_its_own_check(void **state) {
+    (void)state;
+    const struct pat_cursor cursor = {
+        .process = UINT64_MAX, .pin = 7, .issued_ms = 1u << 20, .asked = 99, .today = -5, .row = 4000000000u};
+    struct pat_cursor read;
+    char text[PAT_CURSOR_TEXT_BYTES];
+    pat_cursor_print(&cursor, text);
+    assert_int_equal(strlen(text), PAT_CURSOR_TEXT_BYTES - 1);
+    assert_true(pat_cursor_parse(pat_text_of(text), &read));
+    assert_true(read.process == cursor.process && read.pin == 7 && read.issued_ms == cursor.issued_ms);
+    assert_true(read.asked == 99 && read.today == -5 && read.row == cursor.row);
+    for (size_t i = 0; i + 1 < sizeof text; i++) {
+        const char kept = text[i];
+        text[i] = kept == '0' ? '1' : '0';
+        assert_false(pat_cursor_parse(pat_text_of(text), &read));
+        text[i] = kept;
+    }
+    assert_false(pat_cursor_parse(PAT_TEXT(""), &read));
+    bad("rows", "{'fields': ['a'], 'cursor': 'next'}", "cursor", "expected the cursor of the page before");
+}
+
+static uint64_t fingerprint(const char *params) {
+    uint64_t out = 0;
+    take("rows", params);
+    assert_int_equal(PAT_OK, pat_request_fingerprint(&request, &arena, &out));
+    return out;
+}
+
+static void questions_are_told_apart_by_what_decides_the_rows(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        "{'fields': ['b'], 'where': 'a = 1', 'order_by': ['-a']}",
+        "{'fields': ['a'], 'where': 'a = 2', 'order_by': ['-a']}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['a']}",
+        "{'fields': ['a'], 'where': 'a = 1'}",
+        "{'fields': ['a', 'a'], 'where': 'a = 1', 'order_by': ['-a']}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'as_of': 'latest'}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'from': 'orders'}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'rfm': {'window': '90d'}}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'rfm': {'population': 'a = 1'}}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'lifecycle': {'cuts': [1, 2]}}",
+    };
+    const uint64_t one = fingerprint("{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a']}");
+    assert_true(one == fingerprint("{'fields': ['a'], 'where': 'a=1', 'order_by': '-a', 'limit': 3, 'min_lsn': 2}"));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) assert_true(one != fingerprint(others[i]));
+}
+
+static void a_batch_keeps_what_is_wrong_with_each_call(void **state) {
+    (void)state;
+    take("batch",
+         "{'calls': [['count', {'where': 'a = 1', 'min_lsn': 5}], ['cuont'], ['status'], ['count', {'wher': 1}], "
+         "'count', ['batch', {'calls': []}], ['rows', {'fields': ['a'], 'limit': 2}]], 'min_lsn': 3}");
+    assert_int_equal(request.calls, 7);
+    assert_true(request.question.min_lsn == 5);
+    assert_null(request.call[0].error);
+    assert_int_equal(request.call[0].request->method, PAT_METHOD_COUNT);
+    assert_int_equal(request.call[1].error->status, PAT_ERR_UNKNOWN_METHOD);
+    assert_int_equal(request.call[2].error->status, PAT_ERR_BAD_REQUEST);
+    assert_int_equal(request.call[3].error->status, PAT_ERR_UNKNOWN_FIELD);
+    assert_int_equal(request.call[4].error->status, PAT_ERR_BAD_REQUEST);
+    assert_int_equal(request.call[5].error->status, PAT_ERR_BAD_REQUEST);
+    assert_null(request.call[6].error);
+    assert_int_equal(request.call[6].request->limit, 2);
+    bad("batch", "{}", "calls", "batch needs the parameter \"calls\"");
+    bad("batch", "{'calls': []}", "calls", "an array of 1 to 64 calls");
+}
+
 /* ---- loads, maps, filters --------------------------------------------------------------------------------------- */
 
 static void a_load_is_checked_for_shape(void **state) {
@@ -479,6 +546,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(rows_have_fields_and_an_order, setup, teardown),
         cmocka_unit_test_setup_teardown(group_has_dimensions_and_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_metric_is_explained, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cursor_carries_its_own_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(questions_are_told_apart_by_what_decides_the_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_keeps_what_is_wrong_with_each_call, setup, teardown),
         cmocka_unit_test_setup_teardown(a_load_is_checked_for_shape, setup, teardown),
         cmocka_unit_test_setup_teardown(a_map_covers_every_cell, setup, teardown),
         cmocka_unit_test_setup_teardown(a_filter_comes_as_text_or_as_tree, setup, teardown),

@@ -76,6 +76,14 @@ static bool build_all(struct pat_builder *builder) {
         pat_build_push(builder, &array, pat_build_text(builder, PAT_TEXT("text")));
         pat_build_put(builder, &map, "key", array);
     }
+    const struct pat_value copy = pat_build_copy(builder, &map);
+    if (!builder->failed) {
+        assert_int_equal(copy.count, map.count);
+        assert_true(copy.as.members != map.as.members && copy.as.members[0].key.data != map.as.members[0].key.data);
+        const struct pat_value *inner = &copy.as.members[39].value;
+        assert_true(pat_value_is_text(&inner->as.items[40], "39") &&
+                    inner->as.items != map.as.members[39].value.as.items);
+    }
     return !builder->failed;
 }
 
@@ -90,7 +98,7 @@ static void a_builder_without_memory_fails_quietly_and_stays_failed(void **state
         built = build_all(&builder);
         (void)pat_mem_fail_at(0);
         if (!built) assert_int_equal(pat_build_text(&builder, PAT_TEXT("x")).type, PAT_VALUE_NIL);
-        assert_true(nth < 100);
+        assert_true(nth < 200);
         pat_arena_deinit(&arena);
         assert_int_equal(pat_mem_used(PAT_MEM_QUERY), 0);
     }
