@@ -111,7 +111,6 @@ static void a_question_has_defaults(void **state) {
     assert_int_equal(request.question.where->op, PAT_FILTER_TRUE);
     assert_int_equal(request.question.as_of, PAT_AS_OF_NOW);
     assert_int_equal(request.question.rfm.window_days, 365);
-    assert_string_equal(request.question.rfm.text_of_window, "365d");
     assert_int_equal(request.question.rfm.scoring, PAT_RFM_QUINTILE);
     assert_int_equal(request.question.rfm.map.length, 0);
     assert_null(request.question.rfm.population);
@@ -130,7 +129,6 @@ static void a_question_is_read(void **state) {
     assert_int_equal(request.question.min_lsn, 7);
     assert_int_equal(request.question.deadline_ms, 250);
     assert_int_equal(request.question.rfm.window_days, 364);
-    assert_string_equal(request.question.rfm.text_of_window, "52w");
     assert_int_equal(request.question.rfm.scoring, PAT_RFM_MEAN);
     assert_true(pat_text_is(request.question.rfm.map, "mine"));
     assert_int_equal(request.question.rfm.population->op, PAT_FILTER_GE);
