@@ -48,5 +48,7 @@ enum pat_status pat_analytics_check_filter(const struct pat_view *view, const st
 
 /* Appends what `schema` says of computed customer fields (name, type, unit, explain) to the array. */
 void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields);
+/* The same of the fields that facts have beside the loaded ones, by table, and how they name those of their customers. */
+struct pat_value pat_analytics_describe_facts(struct pat_builder *builder);
 
 #endif

@@ -655,15 +655,36 @@ static struct pat_value lifecycle_values(struct pat_builder *builder) {
     return values;
 }
 
+static struct pat_value describe(struct pat_builder *builder, const struct pat_source *source) {
+    struct pat_value field = pat_build_map(builder, 5);
+    pat_build_put(builder, &field, "name", pat_value_string(source->name));
+    pat_build_put(builder, &field, "type", pat_value_string(pat_type_name(source->type)));
+    if (source->unit != NULL) pat_build_put(builder, &field, "unit", pat_value_string(source->unit));
+    pat_build_put(builder, &field, "explain", pat_value_string(source->explain));
+    if (source->kind == PAT_SOURCE_LIFECYCLE) pat_build_put(builder, &field, "values", lifecycle_values(builder));
+    return field;
+}
+
 void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields) {
-    for (unsigned i = 0; i < COMPUTED; i++) {
-        struct pat_value field = pat_build_map(builder, 4);
-        pat_build_put(builder, &field, "name", pat_value_string(computed[i].name));
-        pat_build_put(builder, &field, "type", pat_value_string(pat_type_name(computed[i].type)));
-        if (computed[i].unit != NULL) pat_build_put(builder, &field, "unit", pat_value_string(computed[i].unit));
-        pat_build_put(builder, &field, "explain", pat_value_string(computed[i].explain));
-        if (computed[i].kind == PAT_SOURCE_LIFECYCLE)
-            pat_build_put(builder, &field, "values", lifecycle_values(builder));
-        pat_build_push(builder, fields, field);
+    for (unsigned i = 0; i < COMPUTED; i++) pat_build_push(builder, fields, describe(builder, &computed[i]));
+}
+
+struct pat_value pat_analytics_describe_facts(struct pat_builder *builder) {
+    static const enum pat_table_id tables[] = {PAT_ORDERS, PAT_LINES, PAT_REFUNDS};
+    struct pat_value map = pat_build_map(builder, 4);
+    for (unsigned t = 0; t < sizeof tables / sizeof *tables; t++) {
+        struct pat_value fields = pat_build_array(builder, 4);
+        for (unsigned i = 0; i < DERIVED; i++) {
+            if (derived[i].table == tables[t]) pat_build_push(builder, &fields, describe(builder, &derived[i]));
+        }
+        for (unsigned i = 0; tables[t] == PAT_LINES && i < LINE_ORDER; i++) {
+            const struct pat_source of_order = line_order_source(i);
+            if (line_order_column[i] == PAT_ORDER_DAY) pat_build_push(builder, &fields, describe(builder, &of_order));
+        }
+        pat_build_put(builder, &map, pat_schema[tables[t]].name, fields);
     }
+    pat_build_put(builder, &map, "of_customer",
+                  pat_value_string("every field of customers, as " OF_CUSTOMER
+                                   "NAME: " OF_CUSTOMER "country, " OF_CUSTOMER "lifecycle"));
+    return map;
 }

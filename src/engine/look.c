@@ -181,6 +181,7 @@ static struct pat_value look_schema(const struct pat_engine *engine, struct pat_
     struct pat_value map = pat_build_map(builder, 8);
     pat_build_put(builder, &map, "tables", schema_tables(engine->store, builder));
     pat_build_put(builder, &map, "customer_fields", computed);
+    pat_build_put(builder, &map, "fact_fields", pat_analytics_describe_facts(builder));
     pat_build_put(builder, &map, "rfm_maps", schema_maps(engine->store, builder));
     pat_build_put(builder, &map, "methods", schema_methods(builder));
     pat_build_put(builder, &map, "timezone", pat_value_string(engine->settings.zone));
