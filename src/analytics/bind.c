@@ -1,6 +1,7 @@
 #include "analytics/bind_private.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +73,11 @@ static bool mark_codes(const struct binder *binder, const struct pat_source *sou
 static void warn_unknown(const struct binder *binder, const struct pat_source *source, struct pat_text text,
                          uint32_t codes) {
     struct pat_text nearest = {NULL, 0};
-    unsigned best = text.length / 3 < 2 ? 2 : (unsigned)(text.length / 3);
+    unsigned best = UINT_MAX;
     for (uint32_t code = 0; code < codes && codes <= NEAREST_ENTRIES_MAX && source->type == PAT_TYPE_TEXT; code++) {
         const struct pat_text entry = pat_source__text(binder->run, source, code);
         const unsigned distance = pat_text_distance(text, entry);
-        if (distance > best || (distance == best && nearest.data != NULL)) continue;
+        if (distance >= best || !pat_text_is_near(text, entry, distance)) continue;
         best = distance;
         nearest = entry;
     }

@@ -2,11 +2,13 @@
 #include "analytics/bind_private.h"
 #include "analytics/rates_private.h"
 
+#include "model/currency.h"
 #include "model/date.h"
 #include "model/id.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SHOWN_BYTES 64u
 
@@ -48,6 +50,63 @@ static enum pat_status fail(const struct pat_run *run, const struct pat_source *
                             advice);
 }
 
+/* In a tree "-90d" and "5 GBP" are texts; what was meant is a map. */
+static bool is_text_of_tree(const struct pat_literal *literal) {
+    return literal->kind == PAT_LITERAL_TEXT && literal->offset < 0;
+}
+
+/* Days of "-90d", "12w". */
+static bool spelled_days(struct pat_text text, int64_t *days) {
+    const char unit = text.length > 1 ? text.data[text.length - 1] : '\0';
+    pat_decimal value;
+    if ((unit != 'd' && unit != 'w') ||
+        !pat_decimal_parse((struct pat_text){text.data, text.length - 1}, false, &value)) {
+        return false;
+    }
+    *days = pat_decimal_mantissa(value) * (unit == 'w' ? 7 : 1);
+    return pat_decimal_scale(value) == 0 && llabs(pat_decimal_mantissa(value)) <= PAT_FILTER_DAYS_MAX / 7;
+}
+
+static enum pat_status fail_day(const struct pat_run *run, const struct pat_source *source,
+                                const struct pat_literal *literal, const char *text_advice, const char *tree_advice) {
+    char advice[96];
+    int64_t days;
+    if (literal->kind == PAT_LITERAL_TEXT && pat_day_impossible(literal->text)) {
+        return fail(run, source, literal, "there is no such day");
+    }
+    if (literal->offset >= 0) return fail(run, source, literal, text_advice);
+    if (!is_text_of_tree(literal) || !spelled_days(literal->text, &days))
+        return fail(run, source, literal, tree_advice);
+    (void)snprintf(advice, sizeof advice, "days from today are written {\"days\": %" PRId64 "}", days);
+    return fail(run, source, literal, advice);
+}
+
+/* "5 GBP" or "5GBP" in its two parts. */
+static bool spelled_money(struct pat_text text, struct pat_text *amount, struct pat_text *code) {
+    if (text.length < 4) return false;
+    *code = (struct pat_text){text.data + text.length - 3, 3};
+    *amount = (struct pat_text){text.data, text.length - 3};
+    while (amount->length > 0 && amount->data[amount->length - 1] == ' ') amount->length--;
+    pat_decimal value;
+    return pat_currency_find(*code) >= 0 && pat_decimal_parse(*amount, false, &value);
+}
+
+static enum pat_status fail_money(const struct pat_run *run, const struct pat_source *source,
+                                  const struct pat_literal *literal) {
+    char advice[128];
+    struct pat_text amount, code;
+    if (is_text_of_tree(literal) && spelled_money(literal->text, &amount, &code)) {
+        (void)snprintf(advice, sizeof advice, "an amount is written {\"money\": \"%.*s\", \"currency\": \"%.3s\"}",
+                       (int)(amount.length < 40 ? amount.length : 40), amount.data, code.data);
+    } else if (literal->offset >= 0) {
+        (void)snprintf(advice, sizeof advice, "give an amount, as in 500 or 500 %s", run->view->base_currency);
+    } else {
+        (void)snprintf(advice, sizeof advice, "give an amount, as in 500 or {\"money\": \"500\", \"currency\": \"%s\"}",
+                       run->view->base_currency);
+    }
+    return fail(run, source, literal, advice);
+}
+
 /* The integers next to value * 10^digits: equal when it is one itself. False when they do not fit. */
 static bool neighbours(pat_decimal value, unsigned digits, struct pat_span *out) {
     pat_int128 scaled = pat_decimal_mantissa(value);
@@ -80,9 +139,10 @@ static enum pat_status span_of_foreign(const struct pat_run *run, const struct p
             return PAT_OK;
         }
         pat_day_print(run->day, day);
-        (void)snprintf(advice, sizeof advice,
-                       "there is no exchange rate for %.3s on or before %s; load one (load.fx) or give the amount in %s",
-                       literal->text.data, day, run->view->base_currency);
+        (void)snprintf(
+            advice, sizeof advice,
+            "there is no exchange rate for %.3s on or before %s; load one (load.fx) or give the amount in %s",
+            literal->text.data, day, run->view->base_currency);
         return fail(run, source, literal, advice);
     }
     int64_t worth;
@@ -107,14 +167,10 @@ static enum pat_status span_of_money(const struct pat_run *run, const struct pat
         return span_of_foreign(run, source, literal, out);
     }
     if (literal->kind != PAT_LITERAL_NUMBER && literal->kind != PAT_LITERAL_MONEY) {
-        char advice[96];
-        (void)snprintf(advice, sizeof advice, "give an amount, as in 500 or 500 %s", run->view->base_currency);
-        return fail(run, source, literal, advice);
+        return fail_money(run, source, literal);
     }
     return span_of_number(run, source, literal, run->view->base_digits, out);
 }
-
-#define DAY_ADVICE "give a day, as in '2010-12-09' or -90d"
 
 /* A day that a literal names, or false. */
 static bool literal_day(const struct pat_run *run, const struct pat_literal *literal, pat_day *out) {
@@ -131,7 +187,10 @@ static bool literal_day(const struct pat_run *run, const struct pat_literal *lit
 static enum pat_status span_of_day(const struct pat_run *run, const struct pat_source *source,
                                    const struct pat_literal *literal, struct pat_span *out) {
     pat_day day;
-    if (!literal_day(run, literal, &day)) return fail(run, source, literal, DAY_ADVICE);
+    if (!literal_day(run, literal, &day)) {
+        return fail_day(run, source, literal, "give a day, as in '2010-12-09' or -90d",
+                        "give a day, as in \"2010-12-09\" or {\"days\": -90}");
+    }
     *out = (struct pat_span){day, day};
     return PAT_OK;
 }
@@ -146,7 +205,9 @@ static enum pat_status span_of_time(const struct pat_run *run, const struct pat_
         return PAT_OK;
     }
     if (literal->kind != PAT_LITERAL_TEXT || !pat_stamp_parse(literal->text, &stamp)) {
-        return fail(run, source, literal, "give a time or a day, as in '2010-12-09T20:01:00Z', '2010-12-09' or -90d");
+        return fail_day(run, source, literal,
+                        "give a time or a day, as in '2010-12-09T20:01:00Z', '2010-12-09' or -90d",
+                        "give a time or a day, as in \"2010-12-09T20:01:00Z\", \"2010-12-09\" or {\"days\": -90}");
     }
     const int64_t at =
         stamp.has_offset ? stamp.local_seconds - stamp.offset_seconds : pat_zone_from_local(zone, stamp.local_seconds);

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* The longest text that pat_text_distance measures: names of fields and methods are shorter, and the rows fit the
@@ -134,18 +135,22 @@ unsigned pat_text_distance(struct pat_text a, struct pat_text b) {
     return rows[a.length % 3][b.length];
 }
 
+bool pat_text_is_near(struct pat_text name, struct pat_text candidate, unsigned distance) {
+    /* Short names: a letter or two of difference is most of them. */
+    const size_t longer = name.length > candidate.length ? name.length : candidate.length;
+    return distance <= (name.length / 3 > 2 ? name.length / 3 : 2) && 2 * (size_t)distance <= longer;
+}
+
 int pat_text_nearest(struct pat_text name, const char *const *candidates, size_t count) {
-    unsigned best_distance = name.length / 3 > 2 ? (unsigned)(name.length / 3) : 2;
+    unsigned best_distance = UINT_MAX;
     int best = -1;
     for (size_t i = 0; i < count; i++) {
         struct pat_text candidate = pat_text_of(candidates[i]);
         unsigned distance = pat_text_distance(name, candidate);
-        /* Short names: when every letter differs nothing was meant, however few letters there are. */
-        if (distance >= name.length && distance >= candidate.length) continue;
-        if (distance < best_distance || (distance == best_distance && best < 0)) {
-            best = (int)i;
-            best_distance = distance;
-        }
+        if (!pat_text_is_near(name, candidate, distance)) continue;
+        if (distance >= best_distance) continue;
+        best = (int)i;
+        best_distance = distance;
     }
     return best;
 }

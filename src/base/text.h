@@ -31,8 +31,11 @@ const char *pat_text_printable(struct pat_text text, char *out, size_t capacity)
 /* Edit distance with insert, delete, replace and swap of neighbours, ASCII case folded; texts over 64 bytes give 64. */
 unsigned pat_text_distance(struct pat_text a, struct pat_text b);
 
-/* The candidate nearest to `name`, or -1 when none is near enough to be what was meant (distance over a third of the
- * length, at least 2). For "did you mean". */
+/* Whether a candidate at `distance` may be what was meant: at most a third of `name` (but two letters) differs, and at
+ * least half of the letters agree. For "did you mean". */
+bool pat_text_is_near(struct pat_text name, struct pat_text candidate, unsigned distance);
+
+/* The candidate nearest to `name`, or -1 when none is near. */
 int pat_text_nearest(struct pat_text name, const char *const *candidates, size_t count);
 
 #endif

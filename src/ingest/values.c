@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,7 +186,16 @@ static bool as_decimal(const struct pat_value *value, pat_decimal *out) {
 static bool decimal_of(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
                        enum pat_reject code, const char *expected, pat_decimal *out) {
     if (as_decimal(value, out)) return true;
-    if (value->type == PAT_VALUE_TEXT) return reject_text(convert, row, code, pat_value_as_text(value), expected);
+    char digits[40] = "";
+    if (value->type == PAT_VALUE_FLOAT) (void)snprintf(digits, sizeof digits, "%.17g", value->as.real);
+    const struct pat_text text = value->type == PAT_VALUE_TEXT ? pat_value_as_text(value) : pat_text_of(digits);
+    if (pat_decimal_too_fine(text)) {
+        char printed[64];
+        pat_rejects__add(convert->rejects, row, convert->name, code, "%s: %s has more than %d decimals", convert->name,
+                         pat_text_printable(text, printed, sizeof printed), PAT_DECIMAL_SCALE_MAX);
+        return false;
+    }
+    if (value->type == PAT_VALUE_TEXT) return reject_text(convert, row, code, text, expected);
     if (value->type != PAT_VALUE_FLOAT && value->type != PAT_VALUE_INT) {
         return reject_type(convert, row, value, expected);
     }

@@ -101,6 +101,17 @@ bool pat_day_parse(struct pat_text text, pat_day *out) {
     return text.length == 10 && read_day(text.data, out);
 }
 
+bool pat_day_impossible(struct pat_text text) {
+    static const char form[] = "0000-00-00";
+    if (text.length < 10) return false;
+    for (size_t i = 0; i < 10; i++) {
+        const bool digit = text.data[i] >= '0' && text.data[i] <= '9';
+        if (form[i] == '0' ? !digit : text.data[i] != form[i]) return false;
+    }
+    pat_day day;
+    return !read_day(text.data, &day);
+}
+
 /* "Z", "z", or a sign and hours, minutes with or without a colon or not at all; nothing else up to `end`. */
 static bool read_offset(const char *at, const char *end, int32_t *seconds) {
     if (end - at == 1 && (*at == 'Z' || *at == 'z')) {

@@ -21,6 +21,8 @@ pat_day pat_month_first_day(int32_t month);
 
 /* "YYYY-MM-DD", and nothing else; false for impossible dates (2023-02-29). */
 bool pat_day_parse(struct pat_text text, pat_day *out);
+/* A text that begins with four digits, two and two as a day does, and is none: 2010-02-30, for messages. */
+bool pat_day_impossible(struct pat_text text);
 /* Writes "YYYY-MM-DD" and a NUL: 11 bytes. `day` within PAT_DAY_MIN..MAX. */
 void pat_day_print(pat_day day, char out[11]);
 

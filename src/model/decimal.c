@@ -158,6 +158,18 @@ bool pat_decimal_parse(struct pat_text text, bool comma, pat_decimal *out) {
     return pat_decimal_make(negative ? -digits.mantissa : digits.mantissa, (int)scale, out);
 }
 
+bool pat_decimal_too_fine(struct pat_text text) {
+    size_t at = text.length > 0 && (text.data[0] == '-' || text.data[0] == '+') ? 1 : 0;
+    while (at < text.length && is_digit(text.data[at])) at++;
+    if (at == text.length || text.data[at] != '.') return false;
+    size_t decimals = 0;
+    const size_t first = at + 1;
+    for (at = first; at < text.length && is_digit(text.data[at]); at++) {
+        if (text.data[at] != '0') decimals = at - first + 1;
+    }
+    return at == text.length && decimals > PAT_DECIMAL_SCALE_MAX;
+}
+
 /* Up to 15 significant digits survive the way through a double, so a quotient of exact integers that gives `value` is
  * its only such decimal and the shortest. Most prices end here, without printing. */
 static bool decimal_from_short_double(double value, pat_decimal *out) {

@@ -23,6 +23,8 @@ static inline int pat_decimal_scale(pat_decimal value) { return (int)(value & 15
 /* "12", "-12.50", ".5", "+3", "1e3"; optional surrounding blanks are an error. `comma`: the decimal mark is ',' and '.'
  * groups thousands ("1.234,50"). False for anything else, NaN, or when it does not fit. */
 bool pat_decimal_parse(struct pat_text text, bool comma, pat_decimal *out);
+/* A number in plain digits that pat_decimal_parse refuses for having more than PAT_DECIMAL_SCALE_MAX decimals. */
+bool pat_decimal_too_fine(struct pat_text text);
 /* The shortest decimal that reads back as `value` (RULES: a floating number means its shortest decimal).
  * False for NaN, infinities and what does not fit. */
 bool pat_decimal_from_double(double value, pat_decimal *out);

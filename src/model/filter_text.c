@@ -110,6 +110,12 @@ static enum pat_status number_literal(struct parser *parser, struct pat_literal 
     const struct pat_token token = parser->token;
     char shown[PAT_DESCRIBE_BYTES];
     (void)pat_text_printable(token.raw, shown, sizeof shown);
+    const char *point = memchr(token.number.data, '.', token.number.length);
+    const char *end = token.number.data + token.number.length;
+    if (point != NULL && (point + 1 == end || point[1] < '0' || point[1] > '9')) {
+        return pat_filter__fail_at(parser->maker, token.offset,
+                                   "a number ends with a digit: %s has none behind its point", shown);
+    }
     if (!pat_decimal_parse(token.number, false, &literal->number)) {
         return pat_filter__fail_at(parser->maker, token.offset,
                                    "the number %s does not fit 17 digits (long ids are written in quotes)", shown);
@@ -152,6 +158,9 @@ static enum pat_status word_literal(struct parser *parser, struct pat_literal *l
         return PAT_OK;
     }
     pat_day day;
+    if (pat_day_impossible(parser->token.text)) {
+        return pat_filter__fail_at(parser->maker, parser->token.offset, "there is no such day");
+    }
     if (!pat_day_parse(parser->token.text, &day)) return fail_expected(parser, "a date such as '2010-12-09'");
     literal->kind = PAT_LITERAL_DAY;
     literal->number = day;

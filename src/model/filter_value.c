@@ -122,7 +122,8 @@ static enum pat_status from_map(struct pat_filter_maker *maker, struct pat_liter
         pat_day day;
         out->kind = PAT_LITERAL_DAY;
         if (inner->type != PAT_VALUE_TEXT || !pat_day_parse(pat_value_as_text(inner), &day)) {
-            return wrong(fault, "a date as \"YYYY-MM-DD\"", inner);
+            const bool impossible = inner->type == PAT_VALUE_TEXT && pat_day_impossible(pat_value_as_text(inner));
+            return wrong(fault, impossible ? "a day that is in the calendar" : "a date as \"YYYY-MM-DD\"", inner);
         }
         out->number = day;
         return PAT_OK;

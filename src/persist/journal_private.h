@@ -97,7 +97,7 @@ struct pat_journal_found {
     struct pat_journal_point end;
     pat_lsn durable;        /* greatest durable lsn that the file speaks of */
     uint64_t proven_offset; /* records before it are known to be on disk */
-    uint64_t torn_bytes;    /* behind `end`, never acknowledged; not cut yet */
+    uint64_t torn_bytes;    /* behind `end`, nothing says that they were acknowledged; not cut yet */
     uint64_t records;
     uint64_t marks_damaged;
     uint64_t mark_offset; /* of the last damaged mark */

@@ -70,7 +70,7 @@ struct pat_recovery {
     pat_lsn lsn; /* last one recovered */
     uint64_t records;
     bool fell_back;          /* the newest snapshot was damaged; the one before and a longer journal were used */
-    uint64_t torn_bytes;     /* cut from the journal's end: never acknowledged */
+    uint64_t torn_bytes;     /* cut from the journal's end: nothing says that they were acknowledged */
     char note[512];          /* one line for the log when anything was unusual: file, offset, lsns */
 };
 

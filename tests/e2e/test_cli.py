@@ -186,6 +186,19 @@ def mappings(folder):
     equal((report["rows"], report["good"]), (2, 2), "--no-header")
     path = write(folder, "mixed.csv", "order,customer,time,amount\n1,a,2020-01-01,5\n")
     equal(dry(path, "--map", "currency:=EUR")["good"], 1, "a constant beside columns called like fields")
+    lines = "\n  order = Order No,\n\tcustomer = Customer,\n  time = Date ,amount = Total,\n  currency := GBP ,\n"
+    path = write(folder, "spread.csv", "Order No,Customer,Date,Total,Kind\n1,a,2020-01-01,1.5,M\n2,b,2020-01-01,2,F\n")
+    equal(dry(path, "--map", lines)["good"], 2, "a --map of many lines")
+    values = "\n customer : a = c ,\n b = d,\n currency: GBP = \"BHD\" \n"
+    equal(dry(path, "--map", lines, "--map-values", values)["good"], 2, "--map-values of many lines")
+    values = values.replace("BHD", "nothing")
+    equal(reasons(dry(path, "--map", lines, "--map-values", values)), {("currency", "BAD_CURRENCY"): (2, 2)}, "they are applied")
+    code, _, err = run_cli("load", "orders", path, "--dry-run", "--map", "order=Nope")
+    check(code == 2 and "did you mean" not in err, "what is nothing like a column: %r", err)
+    path = write(folder, "digits.csv", HEADER + "1,a,2020-01-01,2.555,GBP\n2,a,2020-01-01,2.555,KWD\n3,a,2020-01-01,2.5,JPY\n"
+                 "4,a,2020-01-01,2.550,GBP\n5,a,2020-01-01,2000000000000000,JPY\n6,a,2020-01-01,0.1234567890123456,GBP\n")
+    report = dry(path)
+    equal((report["good"], reasons(report)), (2, {("amount", "BAD_MONEY"): (4, 2)}), "amounts and the digits of their currency")
 
 
 # ---- against a small server ----------------------------------------------------------------------------------------
@@ -194,8 +207,8 @@ def mappings(folder):
 class Recorder:
     """Answers as a server would, keeps the batches it gets. `plan` may say what to do at the n-th batch, from 1."""
 
-    def __init__(self, plan=None, answers=None):
-        self.plan, self.answers = plan or {}, answers or {}
+    def __init__(self, plan=None, answers=None, rejects_odd=False):
+        self.plan, self.answers, self.rejects_odd = plan or {}, answers or {}, rejects_odd
         self.calls, self.batches = [], []
         self.socket = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self.serve, daemon=True).start()
@@ -216,6 +229,7 @@ class Recorder:
 
     def talk(self, peer):
         unpacker = msgpack.Unpacker(raw=False, max_buffer_size=1 << 30)
+        late = b""
         with peer:
             while True:
                 try:
@@ -229,7 +243,12 @@ class Recorder:
                     reply = self.reply(method, params[0] if params else {})
                     if reply is None:
                         return
-                    peer.sendall(msgpack.packb([1, msgid, *reply], use_bin_type=True))
+                    answer = msgpack.packb([1, msgid, *reply[:2]], use_bin_type=True)
+                    if reply[2:] == ("late",):  # behind the next one
+                        late = answer
+                    else:
+                        peer.sendall(answer + late)
+                        late = b""
 
     def reply(self, method, params):
         if method == "hello":
@@ -242,13 +261,24 @@ class Recorder:
         do = self.plan.pop(len(self.batches) + 1, None)
         if do == "close":
             return None
-        if do is not None:
+        if do is not None and do != "late":
             return do, None
         rows = column_rows(params["columns"])
         self.batches.append((params, rows))
         count = len(rows)
-        return None, {"lsn": len(self.batches), "rows": count, "new": count, "updated": 0, "duplicate": 0, "stale": 0,
+        answer = {"lsn": len(self.batches), "rows": count, "new": count, "updated": 0, "duplicate": 0, "stale": 0,
                       "rejected": 0, "errors": [], "reasons": [], "orders": 0, "refunds": 0, "sync": "always"}
+
+        if self.rejects_odd:
+            self.with_odd_rejected(answer, rows)
+        return (None, answer, "late") if do == "late" else (None, answer)
+
+    def with_odd_rejected(self, answer, rows):
+        odd = [at for at, row in enumerate(rows) if int(row["order"]) % 2]
+        errors = [{"row": at, "field": "order", "code": "ODD", "message": "odd"} for at in odd]
+        answer.update(new=len(rows) - len(odd), rejected=len(odd), errors=errors,
+                      reasons=[{"field": "order", "code": "ODD", "rows": len(odd)}])
+        return answer
 
 
 def column_values(column, name):
@@ -450,6 +480,18 @@ def limits_on_rejects(folder):
         rows = list(csv.reader(file))
     equal(rows[0], ["line", "field", "code", "message", "record"], "head of the rejects file")
     equal((len(rows), rows[1][:3], rows[1][4]), (501, ["3", "time", "BAD_TIME"], "1,c,2020-01-01,1,EUR"), "rejects")
+    overtaking = Recorder(plan={2: "late", 5: "late"}, rejects_odd=True)
+    path = write(folder, "mixed.csv", HEADER + "".join("%d,c%s,%s,1,EUR\n" % (
+        i, "\n" if i % 5 == 0 else "", "01.01.2020" if i % 3 else "2020-01-01") for i in range(1000)).replace("c\n", '"c\n"'))
+    report = patron_json(overtaking, "load", "orders", path, "--rejects", rejects, "--batch-rows", "50", *options)
+    with open(rejects, newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    lines = [int(row[0]) for row in rows]
+    equal(len(lines), report["rejected"], "lines of the rejects file")
+    equal(lines == sorted(set(lines)), True, "they are in order")
+    records = [next(csv.reader(io.StringIO(row[4], newline="")))[0] for row in rows]
+    equal(records, [str(i) for i in range(1000) if i % 2 or i % 3 == 0], "and each has its record")
+    path = write(folder, "half.csv", text)
     code, _, err = patron(server, "load", "orders", path, "--max-rejects", "499", *options, expect=None)
     check(code == 1 and "--max-rejects 499" in err, "--max-rejects 499: %d %r", code, err)
     patron(server, "load", "orders", path, "--max-rejects", "500", *options)

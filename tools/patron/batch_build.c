@@ -2,7 +2,10 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "model/currency.h"
+#include "model/decimal.h"
 #include "model/id.h"
+#include "model/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -208,6 +211,33 @@ static bool read_row(struct pat_build *build, const struct pat_csv_record *recor
     return true;
 }
 
+/* Amounts are judged with the currency of their row, which no cell knows by itself. */
+static bool check_money(const struct pat_build *build, const struct pat_value *value, const uint32_t *code,
+                        struct pat_cell_fault *fault, unsigned *field) {
+    const struct pat_mapping *mapping = build->mapping;
+    const int at = pat_mapping_find(mapping, "currency");
+    if (at < 0) return true;
+    const struct pat_value *currency = build->column[at].plain ? &value[at] : &build->column[at].dict[code[at]];
+    const int found = currency->type == PAT_VALUE_TEXT ? pat_currency_find(pat_value_as_text(currency)) : -1;
+    for (unsigned i = 0; found >= 0 && i < mapping->fields; i++) {
+        const struct pat_value *amount = build->column[i].plain ? &value[i] : &build->column[i].dict[code[i]];
+        pat_decimal decimal;
+        pat_minor minor;
+        if (mapping->field[i].type != PAT_TYPE_MONEY || amount->type != PAT_VALUE_TEXT ||
+            !pat_decimal_parse(pat_value_as_text(amount), false, &decimal)) {
+            continue;
+        }
+        const bool whole = pat_decimal_to_minor(decimal, pat_currencies[found].digits, &minor);
+        if (whole && minor >= -PAT_MONEY_MINOR_MAX && minor <= PAT_MONEY_MINOR_MAX) continue;
+        const bool fine = pat_decimal_scale(decimal) > pat_currencies[found].digits;
+        *fault = (struct pat_cell_fault){PAT_REJECT_BAD_MONEY, fine ? "has more decimals than its currency"
+                                                                    : "is more than one amount can be"};
+        *field = i;
+        return false;
+    }
+    return true;
+}
+
 static enum pat_status reject_cell(struct pat_build *build, const struct pat_csv_record *record, unsigned field,
                                    const struct pat_cell_fault *fault, struct pat_error *error) {
     const struct pat_mapped *mapped = &build->mapping->field[field];
@@ -227,6 +257,9 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
     bool memory = true;
     if (!read_row(build, record, value, code, &fault, &field, &memory)) {
         if (!memory) return no_memory(error);
+        return reject_cell(build, record, field, &fault, error);
+    }
+    if (build->check && !check_money(build, value, code, &fault, &field)) {
         return reject_cell(build, record, field, &fault, error);
     }
     if (build->check && build->mapping->lacking != NULL) {

@@ -166,6 +166,7 @@ static bool check_decimal(const struct pat_mapped *mapped, const struct pat_valu
     if (value->type != PAT_VALUE_TEXT) return true;
     if (!pat_decimal_parse(pat_value_as_text(value), false, &number)) {
         const bool comma = memchr(value->as.text, ',', value->count) != NULL;
+        if (pat_decimal_too_fine(pat_value_as_text(value))) return refuse(fault, code, "has more than 15 decimals");
         return refuse(fault, code, comma ? "is no number (see --decimal-comma)" : "is no number");
     }
     /* What goes back to a buyer: a negative quantity in lines, a refund else. */

@@ -64,22 +64,31 @@ static enum pat_exit add_field(struct pat_mapping *mapping, const struct pat_cli
 
 /* ---- --map field=Column,field:=CONSTANT ----------------------------------------------------------------------- */
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static struct pat_text trimmed(struct pat_text text) {
-    while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+    while (text.length > 0 && is_blank(text.data[0])) {
         text.data++;
         text.length--;
     }
-    while (text.length > 0 && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t')) text.length--;
+    while (text.length > 0 && is_blank(text.data[text.length - 1])) text.length--;
     return text;
 }
 
-/* The next part of a comma list; one in double quotes behind a '=' may hold commas. False at the end. */
+/* The next part of a comma list; one in double quotes behind a '=' may hold commas. False at the end, which may have a
+ * comma and blanks before it, as a list of many lines has. */
 static bool next_part(const char **at, struct pat_text *part) {
-    if (**at == '\0') return false;
-    const char *start = *at, *end = start;
+    const char *start = *at;
+    while (is_blank(*start)) start++;
+    if (*start == '\0') return false;
+    const char *end = start;
     bool quoted = false;
+    char before = '\0';
     while (*end != '\0' && (quoted || *end != ',')) {
-        if (*end == '"' && (quoted || (end > start && end[-1] == '='))) quoted = !quoted;
+        if (*end == '"' && (quoted || before == '=')) quoted = !quoted;
+        if (!is_blank(*end)) before = *end;
         end++;
     }
     *part = trimmed((struct pat_text){start, (size_t)(end - start)});
@@ -103,7 +112,7 @@ static enum pat_exit parse_map(struct pat_mapping *mapping, const struct pat_cli
         const bool constant = equals[-1] == ':';
         struct pat_text name = {part.data, (size_t)(equals - part.data) - (constant ? 1 : 0)};
         struct pat_text source = {equals + 1, part.length - (size_t)(equals + 1 - part.data)};
-        source = constant ? unquoted(source) : unquoted(trimmed(source));
+        source = unquoted(trimmed(source));
         if (!constant) mapping->by_header = false;
         const enum pat_exit code = add_field(mapping, cli, trimmed(name), constant, source);
         if (code != PAT_EXIT_OK) return code;
@@ -123,8 +132,8 @@ static enum pat_exit add_pair(struct pat_mapping *mapping, const struct pat_cli 
     if (pair == NULL) return pat_cli_usage(cli, "no memory for --map-values");
     if (mapped->pairs > 0) memcpy(pair, mapped->pair, mapped->pairs * sizeof *pair);
     pair[mapped->pairs++] = (struct pat_value_pair){
-        .old = {part.data, (size_t)(equals - part.data)},
-        .fresh = {equals + 1, part.length - (size_t)(equals + 1 - part.data)},
+        .old = unquoted(trimmed((struct pat_text){part.data, (size_t)(equals - part.data)})),
+        .fresh = unquoted(trimmed((struct pat_text){equals + 1, part.length - (size_t)(equals + 1 - part.data)})),
     };
     mapped->pair = pair;
     return PAT_EXIT_OK;
@@ -143,7 +152,8 @@ static enum pat_exit parse_values(struct pat_mapping *mapping, const struct pat_
     struct pat_text part;
     while (next_part(&text, &part)) {
         const char *colon = memchr(part.data, ':', part.length);
-        const struct pat_text name = {part.data, colon != NULL ? (size_t)(colon - part.data) : 0};
+        const struct pat_text name =
+            trimmed((struct pat_text){part.data, colon != NULL ? (size_t)(colon - part.data) : 0});
         struct pat_mapped unused;
         if (colon != NULL && (mapped == NULL || describe(mapping, name, &unused))) {
             if (!describe(mapping, name, &unused)) return unknown_field(mapping, cli, "--map-values", name);
@@ -270,7 +280,7 @@ static enum pat_exit missing_column(const struct pat_cli *cli, const struct pat_
         return pat_cli_usage(cli, "the file has no column '%s', only one column in all: try --delimiter %s", shown,
                              delimiter);
     }
-    if (nearest < header->cells && distance <= 2 + mapped->source.length / 3) {
+    if (nearest < header->cells && pat_text_is_near(mapped->source, trimmed(header->cell[nearest]), distance)) {
         return pat_cli_usage(cli, "the file has no column '%s': did you mean '%s'?", shown,
                              pat_text_printable(trimmed(header->cell[nearest]), near_text, sizeof near_text));
     }

@@ -2,14 +2,18 @@
 
 #include "sheet.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum pat_status pat_tally_init(struct pat_tally *tally, const char *rejects_path, struct pat_error *error) {
     *tally = (struct pat_tally){0};
     if (rejects_path == NULL) return PAT_OK;
     tally->rejects = fopen(rejects_path, "we");
+    tally->rejects_path = rejects_path;
     if (tally->rejects == NULL) {
         return pat_error_set(error, PAT_ERR_IO, "%s cannot be written: %s", rejects_path, strerror(errno));
     }
@@ -17,9 +21,81 @@ enum pat_status pat_tally_init(struct pat_tally *tally, const char *rejects_path
     return PAT_OK;
 }
 
+/* ---- rejected rows in the order of their lines ----------------------------------------------------------------- */
+
+/* Answers overtake each other, and the rows of one order wait for each other: what comes is written at once, so that it
+ * is there whatever happens, and sorted at the end. */
+
+static void place_add(struct pat_tally *tally, uint64_t line) {
+    const off_t start = tally->places_lost ? -1 : ftello(tally->rejects);
+    if (start >= 0 && tally->places == tally->places_capacity) {
+        const size_t capacity = tally->places_capacity == 0 ? 256 : tally->places_capacity * 2;
+        struct pat_tally_place *place =
+            pat_mem_grow(PAT_MEM_OTHER, tally->place, tally->places_capacity * sizeof *place, capacity * sizeof *place);
+        if (place != NULL) {
+            tally->place = place;
+            tally->places_capacity = capacity;
+        }
+    }
+    if (start < 0 || tally->places == tally->places_capacity) {
+        tally->places_lost = true;
+        return;
+    }
+    if (tally->places > 0 && tally->place[tally->places - 1].line > line) tally->unordered = true;
+    tally->place[tally->places++] = (struct pat_tally_place){.line = line, .start = start};
+}
+
+static int place_compare(const void *a, const void *b) {
+    const struct pat_tally_place *x = a, *y = b;
+    if (x->line != y->line) return x->line < y->line ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static bool copy_bytes(FILE *to, FILE *from, off_t bytes) {
+    char block[1 << 16];
+    for (off_t left = bytes; left > 0;) {
+        const size_t want = left < (off_t)sizeof block ? (size_t)left : sizeof block;
+        const size_t got = fread(block, 1, want, from);
+        if (got == 0 || fwrite(block, 1, got, to) != got) return false;
+        left -= (off_t)got;
+    }
+    return true;
+}
+
+/* From the copy of the file back into it; every row ends where the next one was begun. */
+static bool rejects_write_sorted(const struct pat_tally *tally, FILE *copy, off_t end) {
+    for (size_t i = 0; i < tally->places; i++)
+        tally->place[i].bytes = (i + 1 < tally->places ? tally->place[i + 1].start : end) - tally->place[i].start;
+    const off_t first = tally->place[0].start;
+    qsort(tally->place, tally->places, sizeof *tally->place, place_compare);
+    if (fseeko(tally->rejects, first, SEEK_SET) != 0) return false;
+    for (size_t i = 0; i < tally->places; i++) {
+        if (fseeko(copy, tally->place[i].start, SEEK_SET) != 0) return false;
+        if (!copy_bytes(tally->rejects, copy, tally->place[i].bytes)) return false;
+    }
+    return true;
+}
+
+/* What is no file on disk stays as it was written; so does a file of which there can be no copy. */
+static bool rejects_sort(struct pat_tally *tally) {
+    const off_t end = ftello(tally->rejects);
+    if (!tally->unordered || tally->places_lost || end < 0 || fflush(tally->rejects) != 0) return true;
+    FILE *written = fopen(tally->rejects_path, "re");
+    FILE *copy = written != NULL ? tmpfile() : NULL;
+    bool good = true;
+    if (copy != NULL && copy_bytes(copy, written, end) && fflush(copy) == 0)
+        good = rejects_write_sorted(tally, copy, end);
+    if (copy != NULL) (void)fclose(copy);
+    if (written != NULL) (void)fclose(written);
+    return good;
+}
+
 enum pat_status pat_tally_deinit(struct pat_tally *tally, struct pat_error *error) {
     if (tally->rejects == NULL) return PAT_OK;
-    const bool bad = ferror(tally->rejects) != 0;
+    const bool sorted = rejects_sort(tally);
+    pat_mem_free(PAT_MEM_OTHER, tally->place);
+    tally->place = NULL;
+    const bool bad = !sorted || ferror(tally->rejects) != 0;
     const bool closed = fclose(tally->rejects) == 0;
     tally->rejects = NULL;
     if (!bad && closed) return PAT_OK;
@@ -52,6 +128,7 @@ static void set_example(struct pat_tally_reason *reason, uint64_t line, struct p
 static void write_reject(struct pat_tally *tally, const struct pat_build *build, uint64_t line, struct pat_text field,
                          struct pat_text code, struct pat_text message, const struct pat_build_raw *raw) {
     if (tally->rejects == NULL) return;
+    place_add(tally, line);
     (void)fprintf(tally->rejects, "%" PRIu64 ",", line);
     const struct pat_text part[] = {field, code, message};
     for (size_t i = 0; i < 3; i++) {

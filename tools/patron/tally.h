@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define PAT_TALLY_REASONS_MAX 128u
 
@@ -18,6 +19,12 @@ struct pat_tally_reason {
     uint64_t rows;
     uint64_t line; /* of the first known one, 0 = none */
     char message[160];
+};
+
+/* A rejected row in the file of them. */
+struct pat_tally_place {
+    uint64_t line;
+    off_t start, bytes; /* bytes: only once all are there */
 };
 
 struct pat_tally {
@@ -30,14 +37,20 @@ struct pat_tally {
     struct pat_tally_reason reason[PAT_TALLY_REASONS_MAX];
     unsigned reasons;
     char sync[16];
-    FILE *rejects;            /* NULL: no file of them wanted */
+    FILE *rejects; /* NULL: no file of them wanted */
+    const char *rejects_path;
+    struct pat_tally_place
+        *place; /* where each stands in the file, as written; NULL when there is no memory for that */
+    size_t places, places_capacity;
+    bool places_lost, unordered;
     uint64_t rejects_unnamed; /* rejected rows that the server did not name one by one */
 };
 
 /* Starts the rejects file with its header. */
 enum pat_status pat_tally_init(struct pat_tally *tally, const char *rejects_path,
                                struct pat_error *error) PAT_MUST_CHECK;
-/* Closes the rejects file; PAT_ERR_IO when not all of it could be written. */
+/* Closes the rejects file, its rows brought into the order of their lines when it is a file on disk; PAT_ERR_IO when
+ * not all of it could be written. */
 enum pat_status pat_tally_deinit(struct pat_tally *tally, struct pat_error *error) PAT_MUST_CHECK;
 /* Rows that were not taken on this side. */
 void pat_tally_local(struct pat_tally *tally, const struct pat_build *build);

@@ -117,6 +117,24 @@ static void mistakes_say_what_to_do(void **state) {
     assert_string_equal(
         ask(&shop, "count", "{'where':'net > -3d'}"),
         "BAD_REQUEST: \"net\" cannot be compared with -3d at offset 6: give an amount, as in 500 or 500 GBP");
+    assert_string_equal(ask(&shop, "count", "{'where':['=','last_order','2010-02-30']}"),
+                        "BAD_REQUEST: \"last_order\" cannot be compared with '2010-02-30': there is no such day");
+    /* In a tree other forms are advised. */
+    assert_string_equal(ask(&shop, "count", "{'where':['>','last_order','-90d']}"),
+                        "BAD_REQUEST: \"last_order\" cannot be compared with '-90d': days from today are written "
+                        "{\"days\": -90}");
+    assert_string_equal(ask(&shop, "count", "{'where':['>','created','-2w']}"),
+                        "BAD_REQUEST: \"created\" cannot be compared with '-2w': days from today are written "
+                        "{\"days\": -14}");
+    assert_string_equal(ask(&shop, "count", "{'where':['>','created','soon']}"),
+                        "BAD_REQUEST: \"created\" cannot be compared with 'soon': give a day, as in \"2010-12-09\" or "
+                        "{\"days\": -90}");
+    assert_string_equal(ask(&shop, "count", "{'where':['>','net','5 GBP']}"),
+                        "BAD_REQUEST: \"net\" cannot be compared with '5 GBP': an amount is written {\"money\": \"5\", "
+                        "\"currency\": \"GBP\"}");
+    assert_string_equal(ask(&shop, "count", "{'where':['>','net','much']}"),
+                        "BAD_REQUEST: \"net\" cannot be compared with 'much': give an amount, as in 500 or {\"money\": "
+                        "\"500\", \"currency\": \"GBP\"}");
     (void)ask(&shop, "count", "{'where':['=','country',null]}");
     assert_int_equal(PAT_ERR_BAD_REQUEST, shop.error.status);
     shop_close(&shop);

@@ -174,6 +174,12 @@ static void the_nearest_name_is_offered_only_when_near(void **state) {
     assert_int_equal(pat_text_nearest(PAT_TEXT("nett"), names, count), 6);
     assert_int_equal(pat_text_nearest(PAT_TEXT("zzzzzzzz"), names, count), -1);
     assert_int_equal(pat_text_nearest(PAT_TEXT("x"), names, count), -1);
+    /* More letters differ than agree. */
+    static const char *const others[] = {"DE", "time", "red"};
+    assert_int_equal(pat_text_nearest(PAT_TEXT("FR"), others, 3), -1);
+    assert_int_equal(pat_text_nearest(PAT_TEXT("Nope"), others, 3), -1);
+    assert_int_equal(pat_text_nearest(PAT_TEXT("bad"), others, 3), -1);
+    assert_int_equal(pat_text_nearest(PAT_TEXT("tmie"), others, 3), 1);
     assert_int_equal(pat_text_nearest(PAT_TEXT(""), names, count), -1);
     assert_int_equal(pat_text_nearest(PAT_TEXT("country"), names, 0), -1);
 }

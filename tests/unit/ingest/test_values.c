@@ -250,6 +250,10 @@ static void summer_time(void **state) {
 
 static void money(void **state) {
     (void)state;
+    bad_row(BUT("2", "2", "0", "0.30000000000000004", "'EUR'"), 1, "amount", PAT_REJECT_BAD_MONEY,
+            "amount: 0.30000000000000004 has more than 15 decimals");
+    bad_row(BUT("2", "2", "0", "'-0.1234567890123456'", "'EUR'"), 1, "amount", PAT_REJECT_BAD_MONEY,
+            "has more than 15 decimals");
     bad_row(BUT("2", "2", "0", "'1,50'", "'EUR'"), 1, "amount", PAT_REJECT_BAD_MONEY, "an amount such as 12.50");
     bad_row(BUT("2", "2", "0", "'1.505'", "'EUR'"), 1, "amount", PAT_REJECT_BAD_MONEY, "2 digits");
     bad_row(BUT("2", "2", "0", "1.5", "'JPY'"), 1, "amount", PAT_REJECT_BAD_MONEY, "does not fit JPY, which has 0 digits");

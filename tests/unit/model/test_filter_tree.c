@@ -113,7 +113,7 @@ static void a_mistake_is_named_with_its_path(void **state) {
         {"['=', 'a', 1e300]", "where[2]: expected a number of at most 17 digits"},
         {"['=', 'a', {'days': 1.5}]", "where[2]: expected days as an integer such as -90, got 1.5"},
         {"['=', 'a', {'days': 99999999}]", "where[2]: expected days as an integer"},
-        {"['=', 'a', {'date': '2023-02-29'}]", "where[2]: expected a date as \"YYYY-MM-DD\", got \"2023-02-29\""},
+        {"['=', 'a', {'date': '2023-02-29'}]", "where[2]: expected a day that is in the calendar, got \"2023-02-29\""},
         {"['=', 'a', {'money': '5'}]", "where[2]: expected {\"money\": \"500\", \"currency\": \"EUR\"}"},
         {"['=', 'a', {'money': 'x', 'currency': 'EUR'}]", "where[2]: expected an amount such as \"500\", got \"x\""},
         {"['=', 'a', {'money': '5', 'currency': 'eur'}]",
