@@ -47,7 +47,7 @@ static void print_program_help(void) {
     for (int room = 0; room < PAT_CLI_ROOMS; room++) print_room((enum pat_cli_room)room, headings[room]);
     (void)printf("Before or after the command: --connect HOST:PORT|PATH (default 127.0.0.1:7411),\n"
                  "--format table|json|csv, --help, --version; `patron COMMAND --help` tells more\n"
-                 "Exit: 0 done, 1 refused (`CODE: text` on stderr), 2 a wrong command line.\n");
+                 "Exit: 0 done, 1 refused (`CODE: text` on stderr; IO: on this side), 2 misused.\n");
 }
 
 void pat_cli_print_help(const struct pat_cli_command *command) {
