@@ -72,6 +72,14 @@
 #define PAT_FX_GAP_DAYS 45
 #define PAT_MAP_NAME_BYTES_MAX 64u
 #define PAT_RFM_MAPS_MAX 256u
+/* Fits of lifetime value: two kilobytes each, copied as a list when one is saved. */
+#define PAT_FITS_MAX           256u
+#define PAT_FIT_NAME_BYTES_MAX 64u
+/* No model in the literature that we know of has more parameters without covariates. */
+#define PAT_FIT_PARAMS_MAX 5u
+/* Bars of a histogram: more than a screen has columns. */
+#define PAT_CLV_BINS_MAX     1000u
+#define PAT_CLV_BINS_DEFAULT 20u
 /* Groups of one RFM map: one per cell at the most. */
 #define PAT_RFM_GROUPS_MAX 125u
 

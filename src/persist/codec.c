@@ -341,6 +341,8 @@ enum pat_status pat_codec__entry_write(const struct pat_entry *entry, struct pat
     case PAT_ENTRY_BATCH: return batch_write(entry->batch, out);
     case PAT_ENTRY_RFM_MAP: return pat_codec__map_write(entry->map, out);
     case PAT_ENTRY_ATTRIBUTE: return attribute_write(entry->attribute, out);
+    case PAT_ENTRY_FIT:
+    case PAT_ENTRY_FIT_USE: return pat_codec__change_write(entry, out);
     }
     return PAT_ERR_INTERNAL;
 }
@@ -366,6 +368,9 @@ enum pat_status pat_codec__entry_read(struct pat_decoded *out, struct pat_reader
     } else if (kind == PAT_ENTRY_ATTRIBUTE) {
         out->entry.attribute = &out->attribute;
         PAT_TRY(attribute_read(&out->attribute, reader));
+    } else if (kind == PAT_ENTRY_FIT || kind == PAT_ENTRY_FIT_USE) {
+        out->entry.fit = &out->change;
+        PAT_TRY(pat_codec__change_read(out, reader));
     } else {
         return PAT_ERR_CORRUPT;
     }

@@ -8,6 +8,8 @@
  *           u32 dict count, dict texts, rows values of `width`
  *           width 0: every row is base; 1 2 4: base + value, all ones = null; 8: the value
  *   attribute  u8 table, u8 type, name without prefix
+ *   fit     u8 when it is taken into use, then the fit: texts, u32s and bits of doubles in the order of codec_fit.c
+ *   use     name, horizon, discount, margin
  *   map     name, u32 groups, group names, a byte per cell
  *   text    length in 7-bit groups, low first, then the bytes
  *
@@ -28,6 +30,8 @@ struct pat_decoded {
     struct pat_batch batch; /* texts borrowed from the bytes read, arrays from the arena */
     struct pat_rfm_map map;
     struct pat_attribute attribute;
+    struct pat_fit_change change;
+    struct pat_clv_fit fit;
 };
 
 /* Reads one entry that must fill `reader` to its end. Fails: PAT_ERR_CORRUPT, PAT_ERR_NO_MEMORY. */
@@ -36,5 +40,14 @@ enum pat_status pat_codec__entry_read(struct pat_decoded *out, struct pat_reader
 
 enum pat_status pat_codec__map_write(const struct pat_rfm_map *map, struct pat_buf *out) PAT_MUST_CHECK;
 enum pat_status pat_codec__map_read(struct pat_rfm_map *map, struct pat_reader *reader) PAT_MUST_CHECK;
+
+/* codec_fit.c */
+enum pat_status pat_codec__fit_write(const struct pat_clv_fit *fit, struct pat_buf *out) PAT_MUST_CHECK;
+enum pat_status pat_codec__fit_read(struct pat_clv_fit *fit, struct pat_reader *reader) PAT_MUST_CHECK;
+enum pat_status pat_codec__use_write(const struct pat_clv_use *use, struct pat_buf *out) PAT_MUST_CHECK;
+enum pat_status pat_codec__use_read(struct pat_clv_use *use, struct pat_reader *reader) PAT_MUST_CHECK;
+enum pat_status pat_codec__change_write(const struct pat_entry *entry, struct pat_buf *out) PAT_MUST_CHECK;
+/* Into out->change, which points at out->fit for a FIT. */
+enum pat_status pat_codec__change_read(struct pat_decoded *out, struct pat_reader *reader) PAT_MUST_CHECK;
 
 #endif

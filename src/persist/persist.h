@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/status.h"
 #include "model/batch.h"
+#include "model/clv.h"
 #include "model/rfm.h"
 #include "model/types.h"
 #include "store/store.h"
@@ -54,7 +55,21 @@ enum pat_status pat_persist_open(struct pat_persist **out, const struct pat_pers
 void pat_persist_close(struct pat_persist **persist);
 
 /* What one journal record holds. */
-enum pat_entry_kind { PAT_ENTRY_BATCH = 1, PAT_ENTRY_RFM_MAP = 2, PAT_ENTRY_ATTRIBUTE = 3 };
+enum pat_entry_kind {
+    PAT_ENTRY_BATCH = 1,
+    PAT_ENTRY_RFM_MAP = 2,
+    PAT_ENTRY_ATTRIBUTE = 3,
+    PAT_ENTRY_FIT = 4,
+    PAT_ENTRY_FIT_USE = 5,
+};
+
+/* A fit to keep, or one that is kept to take into use. */
+struct pat_fit_change {
+    const struct pat_clv_fit *fit; /* FIT */
+    enum pat_clv_adopt adopt;      /* FIT */
+    struct pat_text name;          /* FIT_USE */
+    struct pat_clv_use use;        /* FIT_USE */
+};
 
 struct pat_entry {
     enum pat_entry_kind kind;
@@ -62,6 +77,7 @@ struct pat_entry {
     const struct pat_batch *batch;
     const struct pat_rfm_map *map;
     const struct pat_attribute *attribute;
+    const struct pat_fit_change *fit; /* FIT, FIT_USE */
 };
 
 struct pat_recovery {

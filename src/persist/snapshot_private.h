@@ -14,6 +14,8 @@
  *              each column, each chunk: u8 width, i64 base, rows * width bytes as they are in memory
  *   PRODUCERS  u64 bytes, pat_producers_write's
  *   MAPS       u32 count, each u32 bytes and the map (all but the built-in one)
+ *   FITS       u32 count, each u32 bytes and the fit; u8 and the fit in use, if any; its terms. Absent in files from before
+ *              there were any
  *   FOOTER     control totals */
 #ifndef PAT_PERSIST_SNAPSHOT_PRIVATE_H
 #define PAT_PERSIST_SNAPSHOT_PRIVATE_H
@@ -37,6 +39,7 @@ enum pat_section {
     PAT_SECTION_PRODUCERS,
     PAT_SECTION_MAPS,
     PAT_SECTION_FOOTER,
+    PAT_SECTION_FITS,
 };
 
 /* Writes `view` to the tmp file of generation entry->number, syncs it, gives it its name and syncs the directory.

@@ -64,9 +64,13 @@ static uint64_t block_offset(const struct source *s) {
     return s->offset - s->length - PAT_BLOCK_HEADER_BYTES;
 }
 
-static enum pat_status section_begin(struct source *s, enum pat_section section) {
+static enum pat_status section_next(struct source *s) {
     if (s->used != s->length) return fail(s, block_offset(s), "its section is longer than its content");
-    PAT_TRY(block_next(s));
+    return block_next(s);
+}
+
+static enum pat_status section_begin(struct source *s, enum pat_section section) {
+    PAT_TRY(section_next(s));
     return s->section == section ? PAT_OK : fail(s, block_offset(s), "belongs to another section");
 }
 
@@ -349,8 +353,41 @@ static enum pat_status get_maps(struct source *s, struct load *load) {
     return PAT_OK;
 }
 
+/* A fit, or without one the terms. */
+static enum pat_status get_coded(struct source *s, struct pat_clv_fit *fit, struct pat_clv_use *use) {
+    uint32_t bytes;
+    unsigned char *run;
+    PAT_TRY(get(s, &bytes, sizeof bytes));
+    PAT_TRY(get_run(s, bytes, &run));
+    struct pat_reader reader = {.at = run, .end = run + bytes};
+    enum pat_status status = fit != NULL ? pat_codec__fit_read(fit, &reader) : pat_codec__use_read(use, &reader);
+    if (status == PAT_OK && pat_reader_left(&reader) != 0) status = PAT_ERR_CORRUPT;
+    pat_mem_free(PAT_MEM_SNAPSHOT, run);
+    return status == PAT_OK ? PAT_OK : senseless(s);
+}
+
+static enum pat_status get_fits(struct source *s, struct load *load) {
+    struct pat_clv_fit fit;
+    struct pat_clv_use use;
+    uint32_t count;
+    uint8_t used;
+    PAT_TRY(get(s, &count, sizeof count));
+    if (count > PAT_FITS_MAX) return senseless(s);
+    for (uint32_t i = 0; i < count; i++) {
+        PAT_TRY(get_coded(s, &fit, NULL));
+        if (pat_store_save_fit(load->store, &fit, PAT_CLV_ADOPT_NO, NULL) != PAT_OK) return senseless(s);
+    }
+    PAT_TRY(get(s, &used, sizeof used));
+    if (used > 1) return senseless(s);
+    if (used != 0) PAT_TRY(get_coded(s, &fit, NULL));
+    PAT_TRY(get_coded(s, NULL, &use));
+    pat_store_restore_use(load->store, used != 0 ? &fit : NULL, &use);
+    return PAT_OK;
+}
+
+/* The section that has just begun. */
 static enum pat_status get_footer(struct source *s, struct load *load) {
-    PAT_TRY(section_begin(s, PAT_SECTION_FOOTER));
+    if (s->section != PAT_SECTION_FOOTER) return fail(s, block_offset(s), "belongs to another section");
     const unsigned char *payload = s->block + PAT_BLOCK_HEADER_BYTES;
     struct pat_reader reader = {.at = payload, .end = payload + s->length};
     load->totals = pat_manifest__totals_read(&reader);
@@ -364,6 +401,11 @@ static enum pat_status get_all(struct source *s, struct load *load) {
     for (uint32_t t = 0; t < PAT_TABLES; t++) PAT_TRY(get_table(s, load, t));
     PAT_TRY(get_producers(s, load));
     PAT_TRY(get_maps(s, load));
+    PAT_TRY(section_next(s));
+    if (s->section == PAT_SECTION_FITS) {
+        PAT_TRY(get_fits(s, load));
+        PAT_TRY(section_next(s));
+    }
     return get_footer(s, load);
 }
 

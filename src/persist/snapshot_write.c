@@ -167,6 +167,26 @@ static enum pat_status put_maps(struct writer *w, const struct pat_rfm_maps *map
     return PAT_OK;
 }
 
+/* `fit`, or without one the terms. */
+static enum pat_status put_coded(struct writer *w, const struct pat_clv_fit *fit, const struct pat_clv_use *use) {
+    struct pat_buf bytes;
+    pat_buf_init(&bytes, PAT_MEM_SNAPSHOT);
+    enum pat_status status = fit != NULL ? pat_codec__fit_write(fit, &bytes) : pat_codec__use_write(use, &bytes);
+    if (status == PAT_OK) status = put_u32(w, (uint32_t)bytes.length);
+    if (status == PAT_OK) status = put(w, bytes.data, bytes.length);
+    pat_buf_deinit(&bytes);
+    return status;
+}
+
+static enum pat_status put_fits(struct writer *w, const struct pat_fits *fits) {
+    PAT_TRY(section_begin(w, PAT_SECTION_FITS));
+    PAT_TRY(put_u32(w, fits->count));
+    for (uint32_t i = 0; i < fits->count; i++) PAT_TRY(put_coded(w, fits->fit[i], NULL));
+    PAT_TRY(put_u8(w, fits->used != NULL));
+    if (fits->used != NULL) PAT_TRY(put_coded(w, fits->used, NULL));
+    return put_coded(w, NULL, &fits->use);
+}
+
 static enum pat_status put_footer(struct writer *w, const struct pat_totals *totals) {
     struct pat_buf bytes;
     pat_buf_init(&bytes, PAT_MEM_SNAPSHOT);
@@ -187,6 +207,7 @@ static enum pat_status put_all(struct writer *w, const struct pat_settings *sett
     PAT_TRY(put_u64(w, producers->length));
     PAT_TRY(put(w, producers->data, producers->length));
     PAT_TRY(put_maps(w, view->maps));
+    PAT_TRY(put_fits(w, view->fits));
     return put_footer(w, totals);
 }
 

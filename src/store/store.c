@@ -75,6 +75,8 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
     pat_day_counts_init(&store->fact_days);
     store->maps = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->maps);
     store->maps->map[store->maps->count++] = pat_rfm_map_builtin();
+    store->fits = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->fits);
+    store->fits->use = PAT_CLV_USE_DEFAULT;
     *out = store;
     return PAT_OK;
 }
@@ -88,6 +90,7 @@ void pat_store_close(struct pat_store **handle) {
     pat_day_counts_deinit(&store->fact_days);
     for (uint32_t i = 1; i < store->maps->count; i++) pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
     pat_mem_free(PAT_MEM_OTHER, store->maps);
+    pat_store__free_fits(store);
     pat_pins_deinit(&store->pins);
     pat_heap_deinit(&store->heap);
     pat_mem_free(PAT_MEM_OTHER, store);

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "model/clv.h"
 #include "model/rfm.h"
 #include "model/schema.h"
 #include "model/zone.h"
@@ -57,6 +58,15 @@ struct pat_rfm_maps {
     const struct pat_rfm_map *map[PAT_RFM_MAPS_MAX];
 };
 
+/* Fits of lifetime value by name, and what is in use. Replaced as a whole, like the maps; the fit in use is a copy of its own:
+ * a later fit under its name changes nothing until it is taken into use. */
+struct pat_fits {
+    uint32_t count;
+    const struct pat_clv_fit *fit[PAT_FITS_MAX];
+    const struct pat_clv_fit *used; /* NULL: none yet */
+    struct pat_clv_use use;
+};
+
 struct pat_store {
     struct pat_pins pins;
     struct pat_hash_secret secret;
@@ -67,6 +77,7 @@ struct pat_store {
     struct pat_counts counts;
     struct pat_day_counts fact_days; /* of the same facts; counts.newest_fact follows it */
     struct pat_rfm_maps *maps;
+    struct pat_fits *fits;
     const struct pat_zone *zone; /* borrowed from the engine */
     char base_currency[4];
     unsigned base_digits;
@@ -140,6 +151,19 @@ size_t pat_store_attribute_bytes(const struct pat_store *store, enum pat_table_i
 enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map,
                                    struct pat_error *error) PAT_MUST_CHECK;
 
+/* Keeps a fit under its name (copied); a known name is replaced. Takes it into use as `adopt` says. PAT_ERR_TOO_LARGE over
+ * PAT_FITS_MAX. */
+enum pat_status pat_store_save_fit(struct pat_store *store, const struct pat_clv_fit *fit, enum pat_clv_adopt adopt,
+                                   struct pat_error *error) PAT_MUST_CHECK;
+/* Takes the fit into use on these terms. PAT_ERR_NO_FIT when there is none at all, PAT_ERR_NOT_FOUND with the nearest name. */
+enum pat_status pat_store_use_fit(struct pat_store *store, struct pat_text name, const struct pat_clv_use *use,
+                                  struct pat_error *error) PAT_MUST_CHECK;
+/* For restoring: `used` (may be NULL) as it was, whether or not its name has another fit by now. */
+void pat_store_restore_use(struct pat_store *store, const struct pat_clv_fit *used, const struct pat_clv_use *use);
+/* The fit called `name`; fails as pat_store_use_fit does. */
+enum pat_status pat_fits_find(const struct pat_fits *fits, struct pat_text name, const struct pat_clv_fit **out,
+                              struct pat_error *error) PAT_MUST_CHECK;
+
 /* A customer that is in answers at all: named by a profile or by a fact that is not withdrawn, and not deleted. */
 bool pat_customer_exists(const struct pat_table *customers, pat_row row);
 /* An order that is in answers at all: present and not deleted. */
@@ -172,6 +196,7 @@ struct pat_view {
     const struct pat_heap *heap;
     uint64_t heap_end;
     const struct pat_rfm_maps *maps;
+    const struct pat_fits *fits;
     struct pat_counts counts;
     const struct pat_zone *zone;
     const char *base_currency;

@@ -11,5 +11,7 @@ void pat_store__free_schemas(struct pat_table *table);
 
 /* Fills the id index of a restored table; false when an id is there twice. */
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id);
+/* When the store closes. */
+void pat_store__free_fits(struct pat_store *store);
 
 #endif

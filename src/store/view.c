@@ -27,6 +27,7 @@ enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) {
     view->heap = &store->heap;
     view->heap_end = store->heap.end;
     view->maps = store->maps;
+    view->fits = store->fits;
     view->counts = store->counts;
     view->zone = store->zone;
     view->base_currency = store->base_currency;
