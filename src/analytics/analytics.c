@@ -34,6 +34,11 @@ static enum pat_status answer(struct pat_run *run) {
     case PAT_METHOD_CONTROL: return pat_answer__control(run);
     case PAT_METHOD_RFM_GRID: return pat_answer__rfm_grid(run);
     case PAT_METHOD_RFM_GROUPS: return pat_answer__rfm_groups(run);
+    case PAT_METHOD_CLV_FIT: return pat_answer__clv_fit(run);
+    case PAT_METHOD_CLV_FITS: return pat_answer__clv_fits(run);
+    case PAT_METHOD_CLV_PREDICT: return pat_answer__clv_predict(run);
+    case PAT_METHOD_CLV_TOP: return pat_answer__rows(run); /* the request says which */
+    case PAT_METHOD_CLV_DIST: return pat_answer__clv_dist(run);
     case PAT_METHOD_CUSTOMER: return pat_answer__customer(run);
     case PAT_METHOD_ORDER: return pat_answer__order(run);
     case PAT_METHOD_FX: return pat_answer__fx(run);

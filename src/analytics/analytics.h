@@ -21,13 +21,14 @@ struct pat_job {
     bool continues;          /* ROWS: not the first page, go on */
     pat_row after;           /* behind this row of the table */
     pat_row *last;           /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
-    pat_row row;             /* CUSTOMER, ORDER: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
+    struct pat_clv_fit *fit; /* CLV_FIT: where the fit goes; else NULL */
+    pat_row row;             /* CUSTOMER, ORDER, CLV_PREDICT: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
     /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
 };
 
-/* Runs a PAT_ROAD_READ request. `result` becomes a map with the method's own members and, as they apply, as_of ("YYYY-MM-DD"),
+/* Runs a PAT_ROAD_READ or PAT_ROAD_FIT request. `result` becomes a map with the method's own members and, as they apply, as_of ("YYYY-MM-DD"),
  * newest_fact, warnings, undated, unpriced. lsn, epoch, ms are added by the engine.
  * Fails: PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD (message names the nearest, offset in the filter text), PAT_ERR_NOT_FOUND,
  * PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED, PAT_ERR_DEADLINE. */
@@ -45,6 +46,11 @@ pat_day pat_analytics_day(const struct pat_job *job);
 /* Binds the names of a filter without running it: PAT_OK when every name and value makes sense. For filter.parse. */
 enum pat_status pat_analytics_check_filter(const struct pat_view *view, const struct pat_filter *filter,
                                            struct pat_arena *arena, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Puts horizon, discount_annual and margin. */
+void pat_analytics_put_use(struct pat_builder *builder, const struct pat_clv_use *use, struct pat_value *map);
+/* Appends what whoever uses the fit should know. */
+void pat_analytics_fit_warnings(struct pat_builder *builder, const struct pat_clv_fit *fit, struct pat_value *warnings);
 
 /* Appends what `schema` says of computed customer fields (name, type, unit, explain) to the array. */
 void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields);

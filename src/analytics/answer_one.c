@@ -5,7 +5,7 @@
 #include "analytics/scores_private.h"
 #include "model/date.h"
 
-static enum pat_status fail_not_found(struct pat_run *run, const char *what) {
+enum pat_status pat_run__not_found(struct pat_run *run, const char *what) {
     char shown[PAT_ERROR_FIELD_BYTES], day[11];
     (void)pat_text_printable(run->job->request->id, shown, sizeof shown);
     pat_day_print(run->day, day);
@@ -83,7 +83,7 @@ static enum pat_status put_facts(struct pat_run *run, pat_row row) {
 enum pat_status pat_answer__customer(struct pat_run *run) {
     const pat_row row = run->job->row;
     if (row == PAT_ROW_NONE || row >= run->customers || !pat_bits__get(run->live, row)) {
-        return fail_not_found(run, "customer");
+        return pat_run__not_found(run, "customer");
     }
     run->scores_needed = true;
     PAT_TRY(pat_run__need(run));
@@ -93,6 +93,9 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
     put_history(run, row);
     PAT_TRY(put_lifecycle(run, row));
     put_scores(run, row);
+    struct pat_value clv;
+    PAT_TRY(pat_clv__of_customer(run, row, &clv));
+    pat_run__put(run, "clv", clv);
     PAT_TRY(put_facts(run, row));
     run->unpriced = run->facts->value[PAT_FACT_UNPRICED][row];
     run->money_for_all = run->money_of_window = false; /* this customer's, whoever the scores compare with */
@@ -119,7 +122,7 @@ enum pat_status pat_answer__order(struct pat_run *run) {
     const struct pat_request *request = run->job->request;
     const pat_row row = run->job->row;
     const bool there = row != PAT_ROW_NONE && row < run->view->table[PAT_ORDERS].rows;
-    if (!there || (!pat_order__known(run, row) && !negative(run, row))) return fail_not_found(run, "order");
+    if (!there || (!pat_order__known(run, row) && !negative(run, row))) return pat_run__not_found(run, "order");
     if (negative(run, row)) {
         put_negative(run, row);
     } else {

@@ -15,7 +15,16 @@ enum pat_status pat_answer__customer(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__order(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__fx(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__verify(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__clv_fit(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__clv_fits(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__clv_predict(struct pat_run *run) PAT_MUST_CHECK;
+enum pat_status pat_answer__clv_dist(struct pat_run *run) PAT_MUST_CHECK;
 
+/* `clv` of `customer`: what the fit in use says of that row, nil without one. */
+enum pat_status pat_clv__of_customer(struct pat_run *run, pat_row row, struct pat_value *out) PAT_MUST_CHECK;
+
+/* PAT_ERR_NOT_FOUND of the request's id. */
+enum pat_status pat_run__not_found(struct pat_run *run, const char *what) PAT_MUST_CHECK;
 /* A sum that an answer carries as an integer; PAT_ERR_TOO_LARGE names `what` when 64 bits do not hold it. */
 enum pat_status pat_run__total(struct pat_run *run, const char *what, pat_int128 total,
                                struct pat_value *out) PAT_MUST_CHECK;

@@ -69,7 +69,7 @@ static enum pat_status parse_bin(struct pat_run *run, enum pat_table_id table, s
     const struct pat_text name = trim((struct pat_text){inside.data, (size_t)(comma - inside.data)});
     PAT_TRY(pat_source__find(run, table, name, -1, PAT_USE_SHOWN, &out->source));
     if (pat_source__own_money(&out->source)) return fail_own_money(run, out->text);
-    if (out->source.type != PAT_TYPE_INT && out->source.type != PAT_TYPE_MONEY) {
+    if (out->source.type != PAT_TYPE_INT && out->source.type != PAT_TYPE_MONEY && out->source.type != PAT_TYPE_NUMBER) {
         return fail(run, out->text, "bins are made of numbers and money");
     }
     return parse_edges(run, (struct pat_text){rest.data + 1, rest.length - 2}, out);

@@ -1,5 +1,6 @@
 /* Values of a filter as the field they are compared with understands them. */
 #include "analytics/bind_private.h"
+#include "analytics/lifetime_private.h"
 #include "analytics/rates_private.h"
 
 #include "model/currency.h"
@@ -233,7 +234,7 @@ enum pat_status pat_literal__span(struct pat_run *run, const struct pat_source *
     default: break;
     }
     if (literal->kind != PAT_LITERAL_NUMBER) return fail(run, source, literal, "give a number");
-    return span_of_number(run, source, literal, 0, out);
+    return span_of_number(run, source, literal, source->type == PAT_TYPE_NUMBER ? PAT_NUMBER_DIGITS : 0, out);
 }
 
 enum pat_status pat_literal__key(struct pat_run *run, const struct pat_source *source,
@@ -274,11 +275,12 @@ enum pat_status pat_literal__text(struct pat_run *run, const struct pat_source *
 enum pat_status pat_literal__bin_edge(struct pat_run *run, const struct pat_source *source, struct pat_text text,
                                       int64_t *out) {
     const bool major = source->type == PAT_TYPE_MONEY && !source->minor;
+    const unsigned digits = major ? run->view->base_digits : source->type == PAT_TYPE_NUMBER ? PAT_NUMBER_DIGITS : 0;
     char shown[SHOWN_BYTES];
     (void)pat_text_printable(text, shown, sizeof shown);
     pat_decimal value;
     struct pat_span span;
-    if (!pat_decimal_parse(text, false, &value) || !neighbours(value, major ? run->view->base_digits : 0, &span)) {
+    if (!pat_decimal_parse(text, false, &value) || !neighbours(value, digits, &span)) {
         return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, "by", -1, -1, "bin(%s, ...): \"%s\" is not a number",
                                 source->name, shown);
     }

@@ -18,10 +18,20 @@ void pat_memo_close(struct pat_memo **handle) {
     *handle = NULL;
 }
 
+/* Predictions differ by fit and terms, and with them what filters select. */
+static struct pat_text key_of(const struct pat_run *run) {
+    const struct pat_clv_ask *ask = &run->job->request->clv;
+    const struct pat_text question = pat_question_key(&run->job->request->question, run->arena);
+    if (question.data == NULL) return question;
+    return pat_arena_printf(run->arena, "%.*s\n%.*s\n%.17g %d %.17g %d %.17g", (int)question.length, question.data,
+                            (int)ask->name.length, ask->name.length > 0 ? ask->name.data : "", ask->horizon_days,
+                            ask->has_discount, ask->discount_annual, ask->has_margin, ask->margin);
+}
+
 enum pat_status pat_memo__begin(struct pat_run *run) {
     struct pat_memo *memo = run->job->memo;
     if (memo == NULL) return PAT_OK;
-    const struct pat_text key = pat_question_key(&run->job->request->question, run->arena);
+    const struct pat_text key = key_of(run);
     if (key.data == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the question");
     if (memo->view == run->view && memo->day == run->day && pat_text_equal(memo->key, key)) return PAT_OK;
     pat_arena_deinit(&memo->arena);

@@ -11,13 +11,14 @@ struct pat_memo {
     struct pat_arena arena; /* of everything below; given back when day or key change */
     const struct pat_view *view;
     pat_day day;
-    struct pat_text key; /* pat_question_key */
+    struct pat_text key; /* pat_question_key, and what the question says of lifetime value */
 
     uint64_t *live; /* NULL until computed, as the rest */
     uint64_t live_count;
     struct pat_facts *facts;
     unsigned facts_have; /* bits of enum pat_fact */
     const uint8_t *lifecycle;
+    struct pat_lifetime *lifetime;
     struct pat_scores *scores;
     struct {
         struct pat_text where; /* canonical */
@@ -26,7 +27,7 @@ struct pat_memo {
     unsigned filters;
 };
 
-/* Empties the memo unless it is of this run's view, day and rfm. Does nothing without a memo. */
+/* Empties the memo unless it is of this run's view, day, rfm and terms. Does nothing without a memo. */
 enum pat_status pat_memo__begin(struct pat_run *run) PAT_MUST_CHECK;
 /* From here to pat_memo__leave arrays of the run are the memo's. Gives what to hand to pat_memo__leave. */
 struct pat_arena *pat_memo__enter(struct pat_run *run);

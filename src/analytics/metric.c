@@ -1,5 +1,6 @@
 #include "analytics/group_private.h"
 
+#include "analytics/lifetime_private.h"
 #include "analytics/scores_private.h"
 
 #include <stdio.h>
@@ -7,7 +8,8 @@
 #include <string.h>
 
 static bool summable(enum pat_type type) {
-    return type == PAT_TYPE_INT || type == PAT_TYPE_MONEY || type == PAT_TYPE_DECIMAL;
+    return type == PAT_TYPE_INT || type == PAT_TYPE_MONEY || type == PAT_TYPE_DECIMAL ||
+           type == PAT_TYPE_NUMBER;
 }
 
 static bool works_on(enum pat_metric_kind kind, enum pat_type type) {
@@ -124,7 +126,8 @@ static struct pat_outcome single(const struct pat_measure *measure, int64_t valu
 
 static struct pat_outcome average(const struct pat_measure *measure, const struct pat_gather *gather) {
     if (measure->source.type == PAT_TYPE_MONEY) return integer(pat_minor_divide(gather->sum, (int64_t)gather->count));
-    const double unit = measure->source.type == PAT_TYPE_DECIMAL ? 1e15 : 1;
+    const enum pat_type type = measure->source.type;
+    const double unit = type == PAT_TYPE_DECIMAL ? 1e15 : type == PAT_TYPE_NUMBER ? PAT_NUMBER_UNIT : 1;
     return (struct pat_outcome){.real = true, .number = (double)gather->sum / unit / (double)gather->count};
 }
 
@@ -178,6 +181,10 @@ enum pat_status pat_outcome__value(struct pat_run *run, const struct pat_measure
     }
     if (!counts && source->type == PAT_TYPE_DECIMAL) {
         *out = decimal_value(run, outcome->integer);
+        return PAT_OK;
+    }
+    if (!counts && source->type == PAT_TYPE_NUMBER) {
+        *out = pat_value_real((double)outcome->integer / PAT_NUMBER_UNIT);
         return PAT_OK;
     }
     (void)pat_text_printable(measure->metric->text, text, sizeof text);

@@ -1,6 +1,7 @@
 #include "analytics/run_private.h"
 
 #include "analytics/facts_private.h"
+#include "analytics/lifetime_private.h"
 #include "analytics/memo_private.h"
 #include "model/date.h"
 
@@ -120,8 +121,8 @@ static void put_day(struct pat_run *run) {
     pat_run__put(run, "as_of", pat_build_day(&run->builder, run->day));
     const pat_day newest = run->view->counts.newest_fact;
     const enum pat_method method = run->job->request->method;
-    const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER &&
-                       method != PAT_METHOD_CONTROL; /* the others hold at any day */
+    const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER && method != PAT_METHOD_CONTROL &&
+                       method != PAT_METHOD_CLV_FITS; /* the others hold at any day */
     const bool now = run->job->request->question.as_of == PAT_AS_OF_NOW;
     if (!dated || !now || newest == PAT_DAY_NONE || (int64_t)newest >= (int64_t)run->day - STALE_DAYS) return;
     char text[11];
@@ -136,6 +137,7 @@ static void put_day(struct pat_run *run) {
 
 enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) {
     put_day(run);
+    if (run->lifetime_needed && run->lifetime != NULL) pat_outlook__tell(run, &run->lifetime->outlook);
     PAT_TRY(put_unpriced(run));
     if (run->undated.type == PAT_VALUE_ARRAY) pat_run__put(run, "undated", run->undated);
     if (run->warnings.type == PAT_VALUE_ARRAY) pat_run__put(run, "warnings", run->warnings);

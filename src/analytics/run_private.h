@@ -19,6 +19,7 @@
 struct pat_facts;
 struct pat_scores;
 struct pat_view_rates;
+struct pat_lifetime;
 
 struct pat_run {
     const struct pat_job *job; /* NULL when only names are checked */
@@ -40,7 +41,8 @@ struct pat_run {
     struct pat_facts *facts;   /* NULL until pat_run__need */
     struct pat_scores *scores; /* NULL until then, too */
     unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
-    bool scores_needed, lifecycle_needed, rates_needed;
+    bool scores_needed, lifecycle_needed, lifetime_needed, rates_needed;
+    struct pat_lifetime *lifetime; /* predictions by row; NULL until then */
     const uint8_t *lifecycle; /* enum pat_lifecycle by row; NULL until then */
     const struct pat_view_rates *rates; /* NULL until then */
 

@@ -2,6 +2,7 @@
 
 #include "analytics/bind_private.h"
 #include "analytics/lifecycle_private.h"
+#include "analytics/lifetime_private.h"
 #include "analytics/memo_private.h"
 #include "analytics/rates_private.h"
 #include "analytics/scores_private.h"
@@ -52,6 +53,21 @@ static const struct pat_source computed[] = {
      .type = PAT_TYPE_TEXT,
      .kind = PAT_SOURCE_LIFECYCLE,
      .explain = "prospect, new, returned, active, sleeping or lost, by the question's lifecycle cuts"},
+    {.name = "p_alive",
+     .type = PAT_TYPE_NUMBER,
+     .kind = PAT_SOURCE_P_ALIVE,
+     .explain = "chance that the customer has not left by the day asked for, by the fit in use; null without a purchase"},
+    {.name = "expected_orders",
+     .type = PAT_TYPE_NUMBER,
+     .kind = PAT_SOURCE_EXPECTED,
+     .unit = "purchase days",
+     .explain = "expected purchase days (orders of one day count once) within the horizon of clv.use"},
+    {.name = "clv",
+     .type = PAT_TYPE_MONEY,
+     .kind = PAT_SOURCE_CLV,
+     .base = true,
+     .unit = UNIT_BASE,
+     .explain = "value within the horizon: expected purchase days, discounted at month ends, x expected spend x margin"},
     {.name = "r",
      .type = PAT_TYPE_INT,
      .kind = PAT_SOURCE_SCORE_R,
@@ -312,6 +328,8 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
     if (score) run->scores_needed = run->money_of_window = true;
     if (source->kind == PAT_SOURCE_PRODUCT && source->base) run->rates_needed = true;
     if (source->kind == PAT_SOURCE_LIFECYCLE) run->lifecycle_needed = true;
+    if (source->kind >= PAT_SOURCE_P_ALIVE && source->kind <= PAT_SOURCE_CLV) run->lifetime_needed = true;
+    if (source->kind == PAT_SOURCE_CLV) run->facts_needed |= PAT_FACTS_LIFETIME; /* they count what has no rate */
     if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
     if (source->table != PAT_CUSTOMERS) return;
     if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
@@ -370,6 +388,7 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
     if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
     if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     if (run->rates_needed && run->rates == NULL) PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &run->rates));
+    if (run->lifetime_needed && run->lifetime == NULL) PAT_TRY(pat_lifetime__compute(run));
     if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
     return PAT_OK;
 }
@@ -378,6 +397,7 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
 static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo, unsigned needed) {
     if (run->facts == NULL && (memo->facts_have & needed) == needed) run->facts = memo->facts;
     if (run->lifecycle == NULL) run->lifecycle = memo->lifecycle;
+    if (run->lifetime == NULL) run->lifetime = memo->lifetime;
     if (run->scores_needed && run->scores == NULL && memo->scores != NULL) {
         run->scores = memo->scores;
         if (run->rfm->population != NULL) PAT_TRY(pat_population__bind(run, run->rfm->population));
@@ -392,6 +412,7 @@ static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo
         memo->facts_have = needed;
     }
     if (run->lifecycle != NULL) memo->lifecycle = run->lifecycle;
+    if (run->lifetime != NULL) memo->lifetime = run->lifetime;
     if (run->scores != NULL) memo->scores = run->scores;
     return PAT_OK;
 }
@@ -526,6 +547,9 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
         for (uint32_t i = 0; i < count; i++) out[i] = last[i] == PAT_NULL ? PAT_NULL : run->day - last[i];
         return;
     }
+    case PAT_SOURCE_P_ALIVE: memcpy(out, run->lifetime->p_alive + first, count * sizeof *out); return;
+    case PAT_SOURCE_EXPECTED: memcpy(out, run->lifetime->expected + first, count * sizeof *out); return;
+    case PAT_SOURCE_CLV: memcpy(out, run->lifetime->clv + first, count * sizeof *out); return;
     case PAT_SOURCE_SCORE_R: read_scores(run->scores->r, first, count, out); return;
     case PAT_SOURCE_SCORE_F: read_scores(run->scores->f, first, count, out); return;
     case PAT_SOURCE_SCORE_M: read_scores(run->scores->m, first, count, out); return;
@@ -639,8 +663,8 @@ struct pat_value pat_source__value(struct pat_run *run, const struct pat_source 
         pat_decimal_print(value, text);
         return pat_build_text(&run->builder, pat_text_of(text));
     }
-    case PAT_TYPE_INT:
-    case PAT_TYPE_NUMBER: break;
+    case PAT_TYPE_NUMBER: return pat_value_real((double)value / PAT_NUMBER_UNIT);
+    case PAT_TYPE_INT: break;
     }
     return pat_value_int(value);
 }

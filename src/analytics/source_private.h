@@ -13,6 +13,9 @@ enum pat_source_kind {
     PAT_SOURCE_FACT,    /* pat_facts */
     PAT_SOURCE_RECENCY, /* D - last_order */
     PAT_SOURCE_LIFECYCLE,
+    PAT_SOURCE_P_ALIVE, /* pat_lifetime */
+    PAT_SOURCE_EXPECTED,
+    PAT_SOURCE_CLV,
     PAT_SOURCE_SCORE_R, /* pat_scores */
     PAT_SOURCE_SCORE_F,
     PAT_SOURCE_SCORE_M,

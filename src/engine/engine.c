@@ -76,6 +76,15 @@ static enum pat_status replay_attribute(struct pat_store *store, const struct pa
     return PAT_OK;
 }
 
+static enum pat_status replay_fit(struct pat_store *store, const struct pat_entry *entry, struct pat_error *error) {
+    if (entry->kind == PAT_ENTRY_FIT_USE) {
+        return pat_store_use_fit(store, entry->fit->name, &entry->fit->use, error);
+    }
+    struct pat_clv_fit fit = *entry->fit->fit;
+    fit.lsn = entry->lsn;
+    return pat_store_save_fit(store, &fit, entry->fit->adopt, error);
+}
+
 static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
     struct pat_engine *engine = context;
     if (entry->lsn != engine->store->lsn + 1) {
@@ -85,6 +94,7 @@ static enum pat_status replay(void *context, const struct pat_entry *entry, stru
     if (entry->kind != PAT_ENTRY_BATCH) {
         if (entry->kind == PAT_ENTRY_RFM_MAP) PAT_TRY(pat_store_save_map(engine->store, entry->map, error));
         if (entry->kind == PAT_ENTRY_ATTRIBUTE) PAT_TRY(replay_attribute(engine->store, entry->attribute, error));
+        if (entry->fit != NULL) PAT_TRY(replay_fit(engine->store, entry, error));
         engine->store->lsn = entry->lsn;
         return PAT_OK;
     }

@@ -19,6 +19,8 @@
 struct pat_engine;
 struct pat_view;
 struct pat_kernels;
+struct pat_clv_fit;
+struct pat_fit_change;
 
 struct pat_engine_options {
     const char *data_dir;
@@ -51,13 +53,16 @@ bool pat_engine_dirty(const struct pat_engine *engine);
 
 /* One write on its way; its memory belongs to the caller and lives until reply_cb. */
 struct pat_ticket {
-    const struct pat_request *request; /* load.*, schema.add or rfm.map.save */
+    const struct pat_request *request; /* load.*, schema.add, rfm.map.save, clv.fit or clv.use */
     struct pat_batch *batch;           /* from pat_engine_prepare; NULL for the others */
+    const struct pat_clv_fit *fit;     /* CLV_FIT: what the worker made, else NULL */
+    struct pat_value *answer;          /* CLV_FIT: what the worker answered, to be completed */
     struct pat_arena *arena;           /* the request's */
     /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success. */
     void (*reply_cb)(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error);
     void *context;
     /* the engine's own: */
+    const struct pat_fit_change *change; /* CLV_FIT, CLV_USE: what its entry says */
     struct pat_ticket *next;
     uint64_t arrived_ns;
     pat_lsn lsn;
@@ -79,6 +84,7 @@ struct pat_pinned;
 struct pat_inquiry {
     const struct pat_request *request;
     struct pat_arena *arena;
+    struct pat_clv_fit *fit;   /* CLV_FIT: room for what is to be submitted then */
     struct pat_pinned *pinned; /* set by pat_engine_pin */
     pat_row row;               /* set by pat_engine_pin: customer, order */
     const pat_row *call_row;   /* set by pat_engine_pin: the same for each call of a batch */

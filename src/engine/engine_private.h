@@ -87,6 +87,13 @@ enum pat_status pat_engine__put_cursor(const struct pat_engine *engine, const st
 /* submit.c */
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__group_start(struct pat_engine *engine);
+/* submit_fit.c: clv.fit and clv.use on the write road */
+/* The entry of the ticket, its change in the ticket's arena. Fails: PAT_ERR_NO_FIT, PAT_ERR_NOT_FOUND, PAT_ERR_TOO_LARGE,
+ * PAT_ERR_NO_MEMORY. */
+enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pat_ticket *ticket,
+                                      struct pat_entry *out, struct pat_error *error) PAT_MUST_CHECK;
+/* Applies what pat_engine__fit_entry admitted, and gives the answer. */
+struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_ticket *ticket, struct pat_builder *builder);
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);

@@ -53,9 +53,10 @@ static pat_row row_of_id(const struct pat_engine *engine, const struct pat_reque
     enum pat_table_id table = PAT_CUSTOMERS;
     if (request->method == PAT_METHOD_ORDER) {
         table = PAT_ORDERS;
-    } else if (request->method != PAT_METHOD_CUSTOMER) {
+    } else if (request->method != PAT_METHOD_CUSTOMER && request->method != PAT_METHOD_CLV_PREDICT) {
         return PAT_ROW_NONE;
     }
+    if (request->id.length == 0) return PAT_ROW_NONE;
     struct pat_id_key key = {.number = pat_id_number(request->id), .text = request->id};
     pat_row row = pat_table_find_id(engine->store, table, key);
     return row != PAT_ROW_NONE && row < view->table[table].rows ? row : PAT_ROW_NONE;
@@ -193,7 +194,8 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .memo = memo,
                                 .continues = request->cursor_given,
                                 .after = request->cursor.row,
-                                .last = &last,
+                                .last = request->method == PAT_METHOD_ROWS ? &last : NULL,
+                                .fit = request == inquiry->request ? inquiry->fit : NULL,
                                 .row = row,
                                 .stop_cb = watch_stop,
                                 .stop_context = &watch};

@@ -198,10 +198,25 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
     return ADMITTED;
 }
 
+static bool is_fit_change(const struct pat_ticket *ticket) {
+    return ticket->request->method == PAT_METHOD_CLV_FIT || ticket->request->method == PAT_METHOD_CLV_USE;
+}
+
+/* One to a group, so that each is judged against all fits before it. */
+static enum admission admit_fit_change(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    struct pat_error error;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (group->entry[i].fit != NULL) return NEXT_GROUP;
+    }
+    if (pat_engine__fit_entry(engine, ticket, &group->entry[group->count], &error) == PAT_OK) return ADMITTED;
+    return refuse(engine, ticket, &error);
+}
+
 static enum admission admit(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     if (engine->journal_failed) return refuse(engine, ticket, &engine->journal_error);
     if (group->count == GROUP_TICKETS_MAX) return NEXT_GROUP;
     if (ticket->batch != NULL) return admit_batch(engine, group, ticket);
+    if (is_fit_change(ticket)) return admit_fit_change(engine, group, ticket);
     return ticket->request->method == PAT_METHOD_SCHEMA_ADD ? admit_attribute(engine, group, ticket)
                                                             : admit_map(engine, group, ticket);
 }
@@ -274,6 +289,12 @@ static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
         pat_store_add_attribute(engine->store, ticket->request->attribute);
         engine->store->lsn = ticket->lsn;
         reply_attribute(engine, ticket, true);
+        return;
+    }
+    if (is_fit_change(ticket)) {
+        struct pat_builder builder = {.arena = ticket->arena};
+        const struct pat_value result = pat_engine__fit_apply(engine, ticket, &builder);
+        reply(engine, ticket, &builder, &result);
         return;
     }
     struct pat_error error;

@@ -3,7 +3,7 @@
 #include "model/id.h"
 #include "model/request_private.h"
 
-static enum pat_status parse_id(struct pat_request *out, const struct pat_params *params, const char *key) {
+enum pat_status pat_request__id(struct pat_request *out, const struct pat_params *params, const char *key) {
     const struct pat_value *value = pat_param__get(params, key);
     if (value == NULL) return pat_param__missing(params, key, "its id");
     if (value->type == PAT_VALUE_TEXT) {
@@ -38,7 +38,7 @@ static enum pat_status parse_with(const struct pat_params *params, const char *c
 static enum pat_status parse_customer(struct pat_request *out, const struct pat_params *params) {
     static const char *const words[] = {"orders", "refunds", "lines", NULL};
     bool *const flags[] = {&out->with_orders, &out->with_refunds, &out->with_lines};
-    PAT_TRY(parse_id(out, params, "customer"));
+    PAT_TRY(pat_request__id(out, params, "customer"));
     PAT_TRY(parse_with(params, words, flags));
     int64_t limit = 0;
     PAT_TRY(pat_param__integer(params, "limit", 1, PAT_ROWS_LIMIT_MAX, &limit));
@@ -49,7 +49,7 @@ static enum pat_status parse_customer(struct pat_request *out, const struct pat_
 static enum pat_status parse_order(struct pat_request *out, const struct pat_params *params) {
     static const char *const words[] = {"lines", "refunds", NULL};
     bool *const flags[] = {&out->with_lines, &out->with_refunds};
-    PAT_TRY(parse_id(out, params, "order"));
+    PAT_TRY(pat_request__id(out, params, "order"));
     PAT_TRY(parse_with(params, words, flags));
     return pat_request__question(out, params, false);
 }
@@ -98,6 +98,12 @@ static enum pat_status parse_method(struct pat_request *out, const struct pat_pa
     case PAT_METHOD_RFM_GRID:
     case PAT_METHOD_RFM_GROUPS: return pat_request__question(out, params, true);
     case PAT_METHOD_RFM_MAP_SAVE: return pat_request__map_save(out, params);
+    case PAT_METHOD_CLV_FIT:
+    case PAT_METHOD_CLV_USE:
+    case PAT_METHOD_CLV_FITS:
+    case PAT_METHOD_CLV_PREDICT:
+    case PAT_METHOD_CLV_TOP:
+    case PAT_METHOD_CLV_DIST: return pat_request__clv(out, params);
     case PAT_METHOD_FILTER_PARSE: return parse_filter(out, params);
     default: return PAT_OK; /* no parameters, or the connection reads them */
     }
@@ -106,7 +112,7 @@ static enum pat_status parse_method(struct pat_request *out, const struct pat_pa
 /* Questions without parameters of their own, and everything else, still have a where. */
 static enum pat_status set_defaults(struct pat_request *out, const struct pat_method_info *info,
                                     struct pat_arena *arena, struct pat_error *error) {
-    *out = (struct pat_request){.method = info->method};
+    *out = (struct pat_request){.method = info->method, .clv = {.holdout_end = PAT_DAY_NONE}};
     out->question.rfm.window_days = 365;
     out->question.lifecycle_cut[0] = PAT_LIFECYCLE_ACTIVE_DAYS;
     out->question.lifecycle_cut[1] = PAT_LIFECYCLE_SLEEPING_DAYS;

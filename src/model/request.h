@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "model/batch.h"
+#include "model/clv.h"
 #include "model/filter.h"
 #include "model/limits.h"
 #include "model/rfm.h"
@@ -35,6 +36,12 @@ enum pat_method {
     PAT_METHOD_RFM_GROUPS,
     PAT_METHOD_RFM_MAP_SAVE,
     PAT_METHOD_FX,
+    PAT_METHOD_CLV_FIT,
+    PAT_METHOD_CLV_USE,
+    PAT_METHOD_CLV_FITS,
+    PAT_METHOD_CLV_PREDICT,
+    PAT_METHOD_CLV_TOP,
+    PAT_METHOD_CLV_DIST,
     PAT_METHOD_SNAPSHOT_SAVE,
     PAT_METHOD_SNAPSHOT_LIST,
     PAT_METHOD_VERIFY,
@@ -49,6 +56,7 @@ enum pat_method_road {
     PAT_ROAD_LOOP,    /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse */
     PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */
     PAT_ROAD_READ,    /* by a worker on a view: questions, verify */
+    PAT_ROAD_FIT,     /* read, then written: a worker's answer goes through the journal, too: clv.fit */
     PAT_ROAD_SNAPSHOT /* by the snapshot thread: snapshot.save */
 };
 
@@ -193,6 +201,9 @@ struct pat_request {
 
     /* SCHEMA_ADD */
     const struct pat_attribute *attribute;
+
+    /* CLV_* */
+    struct pat_clv_ask clv;
 
     /* LOAD_STATE */
     struct pat_text producer;

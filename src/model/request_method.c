@@ -24,6 +24,15 @@ static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const fx_params[] = {"as_of", READING, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
+static const char *const clv_fit_params[] = {"model", "unit", "end", "holdout_end", "name", "use", "min_lsn", "deadline_ms", NULL};
+static const char *const clv_use_params[] = {"name", "horizon", "discount_annual", "margin", NULL};
+static const char *const clv_fits_params[] = {READING, NULL};
+static const char *const clv_predict_params[] = {"customer", "x",      "t_x",     "T",
+                                                 "mean_minor", "fit", "model", "unit",
+                                                 "params",   "horizon", "discount_annual", "margin",
+                                                 QUESTION,   NULL};
+static const char *const clv_top_params[] = {"limit", "fields", "fit", "horizon", "discount_annual", "margin", QUESTION, NULL};
+static const char *const clv_dist_params[] = {"bins", "fit", "horizon", "discount_annual", "margin", QUESTION, NULL};
 static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
 
 const struct pat_method_info pat_method_list[] = {
@@ -65,6 +74,16 @@ const struct pat_method_info pat_method_list[] = {
      "The same by named group of cells: count, share, net."},
     {"rfm.map.save", PAT_METHOD_RFM_MAP_SAVE, PAT_ROAD_WRITE, -1, map_save_params,
      "Keeps a map of the 125 cells to named groups."},
+    {"clv.fit", PAT_METHOD_CLV_FIT, PAT_ROAD_FIT, -1, clv_fit_params,
+     "Fits a model of purchases and leaving, and one of spend, to everybody's purchase days, and keeps it by name."},
+    {"clv.use", PAT_METHOD_CLV_USE, PAT_ROAD_WRITE, -1, clv_use_params,
+     "Chooses the fit, horizon, discount and margin behind p_alive, expected_orders and clv."},
+    {"clv.fits", PAT_METHOD_CLV_FITS, PAT_ROAD_READ, -1, clv_fits_params, "The fits that are kept, and the one in use."},
+    {"clv.predict", PAT_METHOD_CLV_PREDICT, PAT_ROAD_READ, -1, clv_predict_params,
+     "Chance to be alive, purchase days to come, spend and value of a customer, or of a history given in numbers."},
+    {"clv.top", PAT_METHOD_CLV_TOP, PAT_ROAD_READ, -1, clv_top_params, "Customers by predicted value, greatest first."},
+    {"clv.dist", PAT_METHOD_CLV_DIST, PAT_ROAD_READ, -1, clv_dist_params,
+     "How predicted value spreads over customers: histogram, deciles, Lorenz curve, Gini."},
     {"snapshot.save", PAT_METHOD_SNAPSHOT_SAVE, PAT_ROAD_SNAPSHOT, -1, no_params,
      "Writes a snapshot now, without stopping service."},
     {"snapshot.list", PAT_METHOD_SNAPSHOT_LIST, PAT_ROAD_LOOP, -1, no_params, "The snapshots that are kept."},

@@ -108,6 +108,19 @@ enum pat_status pat_param__integer(const struct pat_params *params, const char *
     return PAT_OK;
 }
 
+enum pat_status pat_param__number(const struct pat_params *params, const char *key, double least, double most,
+                                  const char *expected, bool *given, double *out) {
+    const struct pat_value *value = pat_param__get(params, key);
+    *given = value != NULL;
+    if (value == NULL) return PAT_OK;
+    double number = least - 1;
+    if (value->type == PAT_VALUE_INT) number = (double)value->as.integer;
+    if (value->type == PAT_VALUE_FLOAT) number = value->as.real;
+    if (!(number >= least && number <= most)) return pat_param__fail(params, key, value, "%s", expected);
+    *out = number;
+    return PAT_OK;
+}
+
 enum pat_status pat_param__choice(const struct pat_params *params, const char *key, const char *const *words,
                                   int *out) {
     const struct pat_value *value = pat_param__get(params, key);

@@ -159,21 +159,21 @@ static enum pat_status parse_lifecycle(struct pat_question *question, const stru
 
 /* ---- the rest --------------------------------------------------------------------------------------------------- */
 
-static enum pat_status parse_as_of(struct pat_question *question, const struct pat_params *params) {
-    question->as_of = PAT_AS_OF_NOW;
-    const struct pat_value *value = pat_param__get(params, "as_of");
-    if (value == NULL || pat_value_is_text(value, "now")) return PAT_OK;
-    if (pat_value_is_text(value, "latest")) {
-        question->as_of = PAT_AS_OF_LATEST;
-        return PAT_OK;
-    }
-    question->as_of = PAT_AS_OF_DAY;
-    if (value->type == PAT_VALUE_TEXT && pat_day_parse(pat_value_as_text(value), &question->as_of_day)) return PAT_OK;
+enum pat_status pat_param__as_of(const struct pat_params *params, const char *key, enum pat_as_of_kind *kind,
+                                 pat_day *day) {
+    const struct pat_value *value = pat_param__get(params, key);
+    if (value == NULL) return PAT_OK;
+    *kind = PAT_AS_OF_NOW;
+    if (pat_value_is_text(value, "now")) return PAT_OK;
+    *kind = PAT_AS_OF_LATEST;
+    if (pat_value_is_text(value, "latest")) return PAT_OK;
+    *kind = PAT_AS_OF_DAY;
+    if (value->type == PAT_VALUE_TEXT && pat_day_parse(pat_value_as_text(value), day)) return PAT_OK;
     if (value->type == PAT_VALUE_INT && value->as.integer >= PAT_DAY_MIN && value->as.integer <= PAT_DAY_MAX) {
-        question->as_of_day = (pat_day)value->as.integer;
+        *day = (pat_day)value->as.integer;
         return PAT_OK;
     }
-    return pat_param__fail(params, "as_of", value,
+    return pat_param__fail(params, key, value,
                            "\"now\", \"latest\", a day as \"YYYY-MM-DD\" or days since 1970-01-01");
 }
 
@@ -183,7 +183,7 @@ enum pat_status pat_request__question(struct pat_request *out, const struct pat_
     PAT_TRY(pat_filter__args_init(&args, pat_param__get(params, "args"), params->arena, params->error));
     PAT_TRY(pat_filter__from_value(&question->where, pat_param__get(params, "where"), "where", &args, params->arena,
                                    params->error));
-    PAT_TRY(parse_as_of(question, params));
+    PAT_TRY(pat_param__as_of(params, "as_of", &question->as_of, &question->as_of_day));
     PAT_TRY(parse_rfm(&question->rfm, params, rfm_at_top, &args));
     PAT_TRY(pat_filter__args_check(&args, params->error));
     PAT_TRY(parse_lifecycle(question, params));

@@ -64,6 +64,14 @@ static void go_write(struct pat_call *call) {
 static void go_read(struct pat_call *call) {
     call->inquiry =
         (struct pat_inquiry){.request = &call->request, .arena = &call->arena, .cancelled = &call->cancelled};
+    if (call->info->road == PAT_ROAD_FIT) {
+        call->inquiry.fit = pat_arena_alloc(&call->arena, sizeof *call->inquiry.fit);
+        if (call->inquiry.fit == NULL) {
+            (void)pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for a fit");
+            pat_call__answer(call, NULL);
+            return;
+        }
+    }
     call->state = PAT_CALL_WAITING;
     pat_list_push(&call->conn->waiting, &call->wait);
     if (call->request.question.deadline_ms != 0) {
@@ -124,7 +132,8 @@ static void route_request(struct pat_call *call) {
     case PAT_ROAD_SESSION: pat_session__answer(call); break;
     case PAT_ROAD_LOOP: go_loop(call); break;
     case PAT_ROAD_WRITE: go_write(call); break;
-    case PAT_ROAD_READ: go_read(call); break;
+    case PAT_ROAD_READ:
+    case PAT_ROAD_FIT: go_read(call); break;
     case PAT_ROAD_SNAPSHOT: go_snapshot(call); break;
     }
 }
@@ -168,19 +177,25 @@ static void on_ticket(struct pat_ticket *ticket, const struct pat_value *result,
     on_submitted(ticket->context, result, error);
 }
 
+static void call_submit(struct pat_call *call) {
+    call->state = PAT_CALL_SUBMITTED;
+    call->ticket = (struct pat_ticket){.request = &call->request,
+                                       .batch = call->batch,
+                                       .fit = call->inquiry.fit,
+                                       .answer = &call->result,
+                                       .arena = &call->arena,
+                                       .reply_cb = on_ticket,
+                                       .context = call};
+    call->conn->submitted++;
+    pat_engine_submit(call->conn->server->engine, &call->ticket);
+}
+
 void pat_calls__submit_ready(struct pat_conn *conn) {
     while (!pat_list_empty(&conn->line)) {
         struct pat_call *call = PAT_LINK_OF(conn->line.next, struct pat_call, line);
         if (!call->ready) return;
         pat_list_remove(&call->line);
-        call->state = PAT_CALL_SUBMITTED;
-        call->ticket = (struct pat_ticket){.request = &call->request,
-                                           .batch = call->batch,
-                                           .arena = &call->arena,
-                                           .reply_cb = on_ticket,
-                                           .context = call};
-        conn->submitted++;
-        pat_engine_submit(conn->server->engine, &call->ticket);
+        call_submit(call);
     }
 }
 
@@ -188,15 +203,15 @@ void pat_calls__submit_ready(struct pat_conn *conn) {
 
 static void job_answer(struct pat_job *job) {
     struct pat_call *call = PAT_LINK_OF(job, struct pat_call, job);
-    struct pat_value result;
-    call->status = pat_engine_answer(call->conn->server->engine, &call->inquiry, &result, &call->error);
-    /* Errors are left to the loop, which knows why a call was stopped. */
-    if (call->status == PAT_OK) pat_call__encode(call, &result);
+    call->status = pat_engine_answer(call->conn->server->engine, &call->inquiry, &call->result, &call->error);
+    /* Errors are left to the loop, which knows why a call was stopped; so is what the journal has still to take. */
+    if (call->status == PAT_OK && call->info->road != PAT_ROAD_FIT) pat_call__encode(call, &call->result);
 }
 
 static bool is_brief(const struct pat_call *call) {
     enum pat_method method = call->info->method;
-    return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_COUNT;
+    return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_COUNT ||
+           method == PAT_METHOD_CLV_FITS || method == PAT_METHOD_CLV_PREDICT;
 }
 
 static void call_park(struct pat_call *call) {
@@ -251,8 +266,11 @@ void pat_call__job_done(struct pat_call *call) {
         return;
     }
     call_unpool(call);
-    if (call->status == PAT_ERR_CANCELLED && call->stop != PAT_OK) {
-        fail_stopped(call);
+    const bool fitted = call->status == PAT_OK && call->info->road == PAT_ROAD_FIT;
+    if (call->stop != PAT_OK && (fitted || call->status == PAT_ERR_CANCELLED)) {
+        fail_stopped(call); /* what was cancelled is not kept */
+    } else if (fitted) {
+        call_submit(call);
     } else {
         pat_call__answer(call, NULL);
     }

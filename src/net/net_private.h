@@ -189,6 +189,7 @@ struct pat_call {
     struct pat_request request;
     struct pat_batch *batch;
     struct pat_inquiry inquiry;
+    struct pat_value result; /* of a worker that is not yet encoded: clv.fit */
     struct pat_ticket ticket;
     enum pat_status status;
     struct pat_error error;

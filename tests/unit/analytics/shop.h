@@ -25,6 +25,7 @@ struct shop {
     const char *kernels;
     char text[65536]; /* of the last answer */
     struct pat_arena arena;
+    struct pat_clv_fit fit; /* of the last clv.fit */
     struct pat_error error;
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
@@ -302,11 +303,13 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .kernels = pat_kernels_find(shop->kernels),
                               .arena = &shop->arena,
                               .today = shop->today,
+                              .fit = &shop->fit,
                               .row = PAT_ROW_NONE,
                               .stop_cb = shop->stop_cb,
                               .stop_context = shop->stop_context};
         const struct pat_id_key key = {.number = pat_id_number(request.id), .text = request.id};
-        if (request.method == PAT_METHOD_CUSTOMER) job.row = pat_table_find_id(shop->store, PAT_CUSTOMERS, key);
+        if (request.method == PAT_METHOD_CUSTOMER || (request.method == PAT_METHOD_CLV_PREDICT && key.text.length > 0))
+            job.row = pat_table_find_id(shop->store, PAT_CUSTOMERS, key);
         if (request.method == PAT_METHOD_ORDER) job.row = pat_table_find_id(shop->store, PAT_ORDERS, key);
         status = pat_analytics_run(&job, &result, &shop->error);
     }

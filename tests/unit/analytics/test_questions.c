@@ -262,7 +262,7 @@ static void names_can_be_checked_alone(void **state) {
     struct pat_builder builder = {.arena = &arena};
     struct pat_value fields = pat_build_array(&builder, 1);
     pat_analytics_describe(&builder, &fields);
-    assert_int_equal(10, fields.count);
+    assert_int_equal(13, fields.count);
     pat_view_close(&view);
     pat_arena_deinit(&arena);
     shop_close(&shop);

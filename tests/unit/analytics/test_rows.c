@@ -103,7 +103,7 @@ static void a_customer_comes_with_what_was_asked_for(void **state) {
         ask(&shop, "customer", "{'customer':10,'as_of':'2024-05-01','with':['orders','refunds','lines']}"),
         "{customer:'10',created:'2024-01-05',country:'BR',orders:2,net_minor:1300,currency:'GBP',digits:2,"
         "first_order:'2024-03-01',last_order:'2024-05-01',recency_days:0,lifecycle:'active',rfm:{r:3,f:3,m:3,group:'"
-        "potential_loyalist'},"
+        "potential_loyalist'},clv:null,"
         "facts:{orders:[{order:'7',time:'2024-05-01T12:00:00Z',amount_minor:300,currency:'GBP',digits:2,net_minor:300,"
         "eligible:true},{order:'o1',time:'2024-03-01T12:00:00Z',amount_minor:1250,currency:'GBP',channel:'web',"
         "shipping_minor:99,digits:2,net_minor:1250,eligible:true}],"
