@@ -30,7 +30,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from patron_test import Server, WAIT_SECONDS, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
 
-COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "cohort", "control", "status", "schema", "snapshot",
+COMMANDS = ("call", "load", "count", "rows", "group", "customer", "order", "rfm", "clv", "cohort", "control", "status", "schema", "snapshot",
             "verify")
 
 
@@ -77,7 +77,8 @@ def help_and_mistakes():
         (["count", "--limit"], "--limit"), (["call", "ping", "{]"], "JSON"), (["call", "ping", "[1]"], "object"),
         (["load", "orders", "x.csv", "--delimiter", "ab"], "--delimiter"), (["load", "orders", "x.csv", "--map", "ordr=a"], "'order'"),
         (["load", "orders", "x.csv", "--map", "order=a,order=b"], "twice"), (["load", "orders", "x.csv", "--no-header"], "--map"),
-        (["load", "orders", "x.csv", "--max-rejects", "many"], "--max-rejects"), (["clv"], "command"),
+        (["load", "orders", "x.csv", "--max-rejects", "many"], "--max-rejects"), (["flows"], "command"),
+        (["clv"], "VERB"), (["clv", "fitt"], "fit"), (["clv", "fit", "a", "--name", "b"], "twice"), (["clv", "top", "a"], "too many"),
         (["count", '["=", "country"'], "JSON"), (["count", "--where", "[1"], "JSON"),
     ]
     for arguments, names in mistakes:

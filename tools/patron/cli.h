@@ -122,6 +122,7 @@ extern const struct pat_cli_command pat_command_generate;
 extern const struct pat_cli_command pat_command_order;
 extern const struct pat_cli_command pat_command_rfm;
 extern const struct pat_cli_command pat_command_fx;
+extern const struct pat_cli_command pat_command_clv;
 extern const struct pat_cli_command pat_command_status;
 extern const struct pat_cli_command pat_command_schema;
 extern const struct pat_cli_command pat_command_snapshot;
