@@ -1,0 +1,127 @@
+/* W6: one customer's profile by id over loopback, one request at a time and pipelined by 64; `ping` beside it is what the wire, the
+ * loop and the client take without a question. */
+#include "base/clock.h"
+#include "lib/remote.h"
+#include "lib/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define DEPTH 64u
+
+struct lookups {
+    struct pat_client *client;
+    const struct bench_naive_sums *sums;
+    uint32_t count;
+    struct pat_value *params;
+    uint32_t *customer; /* asked for by each */
+    int64_t net;        /* sum of all answers */
+};
+
+static void lookups_make(struct lookups *lookups, const struct bench_options *options, struct pat_arena *arena) {
+    lookups->params = pat_arena_array(arena, lookups->count, sizeof *lookups->params);
+    lookups->customer = pat_arena_array(arena, lookups->count, sizeof *lookups->customer);
+    bench_must(lookups->params != NULL && lookups->customer != NULL, "no memory for the requests");
+    for (uint32_t i = 0; i < lookups->count; i++) {
+        struct pat_builder builder = {.arena = arena};
+        lookups->customer[i] = (uint32_t)(bench_random(options->seed, 7, i) % options->customers);
+        lookups->params[i] = pat_build_map(&builder, 2);
+        pat_build_put(&builder, &lookups->params[i], "customer", pat_value_int(lookups->customer[i]));
+        pat_build_put(&builder, &lookups->params[i], "as_of", pat_value_int(BENCH_LAST_DAY));
+        bench_must(!builder.failed, "no memory for the requests");
+    }
+}
+
+/* Keeps `depth` requests under way. With samples_each not NULL each request is a sample. */
+static void ask_all(struct lookups *lookups, unsigned depth, struct bench_samples *samples_each) {
+    uint32_t first_id = 0;
+    lookups->net = 0;
+    for (uint32_t sent = 0, answered = 0; answered < lookups->count; answered++) {
+        const uint64_t start = samples_each != NULL ? pat_clock_monotonic_ns() : 0;
+        uint32_t msgid;
+        for (; sent < lookups->count && sent - answered < depth; sent++) {
+            bench_send(lookups->client, "customer", &lookups->params[sent], &msgid);
+            if (sent == 0) first_id = msgid;
+        }
+        struct pat_arena arena;
+        pat_arena_init(&arena, 0);
+        const struct pat_value answer = bench_receive(lookups->client, &msgid, &arena);
+        if (samples_each != NULL) bench_samples_add(samples_each, pat_clock_monotonic_ns() - start);
+        const int64_t net = bench_number(&answer, "net_minor");
+        bench_equal("net of a customer", net, lookups->sums->net[lookups->customer[msgid - first_id]]);
+        lookups->net += net;
+        pat_arena_deinit(&arena);
+    }
+}
+
+static double ping_us(struct pat_client *client, uint32_t count) {
+    struct bench_samples samples = {.count = 0};
+    for (uint32_t i = 0; i < count; i++) {
+        struct pat_arena arena;
+        pat_arena_init(&arena, 0);
+        const uint64_t start = pat_clock_monotonic_ns();
+        (void)bench_call_value(client, "ping", NULL, &arena);
+        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
+        pat_arena_deinit(&arena);
+    }
+    const double us = (double)bench_figures_of(&samples).median_ns / 1e3;
+    bench_samples_free(&samples);
+    return us;
+}
+
+static void run_cpu(struct lookups *lookups, const struct bench_options *options, const char *cpu) {
+    struct bench_samples each = {.count = 0}, whole = {.count = 0};
+    ask_all(lookups, 1, &each);
+    const uint64_t hash = (uint64_t)lookups->net;
+    struct bench_case one = {
+        .work = "W6", .name = "customer, one at a time", .cpu = cpu, .samples = &each, .rows = 1, .row = "request", .hash = hash};
+    bench_case_extra(&one, "ping_us", ping_us(lookups->client, lookups->count < 20000 ? lookups->count : 20000));
+    bench_case_print(&one, options);
+    while (bench_again(&whole, options)) {
+        const uint64_t start = pat_clock_monotonic_ns();
+        ask_all(lookups, DEPTH, NULL);
+        bench_samples_add(&whole, pat_clock_monotonic_ns() - start);
+    }
+    bench_must((uint64_t)lookups->net == hash, "pipelined answers are others");
+    const struct bench_case many = {.work = "W6",
+                                    .name = "customer, pipelined by 64",
+                                    .cpu = cpu,
+                                    .samples = &whole,
+                                    .rows = lookups->count,
+                                    .row = "request",
+                                    .hash = hash};
+    bench_case_print(&many, options);
+    bench_samples_free(&each);
+    bench_samples_free(&whole);
+}
+
+int main(int argc, char **argv) {
+    struct bench_options options;
+    bench_options_read(&options, argc, argv);
+    const struct bench_shop shop = {options.seed, options.customers, options.orders};
+    struct bench_naive naive;
+    struct bench_naive_sums sums;
+    bench_naive_open(&naive, &shop);
+    bench_naive_sums_open(&sums, &naive);
+    bench_naive_sum(&sums, &naive, BENCH_LAST_DAY, 0);
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct lookups lookups = {.sums = &sums, .count = options.full ? 100000 : 300};
+    lookups_make(&lookups, &options, &arena);
+    struct bench_dir dir;
+    struct bench_server server;
+    bench_dir_open(&dir, &options);
+    for (unsigned i = 0; i < options.cpus; i++) {
+        bench_server_start(&server, &dir, &options, options.cpu[i]);
+        lookups.client = bench_connect(&server);
+        if (i == 0) bench_fill(lookups.client, &shop);
+        run_cpu(&lookups, &options, options.cpu[i]);
+        pat_client_close(&lookups.client);
+        bench_server_stop(&server);
+    }
+    bench_dir_close(&dir);
+    pat_arena_deinit(&arena);
+    bench_naive_sums_close(&sums);
+    bench_naive_close(&naive);
+    return 0;
+}

@@ -1,0 +1,38 @@
+/* Processes and directories of a bench: a patrond of its own on a free port of the loopback. What is left at exit is ended and
+ * removed; a server dies with its bench. */
+#ifndef PAT_BENCH_SERVER_H
+#define PAT_BENCH_SERVER_H
+
+#include "lib/options.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bench_dir {
+    char path[512];
+};
+/* A new one below options->temp. */
+void bench_dir_open(struct bench_dir *out, const struct bench_options *options);
+/* Removes it with everything in it. */
+void bench_dir_close(struct bench_dir *dir);
+/* Bytes of the files in it. */
+uint64_t bench_dir_bytes(const char *path);
+
+struct bench_server {
+    pid_t pid; /* 0: not running */
+    char address[128];
+};
+/* Runs patrond on DIR/data with --sync always and waits until it can answer. */
+void bench_server_start(struct bench_server *out, const struct bench_dir *dir, const struct bench_options *options,
+                        const char *cpu);
+/* SIGTERM: a clean stop with a snapshot. Dies when the server does not exit with 0. */
+void bench_server_stop(struct bench_server *server);
+/* SIGKILL: nothing more is written. */
+void bench_server_kill(struct bench_server *server);
+/* Memory that it has now. */
+uint64_t bench_server_rss(const struct bench_server *server);
+
+/* Runs a program to its end, its output thrown away; dies when it does not exit with 0. */
+void bench_run(const char *const argv[]);
+
+#endif
