@@ -8,21 +8,25 @@
 #include <stdio.h>
 
 #define DEPTH 64u
+/* Requests made before the clock; every run asks the first DEPTH at least, and as many more as the time allows. */
+#define COUNT_FULL  100000u
+#define COUNT_SMOKE 300u
+#define RUN_NS      UINT64_C(5000000000)
 
 struct lookups {
     struct pat_client *client;
     const struct bench_naive_sums *sums;
-    uint32_t count;
+    uint32_t count, made;
     struct pat_value *params;
     uint32_t *customer; /* asked for by each */
-    int64_t net;        /* sum of all answers */
+    uint64_t net;       /* of the first DEPTH answers: their hash */
 };
 
 static void lookups_make(struct lookups *lookups, const struct bench_options *options, struct pat_arena *arena) {
-    lookups->params = pat_arena_array(arena, lookups->count, sizeof *lookups->params);
-    lookups->customer = pat_arena_array(arena, lookups->count, sizeof *lookups->customer);
+    lookups->params = pat_arena_array(arena, lookups->made, sizeof *lookups->params);
+    lookups->customer = pat_arena_array(arena, lookups->made, sizeof *lookups->customer);
     bench_must(lookups->params != NULL && lookups->customer != NULL, "no memory for the requests");
-    for (uint32_t i = 0; i < lookups->count; i++) {
+    for (uint32_t i = 0; i < lookups->made; i++) {
         struct pat_builder builder = {.arena = arena};
         lookups->customer[i] = (uint32_t)(bench_random(options->seed, 7, i) % options->customers);
         lookups->params[i] = pat_build_map(&builder, 2);
@@ -32,25 +36,44 @@ static void lookups_make(struct lookups *lookups, const struct bench_options *op
     }
 }
 
-/* Keeps `depth` requests under way. With samples_each not NULL each request is a sample. */
-static void ask_all(struct lookups *lookups, unsigned depth, struct bench_samples *samples_each) {
-    uint32_t first_id = 0;
+static void take_answer(struct lookups *lookups, uint32_t first_id) {
+    struct pat_arena arena;
+    uint32_t msgid;
+    pat_arena_init(&arena, 0);
+    const struct pat_value answer = bench_receive(lookups->client, &msgid, &arena);
+    const uint32_t which = msgid - first_id;
+    const int64_t net = bench_number(&answer, "net_minor");
+    bench_equal("net of a customer", net, lookups->sums->net[lookups->customer[which]]);
+    if (which < DEPTH) lookups->net += (uint64_t)net * (which + 1);
+    pat_arena_deinit(&arena);
+}
+
+/* Asks one at a time until there is no request or no time left. Sets how many the pipelined runs are to ask: as many as this
+ * took in the fifth of the time. */
+static void ask_each(struct lookups *lookups, struct bench_samples *samples) {
+    uint32_t asked = 0;
     lookups->net = 0;
-    for (uint32_t sent = 0, answered = 0; answered < lookups->count; answered++) {
-        const uint64_t start = samples_each != NULL ? pat_clock_monotonic_ns() : 0;
+    for (; asked < lookups->made && (asked < DEPTH || samples->total_ns < RUN_NS); asked++) {
+        const uint64_t start = pat_clock_monotonic_ns();
         uint32_t msgid;
-        for (; sent < lookups->count && sent - answered < depth; sent++) {
+        bench_send(lookups->client, "customer", &lookups->params[asked], &msgid);
+        take_answer(lookups, msgid - asked);
+        bench_samples_add(samples, pat_clock_monotonic_ns() - start);
+    }
+    lookups->count = samples->total_ns < RUN_NS ? asked : asked / 5;
+    if (lookups->count < DEPTH) lookups->count = DEPTH;
+}
+
+static void ask_pipelined(struct lookups *lookups) {
+    uint32_t first_id = 0, sent = 0;
+    lookups->net = 0;
+    for (uint32_t answered = 0; answered < lookups->count; answered++) {
+        for (; sent < lookups->count && sent - answered < DEPTH; sent++) {
+            uint32_t msgid;
             bench_send(lookups->client, "customer", &lookups->params[sent], &msgid);
             if (sent == 0) first_id = msgid;
         }
-        struct pat_arena arena;
-        pat_arena_init(&arena, 0);
-        const struct pat_value answer = bench_receive(lookups->client, &msgid, &arena);
-        if (samples_each != NULL) bench_samples_add(samples_each, pat_clock_monotonic_ns() - start);
-        const int64_t net = bench_number(&answer, "net_minor");
-        bench_equal("net of a customer", net, lookups->sums->net[lookups->customer[msgid - first_id]]);
-        lookups->net += net;
-        pat_arena_deinit(&arena);
+        take_answer(lookups, first_id);
     }
 }
 
@@ -71,18 +94,18 @@ static double ping_us(struct pat_client *client, uint32_t count) {
 
 static void run_cpu(struct lookups *lookups, const struct bench_options *options, const char *cpu) {
     struct bench_samples each = {.count = 0}, whole = {.count = 0};
-    ask_all(lookups, 1, &each);
-    const uint64_t hash = (uint64_t)lookups->net;
+    ask_each(lookups, &each);
+    const uint64_t hash = lookups->net;
     struct bench_case one = {
         .work = "W6", .name = "customer, one at a time", .cpu = cpu, .samples = &each, .rows = 1, .row = "request", .hash = hash};
-    bench_case_extra(&one, "ping_us", ping_us(lookups->client, lookups->count < 20000 ? lookups->count : 20000));
+    bench_case_extra(&one, "ping_us", ping_us(lookups->client, options->full ? 20000 : 100));
     bench_case_print(&one, options);
     while (bench_again(&whole, options)) {
         const uint64_t start = pat_clock_monotonic_ns();
-        ask_all(lookups, DEPTH, NULL);
+        ask_pipelined(lookups);
         bench_samples_add(&whole, pat_clock_monotonic_ns() - start);
     }
-    bench_must((uint64_t)lookups->net == hash, "pipelined answers are others");
+    bench_must(lookups->net == hash, "pipelined answers are others");
     const struct bench_case many = {.work = "W6",
                                     .name = "customer, pipelined by 64",
                                     .cpu = cpu,
@@ -106,7 +129,7 @@ int main(int argc, char **argv) {
     bench_naive_sum(&sums, &naive, BENCH_LAST_DAY, 0);
     struct pat_arena arena;
     pat_arena_init(&arena, 0);
-    struct lookups lookups = {.sums = &sums, .count = options.full ? 100000 : 300};
+    struct lookups lookups = {.sums = &sums, .made = options.full ? COUNT_FULL : COUNT_SMOKE};
     lookups_make(&lookups, &options, &arena);
     struct bench_dir dir;
     struct bench_server server;

@@ -16,6 +16,7 @@
 #define FULL_SAMPLES    5u
 #define FULL_SAMPLES_TO 500u
 #define FULL_NS         UINT64_C(5000000000)
+#define SLOW_NS         UINT64_C(30000000000)
 
 /* ---- samples ------------------------------------------------------------------------------------------------------ */
 
@@ -69,7 +70,8 @@ struct bench_figures bench_figures_of(const struct bench_samples *samples) {
 bool bench_again(const struct bench_samples *samples, const struct bench_options *options) {
     if (options->repeats > 0) return samples->count < options->repeats;
     if (!options->full) return samples->count < SMOKE_SAMPLES;
-    return samples->count < FULL_SAMPLES || (samples->total_ns < FULL_NS && samples->count < FULL_SAMPLES_TO);
+    if (samples->count < FULL_SAMPLES) return samples->count < SMOKE_SAMPLES || samples->total_ns < SLOW_NS;
+    return samples->total_ns < FULL_NS && samples->count < FULL_SAMPLES_TO;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------------ */

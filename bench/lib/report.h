@@ -25,8 +25,8 @@ struct bench_figures {
 };
 struct bench_figures bench_figures_of(const struct bench_samples *samples);
 
-/* Whether to take another sample: options->repeats of them, or 3 in the smoke size, or else at least 5 and so many as fit
- * five seconds, at the most 500. */
+/* Whether to take another sample: options->repeats of them, or 3 in the smoke size, or else at least 5 (3 when they take
+ * half a minute) and so many as fit five seconds, at the most 500. */
 bool bench_again(const struct bench_samples *samples, const struct bench_options *options);
 
 /* ---- answers ------------------------------------------------------------------------------------------------------ */

@@ -135,15 +135,34 @@ void bench_server_kill(struct bench_server *server) {
     server->pid = 0;
 }
 
-uint64_t bench_server_rss(const struct bench_server *server) {
+static uint64_t status_bytes(const struct bench_server *server, const char *name) {
     char path[64], line[256];
     unsigned long long kib = 0;
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)server->pid);
     FILE *file = fopen(path, "re");
     if (file == NULL) bench_die("cannot read %s", path);
-    while (fgets(line, sizeof line, file) != NULL) (void)sscanf(line, "VmRSS: %llu", &kib);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) kib = strtoull(line + strlen(name), NULL, 10);
+    }
     (void)fclose(file);
     return (uint64_t)kib * 1024;
+}
+
+uint64_t bench_server_rss(const struct bench_server *server) {
+    return status_bytes(server, "VmRSS:");
+}
+
+uint64_t bench_server_peak(const struct bench_server *server) {
+    return status_bytes(server, "VmHWM:");
+}
+
+void bench_server_peak_reset(const struct bench_server *server) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%ld/clear_refs", (long)server->pid);
+    FILE *file = fopen(path, "we");
+    if (file == NULL) bench_die("cannot write %s", path);
+    (void)fputs("5", file);
+    (void)fclose(file);
 }
 
 void bench_run(const char *const argv[]) {

@@ -29,8 +29,10 @@ void bench_server_start(struct bench_server *out, const struct bench_dir *dir, c
 void bench_server_stop(struct bench_server *server);
 /* SIGKILL: nothing more is written. */
 void bench_server_kill(struct bench_server *server);
-/* Memory that it has now. */
+/* Memory that it has now, and the most that it had since the start or the last call of bench_server_peak_reset. */
 uint64_t bench_server_rss(const struct bench_server *server);
+uint64_t bench_server_peak(const struct bench_server *server);
+void bench_server_peak_reset(const struct bench_server *server);
 
 /* Runs a program to its end, its output thrown away; dies when it does not exit with 0. */
 void bench_run(const char *const argv[]);

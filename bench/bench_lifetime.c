@@ -1,0 +1,214 @@
+/* W11: BG/NBD and MBG/NBD fits at day resolution, over the distinct patterns of a simulated shop. W12: P(alive), expected orders,
+ * expected spend and 12-month discounted value of every pattern; and all of them of every customer, one by one.
+ *
+ * The orders of the options are not used: customers come from the story of the BG/NBD itself, with the parameters below. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "lib/report.h"
+#include "lib/shop.h"
+#include "lifetime/fit.h"
+#include "lifetime/predict.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define YEARS_DAYS 1096.0
+/* r, alpha (days), a, b: a purchase in about 50 days, dropout after one in 14. */
+static const double truth[] = {0.8, 40, 0.9, 12};
+static const struct pat_spend_params spend = {4, 4, 4000};
+
+struct customers {
+    struct pat_btyd_pattern *of; /* sorted, one for each customer, weight 1 */
+    size_t count;
+    struct pat_btyd_pattern *pattern; /* the distinct ones */
+    size_t patterns;
+};
+
+/* ---- a shop by the book --------------------------------------------------------------------------------------------- */
+
+struct dice {
+    uint64_t seed, next;
+};
+
+static double roll(struct dice *dice) { /* in (0, 1) */
+    return ((double)(bench_random(dice->seed, 6, dice->next++) >> 12) + .5) / 4503599627370496.0;
+}
+
+static double roll_normal(struct dice *dice) {
+    const double radius = sqrt(-2 * log(roll(dice)));
+    return radius * cos(6.283185307179586 * roll(dice));
+}
+
+/* Marsaglia and Tsang; shapes below 1 by a power of a roll. */
+static double roll_gamma(struct dice *dice, double shape) {
+    if (shape < 1) return roll_gamma(dice, shape + 1) * pow(roll(dice), 1 / shape);
+    const double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        const double x = roll_normal(dice), v = pow(1 + c * x, 3);
+        if (v > 0 && log(roll(dice)) < x * x / 2 + d - d * v + d * log(v)) return d * v;
+    }
+}
+
+/* Days with a purchase: two on one day are one. */
+static struct pat_btyd_pattern roll_customer(struct dice *dice) {
+    struct pat_btyd_pattern out = {.T = 1 + floor(roll(dice) * (YEARS_DAYS - 1)), .weight = 1};
+    const double rate = roll_gamma(dice, truth[0]) / truth[1];
+    const double left = roll_gamma(dice, truth[2]), stays = roll_gamma(dice, truth[3]), leaves = left / (left + stays);
+    for (double at = 0;;) {
+        at += -log(roll(dice)) / rate;
+        if (floor(at) > out.T) return out;
+        if (floor(at) == out.t_x) continue;
+        out.t_x = floor(at);
+        out.x++;
+        if (roll(dice) < leaves) return out;
+    }
+}
+
+static int compare_patterns(const void *a, const void *b) {
+    const struct pat_btyd_pattern *p = a, *q = b;
+    if (p->x != q->x) return p->x < q->x ? -1 : 1;
+    if (p->t_x != q->t_x) return p->t_x < q->t_x ? -1 : 1;
+    return (p->T > q->T) - (p->T < q->T);
+}
+
+static void customers_open(struct customers *out, const struct bench_options *options) {
+    struct dice dice = {.seed = options->seed};
+    *out = (struct customers){.count = options->customers};
+    out->of = pat_mem_alloc(PAT_MEM_OTHER, out->count * sizeof *out->of);
+    out->pattern = pat_mem_alloc(PAT_MEM_OTHER, out->count * sizeof *out->pattern);
+    bench_must(out->of != NULL && out->pattern != NULL, "no memory for customers");
+    for (size_t i = 0; i < out->count; i++) out->of[i] = roll_customer(&dice);
+    qsort(out->of, out->count, sizeof *out->of, compare_patterns);
+    for (size_t i = 0; i < out->count; i++) {
+        if (i > 0 && compare_patterns(&out->of[i], &out->of[i - 1]) == 0) {
+            out->pattern[out->patterns - 1].weight++;
+        } else {
+            out->pattern[out->patterns++] = out->of[i];
+        }
+    }
+}
+
+static void customers_close(struct customers *customers) {
+    pat_mem_free(PAT_MEM_OTHER, customers->of);
+    pat_mem_free(PAT_MEM_OTHER, customers->pattern);
+}
+
+/* ---- fits ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* A fit is at least as likely as what made the data. */
+static void check_fit(const struct pat_btyd_fit *fit, const struct pat_btyd_model *model, const struct customers *customers) {
+    double loglik;
+    bench_must(fit->converged, "the fit did not converge");
+    if (strcmp(model->name, "bg_nbd") != 0) return;
+    bench_must(pat_btyd_loglik(model, truth, customers->pattern, customers->patterns, &loglik, NULL, NULL) == PAT_OK,
+               "no likelihood");
+    if (fit->loglik < loglik) bench_die("the fit's likelihood %.3f is below %.3f, of the parameters that made the data", fit->loglik, loglik);
+}
+
+static struct pat_btyd_fit run_fit(const struct customers *customers, const struct bench_options *options, const char *name) {
+    const struct pat_btyd_model *model = pat_btyd_model_find(name);
+    struct bench_samples samples = {.count = 0};
+    struct pat_btyd_fit fit;
+    struct pat_error error;
+    while (bench_again(&samples, options)) {
+        const uint64_t start = pat_clock_monotonic_ns();
+        if (pat_btyd_fit(&fit, model, customers->pattern, customers->patterns, NULL, &error) != PAT_OK) bench_die("%s", error.message);
+        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
+    }
+    check_fit(&fit, model, customers);
+    char label[64];
+    (void)snprintf(label, sizeof label, "%s fit, days", name);
+    struct bench_case test = {.work = "W11",
+                              .name = label,
+                              .cpu = "any",
+                              .samples = &samples,
+                              .rows = customers->count,
+                              .row = "customer",
+                              .hash = bits_of(fit.loglik)};
+    bench_case_extra(&test, "patterns", (double)customers->patterns);
+    bench_case_extra(&test, "evaluations", fit.evaluations);
+    bench_case_extra(&test, "ns_per_pattern_and_evaluation", (double)bench_figures_of(&samples).median_ns / fit.evaluations /
+                                                                 (double)customers->patterns);
+    bench_case_extra(&test, "loglik", fit.loglik);
+    bench_case_print(&test, options);
+    bench_samples_free(&samples);
+    return fit;
+}
+
+/* ---- scores --------------------------------------------------------------------------------------------------------- */
+
+struct score {
+    const char *name;
+    double (*of)(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern);
+};
+
+static double p_alive(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
+    return pat_scorer_p_alive(scorer, pattern);
+}
+
+static double expected(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
+    return pat_scorer_expected(scorer, pattern, 0, 365);
+}
+
+static double mean_spend(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
+    (void)scorer;
+    return pat_spend_expected(&spend, pattern->x, 4000 + 10 * pattern->t_x);
+}
+
+static double clv(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
+    static const struct pat_clv_terms terms = {.unit_days = 1, .horizon_days = 365.25, .discount_annual = .1, .margin = 1};
+    return pat_scorer_clv(scorer, &spend, pattern, 4000 + 10 * pattern->t_x, &terms);
+}
+
+static double all_four(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
+    return p_alive(scorer, pattern) + expected(scorer, pattern) + mean_spend(scorer, pattern) + clv(scorer, pattern);
+}
+
+static const struct score scores[] = {{"P(alive)", p_alive},
+                                      {"expected orders, 365 days", expected},
+                                      {"expected spend", mean_spend},
+                                      {"12-month discounted value", clv}};
+static const struct score every_score = {"all four of every customer", all_four};
+
+static void run_score(const struct pat_btyd_pattern *pattern, size_t count, const struct pat_btyd_fit *fit, const struct score *score,
+                      const char *row, const struct bench_options *options) {
+    struct bench_samples samples = {.count = 0};
+    double total = 0;
+    while (bench_again(&samples, options)) {
+        struct pat_scorer scorer;
+        const uint64_t start = pat_clock_monotonic_ns();
+        pat_scorer_init(&scorer, pat_btyd_model_find("bg_nbd"), fit->params);
+        total = 0;
+        for (size_t i = 0; i < count; i++) total += score->of(&scorer, &pattern[i]) * pattern[i].weight;
+        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
+    }
+    bench_must(isfinite(total) && total > 0, "a sum of scores makes no sense");
+    struct bench_case test = {
+        .work = "W12", .name = score->name, .cpu = "any", .samples = &samples, .rows = count, .row = row, .hash = bits_of(total)};
+    bench_case_extra(&test, "total", total);
+    bench_case_print(&test, options);
+    bench_samples_free(&samples);
+}
+
+int main(int argc, char **argv) {
+    struct bench_options options;
+    bench_options_read(&options, argc, argv);
+    struct customers customers;
+    customers_open(&customers, &options);
+    const struct pat_btyd_fit fit = run_fit(&customers, &options, "bg_nbd");
+    (void)run_fit(&customers, &options, "mbg_nbd");
+    for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
+        run_score(customers.pattern, customers.patterns, &fit, &scores[i], "pattern", &options);
+    }
+    run_score(customers.of, customers.count, &fit, &every_score, "customer", &options);
+    customers_close(&customers);
+    return 0;
+}
