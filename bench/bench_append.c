@@ -1,5 +1,5 @@
-/* W8: one order per batch, acknowledged when durable (--sync always): one at a time, and pipelined as deep as the server reads from
- * one connection. Afterwards the next answer holds every one of them. */
+/* W8: one order per batch, acknowledged when durable (--sync always): one at a time, and pipelined as deep as the
+ * server reads from one connection. Afterwards the next answer holds every one of them. */
 #include "base/clock.h"
 #include "lib/probe.h"
 #include "lib/remote.h"
@@ -43,9 +43,10 @@ static uint64_t check(const struct append *append) {
     struct pat_arena arena;
     pat_arena_init(&arena, 0);
     int64_t orders = 0;
-    for (uint64_t i = 0; i < append->loaded; i++) orders += bench_shop_order(&append->shop, i).cancelled == PAT_DAY_NONE;
-    const struct pat_value answer =
-        bench_call(append->client, "group", "{\"by\": [], \"metrics\": [\"sum(orders)\"], \"as_of\": \"2026-01-01\"}", &arena);
+    for (uint64_t i = 0; i < append->loaded; i++)
+        orders += bench_shop_order(&append->shop, i).cancelled == PAT_DAY_NONE;
+    const struct pat_value answer = bench_call(
+        append->client, "group", "{\"by\": [], \"metrics\": [\"sum(orders)\"], \"as_of\": \"2026-01-01\"}", &arena);
     bench_equal("orders", bench_integer(&pat_value_get(&answer, "rows")->as.items[0].as.items[0]), orders);
     const uint64_t hash = bench_hash(&answer);
     pat_arena_deinit(&arena);
@@ -56,10 +57,16 @@ static uint64_t run_cpu(struct append *append, const struct bench_options *optio
     const uint64_t count = options->full ? 50000 : 300;
     struct bench_samples each = {.count = 0}, whole = {.count = 0};
     (void)append_next(append, count / ONE_IN, 1, &each);
-    for (unsigned i = 0; i < 3 || (options->full && i < 7); i++) bench_samples_add(&whole, append_next(append, count, DEPTH, NULL));
+    for (unsigned i = 0; i < 3 || (options->full && i < 7); i++)
+        bench_samples_add(&whole, append_next(append, count, DEPTH, NULL));
     const uint64_t hash = check(append);
-    struct bench_case one = {
-        .work = "W8", .name = "one order, one at a time", .cpu = cpu, .samples = &each, .rows = 1, .row = "order", .hash = hash};
+    struct bench_case one = {.work = "W8",
+                             .name = "one order, one at a time",
+                             .cpu = cpu,
+                             .samples = &each,
+                             .rows = 1,
+                             .row = "order",
+                             .hash = hash};
     struct bench_case many = {.work = "W8",
                               .name = "one order per batch, pipelined by 256",
                               .cpu = cpu,

@@ -1,5 +1,5 @@
-/* W1c: a CSV file of orders to an answer: `patron load orders FILE` into an empty durable server, and then the RFM grid. The clock runs
- * from the start of patron to the grid in hand.
+/* W1c: a CSV file of orders to an answer: `patron load orders FILE` into an empty durable server, and then the RFM
+ * grid. The clock runs from the start of patron to the grid in hand.
  *
  * Bytes: those of the file. */
 #include "base/clock.h"
@@ -20,8 +20,9 @@ static void write_row(FILE *file, uint64_t i, const struct bench_order *order) {
     char day[11], cancelled[11] = "";
     pat_day_print(order->day, day);
     if (order->cancelled != PAT_DAY_NONE) pat_day_print(order->cancelled, cancelled);
-    (void)fprintf(file, "%" PRIu64 ",%" PRIu32 ",%s %02d:%02d:%02d,%" PRId64 ".%02d,USD,%s\n", i, order->customer, day, second / 3600,
-                  second / 60 % 60, second % 60, order->amount / 100, (int)(order->amount % 100), cancelled);
+    (void)fprintf(file, "%" PRIu64 ",%" PRIu32 ",%s %02d:%02d:%02d,%" PRId64 ".%02d,USD,%s\n", i, order->customer, day,
+                  second / 3600, second / 60 % 60, second % 60, order->amount / 100, (int)(order->amount % 100),
+                  cancelled);
 }
 
 /* Gives its bytes. */
@@ -53,8 +54,8 @@ static int64_t scored_of(const struct bench_shop *shop) {
     return scored;
 }
 
-static uint64_t load_once(struct bench_samples *samples, const struct bench_options *options, const char *cpu, const char *file,
-                          int64_t scored) {
+static uint64_t load_once(struct bench_samples *samples, const struct bench_options *options, const char *cpu,
+                          const char *file, int64_t scored) {
     struct bench_dir dir;
     struct bench_server server;
     struct pat_arena arena;
@@ -89,8 +90,12 @@ int main(int argc, char **argv) {
     uint64_t hash = 0;
     for (unsigned i = 0; i < options.cpus; i++) {
         struct bench_samples samples = {.count = 0};
-        struct bench_case test = {
-            .work = "W1c", .name = "patron load orders FILE, then rfm.grid", .cpu = options.cpu[i], .rows = shop.orders, .row = "order", .bytes = bytes};
+        struct bench_case test = {.work = "W1c",
+                                  .name = "patron load orders FILE, then rfm.grid",
+                                  .cpu = options.cpu[i],
+                                  .rows = shop.orders,
+                                  .row = "order",
+                                  .bytes = bytes};
         while (bench_again(&samples, &options)) test.hash = load_once(&samples, &options, options.cpu[i], file, scored);
         if (i == 0) hash = test.hash;
         bench_must(test.hash == hash, "kernel tables give different answers");

@@ -46,8 +46,8 @@ static int64_t percentile_of(const int64_t *sorted, size_t count, size_t percent
     return sorted[(count * percent + 99) / 100 - 1];
 }
 
-static void group_naive(struct want *out, const struct bench_naive *naive, const struct bench_naive_sums *sums, int64_t *values,
-                        int64_t *spare) {
+static void group_naive(struct want *out, const struct bench_naive *naive, const struct bench_naive_sums *sums,
+                        int64_t *values, int64_t *spare) {
     size_t first[BENCH_COUNTRIES + 1] = {0}, at[BENCH_COUNTRIES];
     for (uint32_t i = 0; i < naive->customers; i++) first[naive->country[i] + 1]++;
     for (unsigned i = 0; i < BENCH_COUNTRIES; i++) first[i + 1] += first[i];

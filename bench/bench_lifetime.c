@@ -1,7 +1,9 @@
-/* W11: BG/NBD and MBG/NBD fits at day resolution, over the distinct patterns of a simulated shop. W12: P(alive), expected orders,
- * expected spend and 12-month discounted value of every pattern; and all of them of every customer, one by one.
+/* W11: BG/NBD and MBG/NBD fits at day resolution, over the distinct patterns of a simulated shop. W12: P(alive),
+ * expected orders, expected spend and 12-month discounted value of every pattern; and all of them of every customer,
+ * one by one.
  *
- * The orders of the options are not used: customers come from the story of the BG/NBD itself, with the parameters below. */
+ * The orders of the options are not used: customers come from the story of the BG/NBD itself, with the parameters
+ * below. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "lib/report.h"
@@ -26,7 +28,8 @@ struct customers {
     size_t patterns;
 };
 
-/* ---- a shop by the book --------------------------------------------------------------------------------------------- */
+/* ---- a shop by the book ---------------------------------------------------------------------------------------------
+ */
 
 struct dice {
     uint64_t seed, next;
@@ -95,7 +98,8 @@ static void customers_close(struct customers *customers) {
     pat_mem_free(PAT_MEM_OTHER, customers->pattern);
 }
 
-/* ---- fits ----------------------------------------------------------------------------------------------------------- */
+/* ---- fits -----------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t bits_of(double value) {
     uint64_t bits;
@@ -104,23 +108,27 @@ static uint64_t bits_of(double value) {
 }
 
 /* A fit is at least as likely as what made the data. */
-static void check_fit(const struct pat_btyd_fit *fit, const struct pat_btyd_model *model, const struct customers *customers) {
+static void check_fit(const struct pat_btyd_fit *fit, const struct pat_btyd_model *model,
+                      const struct customers *customers) {
     double loglik;
     bench_must(fit->converged, "the fit did not converge");
     if (strcmp(model->name, "bg_nbd") != 0) return;
     bench_must(pat_btyd_loglik(model, truth, customers->pattern, customers->patterns, &loglik, NULL, NULL) == PAT_OK,
                "no likelihood");
-    if (fit->loglik < loglik) bench_die("the fit's likelihood %.3f is below %.3f, of the parameters that made the data", fit->loglik, loglik);
+    if (fit->loglik < loglik)
+        bench_die("the fit's likelihood %.3f is below %.3f, of the parameters that made the data", fit->loglik, loglik);
 }
 
-static struct pat_btyd_fit run_fit(const struct customers *customers, const struct bench_options *options, const char *name) {
+static struct pat_btyd_fit run_fit(const struct customers *customers, const struct bench_options *options,
+                                   const char *name) {
     const struct pat_btyd_model *model = pat_btyd_model_find(name);
     struct bench_samples samples = {.count = 0};
     struct pat_btyd_fit fit;
     struct pat_error error;
     while (bench_again(&samples, options)) {
         const uint64_t start = pat_clock_monotonic_ns();
-        if (pat_btyd_fit(&fit, model, customers->pattern, customers->patterns, NULL, &error) != PAT_OK) bench_die("%s", error.message);
+        if (pat_btyd_fit(&fit, model, customers->pattern, customers->patterns, NULL, &error) != PAT_OK)
+            bench_die("%s", error.message);
         bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
     }
     check_fit(&fit, model, customers);
@@ -135,15 +143,16 @@ static struct pat_btyd_fit run_fit(const struct customers *customers, const stru
                               .hash = bits_of(fit.loglik)};
     bench_case_extra(&test, "patterns", (double)customers->patterns);
     bench_case_extra(&test, "evaluations", fit.evaluations);
-    bench_case_extra(&test, "ns_per_pattern_and_evaluation", (double)bench_figures_of(&samples).median_ns / fit.evaluations /
-                                                                 (double)customers->patterns);
+    bench_case_extra(&test, "ns_per_pattern_and_evaluation",
+                     (double)bench_figures_of(&samples).median_ns / fit.evaluations / (double)customers->patterns);
     bench_case_extra(&test, "loglik", fit.loglik);
     bench_case_print(&test, options);
     bench_samples_free(&samples);
     return fit;
 }
 
-/* ---- scores --------------------------------------------------------------------------------------------------------- */
+/* ---- scores ---------------------------------------------------------------------------------------------------------
+ */
 
 struct score {
     const char *name;
@@ -164,7 +173,8 @@ static double mean_spend(struct pat_scorer *scorer, const struct pat_btyd_patter
 }
 
 static double clv(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
-    static const struct pat_clv_terms terms = {.unit_days = 1, .horizon_days = 365.25, .discount_annual = .1, .margin = 1};
+    static const struct pat_clv_terms terms = {
+        .unit_days = 1, .horizon_days = 365.25, .discount_annual = .1, .margin = 1};
     return pat_scorer_clv(scorer, &spend, pattern, 4000 + 10 * pattern->t_x, &terms);
 }
 
@@ -178,8 +188,8 @@ static const struct score scores[] = {{"P(alive)", p_alive},
                                       {"12-month discounted value", clv}};
 static const struct score every_score = {"all four of every customer", all_four};
 
-static void run_score(const struct pat_btyd_pattern *pattern, size_t count, const struct pat_btyd_fit *fit, const struct score *score,
-                      const char *row, const struct bench_options *options) {
+static void run_score(const struct pat_btyd_pattern *pattern, size_t count, const struct pat_btyd_fit *fit,
+                      const struct score *score, const char *row, const struct bench_options *options) {
     struct bench_samples samples = {.count = 0};
     double total = 0;
     while (bench_again(&samples, options)) {
@@ -191,8 +201,13 @@ static void run_score(const struct pat_btyd_pattern *pattern, size_t count, cons
         bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
     }
     bench_must(isfinite(total) && total > 0, "a sum of scores makes no sense");
-    struct bench_case test = {
-        .work = "W12", .name = score->name, .cpu = "any", .samples = &samples, .rows = count, .row = row, .hash = bits_of(total)};
+    struct bench_case test = {.work = "W12",
+                              .name = score->name,
+                              .cpu = "any",
+                              .samples = &samples,
+                              .rows = count,
+                              .row = row,
+                              .hash = bits_of(total)};
     bench_case_extra(&test, "total", total);
     bench_case_print(&test, options);
     bench_samples_free(&samples);

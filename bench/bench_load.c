@@ -1,5 +1,6 @@
-/* W1: columnar batches over loopback into an empty server, durable (--sync always), indexed, aggregated; the batches are made before
- * the clock starts. Ends with the last acknowledgement; then the server must answer with the sums of the rows.
+/* W1: columnar batches over loopback into an empty server, durable (--sync always), indexed, aggregated; the batches
+ * are made before the clock starts. Ends with the last acknowledgement; then the server must answer with the sums of
+ * the rows.
  *
  * Bytes: those of the columns as sent. */
 #include "base/clock.h"
@@ -8,7 +9,7 @@
 #include "lib/report.h"
 
 /* Enough to keep the wire, the workers, the loop and the journal all busy. */
-#define IN_FLIGHT 8u
+#define IN_FLIGHT  8u
 #define BATCH_ROWS 65536u
 
 static const char *const names[] = {"load.customers", "load.orders", "load.refunds"};
@@ -58,7 +59,8 @@ static void run_cpu(struct run *run, const struct bench_options *options, const 
                                   .hash = run->hash};
         bench_case_extra(&test, "disk_write_bytes_per_s", disk.write_bytes_per_s);
         bench_case_extra(&test, "disk_sync_us", disk.sync_us);
-        if (table == BENCH_ORDERS) bench_case_extra(&test, "rss_bytes_per_order", run->rss_bytes / (double)options->orders);
+        if (table == BENCH_ORDERS)
+            bench_case_extra(&test, "rss_bytes_per_order", run->rss_bytes / (double)options->orders);
         bench_case_print(&test, options);
         bench_samples_clear(&run->samples[table]);
     }

@@ -1,5 +1,5 @@
-/* W6: one customer's profile by id over loopback, one request at a time and pipelined by 64; `ping` beside it is what the wire, the
- * loop and the client take without a question. */
+/* W6: one customer's profile by id over loopback, one request at a time and pipelined by 64; `ping` beside it is what
+ * the wire, the loop and the client take without a question. */
 #include "base/clock.h"
 #include "lib/remote.h"
 #include "lib/report.h"
@@ -48,8 +48,8 @@ static void take_answer(struct lookups *lookups, uint32_t first_id) {
     pat_arena_deinit(&arena);
 }
 
-/* Asks one at a time until there is no request or no time left. Sets how many the pipelined runs are to ask: as many as this
- * took in the fifth of the time. */
+/* Asks one at a time until there is no request or no time left. Sets how many the pipelined runs are to ask: as many as
+ * this took in the fifth of the time. */
 static void ask_each(struct lookups *lookups, struct bench_samples *samples) {
     uint32_t asked = 0;
     lookups->net = 0;
@@ -96,8 +96,13 @@ static void run_cpu(struct lookups *lookups, const struct bench_options *options
     struct bench_samples each = {.count = 0}, whole = {.count = 0};
     ask_each(lookups, &each);
     const uint64_t hash = lookups->net;
-    struct bench_case one = {
-        .work = "W6", .name = "customer, one at a time", .cpu = cpu, .samples = &each, .rows = 1, .row = "request", .hash = hash};
+    struct bench_case one = {.work = "W6",
+                             .name = "customer, one at a time",
+                             .cpu = cpu,
+                             .samples = &each,
+                             .rows = 1,
+                             .row = "request",
+                             .hash = hash};
     bench_case_extra(&one, "ping_us", ping_us(lookups->client, options->full ? 20000 : 100));
     bench_case_print(&one, options);
     while (bench_again(&whole, options)) {

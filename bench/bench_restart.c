@@ -1,5 +1,5 @@
-/* W9: from the start of the process to the first correct answer, the page cache warm: from a snapshot after a clean stop, and from the
- * journal alone after SIGKILL.
+/* W9: from the start of the process to the first correct answer, the page cache warm: from a snapshot after a clean
+ * stop, and from the journal alone after SIGKILL.
  *
  * Bytes: those of the data directory. */
 #include "base/clock.h"
@@ -25,8 +25,8 @@ static uint64_t start_and_ask(struct restart *restart, const struct bench_option
     return hash;
 }
 
-static uint64_t run_case(struct restart *restart, const struct bench_options *options, const char *cpu, const char *name,
-                         void (*stop_cb)(struct bench_server *server)) {
+static uint64_t run_case(struct restart *restart, const struct bench_options *options, const char *cpu,
+                         const char *name, void (*stop_cb)(struct bench_server *server)) {
     struct bench_samples samples = {.count = 0};
     struct bench_case test = {.work = "W9", .name = name, .cpu = cpu, .rows = options->orders, .row = "order"};
     stop_cb(&restart->server);
@@ -56,8 +56,10 @@ int main(int argc, char **argv) {
         struct pat_client *client = bench_connect(&restart.server);
         bench_fill(client, &shop);
         pat_client_close(&client);
-        const uint64_t journal = run_case(&restart, &options, options.cpu[i], "restart from the journal", bench_server_kill);
-        const uint64_t snapshot = run_case(&restart, &options, options.cpu[i], "restart from a snapshot", bench_server_stop);
+        const uint64_t journal =
+            run_case(&restart, &options, options.cpu[i], "restart from the journal", bench_server_kill);
+        const uint64_t snapshot =
+            run_case(&restart, &options, options.cpu[i], "restart from a snapshot", bench_server_stop);
         if (i == 0) hash = journal;
         bench_must(journal == hash && snapshot == hash, "answers differ after a restart");
         bench_server_kill(&restart.server);

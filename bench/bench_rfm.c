@@ -1,6 +1,7 @@
 /* W2: the whole RFM grid from the facts, at a day long past, for a window and for all time. W2': the grid of today.
  *
- * Bytes: 10 for each order (day, amount), as SPEED.md counts the floor; today 16 for each customer (F, M, R kept at ingest). */
+ * Bytes: 10 for each order (day, amount), as SPEED.md counts the floor; today 16 for each customer (F, M, R kept at
+ * ingest). */
 #include "base/clock.h"
 #include "lib/local.h"
 #include "lib/naive.h"
@@ -18,7 +19,8 @@ static void check_grid(const struct pat_value *answer, const void *context) {
     uint64_t seen = 0;
     for (uint32_t i = 0; i < cells->count; i++) {
         const struct pat_value *cell = &cells->as.items[i];
-        const int64_t at = (bench_number(cell, "r") - 1) * 25 + (bench_number(cell, "f") - 1) * 5 + bench_number(cell, "m") - 1;
+        const int64_t at =
+            (bench_number(cell, "r") - 1) * 25 + (bench_number(cell, "f") - 1) * 5 + bench_number(cell, "m") - 1;
         bench_must(at >= 0 && at < 125, "scores are 1 to 5");
         bench_equal("customers of a cell", bench_number(cell, "count"), (int64_t)want->count[at]);
         bench_equal("net of a cell", bench_number(cell, "net_minor"), want->net[at]);
@@ -35,8 +37,10 @@ struct plan {
 };
 
 static const struct plan plans[] = {
-    {"W2", "rfm.grid, 365 days, a past day", "{\"window\": \"365d\", \"as_of\": \"" PAST_DAY_TEXT "\"}", PAST_DAY, 365, false},
-    {"W2", "rfm.grid, all time, a past day", "{\"window\": \"all\", \"as_of\": \"" PAST_DAY_TEXT "\"}", PAST_DAY, 0, false},
+    {"W2", "rfm.grid, 365 days, a past day", "{\"window\": \"365d\", \"as_of\": \"" PAST_DAY_TEXT "\"}", PAST_DAY, 365,
+     false},
+    {"W2", "rfm.grid, all time, a past day", "{\"window\": \"all\", \"as_of\": \"" PAST_DAY_TEXT "\"}", PAST_DAY, 0,
+     false},
     {"W2'", "rfm.grid, 365 days, now", "{\"window\": \"365d\"}", BENCH_LAST_DAY, 365, true},
 };
 

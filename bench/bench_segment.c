@@ -1,6 +1,7 @@
 /* W3: how many customers three conditions select, and the sum of their net.
  *
- * Bytes: 6 for each customer (country 1, last order 2, net 3 at the widths that such values need), as SPEED.md counts the floor. */
+ * Bytes: 6 for each customer (country 1, last order 2, net 3 at the widths that such values need), as SPEED.md counts
+ * the floor. */
 #include "base/clock.h"
 #include "lib/local.h"
 #include "lib/naive.h"
@@ -9,8 +10,8 @@
 
 #define FROM_DAY ((pat_day)19905) /* 2024-07-01 */
 #define NET_FROM INT64_C(20000)
-#define QUESTION                                                                                                              \
-    "{\"by\": [], \"metrics\": [\"count\", \"sum(net)\"],"                                                                    \
+#define QUESTION                                                                                                       \
+    "{\"by\": [], \"metrics\": [\"count\", \"sum(net)\"],"                                                             \
     " \"where\": \"country IN ('US', 'BR', 'MX') AND net >= 200 AND last_order >= '2024-07-01'\"}"
 
 struct want {
@@ -28,7 +29,8 @@ static void check_segment(const struct pat_value *answer, const void *context) {
 static struct want select_naive(const struct bench_naive *naive, const struct bench_naive_sums *sums) {
     bool wanted[BENCH_COUNTRIES];
     for (unsigned i = 0; i < BENCH_COUNTRIES; i++) {
-        wanted[i] = strcmp(bench_country[i], "US") == 0 || strcmp(bench_country[i], "BR") == 0 || strcmp(bench_country[i], "MX") == 0;
+        wanted[i] = strcmp(bench_country[i], "US") == 0 || strcmp(bench_country[i], "BR") == 0 ||
+                    strcmp(bench_country[i], "MX") == 0;
     }
     struct want want = {0, 0};
     for (uint32_t i = 0; i < naive->customers; i++) {

@@ -1,4 +1,5 @@
-/* W10: a snapshot of the whole shop while others are served: its time, and that of pings sent one after another meanwhile.
+/* W10: a snapshot of the whole shop while others are served: its time, and that of pings sent one after another
+ * meanwhile.
  *
  * Bytes: those of the snapshot. */
 #include "base/clock.h"
@@ -44,7 +45,8 @@ static uint64_t run_cpu(const struct bench_options *options, const struct bench_
     bench_fill(client, &shop);
     bench_server_peak_reset(&server);
     const uint64_t rss = bench_server_rss(&server);
-    struct bench_case test = {.work = "W10", .name = "snapshot.save", .cpu = cpu, .rows = options->orders, .row = "order"};
+    struct bench_case test = {
+        .work = "W10", .name = "snapshot.save", .cpu = cpu, .rows = options->orders, .row = "order"};
     while (bench_again(&samples, options)) test.bytes = snapshot_once(client, &samples, &pings);
     const uint64_t peak = bench_server_peak(&server);
     test.hash = bench_totals_check(client, totals);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define TOP 100u
+#define TOP      100u
 #define QUESTION "{\"fields\": [\"customer\", \"net\"], \"order_by\": [\"-net\", \"customer\"], \"limit\": 100}"
 
 struct want {

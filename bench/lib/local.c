@@ -6,7 +6,8 @@
 #include "ingest/ingest.h"
 #include "proto/json.h"
 
-/* ---- filling ------------------------------------------------------------------------------------------------------ */
+/* ---- filling ------------------------------------------------------------------------------------------------------
+ */
 
 static void load(struct bench_local *local, enum pat_table_id table, const struct pat_value *columns, uint32_t rows) {
     const uint64_t seq = local->store->lsn + 1;
@@ -57,7 +58,8 @@ void bench_local_open(struct bench_local *out, const struct bench_options *optio
     *out = (struct bench_local){.shop = {options->seed, options->customers, options->orders}};
     const size_t before = pat_mem_used_total();
     bench_must(pat_zone_open(&out->zone, "UTC", NULL) == PAT_OK, "no time zone");
-    const struct pat_store_options store = {.zone = out->zone, .base_currency = "USD", .entropy = "bench", .entropy_bytes = 5};
+    const struct pat_store_options store = {
+        .zone = out->zone, .base_currency = "USD", .entropy = "bench", .entropy_bytes = 5};
     bench_must(pat_store_open(&out->store, &store, NULL) == PAT_OK, "no store");
     fill(out, out->shop.customers, fill_customers);
     fill(out, out->shop.orders, fill_orders);
@@ -71,7 +73,8 @@ void bench_local_close(struct bench_local *local) {
     pat_zone_close(&local->zone);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------------------------------
+ */
 
 void bench_question_open(struct bench_question *out, const char *method, const char *params) {
     *out = (struct bench_question){.request = {.method = PAT_METHOD_PING}};
@@ -127,7 +130,8 @@ void bench_local_case(const struct bench_local *local, const struct bench_option
             bench_samples_add(&samples, answered - start + (pat_clock_monotonic_ns() - checked));
         }
         if (i == 0) hash_first = test->hash;
-        if (test->hash != hash_first) bench_die("%s: %s answers otherwise than %s", test->name, options->cpu[i], options->cpu[0]);
+        if (test->hash != hash_first)
+            bench_die("%s: %s answers otherwise than %s", test->name, options->cpu[i], options->cpu[0]);
         test->cpu = options->cpu[i];
         test->samples = &samples;
         bench_case_print(test, options);

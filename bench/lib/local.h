@@ -1,4 +1,5 @@
-/* A store in this process, filled through the ingest room, and questions to the analytics room: no wire, no journal, one thread. */
+/* A store in this process, filled through the ingest room, and questions to the analytics room: no wire, no journal,
+ * one thread. */
 #ifndef PAT_BENCH_LOCAL_H
 #define PAT_BENCH_LOCAL_H
 
@@ -36,8 +37,8 @@ void bench_question_close(struct bench_question *question);
 struct pat_value bench_ask(const struct bench_local *local, const struct bench_question *question,
                            const struct pat_kernels *kernels, struct pat_arena *arena);
 
-/* Asks with each kernel table of the options, has check_cb look at the first answer of each, holds all answers to be equal, and
- * prints a line each. `test` has work, name, rows, row, bytes and naive_ns. */
+/* Asks with each kernel table of the options, has check_cb look at the first answer of each, holds all answers to be
+ * equal, and prints a line each. `test` has work, name, rows, row, bytes and naive_ns. */
 void bench_local_case(const struct bench_local *local, const struct bench_options *options, struct bench_case *test,
                       const char *method, const char *params,
                       void (*check_cb)(const struct pat_value *answer, const void *context), const void *context);

@@ -15,7 +15,8 @@ static void give(void *block) {
     pat_mem_free(PAT_MEM_OTHER, block);
 }
 
-/* ---- facts -------------------------------------------------------------------------------------------------------- */
+/* ---- facts --------------------------------------------------------------------------------------------------------
+ */
 
 void bench_naive_open(struct bench_naive *out, const struct bench_shop *shop) {
     *out = (struct bench_naive){.customers = shop->customers,
@@ -29,7 +30,8 @@ void bench_naive_open(struct bench_naive *out, const struct bench_shop *shop) {
                                 .refund_cancelled = take(shop->orders, sizeof *out->refund_cancelled),
                                 .refund_amount = take(shop->orders, sizeof *out->refund_amount),
                                 .country = take(shop->customers, 1)};
-    for (uint32_t i = 0; i < shop->customers; i++) out->country[i] = (unsigned char)bench_shop_customer(shop, i).country;
+    for (uint32_t i = 0; i < shop->customers; i++)
+        out->country[i] = (unsigned char)bench_shop_customer(shop, i).country;
     for (uint64_t i = 0; i < shop->orders; i++) {
         const struct bench_order order = bench_shop_order(shop, i);
         out->customer[i] = order.customer;
@@ -57,7 +59,8 @@ void bench_naive_close(struct bench_naive *naive) {
     give(naive->country);
 }
 
-/* ---- sums --------------------------------------------------------------------------------------------------------- */
+/* ---- sums ---------------------------------------------------------------------------------------------------------
+ */
 
 void bench_naive_sums_open(struct bench_naive_sums *out, const struct bench_naive *naive) {
     *out = (struct bench_naive_sums){.orders = take(naive->customers, sizeof *out->orders),
@@ -91,12 +94,14 @@ void bench_naive_sum(struct bench_naive_sums *sums, const struct bench_naive *na
         sums->net[customer] += naive->amount[i];
     }
     for (uint64_t i = 0; i < naive->refunds; i++) {
-        if (naive->refund_day[i] > day || naive->refund_day[i] < from || cancelled_by(naive->refund_cancelled[i], day)) continue;
+        if (naive->refund_day[i] > day || naive->refund_day[i] < from || cancelled_by(naive->refund_cancelled[i], day))
+            continue;
         sums->net[naive->refund_customer[i]] -= naive->refund_amount[i];
     }
 }
 
-/* ---- scores ------------------------------------------------------------------------------------------------------- */
+/* ---- scores -------------------------------------------------------------------------------------------------------
+ */
 
 /* The sign turned over, so that negative values come first. */
 static size_t digit_of(int64_t value, unsigned shift) {
@@ -130,7 +135,8 @@ static unsigned score(const int64_t cut[4], int64_t value) {
     return out;
 }
 
-void bench_naive_score(struct bench_naive_grid *out, const struct bench_naive_sums *sums, uint32_t customers, pat_day day) {
+void bench_naive_score(struct bench_naive_grid *out, const struct bench_naive_sums *sums, uint32_t customers,
+                       pat_day day) {
     int64_t *values = take(customers, sizeof *values), *spare = take(customers, sizeof *spare);
     int64_t cut[3][4];
     size_t n = 0;

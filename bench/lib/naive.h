@@ -1,5 +1,5 @@
-/* The same questions by plain scalar loops over plain arrays, written without a look at the server's code: they say whether an
- * answer is right, and how long a program without any idea takes for it. */
+/* The same questions by plain scalar loops over plain arrays, written without a look at the server's code: they say
+ * whether an answer is right, and how long a program without any idea takes for it. */
 #ifndef PAT_BENCH_NAIVE_H
 #define PAT_BENCH_NAIVE_H
 
@@ -40,7 +40,8 @@ struct bench_naive_grid {
     pat_minor net[125];
 };
 /* Quintiles of everybody with an order in the window. */
-void bench_naive_score(struct bench_naive_grid *out, const struct bench_naive_sums *sums, uint32_t customers, pat_day day);
+void bench_naive_score(struct bench_naive_grid *out, const struct bench_naive_sums *sums, uint32_t customers,
+                       pat_day day);
 
 /* Ascending, by radix; `spare` has n values, too. */
 void bench_naive_sort(int64_t *values, int64_t *spare, size_t n);

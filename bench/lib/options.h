@@ -17,11 +17,11 @@ struct bench_options {
     uint32_t customers; /* a multiple of 16 */
     uint64_t orders;
     uint64_t seed;
-    unsigned workers;   /* of a server; 0 = its own choice */
-    unsigned repeats;   /* 0 = by time, see bench_again */
+    unsigned workers;                /* of a server; 0 = its own choice */
+    unsigned repeats;                /* 0 = by time, see bench_again */
     const char *cpu[BENCH_CPUS_MAX]; /* names for pat_kernels_find and --cpu */
     unsigned cpus;
-    const char *temp;        /* where temporary directories are made */
+    const char *temp;   /* where temporary directories are made */
     char patrond[1024]; /* the server, by default the one of the same build */
     char patron[1024];
 };

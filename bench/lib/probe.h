@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes per second of reading memory once, in order, on `threads` (1 or 2) threads; the best of a few passes over a block that no
- * cache holds (of a small block without `full`: a figure of the right form, no more). */
+/* Bytes per second of reading memory once, in order, on `threads` (1 or 2) threads; the best of a few passes over a
+ * block that no cache holds (of a small block without `full`: a figure of the right form, no more). */
 double bench_probe_read(unsigned threads, bool full);
 
 struct bench_disk {

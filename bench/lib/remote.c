@@ -9,7 +9,8 @@
 
 #define TOTALS "{\"by\": [], \"metrics\": [\"count\", \"sum(net)\"], \"as_of\": \"" BENCH_LAST_DAY_TEXT "\"}"
 
-/* ---- calls -------------------------------------------------------------------------------------------------------- */
+/* ---- calls --------------------------------------------------------------------------------------------------------
+ */
 
 struct pat_client *bench_connect(const struct bench_server *server) {
     struct pat_client *client;
@@ -28,7 +29,8 @@ struct pat_value bench_receive(struct pat_client *client, uint32_t *msgid, struc
     struct pat_client_fault fault;
     struct pat_value result;
     bool failed;
-    if (pat_client_receive(client, msgid, arena, &result, &failed, &fault, &error) != PAT_OK) bench_die("%s", error.message);
+    if (pat_client_receive(client, msgid, arena, &result, &failed, &fault, &error) != PAT_OK)
+        bench_die("%s", error.message);
     if (failed) bench_die("%s: %s", fault.code, fault.message);
     return result;
 }
@@ -40,26 +42,28 @@ struct pat_value bench_call_value(struct pat_client *client, const char *method,
     return bench_receive(client, &msgid, arena);
 }
 
-struct pat_value bench_call(struct pat_client *client, const char *method, const char *params, struct pat_arena *arena) {
+struct pat_value bench_call(struct pat_client *client, const char *method, const char *params,
+                            struct pat_arena *arena) {
     struct pat_value tree;
     struct pat_error error;
     if (pat_json_parse(&tree, pat_text_of(params), arena, &error) != PAT_OK) bench_die("%s: %s", params, error.message);
     return bench_call_value(client, method, &tree, arena);
 }
 
-/* ---- loads -------------------------------------------------------------------------------------------------------- */
+/* ---- loads --------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const methods[] = {"load.customers", "load.orders", "load.refunds"};
 
-static struct pat_value columns_of(enum bench_table table, const struct bench_shop *shop, uint64_t first, uint32_t *rows,
-                                   struct pat_arena *arena, uint64_t *bytes) {
+static struct pat_value columns_of(enum bench_table table, const struct bench_shop *shop, uint64_t first,
+                                   uint32_t *rows, struct pat_arena *arena, uint64_t *bytes) {
     if (table == BENCH_CUSTOMERS) return bench_columns_customers(shop, first, *rows, arena, bytes);
     if (table == BENCH_ORDERS) return bench_columns_orders(shop, first, *rows, arena, bytes);
     return bench_columns_refunds(shop, first, *rows, arena, rows, bytes);
 }
 
-void bench_load_open(struct bench_load *out, enum bench_table table, const struct bench_shop *shop, uint64_t first, uint64_t rows,
-                     uint32_t batch_rows) {
+void bench_load_open(struct bench_load *out, enum bench_table table, const struct bench_shop *shop, uint64_t first,
+                     uint64_t rows, uint32_t batch_rows) {
     *out = (struct bench_load){.method = methods[table]};
     pat_arena_init(&out->arena, 0);
     out->params = pat_arena_array(&out->arena, (size_t)(rows / batch_rows + 1), sizeof *out->params);
@@ -90,7 +94,8 @@ uint64_t bench_load_send(const struct bench_load *load, struct pat_client *clien
     size_t sent = 0;
     for (size_t answered = 0; answered < load->count; answered++) {
         uint32_t msgid;
-        while (sent < load->count && sent - answered < in_flight) bench_send(client, load->method, &load->params[sent++], &msgid);
+        while (sent < load->count && sent - answered < in_flight)
+            bench_send(client, load->method, &load->params[sent++], &msgid);
         struct pat_arena arena;
         pat_arena_init(&arena, 0);
         const struct pat_value answer = bench_receive(client, &msgid, &arena);
@@ -116,7 +121,8 @@ void bench_fill(struct pat_client *client, const struct bench_shop *shop) {
     }
 }
 
-/* ---- what it must answer ------------------------------------------------------------------------------------------ */
+/* ---- what it must answer ------------------------------------------------------------------------------------------
+ */
 
 struct bench_totals bench_totals_of(const struct bench_shop *shop) {
     struct bench_totals totals = {.customers = shop->customers}; /* each has a profile */

@@ -18,8 +18,8 @@ struct bench_load {
 };
 enum bench_table { BENCH_CUSTOMERS, BENCH_ORDERS, BENCH_REFUNDS };
 /* Rows first .. first + rows - 1 (orders of the shop for refunds), at most batch_rows in a batch. */
-void bench_load_open(struct bench_load *out, enum bench_table table, const struct bench_shop *shop, uint64_t first, uint64_t rows,
-                     uint32_t batch_rows);
+void bench_load_open(struct bench_load *out, enum bench_table table, const struct bench_shop *shop, uint64_t first,
+                     uint64_t rows, uint32_t batch_rows);
 void bench_load_close(struct bench_load *load);
 /* Sends all batches, at the most `in_flight` of them unanswered; every row must be new. Gives the last lsn. */
 uint64_t bench_load_send(const struct bench_load *load, struct pat_client *client, unsigned in_flight);

@@ -18,12 +18,14 @@
 #define FULL_NS         UINT64_C(5000000000)
 #define SLOW_NS         UINT64_C(30000000000)
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- samples ------------------------------------------------------------------------------------------------------
+ */
 
 void bench_samples_add(struct bench_samples *samples, uint64_t ns) {
     if (samples->count == samples->capacity) {
         const size_t capacity = samples->capacity * 2 + 64;
-        uint64_t *grown = pat_mem_grow(PAT_MEM_OTHER, samples->ns, samples->capacity * sizeof *grown, capacity * sizeof *grown);
+        uint64_t *grown =
+            pat_mem_grow(PAT_MEM_OTHER, samples->ns, samples->capacity * sizeof *grown, capacity * sizeof *grown);
         bench_must(grown != NULL, "no memory for samples");
         samples->ns = grown;
         samples->capacity = capacity;
@@ -74,7 +76,8 @@ bool bench_again(const struct bench_samples *samples, const struct bench_options
     return samples->total_ns < FULL_NS && samples->count < FULL_SAMPLES_TO;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_of_the_asking(struct pat_text key) {
     return pat_text_is(key, "lsn") || pat_text_is(key, "epoch") || pat_text_is(key, "ms");
@@ -111,7 +114,8 @@ void bench_equal(const char *what, int64_t got, int64_t want) {
     if (got != want) bench_die("%s: got %" PRId64 ", expected %" PRId64, what, got, want);
 }
 
-/* ---- cases -------------------------------------------------------------------------------------------------------- */
+/* ---- cases --------------------------------------------------------------------------------------------------------
+ */
 
 void bench_case_extra(struct bench_case *test, const char *name, double value) {
     for (unsigned i = 0; i < BENCH_EXTRAS_MAX; i++) {
@@ -126,23 +130,26 @@ void bench_case_extra(struct bench_case *test, const char *name, double value) {
 static void print_times(const struct bench_case *test) {
     const struct bench_figures figures = bench_figures_of(test->samples);
     const double median = (double)figures.median_ns;
-    (void)printf(", \"repeats\": %zu, \"min_ms\": %.4f, \"median_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f", test->samples->count,
-                 (double)figures.min_ns / 1e6, median / 1e6, (double)figures.p99_ns / 1e6, (double)figures.max_ns / 1e6);
-    (void)printf(", \"rows\": %" PRIu64 ", \"row\": \"%s\", \"ns_per_row\": %.3f, \"rows_per_s\": %.0f", test->rows, test->row,
-                 median / (double)test->rows, (double)test->rows / (median / 1e9));
+    (void)printf(", \"repeats\": %zu, \"min_ms\": %.4f, \"median_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f",
+                 test->samples->count, (double)figures.min_ns / 1e6, median / 1e6, (double)figures.p99_ns / 1e6,
+                 (double)figures.max_ns / 1e6);
+    (void)printf(", \"rows\": %" PRIu64 ", \"row\": \"%s\", \"ns_per_row\": %.3f, \"rows_per_s\": %.0f", test->rows,
+                 test->row, median / (double)test->rows, (double)test->rows / (median / 1e9));
     if (test->bytes > 0) {
-        (void)printf(", \"bytes\": %" PRIu64 ", \"bytes_per_s\": %.0f", test->bytes, (double)test->bytes / (median / 1e9));
+        (void)printf(", \"bytes\": %" PRIu64 ", \"bytes_per_s\": %.0f", test->bytes,
+                     (double)test->bytes / (median / 1e9));
     }
     if (test->naive_ns > 0) {
-        (void)printf(", \"naive_ms\": %.4f, \"naive_ratio\": %.3f", (double)test->naive_ns / 1e6, (double)test->naive_ns / median);
+        (void)printf(", \"naive_ms\": %.4f, \"naive_ratio\": %.3f", (double)test->naive_ns / 1e6,
+                     (double)test->naive_ns / median);
     }
 }
 
 void bench_case_print(const struct bench_case *test, const struct bench_options *options) {
-    (void)printf("{\"work\": \"%s\", \"case\": \"%s\", \"size\": \"%s\", \"customers\": %" PRIu32 ", \"orders\": %" PRIu64
-                 ", \"seed\": %" PRIu64 ", \"cpu\": \"%s\", \"workers\": %u",
-                 test->work, test->name, options->full ? "full" : "smoke", options->customers, options->orders, options->seed,
-                 test->cpu, options->workers);
+    (void)printf("{\"work\": \"%s\", \"case\": \"%s\", \"size\": \"%s\", \"customers\": %" PRIu32
+                 ", \"orders\": %" PRIu64 ", \"seed\": %" PRIu64 ", \"cpu\": \"%s\", \"workers\": %u",
+                 test->work, test->name, options->full ? "full" : "smoke", options->customers, options->orders,
+                 options->seed, test->cpu, options->workers);
     print_times(test);
     (void)printf(", \"read_1_bytes_per_s\": %.0f, \"read_2_bytes_per_s\": %.0f", bench_probe_read(1, options->full),
                  bench_probe_read(2, options->full));

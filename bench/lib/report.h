@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- samples ------------------------------------------------------------------------------------------------------
+ */
 
 struct bench_samples {
     uint64_t *ns;
@@ -25,11 +26,12 @@ struct bench_figures {
 };
 struct bench_figures bench_figures_of(const struct bench_samples *samples);
 
-/* Whether to take another sample: options->repeats of them, or 3 in the smoke size, or else at least 5 (3 when they take
- * half a minute) and so many as fit five seconds, at the most 500. */
+/* Whether to take another sample: options->repeats of them, or 3 in the smoke size, or else at least 5 (3 when they
+ * take half a minute) and so many as fit five seconds, at the most 500. */
 bool bench_again(const struct bench_samples *samples, const struct bench_options *options);
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------------------------
+ */
 
 /* A hash of an answer without lsn, epoch and ms, which are no part of it. */
 uint64_t bench_hash(const struct pat_value *answer);
@@ -39,7 +41,8 @@ int64_t bench_integer(const struct pat_value *value);
 /* Dies naming both. */
 void bench_equal(const char *what, int64_t got, int64_t want);
 
-/* ---- cases -------------------------------------------------------------------------------------------------------- */
+/* ---- cases --------------------------------------------------------------------------------------------------------
+ */
 
 #define BENCH_EXTRAS_MAX 12u
 
@@ -48,9 +51,10 @@ struct bench_case {
     const char *name; /* "segment, three conditions" */
     const char *cpu;
     const struct bench_samples *samples;
-    uint64_t rows;   /* that one sample deals with */
-    const char *row; /* what a row is */
-    uint64_t bytes;  /* that the work must move at the least (the floor of SPEED.md, or bytes sent); 0: does not say anything */
+    uint64_t rows;     /* that one sample deals with */
+    const char *row;   /* what a row is */
+    uint64_t bytes;    /* that the work must move at the least (the floor of SPEED.md, or bytes sent); 0: does not say
+                          anything */
     uint64_t naive_ns; /* a plain scalar loop for the same answer, best of its runs; 0: there is none */
     uint64_t hash;
     struct {

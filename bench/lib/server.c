@@ -13,12 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DIRS_MAX 4u
+#define DIRS_MAX        4u
 #define FTW_DESCRIPTORS 16
 
 static struct bench_dir left[DIRS_MAX];
 
-/* ---- directories -------------------------------------------------------------------------------------------------- */
+/* ---- directories --------------------------------------------------------------------------------------------------
+ */
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where) {
     (void)info;
@@ -66,7 +67,8 @@ uint64_t bench_dir_bytes(const char *path) {
     return bytes;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------------------------
+ */
 
 /* The child: dies with its parent, talks to nobody but through fd `out`. */
 static _Noreturn void exec_child(const char *const argv[], int out) {
@@ -105,9 +107,23 @@ void bench_server_start(struct bench_server *out, const struct bench_dir *dir, c
     char data[600], workers[16];
     (void)snprintf(data, sizeof data, "%s/data", dir->path);
     (void)snprintf(workers, sizeof workers, "%u", options->workers);
-    const char *argv[24] = {options->patrond, "--data",     data,  "--listen",          "127.0.0.1:0", "--sync",      "always",
-                            "--timezone",     "UTC",        "--base-currency",          "USD",         "--log-level", "error",
-                            "--cpu",          cpu,          "--snapshot-every",         "0"};
+    const char *argv[24] = {options->patrond,
+                            "--data",
+                            data,
+                            "--listen",
+                            "127.0.0.1:0",
+                            "--sync",
+                            "always",
+                            "--timezone",
+                            "UTC",
+                            "--base-currency",
+                            "USD",
+                            "--log-level",
+                            "error",
+                            "--cpu",
+                            cpu,
+                            "--snapshot-every",
+                            "0"};
     if (options->workers > 0) {
         argv[17] = "--workers";
         argv[18] = workers;

@@ -1,5 +1,5 @@
-/* Processes and directories of a bench: a patrond of its own on a free port of the loopback. What is left at exit is ended and
- * removed; a server dies with its bench. */
+/* Processes and directories of a bench: a patrond of its own on a free port of the loopback. What is left at exit is
+ * ended and removed; a server dies with its bench. */
 #ifndef PAT_BENCH_SERVER_H
 #define PAT_BENCH_SERVER_H
 

@@ -7,9 +7,10 @@
 #define DAYS  ((uint64_t)(BENCH_LAST_DAY - BENCH_FIRST_DAY + 1))
 #define DAY_S UINT64_C(86400)
 
-const char *const bench_country[BENCH_COUNTRIES] = {
-    "US", "CN", "JP", "DE", "GB", "IN", "FR", "IT", "BR", "CA", "KR", "RU", "AU", "ES", "MX", "ID", "NL", "SA", "TR", "CH",
-    "PL", "AR", "SE", "BE", "TH", "IE", "AT", "NG", "IL", "NO", "ZA", "PH", "SG", "MY", "DK", "VN", "CL", "CO", "FI", "PT"};
+const char *const bench_country[BENCH_COUNTRIES] = {"US", "CN", "JP", "DE", "GB", "IN", "FR", "IT", "BR", "CA",
+                                                    "KR", "RU", "AU", "ES", "MX", "ID", "NL", "SA", "TR", "CH",
+                                                    "PL", "AR", "SE", "BE", "TH", "IE", "AT", "NG", "IL", "NO",
+                                                    "ZA", "PH", "SG", "MY", "DK", "VN", "CL", "CO", "FI", "PT"};
 
 /* Share of the orders that each of 16 neighbours gets: their sum is 88. */
 static const unsigned weight[16] = {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 6, 6, 20, 40};
@@ -25,7 +26,8 @@ uint64_t bench_random(uint64_t seed, unsigned stream, uint64_t i) {
 struct bench_customer bench_shop_customer(const struct bench_shop *shop, uint32_t customer) {
     const uint64_t random = bench_random(shop->seed, 0, customer);
     const unsigned a = (unsigned)(random % BENCH_COUNTRIES), b = (unsigned)((random >> 16) % BENCH_COUNTRIES);
-    return (struct bench_customer){.created = BENCH_FIRST_DAY + (pat_day)((random >> 32) % DAYS), .country = a < b ? a : b};
+    return (struct bench_customer){.created = BENCH_FIRST_DAY + (pat_day)((random >> 32) % DAYS),
+                                   .country = a < b ? a : b};
 }
 
 static uint32_t customer_of(const struct bench_shop *shop, uint64_t random) {
@@ -53,7 +55,8 @@ struct bench_order bench_shop_order(const struct bench_shop *shop, uint64_t orde
     return out;
 }
 
-/* ---- columns ------------------------------------------------------------------------------------------------------ */
+/* ---- columns ------------------------------------------------------------------------------------------------------
+ */
 
 struct columns {
     struct pat_builder builder;
@@ -110,8 +113,8 @@ static struct pat_value columns_done(const struct columns *columns, uint64_t *by
     return columns->map;
 }
 
-struct pat_value bench_columns_customers(const struct bench_shop *shop, uint64_t first, uint32_t rows, struct pat_arena *arena,
-                                         uint64_t *bytes) {
+struct pat_value bench_columns_customers(const struct bench_shop *shop, uint64_t first, uint32_t rows,
+                                         struct pat_arena *arena, uint64_t *bytes) {
     struct columns columns = columns_make(arena);
     int64_t *customer = put_i64(&columns, "customer", rows);
     int32_t *created = take(&columns, rows, sizeof *created);
@@ -126,15 +129,16 @@ struct pat_value bench_columns_customers(const struct bench_shop *shop, uint64_t
     return columns_done(&columns, bytes);
 }
 
-static struct pat_value with_nulls(struct columns *columns, const int32_t *values, const unsigned char *nulls, uint32_t rows) {
+static struct pat_value with_nulls(struct columns *columns, const int32_t *values, const unsigned char *nulls,
+                                   uint32_t rows) {
     struct pat_value map = pat_build_map(&columns->builder, 2);
     pat_build_put(&columns->builder, &map, "bin", bin_of(values, rows, sizeof *values));
     pat_build_put(&columns->builder, &map, "nulls", bin_of(nulls, (rows + 7) / 8, 1));
     return map;
 }
 
-struct pat_value bench_columns_orders(const struct bench_shop *shop, uint64_t first, uint32_t rows, struct pat_arena *arena,
-                                      uint64_t *bytes) {
+struct pat_value bench_columns_orders(const struct bench_shop *shop, uint64_t first, uint32_t rows,
+                                      struct pat_arena *arena, uint64_t *bytes) {
     struct columns columns = columns_make(arena);
     int64_t *order = put_i64(&columns, "order", rows), *customer = put_i64(&columns, "customer", rows);
     int64_t *time = put_i64(&columns, "time", rows), *amount = put_i64(&columns, "amount_minor", rows);
@@ -154,8 +158,8 @@ struct pat_value bench_columns_orders(const struct bench_shop *shop, uint64_t fi
     return columns_done(&columns, bytes);
 }
 
-struct pat_value bench_columns_refunds(const struct bench_shop *shop, uint64_t first, uint32_t rows, struct pat_arena *arena,
-                                       uint32_t *refunds, uint64_t *bytes) {
+struct pat_value bench_columns_refunds(const struct bench_shop *shop, uint64_t first, uint32_t rows,
+                                       struct pat_arena *arena, uint32_t *refunds, uint64_t *bytes) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < rows; i++) count += bench_shop_order(shop, first + i).refund_day != PAT_DAY_NONE;
     struct columns columns = columns_make(arena);
