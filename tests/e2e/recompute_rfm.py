@@ -52,7 +52,7 @@ class Shop:
                 self._add(invoices, line)
         self.orders, self.refunds = {}, {}  # invoice -> (customer, day, pence)
         self.customers = {}                 # customer -> ([(day, pence)], [(day, pence)])
-        self.country = {}
+        self.country = {}                   # customer -> (day of the earliest order, its country)
         first = {}
         for number, invoice in invoices.items():
             pence = int((invoice["sum"].copy_abs() / PENNY).to_integral_value(ROUND_HALF_UP))

@@ -57,7 +57,7 @@ def recomputed(facts, rates):
     net = {}
     for sign, some in ((1, facts.orders), (-1, facts.refunds)):
         for customer, day, pence in some.values():
-            country = facts.country.get(customer)
+            country = facts.country.get(customer, (None, None))[1]
             net[country] = net.get(country, 0) + sign * cents(pence, day, rates)
     return net
 
