@@ -2,8 +2,8 @@
  *
  *   bench_ingest [orders [customers]]      2000000 200000 for a figure
  *
- * Three forms: fixed-width bins and dictionaries, as a program sends them; texts, as a file has them; and bins again with a view
- * opened before every batch, as when questions are asked all the time. */
+ * Three forms: fixed-width bins and dictionaries, as a program sends them; texts, as a file has them; and bins again
+ * with a view opened before every batch, as when questions are asked all the time. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 /* 2024-03-15T12:00:00Z, and the five years of orders before it. */
-#define NOW_MS INT64_C(1710504000000)
+#define NOW_MS  INT64_C(1710504000000)
 #define SPAN_MS (INT64_C(5) * 365 * 86400000)
 
 struct bench {
@@ -40,7 +40,8 @@ static void must(bool good, const char *what) {
     exit(1);
 }
 
-/* ---- a batch ---------------------------------------------------------------------------------------------------------------- */
+/* ---- a batch
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 struct row {
     int64_t order, customer, time_ms, amount_minor;
@@ -55,7 +56,8 @@ static struct row row_make(struct bench *bench, uint64_t order) {
     double share = (double)(random >> 11) / 9007199254740992.0;
     return (struct row){.order = (int64_t)order,
                         .customer = (int64_t)(share * share * (double)bench->customers),
-                        .time_ms = NOW_MS - SPAN_MS + (int64_t)((double)order / (double)bench->orders * (double)SPAN_MS),
+                        .time_ms =
+                            NOW_MS - SPAN_MS + (int64_t)((double)order / (double)bench->orders * (double)SPAN_MS),
                         .amount_minor = (int64_t)(next_random(bench) % 20000),
                         .country = (unsigned)(random & 7)};
 }
@@ -67,8 +69,8 @@ static struct pat_value bin_column(struct pat_arena *arena, const int64_t *value
     return (struct pat_value){.type = PAT_VALUE_BIN, .count = (uint32_t)(rows * sizeof *values), .as.bin = bytes};
 }
 
-static struct pat_value dict_column(struct pat_builder *builder, const char *const *words, unsigned count, const struct row *row,
-                                    uint32_t rows) {
+static struct pat_value dict_column(struct pat_builder *builder, const char *const *words, unsigned count,
+                                    const struct row *row, uint32_t rows) {
     struct pat_value map = pat_build_map(builder, 2), dict = pat_build_array(builder, count);
     for (unsigned i = 0; i < count; i++) pat_build_push(builder, &dict, pat_value_string(words[i]));
     unsigned char *codes = pat_arena_alloc(builder->arena, rows);
@@ -107,8 +109,8 @@ static struct pat_value text_column(struct pat_builder *builder, const struct ro
         case 1: value = pat_build_printf(builder, "C%" PRId64, row[i].customer); break;
         case 2:
             value = pat_build_printf(builder, "2023-%02d-%02d %02d:%02d:%02d", (int)(seconds / 2419200 % 12) + 1,
-                                     (int)(seconds / 86400 % 28) + 1, (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60),
-                                     (int)(seconds % 60));
+                                     (int)(seconds / 86400 % 28) + 1, (int)(seconds / 3600 % 24),
+                                     (int)(seconds / 60 % 60), (int)(seconds % 60));
             break;
         case 3: value = pat_build_printf(builder, "%" PRId64 ".%02d", amount / 100, (int)(amount % 100)); break;
         case 4: value = pat_value_string("EUR"); break;
@@ -126,17 +128,20 @@ static struct pat_value batch_of_texts(struct pat_builder *builder, const struct
     return columns;
 }
 
-/* ---- the measure -------------------------------------------------------------------------------------------------------------- */
+/* ---- the measure
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void load(struct bench *bench, const struct pat_value *columns, uint64_t seq) {
-    struct pat_load sent = {.table = PAT_ORDERS, .producer = PAT_TEXT("bench"), .seq = seq, .errors_max = 1, .columns = columns};
+    struct pat_load sent = {
+        .table = PAT_ORDERS, .producer = PAT_TEXT("bench"), .seq = seq, .errors_max = 1, .columns = columns};
     struct pat_arena arena;
     struct pat_error error;
     struct pat_batch *batch;
     struct pat_batch_outcome outcome;
     pat_arena_init(&arena, 0);
     uint64_t start = pat_clock_monotonic_ns();
-    must(pat_ingest_prepare(&batch, &sent, bench->zone, &bench->store->secret, NOW_MS, &arena, &error) == PAT_OK, "prepare failed");
+    must(pat_ingest_prepare(&batch, &sent, bench->zone, &bench->store->secret, NOW_MS, &arena, &error) == PAT_OK,
+         "prepare failed");
     uint64_t prepared = pat_clock_monotonic_ns();
     must(pat_ingest_validate(batch, &sent, bench->store, false, &error) == PAT_OK, "validate failed");
     uint64_t validated = pat_clock_monotonic_ns();
@@ -157,7 +162,8 @@ static double rows_per_second(const struct bench *bench, uint64_t ns) {
 static void run(const char *name, uint64_t orders, uint64_t customers, bool texts, bool views) {
     struct bench bench = {.seed = 42, .orders = orders, .customers = customers};
     must(pat_zone_open(&bench.zone, "UTC", NULL) == PAT_OK, "no zone");
-    struct pat_store_options options = {.zone = bench.zone, .base_currency = "EUR", .entropy = "bench", .entropy_bytes = 5};
+    struct pat_store_options options = {
+        .zone = bench.zone, .base_currency = "EUR", .entropy = "bench", .entropy_bytes = 5};
     must(pat_store_open(&bench.store, &options, NULL) == PAT_OK, "no store");
     size_t before = pat_mem_used_total();
     struct row *row = malloc(PAT_BATCH_ROWS_MAX * sizeof *row);
@@ -179,10 +185,11 @@ static void run(const char *name, uint64_t orders, uint64_t customers, bool text
     }
     pat_view_close(&view);
     size_t bytes = pat_mem_used_total() - before;
-    (void)printf("%-18s prepare %9.0f  validate %11.0f  apply %9.0f  rows/s   %5.1f bytes/order  arena %.1f MiB/batch\n", name,
-                 rows_per_second(&bench, bench.prepare_ns), rows_per_second(&bench, bench.validate_ns),
-                 rows_per_second(&bench, bench.apply_ns), (double)bytes / (double)orders,
-                 (double)bench.prepare_bytes_max / 1048576.0);
+    (void)printf(
+        "%-18s prepare %9.0f  validate %11.0f  apply %9.0f  rows/s   %5.1f bytes/order  arena %.1f MiB/batch\n", name,
+        rows_per_second(&bench, bench.prepare_ns), rows_per_second(&bench, bench.validate_ns),
+        rows_per_second(&bench, bench.apply_ns), (double)bytes / (double)orders,
+        (double)bench.prepare_bytes_max / 1048576.0);
     free(row);
     pat_store_close(&bench.store);
     pat_zone_close(&bench.zone);
@@ -192,8 +199,8 @@ int main(int argc, char **argv) {
     uint64_t orders = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000;
     uint64_t customers = argc > 2 ? strtoull(argv[2], NULL, 10) : 2000;
     must(orders > 0 && customers > 0, "usage: bench_ingest [orders [customers]]");
-    (void)printf("load.orders, %" PRIu64 " orders of up to %" PRIu64 " customers, batches of %u rows, seed 42\n", orders, customers,
-                 PAT_BATCH_ROWS_MAX);
+    (void)printf("load.orders, %" PRIu64 " orders of up to %" PRIu64 " customers, batches of %u rows, seed 42\n",
+                 orders, customers, PAT_BATCH_ROWS_MAX);
     run("bins", orders, customers, false, false);
     run("texts", orders, customers, true, false);
     run("bins under views", orders, customers, false, true);

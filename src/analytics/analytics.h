@@ -20,20 +20,21 @@ struct pat_job {
     struct pat_memo *memo;   /* what questions about the same view share; may be NULL */
     bool continues;          /* ROWS: not the first page, go on */
     pat_row after;           /* behind this row of the table */
-    pat_row *last;           /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
+    pat_row *last; /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
     struct pat_clv_fit *fit; /* CLV_FIT: where the fit goes; else NULL */
-    pat_row row;             /* CUSTOMER, ORDER, CLV_PREDICT: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
+    pat_row
+        row; /* CUSTOMER, ORDER, CLV_PREDICT: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
     /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
 };
 
-/* Runs a PAT_ROAD_READ or PAT_ROAD_FIT request. `result` becomes a map with the method's own members and, as they apply, as_of ("YYYY-MM-DD"),
- * newest_fact, warnings, undated, unpriced. lsn, epoch, ms are added by the engine.
- * Fails: PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD (message names the nearest, offset in the filter text), PAT_ERR_NOT_FOUND,
+/* Runs a PAT_ROAD_READ or PAT_ROAD_FIT request. `result` becomes a map with the method's own members and, as they
+ * apply, as_of ("YYYY-MM-DD"), newest_fact, warnings, undated, unpriced. lsn, epoch, ms are added by the engine. Fails:
+ * PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD (message names the nearest, offset in the filter text), PAT_ERR_NOT_FOUND,
  * PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED, PAT_ERR_DEADLINE. */
-enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result, struct pat_error *error)
-    PAT_MUST_CHECK;
+enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result,
+                                  struct pat_error *error) PAT_MUST_CHECK;
 
 /* Who is live, facts, scores and what filters select, kept from one question to the next of one view as long as day and
  * rfm stay the same. Holds memory of its own, within the limit of one query. PAT_ERR_NO_MEMORY. */
@@ -54,7 +55,8 @@ void pat_analytics_fit_warnings(struct pat_builder *builder, const struct pat_cl
 
 /* Appends what `schema` says of computed customer fields (name, type, unit, explain) to the array. */
 void pat_analytics_describe(struct pat_builder *builder, struct pat_value *fields);
-/* The same of the fields that facts have beside the loaded ones, by table, and how they name those of their customers. */
+/* The same of the fields that facts have beside the loaded ones, by table, and how they name those of their customers.
+ */
 struct pat_value pat_analytics_describe_facts(struct pat_builder *builder);
 
 #endif

@@ -56,7 +56,8 @@ static enum pat_status note_facts(struct fx_report *report, const struct fx_fact
 }
 
 /* A gap between two rates, or from the last one to the newest fact that it has to price. */
-static void put_gap(const struct fx_report *report, const char *code, int64_t from, int64_t to, struct pat_value *gaps) {
+static void put_gap(const struct fx_report *report, const char *code, int64_t from, int64_t to,
+                    struct pat_value *gaps) {
     struct pat_run *run = report->run;
     const int64_t days = to - from;
     if (days <= PAT_FX_GAP_DAYS) return;

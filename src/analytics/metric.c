@@ -8,8 +8,7 @@
 #include <string.h>
 
 static bool summable(enum pat_type type) {
-    return type == PAT_TYPE_INT || type == PAT_TYPE_MONEY || type == PAT_TYPE_DECIMAL ||
-           type == PAT_TYPE_NUMBER;
+    return type == PAT_TYPE_INT || type == PAT_TYPE_MONEY || type == PAT_TYPE_DECIMAL || type == PAT_TYPE_NUMBER;
 }
 
 static bool works_on(enum pat_metric_kind kind, enum pat_type type) {
@@ -18,7 +17,8 @@ static bool works_on(enum pat_metric_kind kind, enum pat_type type) {
 }
 
 /* The fields of the table that the metric works on, for the message. */
-static void list_fields(const struct pat_run *run, enum pat_table_id table, enum pat_metric_kind kind, char *out, size_t capacity) {
+static void list_fields(const struct pat_run *run, enum pat_table_id table, enum pat_metric_kind kind, char *out,
+                        size_t capacity) {
     struct pat_run names_only = {.view = run->view};
     const char *names[PAT_COLUMNS_MAX];
     const unsigned count = pat_source__names(run, table, names, PAT_COLUMNS_MAX);

@@ -42,8 +42,8 @@ struct pat_run {
     struct pat_scores *scores; /* NULL until then, too */
     unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
     bool scores_needed, lifecycle_needed, lifetime_needed, rates_needed;
-    struct pat_lifetime *lifetime; /* predictions by row; NULL until then */
-    const uint8_t *lifecycle; /* enum pat_lifecycle by row; NULL until then */
+    struct pat_lifetime *lifetime;      /* predictions by row; NULL until then */
+    const uint8_t *lifecycle;           /* enum pat_lifecycle by row; NULL until then */
     const struct pat_view_rates *rates; /* NULL until then */
 
     /* What `unpriced` has to count. */
@@ -62,8 +62,8 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
 enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) PAT_MUST_CHECK;
 
 /* Two days of a question, the one given for an end that is open. */
-void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2], pat_day open_first, pat_day open_last,
-                   pat_day *first, pat_day *last);
+void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2], pat_day open_first,
+                   pat_day open_last, pat_day *first, pat_day *last);
 /* Asked between blocks. */
 enum pat_status pat_run__stop(const struct pat_run *run) PAT_MUST_CHECK;
 /* Zeroed scratch; *out stays NULL only together with a failure. */

@@ -69,8 +69,10 @@ static void select_rates(const struct pat_run *run, const struct pat_selection *
 /* `orders`: of lines, the orders whose lines are meant. */
 static enum pat_status select_table(struct pat_run *run, const struct pat_selection *selection, const uint64_t *orders,
                                     uint64_t *bits) {
-    static const unsigned column[] = {
-        [PAT_ORDERS] = PAT_ORDER_DAY, [PAT_LINES] = PAT_LINE_ORDER, [PAT_REFUNDS] = PAT_REFUND_DAY, [PAT_FX] = PAT_FX_DAY};
+    static const unsigned column[] = {[PAT_ORDERS] = PAT_ORDER_DAY,
+                                      [PAT_LINES] = PAT_LINE_ORDER,
+                                      [PAT_REFUNDS] = PAT_REFUND_DAY,
+                                      [PAT_FX] = PAT_FX_DAY};
     const struct pat_table_view *table = &run->view->table[selection->table];
     struct block block;
     for (uint64_t first = 0; first < table->rows; first += PAT_BLOCK_ROWS) {

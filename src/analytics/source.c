@@ -56,7 +56,8 @@ static const struct pat_source computed[] = {
     {.name = "p_alive",
      .type = PAT_TYPE_NUMBER,
      .kind = PAT_SOURCE_P_ALIVE,
-     .explain = "chance that the customer has not left by the day asked for, by the fit in use; null without a purchase"},
+     .explain =
+         "chance that the customer has not left by the day asked for, by the fit in use; null without a purchase"},
     {.name = "expected_orders",
      .type = PAT_TYPE_NUMBER,
      .kind = PAT_SOURCE_EXPECTED,
@@ -67,7 +68,8 @@ static const struct pat_source computed[] = {
      .kind = PAT_SOURCE_CLV,
      .base = true,
      .unit = UNIT_BASE,
-     .explain = "value within the horizon: expected purchase days, discounted at month ends, x expected spend x margin"},
+     .explain =
+         "value within the horizon: expected purchase days, discounted at month ends, x expected spend x margin"},
     {.name = "r",
      .type = PAT_TYPE_INT,
      .kind = PAT_SOURCE_SCORE_R,
@@ -479,8 +481,8 @@ static void read_stored(const struct pat_run *run, const struct pat_source *sour
     if (source->dated) hide_future(run, source, count, out);
 }
 
-/* The earliest order, whose country counts, is not dated after D. Its day is not kept: the first eligible order's is, and settles
- * nearly all; the chain tells for the rest. */
+/* The earliest order, whose country counts, is not dated after D. Its day is not kept: the first eligible order's is,
+ * and settles nearly all; the chain tells for the rest. */
 static bool has_order_by(const struct pat_run *run, pat_row customer) {
     const struct pat_view *view = run->view;
     const int64_t first = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_FIRST_ORDER, customer);
@@ -625,11 +627,10 @@ static struct pat_value set_value(struct pat_run *run, struct pat_text entry) {
 }
 
 unsigned pat_row__digits(const struct pat_view *view, enum pat_table_id table, pat_row row) {
-    static const unsigned column[PAT_TABLES] = {
-        [PAT_ORDERS] = PAT_ORDER_CURRENCY,
-        [PAT_LINES] = PAT_LINE_ORDER,
-        [PAT_REFUNDS] = PAT_REFUND_CURRENCY,
-        [PAT_FX] = PAT_FX_CURRENCY};
+    static const unsigned column[PAT_TABLES] = {[PAT_ORDERS] = PAT_ORDER_CURRENCY,
+                                                [PAT_LINES] = PAT_LINE_ORDER,
+                                                [PAT_REFUNDS] = PAT_REFUND_CURRENCY,
+                                                [PAT_FX] = PAT_FX_CURRENCY};
     PAT_ASSERT(table != PAT_CUSTOMERS);
     if (table == PAT_LINES) {
         return pat_row__digits(view, PAT_ORDERS, (pat_row)pat_view_get(view, PAT_LINES, PAT_LINE_ORDER, row));
@@ -708,7 +709,7 @@ struct pat_value pat_analytics_describe_facts(struct pat_builder *builder) {
         pat_build_put(builder, &map, pat_schema[tables[t]].name, fields);
     }
     pat_build_put(builder, &map, "of_customer",
-                  pat_value_string("every field of customers, as " OF_CUSTOMER
-                                   "NAME: " OF_CUSTOMER "country, " OF_CUSTOMER "lifecycle"));
+                  pat_value_string("every field of customers, as " OF_CUSTOMER "NAME: " OF_CUSTOMER
+                                   "country, " OF_CUSTOMER "lifecycle"));
     return map;
 }

@@ -269,10 +269,10 @@ enum pat_status pat_answer__verify(struct pat_run *run) {
         .view = run->view,
         .ok = true,
         .counts = {.newest_fact = PAT_DAY_NONE},
-        .base = {{PAT_ORDERS, PAT_ORDER_DAY, PAT_ORDER_CURRENCY, PAT_ORDER_AMOUNT, PAT_ORDER_BASE,
-                  "orders.base", 0, 0, pat_value_nil()},
-                 {PAT_REFUNDS, PAT_REFUND_DAY, PAT_REFUND_CURRENCY, PAT_REFUND_AMOUNT, PAT_REFUND_BASE,
-                  "refunds.base", 0, 0, pat_value_nil()}},
+        .base = {{PAT_ORDERS, PAT_ORDER_DAY, PAT_ORDER_CURRENCY, PAT_ORDER_AMOUNT, PAT_ORDER_BASE, "orders.base", 0, 0,
+                  pat_value_nil()},
+                 {PAT_REFUNDS, PAT_REFUND_DAY, PAT_REFUND_CURRENCY, PAT_REFUND_AMOUNT, PAT_REFUND_BASE, "refunds.base",
+                  0, 0, pat_value_nil()}},
     };
     void *memory;
     for (unsigned which = 0; which <= V_VALUES; which++) {

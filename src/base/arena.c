@@ -10,8 +10,8 @@
 
 /* First block: an ordinary small request fits; later blocks double up to the cap so that big answers need few. */
 #define BLOCK_BYTES_FIRST ((size_t)4096)
-#define BLOCK_BYTES_CAP ((size_t)1 << 20)
-#define HEADER_BYTES ((size_t)64)
+#define BLOCK_BYTES_CAP   ((size_t)1 << 20)
+#define HEADER_BYTES      ((size_t)64)
 
 struct pat_arena_block {
     struct pat_arena_block *next;
@@ -38,7 +38,8 @@ static struct pat_arena_block *arena_add_block(struct pat_arena *arena, size_t b
     if (capacity < bytes) capacity = bytes;
     size_t total;
     if (!pat_size_add(capacity, HEADER_BYTES, &total)) return NULL;
-    if (arena->bytes_max != 0 && (total > arena->bytes_max || arena->bytes_used > arena->bytes_max - total)) return NULL;
+    if (arena->bytes_max != 0 && (total > arena->bytes_max || arena->bytes_used > arena->bytes_max - total))
+        return NULL;
     struct pat_arena_block *block = pat_mem_alloc(PAT_MEM_QUERY, total);
     if (block == NULL) return NULL;
     block->capacity = capacity;

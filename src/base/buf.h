@@ -27,7 +27,9 @@ enum pat_status pat_buf_printf(struct pat_buf *buf, const char *format, ...) PAT
     __attribute__((format(printf, 2, 3)));
 /* Drops the first `bytes`, moving the rest to the front. */
 void pat_buf_consume(struct pat_buf *buf, size_t bytes);
-static inline void pat_buf_clear(struct pat_buf *buf) { buf->length = 0; }
+static inline void pat_buf_clear(struct pat_buf *buf) {
+    buf->length = 0;
+}
 
 /* Reads little-endian values from bounded bytes; once `bad` is set every read gives 0. Never reads past `end`. */
 struct pat_reader {
@@ -40,6 +42,8 @@ uint32_t pat_read_u32(struct pat_reader *reader);
 uint64_t pat_read_u64(struct pat_reader *reader);
 /* Borrowed bytes, or NULL (and bad) when fewer are left. */
 const unsigned char *pat_read_bytes(struct pat_reader *reader, size_t bytes);
-static inline size_t pat_reader_left(const struct pat_reader *reader) { return (size_t)(reader->end - reader->at); }
+static inline size_t pat_reader_left(const struct pat_reader *reader) {
+    return (size_t)(reader->end - reader->at);
+}
 
 #endif

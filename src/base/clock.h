@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t pat_clock_wall_ms(void);      /* since 1970-01-01 UTC */
+int64_t pat_clock_wall_ms(void); /* since 1970-01-01 UTC */
 uint64_t pat_clock_monotonic_ns(void);
 void pat_clock_sleep_ms(unsigned ms);
 /* Random bytes from the system; aborts when there are none. */

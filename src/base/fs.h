@@ -56,7 +56,8 @@ struct pat_file {
  * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */
 enum pat_status pat_fs_open_dir(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over bytes_max. */
+/* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over
+ * bytes_max. */
 enum pat_status pat_fs_read_all(struct pat_fs *fs, const char *name, size_t bytes_max, unsigned char **out,
                                 size_t *out_bytes, struct pat_error *error) PAT_MUST_CHECK;
 /* tmp, write, fsync, rename, fsync of the directory. */

@@ -48,7 +48,8 @@ static void unaccount(enum pat_mem_purpose purpose, size_t bytes) {
     atomic_fetch_sub_explicit(&accountant.total, bytes, memory_order_relaxed);
 }
 
-/* Below this malloc's own alignment is kept: small blocks are never vector columns, and 64-byte slots would waste half. */
+/* Below this malloc's own alignment is kept: small blocks are never vector columns, and 64-byte slots would waste half.
+ */
 #define ALIGN_FROM_BYTES 256u
 static void *take(enum pat_mem_purpose purpose, size_t bytes) {
     void *block = NULL;
@@ -71,8 +72,10 @@ void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
     void *block = take(purpose, bytes);
     if (block == NULL) {
-        (void)fprintf(stderr, "patron: the system has no memory for %zu bytes (%s); acknowledged batches are safe in the journal\n",
-                      bytes, pat_mem_purpose_name(purpose));
+        (void)fprintf(
+            stderr,
+            "patron: the system has no memory for %zu bytes (%s); acknowledged batches are safe in the journal\n",
+            bytes, pat_mem_purpose_name(purpose));
         abort();
     }
     return block;

@@ -33,11 +33,12 @@ enum pat_mem_purpose {
 void pat_mem_set_budget(size_t bytes);
 size_t pat_mem_budget(void);
 
-/* Zeroed memory, aligned to PAT_MEM_ALIGN. NULL when the budget or the system refuses. bytes may be 0 (gives a block). */
+/* Zeroed memory, aligned to PAT_MEM_ALIGN. NULL when the budget or the system refuses. bytes may be 0 (gives a block).
+ */
 void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes);
 
-/* The same for the time after the journal took a batch: never NULL. The budget was reserved before; if the system itself
- * has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
+/* The same for the time after the journal took a batch: never NULL. The budget was reserved before; if the system
+ * itself has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
 
 /* Grows a block, keeping its content; the new part is not zeroed. NULL leaves the old block as it was. */

@@ -35,7 +35,7 @@ enum pat_status {
 
 /* Room for one sentence that names the value, what was expected and what to do; longer text is cut with "...". */
 #define PAT_ERROR_MESSAGE_BYTES 512
-#define PAT_ERROR_FIELD_BYTES 80
+#define PAT_ERROR_FIELD_BYTES   80
 
 struct pat_error {
     enum pat_status status;

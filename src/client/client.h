@@ -1,5 +1,5 @@
-/* A blocking MessagePack-RPC client with pipelining, on value trees: what `patron` and the tests use, and what the public
- * include/patron/patron.h wraps. One thread at a time. */
+/* A blocking MessagePack-RPC client with pipelining, on value trees: what `patron` and the tests use, and what the
+ * public include/patron/patron.h wraps. One thread at a time. */
 #ifndef PAT_CLIENT_CLIENT_H
 #define PAT_CLIENT_CLIENT_H
 
@@ -29,7 +29,8 @@ void pat_client_close(struct pat_client **client);
 /* Sends a request and gives its msgid. `params` is a map, or NULL for none. Blocks while the socket is full. */
 enum pat_status pat_client_send(struct pat_client *client, const char *method, const struct pat_value *params,
                                 uint32_t *msgid, struct pat_error *error) PAT_MUST_CHECK;
-/* Waits for the next answer, in any order. *failed: the server answered with `fault`; otherwise `result` is in the arena. */
+/* Waits for the next answer, in any order. *failed: the server answered with `fault`; otherwise `result` is in the
+ * arena. */
 enum pat_status pat_client_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,
                                    struct pat_value *result, bool *failed, struct pat_client_fault *fault,
                                    struct pat_error *error) PAT_MUST_CHECK;

@@ -8,11 +8,13 @@
 #include <inttypes.h>
 
 #define NS_PER_MS UINT64_C(1000000)
-/* After a failed journal, snapshots are tried this far apart: soon enough after room was made, seldom enough for a sick disk. */
+/* After a failed journal, snapshots are tried this far apart: soon enough after room was made, seldom enough for a sick
+ * disk. */
 #define RETRY_MS 5000u
 
 enum pat_status pat_engine_snapshot(struct pat_engine *engine,
-                                    void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error),
+                                    void (*done_cb)(void *context, const struct pat_value *result,
+                                                    const struct pat_error *error),
                                     void *context, struct pat_error *error) {
     if (engine->snapshot_view != NULL || engine->snapshot_wanted) {
         return pat_error_set(error, PAT_ERR_BUSY, "a snapshot is being written; try again when it is done");

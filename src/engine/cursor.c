@@ -19,14 +19,15 @@ static struct held_version *find_held(struct pat_engine *engine, uint64_t number
 }
 
 static enum pat_status fail_expired(struct pat_error *error) {
-    return pat_error_set_at(error, PAT_ERR_EXPIRED, "cursor", -1, -1,
-                            "the cursor has expired: it is good for %u minutes, for as long as the server runs, and while "
-                            "not too many others are in use; ask for the first page again",
-                            PAT_CURSOR_MS / 60000);
+    return pat_error_set_at(
+        error, PAT_ERR_EXPIRED, "cursor", -1, -1,
+        "the cursor has expired: it is good for %u minutes, for as long as the server runs, and while "
+        "not too many others are in use; ask for the first page again",
+        PAT_CURSOR_MS / 60000);
 }
 
-enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
-                                   struct pat_pinned **out, struct pat_error *error) {
+enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,
+                                   struct pat_arena *arena, struct pat_pinned **out, struct pat_error *error) {
     const struct pat_cursor *cursor = &request->cursor;
     const uint64_t now_ns = pat_clock_monotonic_ns(), issued_ns = cursor->issued_ms * NS_PER_MS;
     uint64_t asked;
@@ -34,15 +35,17 @@ enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_r
         return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the question");
     }
     if (asked != cursor->asked) {
-        return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, "cursor", -1, -1,
-                                "the cursor belongs to another question: send it with the parameters of its first page; only "
-                                "limit may change");
+        return pat_error_set_at(
+            error, PAT_ERR_BAD_REQUEST, "cursor", -1, -1,
+            "the cursor belongs to another question: send it with the parameters of its first page; only "
+            "limit may change");
     }
     struct held_version *held = cursor->process == engine->process ? find_held(engine, cursor->pin) : NULL;
     if (held == NULL || issued_ns > now_ns || expired(issued_ns, now_ns)) return fail_expired(error);
     if (request->question.min_lsn > held->pinned->view->lsn) {
         return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, "min_lsn", -1, -1,
-                                "the cursor stays on lsn %" PRIu64 ", which is before min_lsn", held->pinned->view->lsn);
+                                "the cursor stays on lsn %" PRIu64 ", which is before min_lsn",
+                                held->pinned->view->lsn);
     }
     held->used_ns = now_ns;
     held->continued = true;

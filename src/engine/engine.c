@@ -9,13 +9,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ZONE_DEFAULT "UTC"
+#define ZONE_DEFAULT          "UTC"
 #define BASE_CURRENCY_DEFAULT "USD"
 /* With --sync interval at most this much is lost when the machine stops. */
 #define SYNC_INTERVAL_MS 100u
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS        UINT64_C(1000000)
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static bool directory_is_new(struct pat_fs *fs) {
     struct pat_file *file = NULL;
@@ -24,8 +25,8 @@ static bool directory_is_new(struct pat_fs *fs) {
     return false;
 }
 
-/* Given values, or for a new directory the defaults; empty ones stand for "what the directory has". Wrong names are found before
- * anything is written. */
+/* Given values, or for a new directory the defaults; empty ones stand for "what the directory has". Wrong names are
+ * found before anything is written. */
 static enum pat_status settings_choose(struct pat_engine *engine, const struct pat_engine_options *options,
                                        struct pat_error *error) {
     bool fresh = directory_is_new(engine->fs);
@@ -47,7 +48,8 @@ static enum pat_status settings_choose(struct pat_engine *engine, const struct p
 }
 
 static enum pat_status sync_parse(const char *name, enum pat_sync *out, const char **kept, struct pat_error *error) {
-    static const char *const names[] = {[PAT_SYNC_ALWAYS] = "always", [PAT_SYNC_INTERVAL] = "interval", [PAT_SYNC_NEVER] = "never"};
+    static const char *const names[] = {
+        [PAT_SYNC_ALWAYS] = "always", [PAT_SYNC_INTERVAL] = "interval", [PAT_SYNC_NEVER] = "never"};
     for (int i = 0; i <= PAT_SYNC_NEVER; i++) {
         if (strcmp(name, names[i]) != 0) continue;
         *out = (enum pat_sync)i;
@@ -88,8 +90,8 @@ static enum pat_status replay_fit(struct pat_store *store, const struct pat_entr
 static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
     struct pat_engine *engine = context;
     if (entry->lsn != engine->store->lsn + 1) {
-        return pat_error_set(error, PAT_ERR_CORRUPT, "the journal goes on with lsn %" PRIu64 " after %" PRIu64, entry->lsn,
-                             engine->store->lsn);
+        return pat_error_set(error, PAT_ERR_CORRUPT, "the journal goes on with lsn %" PRIu64 " after %" PRIu64,
+                             entry->lsn, engine->store->lsn);
     }
     if (entry->kind != PAT_ENTRY_BATCH) {
         if (entry->kind == PAT_ENTRY_RFM_MAP) PAT_TRY(pat_store_save_map(engine->store, entry->map, error));
@@ -99,8 +101,8 @@ static enum pat_status replay(void *context, const struct pat_entry *entry, stru
         return PAT_OK;
     }
     if (!attributes_match(engine->store, entry->batch)) {
-        return pat_error_set(error, PAT_ERR_CORRUPT, "lsn %" PRIu64 " brings an attribute that %s do not have", entry->lsn,
-                             pat_schema[entry->batch->table].name);
+        return pat_error_set(error, PAT_ERR_CORRUPT, "lsn %" PRIu64 " brings an attribute that %s do not have",
+                             entry->lsn, pat_schema[entry->batch->table].name);
     }
     struct pat_batch_outcome outcome;
     pat_ingest_apply(engine->store, entry->batch, entry->lsn, &outcome);
@@ -119,9 +121,11 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
     PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
     const struct pat_recovery *recovery = &engine->recovery;
     if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "%s", recovery->note);
-    pat_log(PAT_LOG_INFO, "recovered", "lsn=%" PRIu64 " snapshot_lsn=%" PRIu64 " generation=%" PRIu64 " records=%" PRIu64
-            " torn_bytes=%" PRIu64 " fell_back=%s", engine->store->lsn, recovery->snapshot_lsn, recovery->generation,
-            recovery->records, recovery->torn_bytes, recovery->fell_back ? "yes" : "no");
+    pat_log(PAT_LOG_INFO, "recovered",
+            "lsn=%" PRIu64 " snapshot_lsn=%" PRIu64 " generation=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64
+            " fell_back=%s",
+            engine->store->lsn, recovery->snapshot_lsn, recovery->generation, recovery->records, recovery->torn_bytes,
+            recovery->fell_back ? "yes" : "no");
     engine->snapshot_lsn = recovery->snapshot_lsn;
     return PAT_OK;
 }
@@ -132,7 +136,8 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
     PAT_TRY(sync_parse(options->sync, &sync, &engine->sync_name, error));
     engine->kernels = pat_kernels_find(options->cpu);
     if (engine->kernels == NULL) {
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "--cpu: \"%.20s\" is not one of auto, scalar, avx2, avx512, or this processor lacks it",
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
+                             "--cpu: \"%.20s\" is not one of auto, scalar, avx2, avx512, or this processor lacks it",
                              options->cpu);
     }
     PAT_TRY(pat_fs_open_dir(&engine->fs, options->data_dir, error));
@@ -174,13 +179,16 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
     return PAT_OK;
 }
 
-/* ---- closing -------------------------------------------------------------------------------------------------------------- */
+/* ---- closing
+ * -------------------------------------------------------------------------------------------------------------- */
 
 bool pat_engine_idle(const struct pat_engine *engine) {
     return engine->queued == 0 && engine->snapshot_view == NULL && !engine->snapshot_wanted;
 }
 
-bool pat_engine_dirty(const struct pat_engine *engine) { return engine->store->lsn > engine->snapshot_lsn; }
+bool pat_engine_dirty(const struct pat_engine *engine) {
+    return engine->store->lsn > engine->snapshot_lsn;
+}
 
 struct last_snapshot {
     bool done;
@@ -222,7 +230,8 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     return status;
 }
 
-/* ---- turning --------------------------------------------------------------------------------------------------------------- */
+/* ---- turning
+ * --------------------------------------------------------------------------------------------------------------- */
 
 void pat_engine_turn(struct pat_engine *engine) {
     if (engine->turning) return;

@@ -1,10 +1,11 @@
 /* The engine: one writer, its store, its data directory, and the views that questions are answered from.
  *
- *   load:   pat_engine_prepare (any thread) ─► pat_engine_submit ─► queue ─► validate ─► reserve ─► journal ─► apply ─► reply_cb
- *   read:   pat_engine_view (pins) ─► pat_engine_answer (worker) ─► pat_engine_unview
+ *   load:   pat_engine_prepare (any thread) ─► pat_engine_submit ─► queue ─► validate ─► reserve ─► journal ─► apply ─►
+ * reply_cb read:   pat_engine_view (pins) ─► pat_engine_answer (worker) ─► pat_engine_unview
  *
- * Starts no thread and knows no socket: persist's threads wake its owner through wake_cb, and the owner calls pat_engine_turn.
- * Everything but pat_engine_prepare and pat_engine_answer is for the thread that opened the engine ("the loop"). */
+ * Starts no thread and knows no socket: persist's threads wake its owner through wake_cb, and the owner calls
+ * pat_engine_turn. Everything but pat_engine_prepare and pat_engine_answer is for the thread that opened the engine
+ * ("the loop"). */
 #ifndef PAT_ENGINE_ENGINE_H
 #define PAT_ENGINE_ENGINE_H
 
@@ -34,22 +35,24 @@ struct pat_engine_options {
     void *wake_context;
 };
 
-/* Opens the directory, recovers and checks what it holds. Fails naming file and offset, or both values when zone or currency
- * differ from the directory's own. */
+/* Opens the directory, recovers and checks what it holds. Fails naming file and offset, or both values when zone or
+ * currency differ from the directory's own. */
 enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine_options *options,
                                 struct pat_error *error) PAT_MUST_CHECK;
-/* Everything submitted must have been answered (pat_engine_idle), every view closed. With `snapshot` the state is saved first. */
+/* Everything submitted must have been answered (pat_engine_idle), every view closed. With `snapshot` the state is saved
+ * first. */
 enum pat_status pat_engine_close(struct pat_engine **engine, bool snapshot, struct pat_error *error);
 
-/* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal, a
- * snapshot that is due starts, finished ones are noted. Call after wake_cb, and at least once a second. */
+/* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal,
+ * a snapshot that is due starts, finished ones are noted. Call after wake_cb, and at least once a second. */
 void pat_engine_turn(struct pat_engine *engine);
 /* Nothing waits for the disk. */
 bool pat_engine_idle(const struct pat_engine *engine);
 /* Something that a clean stop would lose since the last snapshot. */
 bool pat_engine_dirty(const struct pat_engine *engine);
 
-/* ---- writing ----------------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* One write on its way; its memory belongs to the caller and lives until reply_cb. */
 struct pat_ticket {
@@ -75,7 +78,8 @@ void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket);
 /* Batches waiting or under way: the network stops reading from loaders when there are many. */
 unsigned pat_engine_queued(const struct pat_engine *engine);
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* A pinned version shared by the questions that came at about the same time. */
 struct pat_pinned;
@@ -94,13 +98,15 @@ struct pat_inquiry {
     const bool *cancelled;     /* set (relaxed) by anyone to stop; may be NULL */
 };
 
-/* Pins the newest published version for the question, or the one that its cursor stays on, and resolves ids. PAT_ERR_MORE:
- * min_lsn is not there yet; try again after a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY, PAT_ERR_EXPIRED. */
-enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error)
-    PAT_MUST_CHECK;
-/* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena. */
-enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
-                                  struct pat_error *error) PAT_MUST_CHECK;
+/* Pins the newest published version for the question, or the one that its cursor stays on, and resolves ids.
+ * PAT_ERR_MORE: min_lsn is not there yet; try again after a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY,
+ * PAT_ERR_EXPIRED. */
+enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry,
+                               struct pat_error *error) PAT_MUST_CHECK;
+/* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena.
+ */
+enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                  struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
 /* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 
@@ -108,9 +114,11 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
                                 struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Starts a snapshot; done_cb (loop thread) when it is safe on disk or failed. PAT_ERR_BUSY while one is being written. */
+/* Starts a snapshot; done_cb (loop thread) when it is safe on disk or failed. PAT_ERR_BUSY while one is being written.
+ */
 enum pat_status pat_engine_snapshot(struct pat_engine *engine,
-                                    void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error),
+                                    void (*done_cb)(void *context, const struct pat_value *result,
+                                                    const struct pat_error *error),
                                     void *context, struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

@@ -9,8 +9,8 @@
 #include "persist/persist.h"
 #include "store/store.h"
 
-/* A view and the questions that read it. The newest one is shared until the store moves on; each is closed with its last
- * reader, so that a store without readers copies nothing. */
+/* A view and the questions that read it. The newest one is shared until the store moves on; each is closed with its
+ * last reader, so that a store without readers copies nothing. */
 struct pat_pinned {
     uint64_t number; /* what cursors call it */
     struct pat_view *view;
@@ -58,24 +58,25 @@ struct pat_engine {
     bool turning;                               /* replies may submit again: such batches wait for the turn's end */
     bool journal_failed;                        /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
-    struct pat_pinned *pinned;                  /* newest first */
-    uint64_t pinned_next;                       /* number of the next one */
+    struct pat_pinned *pinned; /* newest first */
+    uint64_t pinned_next;      /* number of the next one */
     struct held_version held[PAT_CURSOR_VERSIONS_MAX];
     unsigned held_count;
-    struct pat_view *snapshot_view;             /* being written */
+    struct pat_view *snapshot_view; /* being written */
     bool snapshot_wanted;
-    struct snapshot_waiter *waiters;            /* for the snapshot being written, or the next */
-    uint64_t snapshot_ns;                       /* when the last one began */
-    pat_lsn snapshot_lsn;                       /* of the last one that is safe */
-    int64_t snapshot_wall_ms;                   /* when it was saved by this process, 0 = before */
+    struct snapshot_waiter *waiters; /* for the snapshot being written, or the next */
+    uint64_t snapshot_ns;            /* when the last one began */
+    pat_lsn snapshot_lsn;            /* of the last one that is safe */
+    int64_t snapshot_wall_ms;        /* when it was saved by this process, 0 = before */
 };
 
 /* query.c */
 void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
-enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
-                                   struct pat_pinned **out, struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,
+                                   struct pat_arena *arena, struct pat_pinned **out,
+                                   struct pat_error *error) PAT_MUST_CHECK;
 /* Keeps a version for the cursors that were given, in place of the one least likely to be asked for. */
 void pat_engine__hold(struct pat_engine *engine, struct pat_pinned *pinned);
 /* Gives up versions whose cursors have expired; with `all` every one. */
@@ -88,12 +89,13 @@ enum pat_status pat_engine__put_cursor(const struct pat_engine *engine, const st
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__group_start(struct pat_engine *engine);
 /* submit_fit.c: clv.fit and clv.use on the write road */
-/* The entry of the ticket, its change in the ticket's arena. Fails: PAT_ERR_NO_FIT, PAT_ERR_NOT_FOUND, PAT_ERR_TOO_LARGE,
- * PAT_ERR_NO_MEMORY. */
-enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pat_ticket *ticket,
-                                      struct pat_entry *out, struct pat_error *error) PAT_MUST_CHECK;
+/* The entry of the ticket, its change in the ticket's arena. Fails: PAT_ERR_NO_FIT, PAT_ERR_NOT_FOUND,
+ * PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY. */
+enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pat_ticket *ticket, struct pat_entry *out,
+                                      struct pat_error *error) PAT_MUST_CHECK;
 /* Applies what pat_engine__fit_entry admitted, and gives the answer. */
-struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_ticket *ticket, struct pat_builder *builder);
+struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_ticket *ticket,
+                                       struct pat_builder *builder);
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);

@@ -5,10 +5,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS         UINT64_C(1000000)
 #define GENERATIONS_SHOWN 16u
 
-/* ---- status ---------------------------------------------------------------------------------------------------------------- */
+/* ---- status
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static struct pat_value status_rows(const struct pat_counts *counts, struct pat_builder *builder) {
     struct pat_value map = pat_build_map(builder, PAT_TABLES);
@@ -43,7 +44,8 @@ static struct pat_value status_snapshot(const struct pat_engine *engine, struct 
     struct pat_generation newest;
     if (pat_persist_generations(engine->persist, &newest, 1) == 0) return pat_value_nil();
     struct pat_value map = generation_value(&newest, builder);
-    if (engine->snapshot_wall_ms != 0) pat_build_put(builder, &map, "saved_ms", pat_value_int(engine->snapshot_wall_ms));
+    if (engine->snapshot_wall_ms != 0)
+        pat_build_put(builder, &map, "saved_ms", pat_value_int(engine->snapshot_wall_ms));
     pat_build_put(builder, &map, "writing", pat_value_bool(engine->snapshot_view != NULL));
     return map;
 }
@@ -67,7 +69,8 @@ static struct pat_value look_status(const struct pat_engine *engine, struct pat_
     pat_build_put(builder, &map, "version", pat_value_string(engine->version));
     pat_build_put(builder, &map, "lsn", pat_value_uint(engine->store->lsn));
     pat_build_put(builder, &map, "epoch", pat_value_uint(engine->settings.epoch));
-    pat_build_put(builder, &map, "uptime_ms", pat_value_uint((pat_clock_monotonic_ns() - engine->opened_ns) / NS_PER_MS));
+    pat_build_put(builder, &map, "uptime_ms",
+                  pat_value_uint((pat_clock_monotonic_ns() - engine->opened_ns) / NS_PER_MS));
     pat_build_put(builder, &map, "rows", status_rows(counts, builder));
     pat_build_put(builder, &map, "pending_refunds", pat_value_uint(counts->pending_refunds));
     pat_build_put(builder, &map, "unpriced", pat_value_uint(counts->unpriced));
@@ -86,7 +89,8 @@ static struct pat_value look_status(const struct pat_engine *engine, struct pat_
     return map;
 }
 
-/* ---- schema ---------------------------------------------------------------------------------------------------------------- */
+/* ---- schema
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static struct pat_value schema_field(const struct pat_field *field, bool attribute, struct pat_builder *builder) {
     struct pat_value map = pat_build_map(builder, 6);
@@ -102,7 +106,8 @@ static struct pat_value schema_field(const struct pat_field *field, bool attribu
 /* Values of a dictionary column, when they are few enough to choose from in a list. */
 #define ENUM_VALUES_SHOWN 300u
 
-static void schema_values(const struct pat_table *table, unsigned column, struct pat_value *map, struct pat_builder *builder) {
+static void schema_values(const struct pat_table *table, unsigned column, struct pat_value *map,
+                          struct pat_builder *builder) {
     const struct pat_dict *dict = table->dict[column];
     if (dict == NULL || table->schema->field[column].type != PAT_TYPE_TEXT || dict->count == 0 ||
         dict->count > ENUM_VALUES_SHOWN) {
@@ -122,7 +127,8 @@ static struct pat_value schema_tables(const struct pat_store *store, struct pat_
         struct pat_value fields = pat_build_array(builder, table->schema->columns);
         for (unsigned column = 0; column < table->schema->columns; column++) {
             if (!pat_schema_loadable(table->schema, column)) continue;
-            struct pat_value field = schema_field(&table->schema->field[column], column >= table->schema->own_columns, builder);
+            struct pat_value field =
+                schema_field(&table->schema->field[column], column >= table->schema->own_columns, builder);
             schema_values(table, column, &field, builder);
             pat_build_push(builder, &fields, field);
         }
@@ -190,9 +196,11 @@ static struct pat_value look_schema(const struct pat_engine *engine, struct pat_
     return map;
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * --------------------------------------------------------------------------------------------------------------- */
 
-static struct pat_value look_load_state(const struct pat_engine *engine, struct pat_text name, struct pat_builder *builder) {
+static struct pat_value look_load_state(const struct pat_engine *engine, struct pat_text name,
+                                        struct pat_builder *builder) {
     const struct pat_producer *producer = pat_producers_find(&engine->store->producers, name);
     struct pat_value map = pat_build_map(builder, 5);
     bool known = producer != NULL;
@@ -220,8 +228,8 @@ static struct pat_value look_snapshots(const struct pat_engine *engine, struct p
     return map;
 }
 
-static enum pat_status look_filter(struct pat_engine *engine, const struct pat_filter *filter, struct pat_builder *builder,
-                                   struct pat_value *result, struct pat_error *error) {
+static enum pat_status look_filter(struct pat_engine *engine, const struct pat_filter *filter,
+                                   struct pat_builder *builder, struct pat_value *result, struct pat_error *error) {
     struct pat_view *view = NULL;
     enum pat_status status = pat_view_open(&view, engine->store);
     if (status != PAT_OK) return pat_error_set(error, status, "no room for another view; try again");
@@ -245,9 +253,7 @@ enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_requ
     case PAT_METHOD_SCHEMA: *result = look_schema(engine, &builder); break;
     case PAT_METHOD_LOAD_STATE: *result = look_load_state(engine, request->producer, &builder); break;
     case PAT_METHOD_SNAPSHOT_LIST: *result = look_snapshots(engine, &builder); break;
-    case PAT_METHOD_FILTER_PARSE:
-        PAT_TRY(look_filter(engine, request->question.where, &builder, result, error));
-        break;
+    case PAT_METHOD_FILTER_PARSE: PAT_TRY(look_filter(engine, request->question.where, &builder, result, error)); break;
     default: return pat_error_set(error, PAT_ERR_INTERNAL, "this method is not answered here");
     }
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;

@@ -7,11 +7,12 @@
 #include "model/id.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-/* From this many open versions on, questions share the newest one even when the store has moved on: each open version may cost
- * copies of what is being loaded. */
+/* From this many open versions on, questions share the newest one even when the store has moved on: each open version
+ * may cost copies of what is being loaded. */
 #define VIEWS_BEFORE_SHARING (PAT_VIEWS_MAX / 2)
 
-/* ---- pins ------------------------------------------------------------------------------------------------------------------ */
+/* ---- pins
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static bool pinned_serves(const struct pat_engine *engine, const struct pat_pinned *pinned, pat_lsn min_lsn) {
     if (pinned == NULL || pinned->view->lsn < min_lsn) return false;
@@ -29,8 +30,10 @@ static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, st
     enum pat_status status = pat_view_open(&pinned->view, engine->store);
     if (status != PAT_OK) {
         pat_mem_free(PAT_MEM_VIEWS, pinned);
-        return pat_error_set(error, status, status == PAT_ERR_BUSY ? "%u versions are being read; try again" :
-                             "no memory for another view; %u may be open", PAT_VIEWS_MAX);
+        return pat_error_set(error, status,
+                             status == PAT_ERR_BUSY ? "%u versions are being read; try again"
+                                                    : "no memory for another view; %u may be open",
+                             PAT_VIEWS_MAX);
     }
     pinned->number = ++engine->pinned_next;
     pinned->next = engine->pinned;
@@ -48,8 +51,10 @@ void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
     pat_mem_free(PAT_MEM_VIEWS, pinned);
 }
 
-/* Ids lead to rows through the index, which only this thread may use; rows behind the view's count are not in it yet. */
-static pat_row row_of_id(const struct pat_engine *engine, const struct pat_request *request, const struct pat_view *view) {
+/* Ids lead to rows through the index, which only this thread may use; rows behind the view's count are not in it yet.
+ */
+static pat_row row_of_id(const struct pat_engine *engine, const struct pat_request *request,
+                         const struct pat_view *view) {
     enum pat_table_id table = PAT_CUSTOMERS;
     if (request->method == PAT_METHOD_ORDER) {
         table = PAT_ORDERS;
@@ -112,7 +117,8 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     inquiry->pinned = NULL;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 /* What stops an answer: its asker, its deadline, and in a batch that of the one call. */
 struct watch {
@@ -181,10 +187,9 @@ static void put_version(const struct pat_engine *engine, const struct pat_inquir
 static enum pat_status answer_one(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   const struct pat_request *request, pat_row row, struct pat_memo *memo,
                                   struct pat_arena *arena, struct pat_value *result, struct pat_error *error) {
-    struct watch watch = {
-        .inquiry = inquiry,
-        .request = request,
-        .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
+    struct watch watch = {.inquiry = inquiry,
+                          .request = request,
+                          .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
     pat_row last = PAT_ROW_NONE;
     const struct pat_job job = {.view = inquiry->pinned->view,
                                 .request = request,
@@ -214,7 +219,8 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static struct pat_value error_value(struct pat_builder *builder, const struct pat_error *error) {
     char text[PAT_ERROR_MESSAGE_BYTES];
@@ -244,18 +250,20 @@ static enum pat_status answer_call(struct pat_engine *engine, const struct pat_i
     pat_arena_init(&arena, PAT_QUERY_BYTES_MAX);
     const enum pat_status status =
         answer_one(engine, inquiry, call->request, inquiry->call_row[i], memo, &arena, &result, &own);
-    const bool whole = status == PAT_ERR_CANCELLED ||
-                       (status == PAT_ERR_DEADLINE && overdue(inquiry->started_ns, inquiry->request->question.deadline_ms));
+    const bool whole =
+        status == PAT_ERR_CANCELLED ||
+        (status == PAT_ERR_DEADLINE && overdue(inquiry->started_ns, inquiry->request->question.deadline_ms));
     if (!whole) {
-        pat_build_push(builder, answers, status == PAT_OK ? pat_build_copy(builder, &result) : error_value(builder, &own));
+        pat_build_push(builder, answers,
+                       status == PAT_OK ? pat_build_copy(builder, &result) : error_value(builder, &own));
     }
     pat_arena_deinit(&arena);
     if (whole && error != NULL) *error = own;
     return whole ? status : PAT_OK;
 }
 
-static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
-                                    struct pat_error *error) {
+static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                    struct pat_value *result, struct pat_error *error) {
     const struct pat_request *request = inquiry->request;
     struct pat_builder builder = {.arena = inquiry->arena};
     const struct pat_unless *unless = &request->question.unless;
@@ -282,8 +290,8 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
-enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry, struct pat_value *result,
-                                  struct pat_error *error) {
+enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                  struct pat_value *result, struct pat_error *error) {
     if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
     return answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
 }

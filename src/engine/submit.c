@@ -7,10 +7,10 @@
 
 #include <inttypes.h>
 
-/* One group is one sync of the journal. Larger groups would make the first of them wait for the last; at these sizes a group is
- * some 20 ms of applying and 10 MB of journal. */
+/* One group is one sync of the journal. Larger groups would make the first of them wait for the last; at these sizes a
+ * group is some 20 ms of applying and 10 MB of journal. */
 #define GROUP_TICKETS_MAX 1024u
-#define GROUP_ROWS_MAX 262144u
+#define GROUP_ROWS_MAX    262144u
 
 enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_load *load, struct pat_arena *arena,
                                    struct pat_batch **out, struct pat_error *error) {
@@ -19,7 +19,9 @@ enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_l
     return pat_ingest_prepare(out, &typed, engine->zone, &engine->store->secret, pat_clock_wall_ms(), arena, error);
 }
 
-unsigned pat_engine_queued(const struct pat_engine *engine) { return engine->queued; }
+unsigned pat_engine_queued(const struct pat_engine *engine) {
+    return engine->queued;
+}
 
 void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
     ticket->next = NULL;
@@ -34,7 +36,8 @@ void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
     if (engine->group_head == NULL) pat_engine_turn(engine);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void reply_error(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_error *error) {
     engine->queued--;
@@ -74,7 +77,8 @@ static void reply_known(struct pat_engine *engine, struct pat_ticket *ticket, en
     if (!pat_digest_equal(answer->digest, batch->digest)) {
         char shown[PAT_PRODUCER_BYTES_MAX + 1];
         (void)pat_error_set_at(&error, PAT_ERR_CONFLICT, "seq", -1, -1,
-                               "producer \"%s\" has sent seq %" PRIu64 " before with other content; give new rows a new seq",
+                               "producer \"%s\" has sent seq %" PRIu64
+                               " before with other content; give new rows a new seq",
                                pat_text_printable(batch->producer, shown, sizeof shown), batch->seq);
         reply_error(engine, ticket, &error);
         return;
@@ -87,7 +91,8 @@ static void reply_known(struct pat_engine *engine, struct pat_ticket *ticket, en
     reply_outcome(engine, ticket, &answer->outcome, &errors_of);
 }
 
-/* ---- a group ------------------------------------------------------------------------------------------------------------------ */
+/* ---- a group
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 struct group {
     struct pat_entry entry[GROUP_TICKETS_MAX];
@@ -126,10 +131,12 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     }
     if (group->rows + batch->rows > GROUP_ROWS_MAX && group->count > 0) return NEXT_GROUP;
     if (group_has_pair(group, batch)) return NEXT_GROUP;
-    enum pat_status status = pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
+    enum pat_status status =
+        pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
     if (status != PAT_OK) return refuse(engine, ticket, &error);
-    if (producers->count + group->count >= PAT_PRODUCERS_MAX && pat_producers_find(producers, batch->producer) == NULL) {
+    if (producers->count + group->count >= PAT_PRODUCERS_MAX &&
+        pat_producers_find(producers, batch->producer) == NULL) {
         (void)pat_error_set_at(&error, PAT_ERR_TOO_LARGE, "producer", -1, -1,
                                "there are %u producers already; use an existing name with new seqs", producers->count);
         return refuse(engine, ticket, &error);
@@ -138,9 +145,11 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     /* Pages that somebody may come back for are worth less than what comes now. */
     if (!pat_mem_would_fit(group->bytes + bytes)) pat_engine__release_held(engine, true);
     if (!pat_mem_would_fit(group->bytes + bytes)) {
-        (void)pat_error_set(&error, PAT_ERR_NO_MEMORY,
-                            "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
-                            "--memory)", bytes >> 20, pat_mem_budget() >> 20);
+        (void)pat_error_set(
+            &error, PAT_ERR_NO_MEMORY,
+            "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
+            "--memory)",
+            bytes >> 20, pat_mem_budget() >> 20);
         return refuse(engine, ticket, &error);
     }
     group->rows += batch->rows;
@@ -172,8 +181,8 @@ static void reply_attribute(struct pat_engine *engine, struct pat_ticket *ticket
     reply(engine, ticket, &builder, &result);
 }
 
-/* One that is there already is answered at once. Each group has one attribute at the most, so that it is judged against all that
- * came before. */
+/* One that is there already is answered at once. Each group has one attribute at the most, so that it is judged against
+ * all that came before. */
 static enum admission admit_attribute(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     const struct pat_attribute *attribute = ticket->request->attribute;
     struct pat_error error;
@@ -181,7 +190,8 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
     for (unsigned i = 0; i < group->count; i++) {
         if (group->entry[i].kind == PAT_ENTRY_ATTRIBUTE) return NEXT_GROUP;
     }
-    if (pat_store_judge_attribute(engine->store, attribute, &known, &error) != PAT_OK) return refuse(engine, ticket, &error);
+    if (pat_store_judge_attribute(engine->store, attribute, &known, &error) != PAT_OK)
+        return refuse(engine, ticket, &error);
     if (known) {
         reply_attribute(engine, ticket, false);
         return ANSWERED;
@@ -316,9 +326,11 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         pat_log(PAT_LOG_ERROR, "journal-failed", "code=%s message=\"%s\"", pat_status_code(event->status),
                 event->error.message);
         engine->journal_failed = true;
-        (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY,
-                            "the journal failed (%.300s); queries go on. Send again later with the same seq: whether this "
-                            "batch is kept is not known", event->error.message);
+        (void)pat_error_set(
+            &engine->journal_error, PAT_ERR_READONLY,
+            "the journal failed (%.300s); queries go on. Send again later with the same seq: whether this "
+            "batch is kept is not known",
+            event->error.message);
         /* The state in memory goes to new files; when that works, batches are taken again. */
         engine->snapshot_wanted = true;
         fail_group(engine, ticket, &engine->journal_error);

@@ -3,8 +3,8 @@
 
 #include "analytics/analytics.h"
 
-enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pat_ticket *ticket,
-                                      struct pat_entry *out, struct pat_error *error) {
+enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pat_ticket *ticket, struct pat_entry *out,
+                                      struct pat_error *error) {
     const struct pat_clv_ask *ask = &ticket->request->clv;
     const struct pat_fits *fits = engine->store->fits;
     struct pat_fit_change *change = pat_arena_alloc(ticket->arena, sizeof *change);
@@ -17,7 +17,8 @@ enum pat_status pat_engine__fit_entry(const struct pat_engine *engine, struct pa
     const enum pat_status found = pat_fits_find(fits, ask->name, &known, error);
     if (ticket->request->method == PAT_METHOD_CLV_FIT) {
         if (found == PAT_OK || fits->count < PAT_FITS_MAX) return PAT_OK;
-        return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u fits already; use one of their names", fits->count);
+        return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u fits already; use one of their names",
+                             fits->count);
     }
     out->kind = PAT_ENTRY_FIT_USE;
     change->name = ask->name;
@@ -57,7 +58,8 @@ static struct pat_value answer_use(struct pat_engine *engine, struct pat_ticket 
     return answer;
 }
 
-struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_ticket *ticket, struct pat_builder *builder) {
+struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_ticket *ticket,
+                                       struct pat_builder *builder) {
     const bool fitted = ticket->request->method == PAT_METHOD_CLV_FIT;
     const struct pat_fit_change *change = ticket->change;
     enum pat_status status;

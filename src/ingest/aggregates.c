@@ -1,4 +1,5 @@
-/* What is kept per customer. Meanings stand at the columns in model/schema.h; analytics/verify.c recomputes them on its own. */
+/* What is kept per customer. Meanings stand at the columns in model/schema.h; analytics/verify.c recomputes them on its
+ * own. */
 #include "ingest/ingest_private.h"
 
 #include "model/id.h"
@@ -102,7 +103,8 @@ static void aggregate_refunds(struct aggregate *aggregate, const struct pat_stor
     }
 }
 
-/* Sums over a customer stay within an int64 up to nine thousand orders of the greatest amount; beyond, the bound is kept. */
+/* Sums over a customer stay within an int64 up to nine thousand orders of the greatest amount; beyond, the bound is
+ * kept. */
 static int64_t clamp(pat_int128 value) {
     if (value > INT64_MAX) return INT64_MAX;
     return value < -(pat_int128)INT64_MAX ? -INT64_MAX : (int64_t)value;
@@ -130,15 +132,17 @@ void pat_customer__refresh(struct pat_store *store, pat_row customer) {
     store->counts.customers += pat_customer_exists(customers, customer);
 }
 
-static int64_t or_zero(int64_t value) { return value == PAT_NULL ? 0 : value; }
+static int64_t or_zero(int64_t value) {
+    return value == PAT_NULL ? 0 : value;
+}
 
 bool pat_customer__gain_order(struct pat_store *store, pat_row customer, pat_row order) {
     struct pat_table *customers = &store->table[PAT_CUSTOMERS];
     const struct pat_table *orders = &store->table[PAT_ORDERS];
     int64_t first = pat_table_get(customers, PAT_CUSTOMER_FIRST_ORDER, customer);
     int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order);
-    /* On or before the first order's day it may be the earliest, whose country counts: look at them all. The day after, too: where
-     * clocks went back over midnight the later day comes first. */
+    /* On or before the first order's day it may be the earliest, whose country counts: look at them all. The day after,
+     * too: where clocks went back over midnight the later day comes first. */
     if (first == PAT_NULL || day <= first + 1) return false;
     int64_t net = or_zero(pat_table_get(customers, PAT_CUSTOMER_NET, customer));
     if (net == INT64_MAX || net == -INT64_MAX) return false; /* held there: the sum itself is not known */

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what the tables share ------------------------------------------------------------------------------------------------ */
+/* ---- what the tables share
+ * ------------------------------------------------------------------------------------------------ */
 
 struct pat_id_key pat_apply__key(const struct pat_batch_column *column, uint32_t row) {
     int64_t word = column->value[row];
@@ -64,7 +65,9 @@ void pat_rows__settle(struct row_list *list) {
     list->count = kept;
 }
 
-void pat_apply__touch(struct apply *apply, pat_row customer) { pat_rows__add(&apply->touched, customer); }
+void pat_apply__touch(struct apply *apply, pat_row customer) {
+    pat_rows__add(&apply->touched, customer);
+}
 
 void pat_apply__count(struct apply *apply, enum row_fate fate) {
     switch (fate) {
@@ -83,7 +86,8 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
     return known != PAT_NULL && version->value[row] < known;
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------------------------------------ */
+/* ---- dictionaries
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* The dictionary that a batch field's texts belong to, or NULL for fields without one. */
 static struct pat_dict *dict_of_field(struct pat_store *store, enum pat_table_id table, int field) {
@@ -124,7 +128,8 @@ static void codes_close(struct apply *apply) {
     pat_mem_free(PAT_MEM_OTHER, apply->codes);
 }
 
-/* ---- customers whose facts changed -------------------------------------------------------------------------------------------- */
+/* ---- customers whose facts changed
+ * -------------------------------------------------------------------------------------------- */
 
 static void refresh_touched(struct apply *apply) {
     pat_rows__settle(&apply->touched);
@@ -132,7 +137,9 @@ static void refresh_touched(struct apply *apply) {
     pat_mem_free(PAT_MEM_OTHER, apply->touched.row);
 }
 
-/* ---- doors --------------------------------------------------------------------------------------------------------------------- */
+/* ---- doors
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *store) {
     size_t text_bytes = PAT_TABLES * (batch->producer.length + 16);

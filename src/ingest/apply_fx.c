@@ -1,6 +1,6 @@
-/* Exchange rates, and what they make of the facts that are there: a rate that comes late, changes or goes moves the base value of
- * the facts dated from its day to the day before the next one. Rows are taken currency by currency, day by day; afterwards one
- * pass over orders and refunds looks only where days may have moved. */
+/* Exchange rates, and what they make of the facts that are there: a rate that comes late, changes or goes moves the
+ * base value of the facts dated from its day to the day before the next one. Rows are taken currency by currency, day
+ * by day; afterwards one pass over orders and refunds looks only where days may have moved. */
 #include "ingest/ingest_private.h"
 
 #include "base/mem.h"
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------------------------------
+ */
 
 struct rate_row {
     int currency; /* place in pat_currencies */
@@ -130,7 +131,8 @@ static void apply_rows(struct rates_apply *rates) {
     pat_mem_free(PAT_MEM_OTHER, row);
 }
 
-/* ---- the facts ------------------------------------------------------------------------------------------------------- */
+/* ---- the facts
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Orders and refunds, told apart by their columns. */
 struct fact_columns {
@@ -159,8 +161,7 @@ struct rederive {
 static void rederive_fact(const struct rederive *r, pat_row row, pat_day day, int64_t currency) {
     struct pat_table *facts = &r->store->table[r->columns->table];
     const int64_t amount = pat_table_get(facts, r->columns->amount, row);
-    const int64_t base =
-        pat_store_to_base(r->store, r->columns->table, r->columns->currency, currency, day, amount);
+    const int64_t base = pat_store_to_base(r->store, r->columns->table, r->columns->currency, currency, day, amount);
     if (pat_table_get(facts, r->columns->base, row) == base) return;
     r->columns->forget(r->store, row);
     pat_table_set(facts, r->columns->base, row, base);
@@ -226,7 +227,8 @@ static void rederive(const struct rates_apply *rates) {
     pat_mem_free(PAT_MEM_OTHER, touched);
 }
 
-/* ---- door ------------------------------------------------------------------------------------------------------------- */
+/* ---- door
+ * ------------------------------------------------------------------------------------------------------------- */
 
 size_t pat_apply__fx_bytes(const struct pat_batch *batch, const struct pat_store *store) {
     size_t bytes = batch->rows * (sizeof(struct rate_row) + sizeof(struct pat_rate_entry));

@@ -1,5 +1,5 @@
-/* Lines make orders: the amount of an order nobody gave an amount for is the exact sum of its lines, rounded once, and a sum
- * below zero makes it a refund of the same id. Rows are taken order by order. */
+/* Lines make orders: the amount of an order nobody gave an amount for is the exact sum of its lines, rounded once, and
+ * a sum below zero makes it a refund of the same id. Rows are taken order by order. */
 #include "ingest/ingest_private.h"
 
 #include "base/mem.h"
@@ -64,7 +64,8 @@ struct line_group {
     bool order_changed;
 };
 
-/* ---- the order's own fields, as its lines tell them ----------------------------------------------------------------------- */
+/* ---- the order's own fields, as its lines tell them
+ * ----------------------------------------------------------------------- */
 
 /* First row of the group that has a value; PAT_NULL when none has. */
 static uint32_t first_with_value(const struct line_group *group, const struct pat_batch_column *column) {
@@ -87,7 +88,8 @@ static void group_set_text(struct line_group *group, int field, unsigned order_c
     const struct pat_table *orders = &group->apply->store->table[PAT_ORDERS];
     if (only_if_null && pat_table_get(orders, order_column, group->order) != PAT_NULL) return;
     uint32_t row = first_with_value(group, column);
-    if (row == UINT32_MAX && group->apply->batch->append) return; /* lines that do not know it take nothing from the others */
+    if (row == UINT32_MAX && group->apply->batch->append)
+        return; /* lines that do not know it take nothing from the others */
     group_set(group, order_column, row == UINT32_MAX ? PAT_NULL : pat_apply__value(group->apply, column, row));
 }
 
@@ -124,7 +126,8 @@ static int64_t group_tell_order(struct line_group *group) {
     return named;
 }
 
-/* ---- lines ----------------------------------------------------------------------------------------------------------------- */
+/* ---- lines
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_line_column(int field) {
     return field < PAT_LINE_OF_CUSTOMER && field != PAT_LINE_ORDER && field != PAT_LINE_NUMBER;
@@ -148,8 +151,8 @@ static pat_row line_add(struct line_group *group, int64_t number, uint32_t row) 
     }
     pat_row line = pat_table_add(apply->store, PAT_LINES, values);
     if (values[PAT_LINE_DELETED] != 1) apply->store->counts.lines++;
-    pat_chain__push(&apply->store->table[PAT_ORDERS], PAT_ORDER_LINE_HEAD, group->order, &apply->store->table[PAT_LINES],
-                    PAT_LINE_NEXT, line);
+    pat_chain__push(&apply->store->table[PAT_ORDERS], PAT_ORDER_LINE_HEAD, group->order,
+                    &apply->store->table[PAT_LINES], PAT_LINE_NEXT, line);
     return line;
 }
 
@@ -218,7 +221,8 @@ static void drop_unnamed_lines(struct line_group *group, const struct line_map *
     }
 }
 
-/* ---- what the lines make of their order ----------------------------------------------------------------------------------------- */
+/* ---- what the lines make of their order
+ * ----------------------------------------------------------------------------------------- */
 
 /* Exact sum in the order's currency. False when no line is left. A sum beyond an int64 is held at its end. */
 static bool sum_lines(const struct pat_store *store, pat_row order, pat_minor *sum_minor) {
@@ -267,8 +271,8 @@ void pat_order__stand_refund(struct apply *apply, pat_row order, int64_t custome
     } else {
         pat_refund__forget(store, refund);
     }
-    struct pat_text currency = pat_dict_text(orders->dict[PAT_ORDER_CURRENCY],
-                                             (uint32_t)pat_table_get(orders, PAT_ORDER_CURRENCY, order));
+    struct pat_text currency =
+        pat_dict_text(orders->dict[PAT_ORDER_CURRENCY], (uint32_t)pat_table_get(orders, PAT_ORDER_CURRENCY, order));
     pat_table_set(refunds, PAT_REFUND_FROM_LINES, refund, 1);
     pat_table_set(refunds, PAT_REFUND_DELETED, refund, PAT_NULL);
     pat_table_set(refunds, PAT_REFUND_TIME, refund, pat_table_get(orders, PAT_ORDER_TIME, order));
@@ -305,7 +309,9 @@ static void group_settle_order(struct line_group *group, int64_t customer) {
     if (state == PAT_ORDER_NEGATIVE && before != PAT_ORDER_NEGATIVE) apply->outcome->refunds++;
 }
 
-/* ---- groups --------------------------------------------------------------------------------------------------------------------- */
+/* ---- groups
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static int64_t group_version(const struct line_group *group) {
     const struct pat_batch_column *version = pat_batch_find(group->apply->batch, PAT_LINE_VERSION);
@@ -353,7 +359,8 @@ static void group_apply(struct line_group *group) {
     if (!apply->batch->append) drop_unnamed_lines(group, &map);
     pat_mem_free(PAT_MEM_OTHER, map.slot);
     /* What a line says of its order is part of the line: when that changed, the line was no duplicate. */
-    for (uint32_t i = 0; i < duplicates; i++) pat_apply__count(apply, group->order_changed ? ROW_UPDATED : ROW_DUPLICATE);
+    for (uint32_t i = 0; i < duplicates; i++)
+        pat_apply__count(apply, group->order_changed ? ROW_UPDATED : ROW_DUPLICATE);
     if (version > known) pat_table_set(orders, PAT_ORDER_LINES_VERSION, group->order, version);
     group_settle_order(group, customer);
     pat_order__remember(apply->store, group->order);
@@ -369,7 +376,8 @@ void pat_apply__lines(struct apply *apply) {
     qsort(row, rows, sizeof *row, compare_line_rows);
     for (uint32_t start = 0, end = 0; start < rows; start = end) {
         while (end < rows && row[end].order == row[start].order) end++;
-        struct line_group group = {.apply = apply, .order = row[start].order, .rows = row + start, .count = end - start};
+        struct line_group group = {
+            .apply = apply, .order = row[start].order, .rows = row + start, .count = end - start};
         group_apply(&group);
     }
     pat_mem_free(PAT_MEM_OTHER, row);

@@ -33,7 +33,8 @@ static void order_becomes_present(struct apply *apply, pat_row order) {
     if (state == PAT_ORDER_AWAITED || given) pat_table_set(orders, PAT_ORDER_STATE, order, PAT_ORDER_PRESENT);
 }
 
-static enum row_fate order_apply(struct apply *apply, const struct order_columns *columns, uint32_t row, pat_row order) {
+static enum row_fate order_apply(struct apply *apply, const struct order_columns *columns, uint32_t row,
+                                 pat_row order) {
     struct pat_table *orders = &apply->store->table[PAT_ORDERS];
     bool fresh = pat_table_get(orders, PAT_ORDER_STATE, order) == PAT_ORDER_AWAITED;
     if (pat_apply__stale(apply, columns->version, row, orders, PAT_ORDER_VERSION, order)) return ROW_STALE;
@@ -51,7 +52,8 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
     order_becomes_present(apply, order);
     if (fresh) pat_table_set(orders, PAT_ORDER_PRODUCER, order, pat_apply__producer(apply, PAT_ORDERS));
     pat_order__derive(apply->store, order);
-    if (pat_table_get(orders, PAT_ORDER_STATE, order) == PAT_ORDER_NEGATIVE) pat_order__stand_refund(apply, order, customer);
+    if (pat_table_get(orders, PAT_ORDER_STATE, order) == PAT_ORDER_NEGATIVE)
+        pat_order__stand_refund(apply, order, customer);
     if (customer != before) {
         pat_order__give(apply, order, customer);
     } else {
@@ -61,8 +63,8 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
     return fresh ? ROW_FRESH : ROW_UPDATED;
 }
 
-/* A new order with nothing waiting for it: most rows of most loads. Adds the row at once, and adds to the aggregates without
- * walking the customer's chain. */
+/* A new order with nothing waiting for it: most rows of most loads. Adds the row at once, and adds to the aggregates
+ * without walking the customer's chain. */
 static void order_append(struct apply *apply, const struct order_columns *columns, uint32_t row) {
     struct pat_store *store = apply->store;
     struct pat_table *orders = &store->table[PAT_ORDERS], *customers = &store->table[PAT_CUSTOMERS];

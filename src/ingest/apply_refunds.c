@@ -21,7 +21,8 @@ static int64_t refund_order(struct apply *apply, const struct refund_columns *co
     return pat_order__find_or_add(apply->store, pat_apply__key(columns->order, row));
 }
 
-/* The order's customer where there is an order (nobody while it is awaited), else the one named, else the one it had. */
+/* The order's customer where there is an order (nobody while it is awaited), else the one named, else the one it had.
+ */
 static int64_t refund_customer(struct apply *apply, const struct refund_columns *columns, uint32_t row, pat_row refund,
                                int64_t order) {
     const struct pat_table *orders = &apply->store->table[PAT_ORDERS];
@@ -35,14 +36,15 @@ static int64_t refund_customer(struct apply *apply, const struct refund_columns 
     return pat_table_get(&apply->store->table[PAT_REFUNDS], PAT_REFUND_CUSTOMER, refund);
 }
 
-static enum row_fate refund_apply(struct apply *apply, const struct refund_columns *columns, uint32_t row, pat_row refund,
-                                  bool fresh) {
+static enum row_fate refund_apply(struct apply *apply, const struct refund_columns *columns, uint32_t row,
+                                  pat_row refund, bool fresh) {
     struct pat_table *refunds = &apply->store->table[PAT_REFUNDS];
     if (pat_apply__stale(apply, columns->version, row, refunds, PAT_REFUND_VERSION, refund)) return ROW_STALE;
     bool changed = false;
     for (uint32_t i = 0; i < apply->batch->columns; i++) {
         const struct pat_batch_column *column = &apply->batch->column[i];
-        if (column->field == PAT_REFUND_ID || column->field == PAT_REFUND_ORDER || column->field == PAT_REFUND_CUSTOMER) {
+        if (column->field == PAT_REFUND_ID || column->field == PAT_REFUND_ORDER ||
+            column->field == PAT_REFUND_CUSTOMER) {
             continue;
         }
         if (refund_set(apply, refund, column, row)) changed = true;
@@ -56,7 +58,8 @@ static enum row_fate refund_apply(struct apply *apply, const struct refund_colum
     pat_table_set(refunds, PAT_REFUND_FROM_LINES, refund, PAT_NULL);
     if (fresh) pat_table_set(refunds, PAT_REFUND_PRODUCER, refund, pat_apply__producer(apply, PAT_REFUNDS));
     pat_refund__derive(apply->store, refund);
-    if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund)) pat_link__move(apply, LINK_ORDER_REFUNDS, refund, order);
+    if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund))
+        pat_link__move(apply, LINK_ORDER_REFUNDS, refund, order);
     pat_refund__give(apply, refund, customer);
     if (customer != PAT_NULL) pat_apply__touch(apply, (pat_row)customer);
     return fresh ? ROW_FRESH : ROW_UPDATED;

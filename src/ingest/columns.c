@@ -4,18 +4,27 @@
 
 #include <string.h>
 
-static bool is_texty(enum pat_type type) { return type == PAT_TYPE_TEXT || type == PAT_TYPE_SET; }
-static bool is_idlike(enum pat_type type) { return type == PAT_TYPE_ID || type == PAT_TYPE_REF; }
+static bool is_texty(enum pat_type type) {
+    return type == PAT_TYPE_TEXT || type == PAT_TYPE_SET;
+}
+static bool is_idlike(enum pat_type type) {
+    return type == PAT_TYPE_ID || type == PAT_TYPE_REF;
+}
 
 /* Bytes per value of a bin column: days are i32, everything else 8 bytes. */
-static size_t bin_width(enum pat_type type) { return type == PAT_TYPE_DAY ? 4 : 8; }
+static size_t bin_width(enum pat_type type) {
+    return type == PAT_TYPE_DAY ? 4 : 8;
+}
 
-static size_t codes_width(uint32_t dict_count) { return dict_count <= 256 ? 1 : dict_count <= 65536 ? 2 : 4; }
+static size_t codes_width(uint32_t dict_count) {
+    return dict_count <= 256 ? 1 : dict_count <= 65536 ? 2 : 4;
+}
 
 static int64_t rows_of_bin(const char *name, const struct pat_value *bin, size_t width, struct pat_error *error) {
     if (bin->count % width == 0) return (int64_t)(bin->count / width);
     (void)pat_error_set_at(error, PAT_ERR_BAD_REQUEST, name, -1, -1,
-                           "column \"%s\": a bin of %u bytes does not hold whole %zu-byte values", name, bin->count, width);
+                           "column \"%s\": a bin of %u bytes does not hold whole %zu-byte values", name, bin->count,
+                           width);
     return -1;
 }
 
@@ -50,17 +59,19 @@ int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_
     return -1;
 }
 
-/* ---- dictionaries of a batch column --------------------------------------------------------------------------------- */
+/* ---- dictionaries of a batch column ---------------------------------------------------------------------------------
+ */
 
-/* Texts of one column, each once: open addressing over the keyed hash, doubled when half full. A column of a few countries or of
- * decimal ids takes next to nothing. What it grew out of stays in the arena, as much again at the most. */
+/* Texts of one column, each once: open addressing over the keyed hash, doubled when half full. A column of a few
+ * countries or of decimal ids takes next to nothing. What it grew out of stays in the arena, as much again at the most.
+ */
 struct text_set {
     struct pat_text *text; /* [half the slots] */
     uint32_t count;
     struct text_slot {
         uint32_t tag; /* of the hash */
         uint32_t at;  /* in text, + 1; 0 = empty */
-    } *slot;
+    } * slot;
     uint32_t slots; /* power of two, 0 before the first */
     struct pat_arena *arena;
     const struct pat_hash_secret *secret;
@@ -101,8 +112,8 @@ static bool text_set_add(struct text_set *set, struct pat_text text, uint32_t *a
 }
 
 /* The stored word of one text or id value; false when the row was rejected. */
-static bool word_of(const struct pat_convert *convert, struct text_set *set, uint32_t row, const struct pat_value *value,
-                    int64_t *out) {
+static bool word_of(const struct pat_convert *convert, struct text_set *set, uint32_t row,
+                    const struct pat_value *value, int64_t *out) {
     *out = PAT_NULL;
     if (value->type == PAT_VALUE_NIL) return true;
     struct pat_text text;
@@ -174,7 +185,8 @@ static enum pat_status convert_dict(struct pat_batch_column *out, const struct p
     return PAT_OK;
 }
 
-/* ---- fixed-width bins ------------------------------------------------------------------------------------------------ */
+/* ---- fixed-width bins
+ * ------------------------------------------------------------------------------------------------ */
 
 static int64_t bin_at(const unsigned char *bin, size_t width, uint32_t row) {
     if (width == 4) {

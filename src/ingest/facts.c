@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "model/zone.h"
 
-/* ---- counters ---------------------------------------------------------------------------------------------------------- */
+/* ---- counters
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void fact_count(struct pat_store *store, int64_t day, int64_t base, int sign) {
     if (sign > 0) {
@@ -25,19 +26,28 @@ static void refund_account(struct pat_store *store, pat_row refund, int sign) {
     const struct pat_table *refunds = &store->table[PAT_REFUNDS];
     if (pat_refund_counts(refunds, refund)) {
         store->counts.refunds += (uint64_t)(int64_t)sign;
-        fact_count(store, pat_table_get(refunds, PAT_REFUND_DAY, refund), pat_table_get(refunds, PAT_REFUND_BASE, refund),
-                   sign);
+        fact_count(store, pat_table_get(refunds, PAT_REFUND_DAY, refund),
+                   pat_table_get(refunds, PAT_REFUND_BASE, refund), sign);
     } else if (pat_table_get(refunds, PAT_REFUND_DELETED, refund) != 1) {
         store->counts.pending_refunds += (uint64_t)(int64_t)sign;
     }
 }
 
-void pat_order__forget(struct pat_store *store, pat_row order) { order_account(store, order, -1); }
-void pat_order__remember(struct pat_store *store, pat_row order) { order_account(store, order, 1); }
-void pat_refund__forget(struct pat_store *store, pat_row refund) { refund_account(store, refund, -1); }
-void pat_refund__remember(struct pat_store *store, pat_row refund) { refund_account(store, refund, 1); }
+void pat_order__forget(struct pat_store *store, pat_row order) {
+    order_account(store, order, -1);
+}
+void pat_order__remember(struct pat_store *store, pat_row order) {
+    order_account(store, order, 1);
+}
+void pat_refund__forget(struct pat_store *store, pat_row refund) {
+    refund_account(store, refund, -1);
+}
+void pat_refund__remember(struct pat_store *store, pat_row refund) {
+    refund_account(store, refund, 1);
+}
 
-/* ---- derived columns ----------------------------------------------------------------------------------------------------- */
+/* ---- derived columns
+ * ----------------------------------------------------------------------------------------------------- */
 
 void pat_order__derive_values(const struct pat_store *store, int64_t *values) {
     pat_day day = pat_zone_day_at(store->zone, values[PAT_ORDER_TIME]);
@@ -64,12 +74,13 @@ void pat_refund__derive(struct pat_store *store, pat_row refund) {
     pat_day day = pat_zone_day_at(store->zone, pat_table_get(refunds, PAT_REFUND_TIME, refund));
     pat_table_set(refunds, PAT_REFUND_DAY, refund, day);
     int64_t base =
-        pat_store_to_base(store, PAT_REFUNDS, PAT_REFUND_CURRENCY, pat_table_get(refunds, PAT_REFUND_CURRENCY, refund), day,
-                          pat_table_get(refunds, PAT_REFUND_AMOUNT, refund));
+        pat_store_to_base(store, PAT_REFUNDS, PAT_REFUND_CURRENCY, pat_table_get(refunds, PAT_REFUND_CURRENCY, refund),
+                          day, pat_table_get(refunds, PAT_REFUND_AMOUNT, refund));
     pat_table_set(refunds, PAT_REFUND_BASE, refund, base);
 }
 
-/* ---- chains -------------------------------------------------------------------------------------------------------------- */
+/* ---- chains
+ * -------------------------------------------------------------------------------------------------------------- */
 
 void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
                      pat_row item) {

@@ -58,7 +58,8 @@ bool pat_value__text(const struct pat_convert *convert, uint32_t row, const stru
 /* Range and meaning of an int64 that came ready-made in a bin. */
 bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t value, int64_t *out);
 
-/* ---- columns.c: one column as it was sent -> pat_batch_column ----------------------------------------------------- */
+/* ---- columns.c: one column as it was sent -> pat_batch_column -----------------------------------------------------
+ */
 
 /* Rows of a column in any of its forms, or -1 when its shape is wrong (*error says how). */
 int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_value *value, struct pat_error *error);
@@ -84,7 +85,7 @@ struct moves {
         int64_t from; /* owner before, PAT_NULL = nobody */
         pat_row item;
         size_t number;
-    } *move;
+    } * move;
     size_t count, capacity;
 };
 
@@ -93,7 +94,7 @@ struct apply {
     struct pat_store *store;
     const struct pat_batch *batch;
     struct pat_batch_outcome *outcome;
-    uint32_t **codes;  /* [columns] dictionary code of each dict entry of the batch column, NULL where it has no codes */
+    uint32_t **codes; /* [columns] dictionary code of each dict entry of the batch column, NULL where it has no codes */
     struct row_list touched; /* customers whose aggregates must be computed anew */
     struct row_list leading; /* orders whose refunds must follow them */
     struct moves moves[LINKS];
@@ -126,7 +127,8 @@ void pat_apply__count(struct apply *apply, enum row_fate fate);
 bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
                       const struct pat_table *table, unsigned version_column, pat_row stored);
 
-/* ---- facts.c: keeping chains, counters and derived columns together ----------------------------------------------- */
+/* ---- facts.c: keeping chains, counters and derived columns together -----------------------------------------------
+ */
 
 /* Before and after any change of an order or refund row: takes its share out of the counters, and puts it back. */
 void pat_order__forget(struct pat_store *store, pat_row order);
@@ -144,7 +146,8 @@ void pat_links__settle(struct apply *apply);
 /* Makes `customer` (PAT_NULL: nobody) the owner and touches both. */
 void pat_order__give(struct apply *apply, pat_row order, int64_t customer);
 void pat_refund__give(struct apply *apply, pat_row refund, int64_t customer);
-/* Lets the refunds that name `order` follow its customer, at the end of the batch; the ones that waited stop waiting. */
+/* Lets the refunds that name `order` follow its customer, at the end of the batch; the ones that waited stop waiting.
+ */
 void pat_order__lead_refunds(struct apply *apply, pat_row order);
 void pat_orders__settle_refunds(struct apply *apply);
 /* Makes the refund that stands for an order whose lines sum below zero what the order says now. */
@@ -157,7 +160,8 @@ pat_row pat_order__find_or_add(struct pat_store *store, struct pat_id_key key);
 void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, struct pat_table *items, unsigned next,
                      pat_row item);
 
-/* ---- aggregates.c: what is kept per customer ----------------------------------------------------------------------- */
+/* ---- aggregates.c: what is kept per customer -----------------------------------------------------------------------
+ */
 
 /* Recomputes the kept aggregates of a customer from its chains and updates the count of customers that exist. */
 void pat_customer__refresh(struct pat_store *store, pat_row customer);

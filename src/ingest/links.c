@@ -1,7 +1,8 @@
 /* Chains from customers to their facts and from orders to their refunds, while a batch moves facts about.
  *
- * Taking one item out of a chain means walking it, and a batch may move all orders of somebody who has many. So a move is noted, the item
- * stays where it hangs, and at the end of the batch each chain that lost items is walked once. Until then nobody may walk these chains. */
+ * Taking one item out of a chain means walking it, and a batch may move all orders of somebody who has many. So a move
+ * is noted, the item stays where it hangs, and at the end of the batch each chain that lost items is walked once. Until
+ * then nobody may walk these chains. */
 #include "ingest/ingest_private.h"
 
 #include "base/mem.h"
@@ -18,7 +19,8 @@ struct link {
 
 static const struct link links[LINKS] = {
     [LINK_CUSTOMER_ORDERS] = {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDER_CUSTOMER},
-    [LINK_CUSTOMER_REFUNDS] = {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUND_CUSTOMER},
+    [LINK_CUSTOMER_REFUNDS] = {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_NEXT,
+                               PAT_REFUND_CUSTOMER},
     [LINK_ORDER_REFUNDS] = {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUND_ORDER},
 };
 
@@ -34,7 +36,8 @@ void pat_link__move(struct apply *apply, enum link_kind kind, pat_row item, int6
         moves->move = bigger;
         moves->capacity = capacity;
     }
-    moves->move[moves->count] = (struct move){.from = pat_table_get(items, link->owner, item), .item = item, .number = moves->count};
+    moves->move[moves->count] =
+        (struct move){.from = pat_table_get(items, link->owner, item), .item = item, .number = moves->count};
     moves->count++;
     pat_table_set(items, link->owner, item, owner);
 }

@@ -31,7 +31,8 @@ static enum pat_status no_memory(struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to take in the batch");
 }
 
-/* ---- which columns there are ---------------------------------------------------------------------------------------- */
+/* ---- which columns there are ----------------------------------------------------------------------------------------
+ */
 
 /* "amount_minor" is "amount" in minor units, and likewise for every money field. */
 static int find_field(const struct pat_table_schema *schema, struct pat_text name, bool *minor) {
@@ -95,7 +96,8 @@ static int absent_identity(const struct preparation *p) {
     if (!has_field(p, 0)) return 0;
     return p->load->table == PAT_FX && !has_field(p, PAT_FX_CURRENCY) ? (int)PAT_FX_CURRENCY : -1;
 }
-_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 && PAT_LINE_ORDER == 0 && PAT_FX_DAY == 0,
+_Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0 && PAT_LINE_ORDER == 0 &&
+                   PAT_FX_DAY == 0,
                "the first field of every table identifies its rows");
 
 static enum pat_status measure_columns(struct preparation *p) {
@@ -103,16 +105,15 @@ static enum pat_status measure_columns(struct preparation *p) {
     if (absent >= 0) {
         const char *name = p->schema->field[absent].name;
         return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
-                                "load.%s needs the column \"%s\": it says which row is meant",
-                                p->schema->name, name);
+                                "load.%s needs the column \"%s\": it says which row is meant", p->schema->name, name);
     }
     int64_t rows = -1;
     for (uint32_t i = 0; i < p->columns; i++) {
         const struct sent_column *sent = &p->sent[i];
         if (sent->about->type == PAT_TYPE_MONEY && !sent->minor && sent->value->type != PAT_VALUE_ARRAY) {
             return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, sent->name, -1, -1,
-                                    "column \"%s\": fixed-width money is minor units: send it as \"%s_minor\"", sent->name,
-                                    sent->name);
+                                    "column \"%s\": fixed-width money is minor units: send it as \"%s_minor\"",
+                                    sent->name, sent->name);
         }
         int64_t here = pat_column__rows(sent->name, sent->about->type, sent->value, p->error);
         if (here < 0) return PAT_ERR_BAD_REQUEST;
@@ -132,16 +133,17 @@ static enum pat_status measure_columns(struct preparation *p) {
     return PAT_OK;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_required(enum pat_table_id table, const struct sent_column *sent) {
-    return sent->about->required || (table == PAT_LINES && (sent->field == PAT_LINE_OF_CUSTOMER ||
-                                                            sent->field == PAT_LINE_OF_TIME ||
-                                                            sent->field == PAT_LINE_OF_CURRENCY));
+    return sent->about->required ||
+           (table == PAT_LINES && (sent->field == PAT_LINE_OF_CUSTOMER || sent->field == PAT_LINE_OF_TIME ||
+                                   sent->field == PAT_LINE_OF_CURRENCY));
 }
 
-/* A required field may be absent from a patch, but never empty. Looked at before any value, so that a row without a customer is
- * told so whatever else is wrong with it. */
+/* A required field may be absent from a patch, but never empty. Looked at before any value, so that a row without a
+ * customer is told so whatever else is wrong with it. */
 static void reject_missing(const struct preparation *p, struct pat_rejects *rejects) {
     for (uint32_t i = 0; i < p->columns; i++) {
         const struct sent_column *sent = &p->sent[i];
@@ -160,7 +162,8 @@ static bool is_dated_fact(enum pat_table_id table, int field) {
 
 static bool is_currency(enum pat_table_id table, int field) {
     return (table == PAT_CUSTOMERS && field == PAT_CUSTOMER_CURRENCY) ||
-           (table == PAT_ORDERS && field == PAT_ORDER_CURRENCY) || (table == PAT_REFUNDS && field == PAT_REFUND_CURRENCY) ||
+           (table == PAT_ORDERS && field == PAT_ORDER_CURRENCY) ||
+           (table == PAT_REFUNDS && field == PAT_REFUND_CURRENCY) ||
            (table == PAT_LINES && field == PAT_LINE_OF_CURRENCY) || (table == PAT_FX && field == PAT_FX_CURRENCY);
 }
 
@@ -191,23 +194,27 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
     return PAT_OK;
 }
 
-/* ---- rules for single values ------------------------------------------------------------------------------------------ */
+/* ---- rules for single values
+ * ------------------------------------------------------------------------------------------ */
 
 /* What a field's numbers must be, beyond their type. Sign rules work on decimals and minor units alike. */
 struct sign_rule {
     enum pat_table_id table;
     int field;
-    int64_t least;      /* of the sign: 1 above zero, 0 not below it */
-    int64_t most;       /* of the value */
-    bool zero_only;     /* only zero is refused */
+    int64_t least;  /* of the sign: 1 above zero, 0 not below it */
+    int64_t most;   /* of the value */
+    bool zero_only; /* only zero is refused */
     enum pat_reject code;
     const char *advice;
 };
 
 static const struct sign_rule sign_rules[] = {
-    {PAT_ORDERS, PAT_ORDER_AMOUNT, 0, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "is below zero: what goes back to a buyer is a refund (load.refunds)"},
-    {PAT_REFUNDS, PAT_REFUND_AMOUNT, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "must be above zero: refunds are positive"},
-    {PAT_LINES, PAT_LINE_PRICE, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY, "must be above zero: lines that go back have a negative quantity"},
+    {PAT_ORDERS, PAT_ORDER_AMOUNT, 0, INT64_MAX, false, PAT_REJECT_BAD_MONEY,
+     "is below zero: what goes back to a buyer is a refund (load.refunds)"},
+    {PAT_REFUNDS, PAT_REFUND_AMOUNT, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY,
+     "must be above zero: refunds are positive"},
+    {PAT_LINES, PAT_LINE_PRICE, 1, INT64_MAX, false, PAT_REJECT_BAD_MONEY,
+     "must be above zero: lines that go back have a negative quantity"},
     {PAT_LINES, PAT_LINE_QUANTITY, 0, INT64_MAX, true, PAT_REJECT_BAD_VALUE, "must not be zero"},
     {PAT_LINES, PAT_LINE_NUMBER, 1, PAT_LINE_NUMBER_MAX, false, PAT_REJECT_BAD_VALUE, "must be from 1 to 2147483647"},
     {PAT_FX, PAT_FX_RATE, 1, INT64_MAX, false, PAT_REJECT_BAD_VALUE, "must be above zero"},
@@ -241,13 +248,16 @@ static void reject_other_words(const struct pat_batch *batch, struct pat_rejects
         const struct pat_text word = per->dict[per->value[row]];
         if (pat_rate_per(word, &per_base)) continue;
         char shown[32];
-        pat_rejects__add(rejects, row, "per", PAT_REJECT_BAD_VALUE,
-                         "per: \"%s\" is neither \"unit\" (base currency for one unit) nor \"base\" (units for one of the base "
-                         "currency)", pat_text_printable(word, shown, sizeof shown));
+        pat_rejects__add(
+            rejects, row, "per", PAT_REJECT_BAD_VALUE,
+            "per: \"%s\" is neither \"unit\" (base currency for one unit) nor \"base\" (units for one of the base "
+            "currency)",
+            pat_text_printable(word, shown, sizeof shown));
     }
 }
 
-/* ---- lines, order by order ----------------------------------------------------------------------------------------------------- */
+/* ---- lines, order by order
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct line_place {
     int64_t order; /* word of the order column: equal for equal ids of one batch */
@@ -260,15 +270,15 @@ static int compare_places(const void *a, const void *b) {
     return x->row < y->row ? -1 : 1;
 }
 
-/* Lines without numbers are numbered by position within their order, rejected rows included, so that mending one bad row later
- * does not renumber its neighbours. Appended lines are numbered when they are applied. */
+/* Lines without numbers are numbered by position within their order, rejected rows included, so that mending one bad
+ * row later does not renumber its neighbours. Appended lines are numbered when they are applied. */
 static int compare_numbers(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
-/* Numbers one order's lines that have none by their position. `given` is scratch for the numbers that are there: a position that
- * is another line's number would make one line of two, so it is refused. */
+/* Numbers one order's lines that have none by their position. `given` is scratch for the numbers that are there: a
+ * position that is another line's number would make one line of two, so it is refused. */
 static void number_order(const struct line_place *place, uint32_t count, int64_t *number, int64_t *given,
                          struct pat_rejects *rejects) {
     uint32_t known = 0;
@@ -281,17 +291,21 @@ static void number_order(const struct line_place *place, uint32_t count, int64_t
         int64_t position = (int64_t)i + 1;
         if (number[row] != PAT_NULL) continue;
         number[row] = position;
-        if (known == 0 || rejects->bad[row] || bsearch(&position, given, known, sizeof *given, compare_numbers) == NULL) {
+        if (known == 0 || rejects->bad[row] ||
+            bsearch(&position, given, known, sizeof *given, compare_numbers) == NULL) {
             continue;
         }
-        pat_rejects__add(rejects, row, "line", PAT_REJECT_CONFLICT,
-                         "line: without a number it would be line %lld of its order, which another row is; number all lines of "
-                         "an order or none", (long long)position);
+        pat_rejects__add(
+            rejects, row, "line", PAT_REJECT_CONFLICT,
+            "line: without a number it would be line %lld of its order, which another row is; number all lines of "
+            "an order or none",
+            (long long)position);
     }
 }
 
 /* Of rows that are rejected for their number the value stays empty, so that they count as a position only. */
-static enum pat_status number_lines(struct preparation *p, const struct line_place *place, struct pat_rejects *rejects) {
+static enum pat_status number_lines(struct preparation *p, const struct line_place *place,
+                                    struct pat_rejects *rejects) {
     struct pat_batch *batch = p->batch;
     struct pat_batch_column *column = pat_batch_find(batch, PAT_LINE_NUMBER);
     int64_t *given = pat_arena_array(p->arena, batch->rows, sizeof *given);
@@ -333,8 +347,9 @@ static void reject_other_currencies(const struct pat_batch *batch, const struct 
             continue;
         }
         const struct pat_text was = currency->dict[first], is = currency->dict[own];
-        pat_rejects__add(rejects, row, "currency", PAT_REJECT_CONFLICT, "an earlier line of this order is in %.*s, this one in %.*s",
-                         (int)was.length, was.data, (int)is.length, is.data);
+        pat_rejects__add(rejects, row, "currency", PAT_REJECT_CONFLICT,
+                         "an earlier line of this order is in %.*s, this one in %.*s", (int)was.length, was.data,
+                         (int)is.length, is.data);
     }
 }
 
@@ -354,7 +369,8 @@ static enum pat_status settle_lines(struct preparation *p, struct pat_rejects *r
     return numbered ? PAT_OK : number_lines(p, place, rejects);
 }
 
-/* ---- digest ----------------------------------------------------------------------------------------------------------- */
+/* ---- digest
+ * ----------------------------------------------------------------------------------------------------------- */
 
 struct hasher {
     struct pat_digest digest;
@@ -412,7 +428,8 @@ static struct pat_digest digest_of(const struct preparation *p) {
     return hasher.digest;
 }
 
-/* ---- door ------------------------------------------------------------------------------------------------------------- */
+/* ---- door
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum pat_status pat_ingest_prepare(struct pat_batch **out, const struct pat_load *load, const struct pat_zone *zone,
                                    const struct pat_hash_secret *secret, int64_t now_ms, struct pat_arena *arena,

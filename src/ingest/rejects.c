@@ -29,8 +29,8 @@ static void error_swap(struct pat_row_error *a, struct pat_row_error *b) {
     *b = kept;
 }
 
-/* Columns are looked at one after the other, so errors do not come in the order of rows. When there are too many, the last row's
- * makes room. Gives where the error of `row` goes, or NULL when it is behind all that are kept. */
+/* Columns are looked at one after the other, so errors do not come in the order of rows. When there are too many, the
+ * last row's makes room. Gives where the error of `row` goes, or NULL when it is behind all that are kept. */
 static struct pat_row_error *error_place(struct pat_rejects *rejects, uint32_t row) {
     struct pat_row_error *error = rejects->error;
     uint32_t at = rejects->errors;

@@ -12,7 +12,8 @@ struct judgement {
     struct pat_rejects *rejects;
 };
 
-/* ---- what a batch leans on --------------------------------------------------------------------------------------------- */
+/* ---- what a batch leans on
+ * --------------------------------------------------------------------------------------------- */
 
 static const int order_required[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_TIME, PAT_ORDER_AMOUNT, PAT_ORDER_CURRENCY, -1};
 static const int refund_required[] = {PAT_REFUND_TIME, PAT_REFUND_AMOUNT, PAT_REFUND_CURRENCY, -1};
@@ -40,8 +41,7 @@ static bool stands_alone(const struct pat_batch *batch) {
     switch (batch->table) {
     case PAT_CUSTOMERS: return true;
     case PAT_ORDERS: return first_absent(batch, order_required) < 0;
-    case PAT_LINES:
-        return first_absent(batch, line_required) < 0 && first_absent(batch, line_order_required) < 0;
+    case PAT_LINES: return first_absent(batch, line_required) < 0 && first_absent(batch, line_order_required) < 0;
     case PAT_REFUNDS:
         if (first_absent(batch, refund_required) >= 0) return false;
         for (uint32_t row = 0; row < batch->rows; row++) {
@@ -54,7 +54,8 @@ static bool stands_alone(const struct pat_batch *batch) {
     return false;
 }
 
-/* ---- rows that must be known -------------------------------------------------------------------------------------------- */
+/* ---- rows that must be known
+ * -------------------------------------------------------------------------------------------- */
 
 static void reject_absent(const struct judgement *j, uint32_t row, int field) {
     const char *name = pat_field_get(j->batch->table, field)->name;
@@ -140,20 +141,23 @@ static int64_t *known_numbers(const struct judgement *j, pat_row order, size_t *
     return number;
 }
 
-/* Rows that patch lines must find them; each order's lines are looked through once, however many of them are patched. */
+/* Rows that patch lines must find them; each order's lines are looked through once, however many of them are patched.
+ */
 static void judge_patched_lines(const struct judgement *j, struct patched_line *patched, size_t count, int absent) {
     const struct pat_batch_column *numbers = pat_batch_find(j->batch, PAT_LINE_NUMBER);
     int64_t *known = NULL;
     size_t known_count = 0;
     qsort(patched, count, sizeof *patched, compare_patched);
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || patched[i].order != patched[i - 1].order) known = known_numbers(j, patched[i].order, &known_count);
+        if (i == 0 || patched[i].order != patched[i - 1].order)
+            known = known_numbers(j, patched[i].order, &known_count);
         if (known == NULL) {
             j->rejects->no_memory = true;
             return;
         }
         const int64_t *number = &numbers->value[patched[i].row];
-        if (bsearch(number, known, known_count, sizeof *known, compare_numbers) == NULL) reject_absent(j, patched[i].row, absent);
+        if (bsearch(number, known, known_count, sizeof *known, compare_numbers) == NULL)
+            reject_absent(j, patched[i].row, absent);
     }
 }
 
@@ -173,8 +177,8 @@ static void judge_lines(const struct judgement *j) {
         pat_row order = known_order(j, ids, row);
         if (order == PAT_ROW_NONE && order_absent >= 0) {
             const char *name = pat_field_get(PAT_LINES, order_absent)->name;
-            pat_rejects__add(j->rejects, row, name, PAT_REJECT_MISSING, "the order is not known yet, so \"%s\" is required",
-                             name);
+            pat_rejects__add(j->rejects, row, name, PAT_REJECT_MISSING,
+                             "the order is not known yet, so \"%s\" is required", name);
         } else if (absent >= 0 && (order == PAT_ROW_NONE || !numbered)) {
             reject_absent(j, row, absent);
         } else if (absent >= 0) {
@@ -201,11 +205,12 @@ static void judge_fx(const struct judgement *j) {
     }
 }
 
-/* ---- money: decimals become minor units ---------------------------------------------------------------------------------- */
+/* ---- money: decimals become minor units
+ * ---------------------------------------------------------------------------------- */
 
 struct money_context {
-    int currency_field;         /* of the batch */
-    unsigned stored_currency;   /* column of `stored_table` */
+    int currency_field;       /* of the batch */
+    unsigned stored_currency; /* column of `stored_table` */
     enum pat_table_id stored_table;
 };
 
@@ -218,8 +223,8 @@ static struct money_context money_context_of(enum pat_table_id table) {
     }
 }
 
-/* Index into pat_currencies of the row's currency: its own, else the stored one; -1 when neither is there. What customers have
- * is in the base currency. */
+/* Index into pat_currencies of the row's currency: its own, else the stored one; -1 when neither is there. What
+ * customers have is in the base currency. */
 static int currency_of_row(const struct judgement *j, const struct money_context *money, uint32_t row) {
     if (j->batch->table == PAT_CUSTOMERS) return pat_currency_find(pat_text_of(j->store->base_currency));
     const struct pat_batch_column *own = pat_batch_find(j->batch, money->currency_field);
@@ -229,7 +234,8 @@ static int currency_of_row(const struct judgement *j, const struct money_context
     if (stored == PAT_ROW_NONE) return -1;
     const struct pat_table *table = &j->store->table[money->stored_table];
     int64_t code = pat_table_get(table, money->stored_currency, stored);
-    return code == PAT_NULL ? -1 : pat_currency_find(pat_dict_text(table->dict[money->stored_currency], (uint32_t)code));
+    return code == PAT_NULL ? -1
+                            : pat_currency_find(pat_dict_text(table->dict[money->stored_currency], (uint32_t)code));
 }
 
 static void reject_money(const struct judgement *j, uint32_t row, const char *name, pat_decimal decimal, int currency) {
@@ -237,20 +243,22 @@ static void reject_money(const struct judgement *j, uint32_t row, const char *na
     char shown[24];
     pat_decimal_print(decimal, shown);
     pat_minor rounded;
-    if (pat_decimal_to_minor(decimal, about->digits, &rounded) || !pat_decimal_to_minor_rounded(decimal, about->digits, &rounded)) {
-        pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s %s is more than one amount can be", name, shown,
-                         about->code);
+    if (pat_decimal_to_minor(decimal, about->digits, &rounded) ||
+        !pat_decimal_to_minor_rounded(decimal, about->digits, &rounded)) {
+        pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s %s is more than one amount can be", name,
+                         shown, about->code);
         return;
     }
-    pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name, shown,
-                     about->code, about->digits);
+    pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name,
+                     shown, about->code, about->digits);
 }
 
 static bool money_fits(pat_minor minor) {
     return minor >= -PAT_MONEY_MINOR_MAX && minor <= PAT_MONEY_MINOR_MAX;
 }
 
-static void settle_money(const struct judgement *j, const struct money_context *money, struct pat_batch_column *column) {
+static void settle_money(const struct judgement *j, const struct money_context *money,
+                         struct pat_batch_column *column) {
     const char *name = pat_schema_field(j->store->table[j->batch->table].schema, column->field)->name;
     for (uint32_t row = 0; row < j->batch->rows; row++) {
         if (j->rejects->bad[row] || column->value[row] == PAT_NULL) continue;
@@ -271,8 +279,10 @@ static void settle_money(const struct judgement *j, const struct money_context *
     column->decimal = false;
 }
 
-/* Money of the row's currency that is somewhere in the table and that the batch leaves as it is: column numbers, their count. */
-static unsigned money_that_stays(const struct judgement *j, const struct pat_table *table, unsigned column[PAT_COLUMNS_MAX]) {
+/* Money of the row's currency that is somewhere in the table and that the batch leaves as it is: column numbers, their
+ * count. */
+static unsigned money_that_stays(const struct judgement *j, const struct pat_table *table,
+                                 unsigned column[PAT_COLUMNS_MAX]) {
     unsigned count = 0;
     for (unsigned c = 0; c < table->schema->columns; c++) {
         if (table->schema->field[c].type != PAT_TYPE_MONEY || !pat_schema_loadable(table->schema, c)) continue;
@@ -281,7 +291,8 @@ static unsigned money_that_stays(const struct judgement *j, const struct pat_tab
     return count;
 }
 
-static void reject_currency(const struct judgement *j, uint32_t row, const char *name, unsigned before, unsigned after) {
+static void reject_currency(const struct judgement *j, uint32_t row, const char *name, unsigned before,
+                            unsigned after) {
     pat_rejects__add(j->rejects, row, "currency", PAT_REJECT_CONFLICT,
                      "the new currency has %u digits, the old one %u: send the %s with it", after, before, name);
 }
@@ -295,7 +306,8 @@ static void judge_currency_change(const struct judgement *j, const struct money_
     const unsigned columns = money_that_stays(j, table, column);
     for (uint32_t row = 0; columns > 0 && row < j->batch->rows; row++) {
         if (j->rejects->bad[row] || own->value[row] == PAT_NULL) continue;
-        pat_row stored = pat_table_find_id(j->store, money->stored_table, pat_apply__key(pat_batch_find(j->batch, 0), row));
+        pat_row stored =
+            pat_table_find_id(j->store, money->stored_table, pat_apply__key(pat_batch_find(j->batch, 0), row));
         if (stored == PAT_ROW_NONE) continue;
         int64_t code = pat_table_get(table, money->stored_currency, stored);
         if (code == PAT_NULL) continue;
@@ -317,7 +329,8 @@ static void judge_money(const struct judgement *j) {
     }
 }
 
-/* ---- the verdict ---------------------------------------------------------------------------------------------------------- */
+/* ---- the verdict
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static int compare_errors(const void *a, const void *b) {
     uint32_t x = ((const struct pat_row_error *)a)->row, y = ((const struct pat_row_error *)b)->row;
@@ -350,8 +363,8 @@ enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_lo
     if (rejects->rejected > 0 && !load->skip_bad) {
         const struct pat_row_error *first = &rejects->error[0];
         return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, first->field, first->row, -1,
-                                "row %u: %s (%u of %u rows are bad; nothing was taken)", first->row, first->message.data,
-                                rejects->rejected, batch->rows_sent);
+                                "row %u: %s (%u of %u rows are bad; nothing was taken)", first->row,
+                                first->message.data, rejects->rejected, batch->rows_sent);
     }
     drop_bad_rows(batch, rejects);
     batch->rejected = rejects->rejected;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define MS_PER_DAY INT64_C(86400000)
-#define SET_JOINT '\x1f'
+#define SET_JOINT  '\x1f'
 
 static bool reject_type(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
                         const char *expected) {
@@ -88,7 +88,8 @@ static bool convert_time(const struct pat_convert *convert, uint32_t row, const 
         *out = floor_divide(ms, 1000);
         return check_seconds(convert, row, *out);
     }
-    if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "a time (RFC 3339 text or milliseconds)");
+    if (value->type != PAT_VALUE_TEXT)
+        return reject_type(convert, row, value, "a time (RFC 3339 text or milliseconds)");
     struct pat_stamp stamp;
     struct pat_text text = pat_value_as_text(value);
     if (!pat_stamp_parse(text, &stamp)) {
@@ -135,7 +136,8 @@ static bool parse_integer(struct pat_text text, int64_t *out) {
     return true;
 }
 
-static bool convert_integer(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *out) {
+static bool convert_integer(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
+                            int64_t *out) {
     if (as_integer(value, out)) return pat_value__check(convert, row, *out, out);
     if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "an integer");
     struct pat_text text = pat_value_as_text(value);
@@ -153,7 +155,8 @@ static bool convert_integer(const struct pat_convert *convert, uint32_t row, con
     return reject_text(convert, row, PAT_REJECT_BAD_VALUE, text, "an integer");
 }
 
-static bool convert_boolean(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *out) {
+static bool convert_boolean(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
+                            int64_t *out) {
     if (value->type == PAT_VALUE_BOOL) {
         *out = value->as.boolean ? 1 : 0;
         return true;
@@ -163,8 +166,8 @@ static bool convert_boolean(const struct pat_convert *convert, uint32_t row, con
     static const struct {
         const char *text;
         int64_t value;
-    } words[] = {{"true", 1}, {"false", 0}, {"1", 1},    {"0", 0},    {"yes", 1},  {"no", 0},
-                 {"TRUE", 1}, {"FALSE", 0}, {"True", 1}, {"False", 0}, {"t", 1}, {"f", 0}};
+    } words[] = {{"true", 1}, {"false", 0}, {"1", 1},    {"0", 0},     {"yes", 1}, {"no", 0},
+                 {"TRUE", 1}, {"FALSE", 0}, {"True", 1}, {"False", 0}, {"t", 1},   {"f", 0}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (!pat_value_is_text(value, words[i].text)) continue;
         *out = words[i].value;
@@ -204,7 +207,8 @@ static bool decimal_of(const struct pat_convert *convert, uint32_t row, const st
     return false;
 }
 
-static bool convert_money(const struct pat_convert *convert, uint32_t row, const struct pat_value *value, int64_t *out) {
+static bool convert_money(const struct pat_convert *convert, uint32_t row, const struct pat_value *value,
+                          int64_t *out) {
     if (!convert->minor) return decimal_of(convert, row, value, PAT_REJECT_BAD_MONEY, "an amount such as 12.50", out);
     if (as_integer(value, out)) return pat_value__check(convert, row, *out, out);
     pat_decimal decimal;
@@ -225,8 +229,9 @@ bool pat_value__scalar(const struct pat_convert *convert, uint32_t row, const st
     case PAT_TYPE_DAY: return convert_day(convert, row, value, out);
     case PAT_TYPE_INT: return convert_integer(convert, row, value, out);
     case PAT_TYPE_BOOL: return convert_boolean(convert, row, value, out);
-    case PAT_TYPE_DECIMAL: return decimal_of(convert, row, value, PAT_REJECT_BAD_VALUE,
-                                             "a number of up to 17 digits, 15 of them decimals", out);
+    case PAT_TYPE_DECIMAL:
+        return decimal_of(convert, row, value, PAT_REJECT_BAD_VALUE, "a number of up to 17 digits, 15 of them decimals",
+                          out);
     case PAT_TYPE_MONEY: return convert_money(convert, row, value, out);
     default: PAT_ASSERT(false); return false; /* texts and ids have roads of their own */
     }
@@ -235,17 +240,15 @@ bool pat_value__scalar(const struct pat_convert *convert, uint32_t row, const st
 static bool check_range(const struct pat_convert *convert, uint32_t row, enum pat_reject code, int64_t value,
                         int64_t least, int64_t greatest) {
     if (value >= least && value <= greatest) return true;
-    pat_rejects__add(convert->rejects, row, convert->name, code,
-                     "%s: %" PRId64 " is outside %" PRId64 " .. %" PRId64, convert->name, value, least, greatest);
+    pat_rejects__add(convert->rejects, row, convert->name, code, "%s: %" PRId64 " is outside %" PRId64 " .. %" PRId64,
+                     convert->name, value, least, greatest);
     return false;
 }
 
 bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t value, int64_t *out) {
     *out = value;
     switch (convert->field->type) {
-    case PAT_TYPE_TIME:
-        *out = floor_divide(value, 1000);
-        return check_seconds(convert, row, *out);
+    case PAT_TYPE_TIME: *out = floor_divide(value, 1000); return check_seconds(convert, row, *out);
     case PAT_TYPE_DAY: return check_range(convert, row, PAT_REJECT_BAD_TIME, value, PAT_DAY_MIN, PAT_DAY_MAX);
     case PAT_TYPE_BOOL: return check_range(convert, row, PAT_REJECT_BAD_VALUE, value, 0, 1);
     case PAT_TYPE_MONEY:
@@ -301,8 +304,8 @@ bool pat_value__id(const struct pat_convert *convert, uint32_t row, const struct
 
 static bool check_dict_text(const struct pat_convert *convert, uint32_t row, struct pat_text text) {
     if (text.length > PAT_DICT_TEXT_BYTES_MAX) {
-        pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG, "%s: %zu bytes, at most %u are kept",
-                         convert->name, text.length, PAT_DICT_TEXT_BYTES_MAX);
+        pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG,
+                         "%s: %zu bytes, at most %u are kept", convert->name, text.length, PAT_DICT_TEXT_BYTES_MAX);
         return false;
     }
     if (pat_text_has_control(text)) {
@@ -334,7 +337,8 @@ static bool join_set(const struct pat_convert *convert, uint32_t row, struct pat
         size_t joint = length > 0 ? 1 : 0;
         if (length + joint + members[i].length > PAT_DICT_TEXT_BYTES_MAX) {
             pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG,
-                             "%s: the members take more than %u bytes together", convert->name, PAT_DICT_TEXT_BYTES_MAX);
+                             "%s: the members take more than %u bytes together", convert->name,
+                             PAT_DICT_TEXT_BYTES_MAX);
             return false;
         }
         if (joint > 0) joined[length++] = SET_JOINT;
@@ -349,8 +353,8 @@ static bool join_set(const struct pat_convert *convert, uint32_t row, struct pat
 #define SET_MEMBERS_MAX 256u
 
 static bool reject_members(const struct pat_convert *convert, uint32_t row) {
-    pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG, "%s: more than %u members", convert->name,
-                     SET_MEMBERS_MAX);
+    pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_TOO_LONG, "%s: more than %u members",
+                     convert->name, SET_MEMBERS_MAX);
     return false;
 }
 
@@ -374,7 +378,8 @@ static bool convert_set(const struct pat_convert *convert, uint32_t row, const s
         }
         return join_set(convert, row, members, count, out);
     }
-    if (value->type != PAT_VALUE_TEXT) return reject_type(convert, row, value, "an array of texts, or text joined by commas");
+    if (value->type != PAT_VALUE_TEXT)
+        return reject_type(convert, row, value, "an array of texts, or text joined by commas");
     /* Files have sets as "a,b" or "a|b" or "a; b". */
     struct pat_text text = pat_value_as_text(value);
     size_t start = 0;

@@ -1,8 +1,9 @@
-/* Loops over plain arrays: the table of kernels, and what each means. scalar.c is the definition; every other table gives the
- * same bits. Pure: no allocation, no clock, no status.
+/* Loops over plain arrays: the table of kernels, and what each means. scalar.c is the definition; every other table
+ * gives the same bits. Pure: no allocation, no clock, no status.
  *
  * Bitmaps: bit i of word i / 64 is row i; a bitmap for n rows has (n + 63) / 64 words and its tail bits are zero.
- * PAT_KERNEL_NULL (INT64_MIN) in an int64 array is null: it compares false, and sums, minima and maxima pass it over. */
+ * PAT_KERNEL_NULL (INT64_MIN) in an int64 array is null: it compares false, and sums, minima and maxima pass it over.
+ */
 #ifndef PAT_KERNEL_KERNEL_H
 #define PAT_KERNEL_KERNEL_H
 
@@ -34,9 +35,10 @@ struct pat_kernels {
     void (*bits_andnot)(uint64_t *a, const uint64_t *b, size_t words); /* a & ~b */
     uint64_t (*bits_count)(const uint64_t *a, size_t words);
 
-    /* Over rows whose bit is on and whose value is not null: *count of them, *sum wrapping modulo 2^64 in `low` with the exact
-     * carry in `high` (two's complement 128 bits), least and greatest (untouched when there is none). */
-    void (*sum)(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low, int64_t *sum_high);
+    /* Over rows whose bit is on and whose value is not null: *count of them, *sum wrapping modulo 2^64 in `low` with
+     * the exact carry in `high` (two's complement 128 bits), least and greatest (untouched when there is none). */
+    void (*sum)(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
+                int64_t *sum_high);
     void (*bounds)(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest);
 };
 
@@ -44,8 +46,8 @@ extern const struct pat_kernels pat_kernels_scalar;
 extern const struct pat_kernels pat_kernels_avx2;
 extern const struct pat_kernels pat_kernels_avx512;
 
-/* The table called "auto" (best of this processor), "scalar", "avx2" or "avx512"; NULL when the name is unknown or the processor
- * cannot run it. */
+/* The table called "auto" (best of this processor), "scalar", "avx2" or "avx512"; NULL when the name is unknown or the
+ * processor cannot run it. */
 const struct pat_kernels *pat_kernels_find(const char *name);
 
 #endif

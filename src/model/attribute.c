@@ -29,7 +29,8 @@ enum pat_type pat_attribute_type(unsigned place) {
 }
 
 static const char *unit_of(const struct pat_attribute *attribute) {
-    if (attribute->type == PAT_TYPE_MONEY && attribute->table == PAT_CUSTOMERS) return "major units of the base currency";
+    if (attribute->type == PAT_TYPE_MONEY && attribute->table == PAT_CUSTOMERS)
+        return "major units of the base currency";
     for (size_t i = 0; i < KINDS; i++) {
         if (kinds[i].type == attribute->type) return kinds[i].unit;
     }

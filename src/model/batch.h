@@ -24,11 +24,11 @@ struct pat_load {
     enum pat_table_id table;
     struct pat_text producer;
     uint64_t seq;
-    bool skip_bad;               /* on_error: "skip" */
-    bool append;                 /* mode: "append" (lines) */
-    struct pat_text meta;        /* text or bin, may be empty */
-    uint32_t errors_max;         /* how many row errors to report back */
-    const struct pat_value *columns; /* map of field -> array, bin, {bin, nulls} or {dict, codes} */
+    bool skip_bad;                         /* on_error: "skip" */
+    bool append;                           /* mode: "append" (lines) */
+    struct pat_text meta;                  /* text or bin, may be empty */
+    uint32_t errors_max;                   /* how many row errors to report back */
+    const struct pat_value *columns;       /* map of field -> array, bin, {bin, nulls} or {dict, codes} */
     const struct pat_table_schema *schema; /* what names are looked up in; NULL: the table without attributes */
 };
 
@@ -45,7 +45,7 @@ enum pat_reject {
     PAT_REJECT_BAD_CURRENCY,
     PAT_REJECT_BAD_VALUE, /* BAD_VALUE: anything else out of its range */
     PAT_REJECT_TOO_LONG,
-    PAT_REJECT_CONFLICT,  /* CONFLICT: contradicts another row or field */
+    PAT_REJECT_CONFLICT, /* CONFLICT: contradicts another row or field */
     PAT_REJECTS
 };
 const char *pat_reject_code(enum pat_reject reject);
@@ -64,10 +64,10 @@ struct pat_reject_count {
     uint32_t rows;
 };
 
-/* One column: `value[row]` as model/schema.h types say, with two differences. TEXT and SET hold an index into `dict`; ID and
- * REF hold the number (>= 0) or ~index into `dict`. PAT_NULL clears. MONEY holds minor units once `ready`. */
+/* One column: `value[row]` as model/schema.h types say, with two differences. TEXT and SET hold an index into `dict`;
+ * ID and REF hold the number (>= 0) or ~index into `dict`. PAT_NULL clears. MONEY holds minor units once `ready`. */
 struct pat_batch_column {
-    int field; /* number from pat_schema_find */
+    int field;          /* number from pat_schema_find */
     enum pat_type type; /* what it was typed as; what an attribute is stands in no list but the store's */
     int64_t *value;
     struct pat_text *dict;
@@ -108,8 +108,8 @@ struct pat_buf;
 struct pat_reader;
 struct pat_arena;
 enum pat_status pat_batch_errors_write(const struct pat_batch *batch, struct pat_buf *out) PAT_MUST_CHECK;
-enum pat_status pat_batch_errors_read(struct pat_batch *batch, struct pat_reader *reader, struct pat_arena *arena)
-    PAT_MUST_CHECK;
+enum pat_status pat_batch_errors_read(struct pat_batch *batch, struct pat_reader *reader,
+                                      struct pat_arena *arena) PAT_MUST_CHECK;
 
 /* What applying a batch gave. rows_sent = fresh + updated + duplicate + stale + rejected. */
 struct pat_batch_outcome {

@@ -37,7 +37,7 @@ static struct pat_text text_read(struct pat_reader *reader, struct pat_arena *ar
 }
 
 /* The least that one entry takes: counts are compared with the bytes left before memory is asked for. */
-#define ERROR_BYTES_MIN 13u
+#define ERROR_BYTES_MIN  13u
 #define REJECT_BYTES_MIN 9u
 
 static enum pat_status rejects_read(struct pat_batch *batch, struct pat_reader *reader, struct pat_arena *arena) {

@@ -1,8 +1,8 @@
 /* Exact decimals and money.
  *
- * A decimal is packed into an int64: mantissa * 16 + scale, value = mantissa / 10^scale, scale 0..15, |mantissa| < 2^59,
- * canonical (no trailing zeros in the fraction, zero is 0). Equal numbers are equal words, so columns compare by word;
- * order needs pat_decimal_compare. */
+ * A decimal is packed into an int64: mantissa * 16 + scale, value = mantissa / 10^scale, scale 0..15, |mantissa| <
+ * 2^59, canonical (no trailing zeros in the fraction, zero is 0). Equal numbers are equal words, so columns compare by
+ * word; order needs pat_decimal_compare. */
 #ifndef PAT_MODEL_DECIMAL_H
 #define PAT_MODEL_DECIMAL_H
 
@@ -17,8 +17,12 @@ typedef int64_t pat_decimal;
 
 /* False when it does not fit. */
 bool pat_decimal_make(int64_t mantissa, int scale, pat_decimal *out);
-static inline int64_t pat_decimal_mantissa(pat_decimal value) { return value >> 4; }
-static inline int pat_decimal_scale(pat_decimal value) { return (int)(value & 15); }
+static inline int64_t pat_decimal_mantissa(pat_decimal value) {
+    return value >> 4;
+}
+static inline int pat_decimal_scale(pat_decimal value) {
+    return (int)(value & 15);
+}
 
 /* "12", "-12.50", ".5", "+3", "1e3"; optional surrounding blanks are an error. `comma`: the decimal mark is ',' and '.'
  * groups thousands ("1.234,50"). False for anything else, NaN, or when it does not fit. */
@@ -40,7 +44,8 @@ bool pat_decimal_to_minor_rounded(pat_decimal value, unsigned digits, pat_minor 
 /* "12.50" from 1250 and 2 digits; at most 24 bytes with the NUL. */
 void pat_minor_print(pat_minor value, unsigned digits, char out[24]);
 
-/* Exact sums of quantity x price: an accumulator at scale 2 * PAT_DECIMAL_SCALE_MAX in 256 bits, or anything as exact. */
+/* Exact sums of quantity x price: an accumulator at scale 2 * PAT_DECIMAL_SCALE_MAX in 256 bits, or anything as exact.
+ */
 struct pat_decimal_sum {
     uint64_t limb[4]; /* two's complement, little-endian limbs, unit 10^-30 */
 };

@@ -3,7 +3,7 @@
 #include "base/status.h"
 
 /* Greatest power of ten below: 15 digits of an amount and 15 of a rate. */
-#define POWER_MAX (2 * PAT_DECIMAL_SCALE_MAX)
+#define POWER_MAX           (2 * PAT_DECIMAL_SCALE_MAX)
 #define CURRENCY_DIGITS_MAX 4u
 
 bool pat_rate_per(struct pat_text word, bool *per_base) {

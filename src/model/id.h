@@ -1,5 +1,5 @@
-/* External ids. A canonical decimal ("0", "123", no sign, no leading zero, up to INT64_MAX) is kept as its number, so that
- * 123 and "123" are the same customer; anything else as text. */
+/* External ids. A canonical decimal ("0", "123", no sign, no leading zero, up to INT64_MAX) is kept as its number, so
+ * that 123 and "123" are the same customer; anything else as text. */
 #ifndef PAT_MODEL_ID_H
 #define PAT_MODEL_ID_H
 

@@ -1,5 +1,5 @@
-/* Requests: which methods there are, what parameters each takes, and those parameters checked and typed. The wire form is
- * proto's business; the names a question uses are bound to columns by analytics. */
+/* Requests: which methods there are, what parameters each takes, and those parameters checked and typed. The wire form
+ * is proto's business; the names a question uses are bound to columns by analytics. */
 #ifndef PAT_MODEL_REQUEST_H
 #define PAT_MODEL_REQUEST_H
 
@@ -53,7 +53,8 @@ enum pat_method {
 /* Where a method is answered. */
 enum pat_method_road {
     PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel */
-    PAT_ROAD_LOOP,    /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse */
+    PAT_ROAD_LOOP, /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse
+                    */
     PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */
     PAT_ROAD_READ,    /* by a worker on a view: questions, verify */
     PAT_ROAD_FIT,     /* read, then written: a worker's answer goes through the journal, too: clv.fit */
@@ -64,9 +65,9 @@ struct pat_method_info {
     const char *name; /* "rfm.grid" */
     enum pat_method method;
     enum pat_method_road road;
-    int table;              /* of load.TABLE, else -1 */
+    int table;                 /* of load.TABLE, else -1 */
     const char *const *params; /* NULL-terminated names, for messages and `schema` */
-    const char *explain;    /* one sentence for `schema` */
+    const char *explain;       /* one sentence for `schema` */
 };
 
 /* NULL when there is none. */
@@ -84,8 +85,8 @@ struct pat_rfm_spec {
     int32_t window_days; /* 0 = all */
     enum pat_rfm_scoring scoring;
     int64_t cut_r[4], cut_f[4], cut_m[4]; /* at or better than cut[i] earns score i+2 at least; m in base minor */
-    struct pat_text map; /* name; empty = "default" */
-    const struct pat_filter *population; /* NULL = everybody */
+    struct pat_text map;                  /* name; empty = "default" */
+    const struct pat_filter *population;  /* NULL = everybody */
 };
 
 /* What the asker knows already: nothing is answered when that still holds. */
@@ -138,13 +139,13 @@ struct pat_order_by {
     bool descending;
 };
 
-/* Where a page of rows goes on: the version it stays on, the row it stopped at, and what was asked. As a text it is opaque and
- * carries its own check; that keeps mistakes out, not attackers, and there is nothing in it to gain. */
+/* Where a page of rows goes on: the version it stays on, the row it stopped at, and what was asked. As a text it is
+ * opaque and carries its own check; that keeps mistakes out, not attackers, and there is nothing in it to gain. */
 struct pat_cursor {
-    uint64_t process; /* the server that gave it */
-    uint64_t pin;     /* number of the pinned version there */
+    uint64_t process;   /* the server that gave it */
+    uint64_t pin;       /* number of the pinned version there */
     uint64_t issued_ms; /* of that server's clock */
-    uint64_t asked;   /* pat_request_fingerprint */
+    uint64_t asked;     /* pat_request_fingerprint */
     pat_day today;
     pat_row row;
 };
@@ -177,7 +178,7 @@ struct pat_request {
     uint32_t metrics;
     const struct pat_order_by *order_by;
     uint32_t order_bys;
-    uint32_t limit; /* 0 = the method's default (group: all) */
+    uint32_t limit;                  /* 0 = the method's default (group: all) */
     struct pat_day_param between[2]; /* GROUP of facts, CONTROL: first and last day; not given = open */
 
     /* ROWS */
@@ -216,16 +217,16 @@ struct pat_request {
  * parameter, what came and what was expected.
  * Fails: PAT_ERR_BAD_REQUEST, PAT_ERR_UNKNOWN_FIELD, PAT_ERR_TOO_LARGE, PAT_ERR_NO_MEMORY. */
 enum pat_status pat_request_parse(struct pat_request *out, const struct pat_method_info *info,
-                                  const struct pat_value *params, struct pat_arena *arena, struct pat_error *error)
-    PAT_MUST_CHECK;
+                                  const struct pat_value *params, struct pat_arena *arena,
+                                  struct pat_error *error) PAT_MUST_CHECK;
 
 #define PAT_CURSOR_TEXT_BYTES 97u
 /* The text of a cursor, with a NUL. */
 void pat_cursor_print(const struct pat_cursor *cursor, char out[PAT_CURSOR_TEXT_BYTES]);
 /* False for what pat_cursor_print did not make. */
 bool pat_cursor_parse(struct pat_text text, struct pat_cursor *out);
-/* What the pages of one question have in common: everything that decides which rows there are, in which order, and how they
- * look. PAT_ERR_NO_MEMORY when the arena has nothing left. */
+/* What the pages of one question have in common: everything that decides which rows there are, in which order, and how
+ * they look. PAT_ERR_NO_MEMORY when the arena has nothing left. */
 enum pat_status pat_request_fingerprint(const struct pat_request *request, struct pat_arena *arena,
                                         uint64_t *out) PAT_MUST_CHECK;
 /* What scores and the life cycle depend on beside the day; data NULL when there is no memory. */

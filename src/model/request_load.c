@@ -77,7 +77,8 @@ static enum pat_status parse_attribute_name(struct pat_attribute *attribute, con
     if (name == NULL) return pat_param__missing(params, "name", "what to call it, as in vip for attr.vip");
     if (name->type == PAT_VALUE_TEXT && pat_attribute_set_name(attribute, pat_value_as_text(name))) return PAT_OK;
     return pat_param__fail(params, "name", name,
-                           "1 to %u lower case letters, digits and _, a letter first, without \"" PAT_ATTRIBUTE_PREFIX "\"",
+                           "1 to %u lower case letters, digits and _, a letter first, without \"" PAT_ATTRIBUTE_PREFIX
+                           "\"",
                            PAT_ATTRIBUTE_NAME_BYTES_MAX);
 }
 

@@ -24,14 +24,15 @@ static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const fx_params[] = {"as_of", READING, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
-static const char *const clv_fit_params[] = {"model", "unit", "end", "holdout_end", "name", "use", "min_lsn", "deadline_ms", NULL};
+static const char *const clv_fit_params[] = {"model", "unit",    "end",         "holdout_end", "name",
+                                             "use",   "min_lsn", "deadline_ms", NULL};
 static const char *const clv_use_params[] = {"name", "horizon", "discount_annual", "margin", NULL};
 static const char *const clv_fits_params[] = {READING, NULL};
-static const char *const clv_predict_params[] = {"customer", "x",      "t_x",     "T",
-                                                 "mean_minor", "fit", "model", "unit",
-                                                 "params",   "horizon", "discount_annual", "margin",
+static const char *const clv_predict_params[] = {"customer", "x",    "t_x",    "T",       "mean_minor",      "fit",
+                                                 "model",    "unit", "params", "horizon", "discount_annual", "margin",
                                                  QUESTION,   NULL};
-static const char *const clv_top_params[] = {"limit", "fields", "fit", "horizon", "discount_annual", "margin", QUESTION, NULL};
+static const char *const clv_top_params[] = {"limit",           "fields", "fit",    "horizon",
+                                             "discount_annual", "margin", QUESTION, NULL};
 static const char *const clv_dist_params[] = {"bins", "fit", "horizon", "discount_annual", "margin", QUESTION, NULL};
 static const char *const filter_parse_params[] = {"text", "tree", "args", NULL};
 
@@ -78,7 +79,8 @@ const struct pat_method_info pat_method_list[] = {
      "Fits a model of purchases and leaving, and one of spend, to everybody's purchase days, and keeps it by name."},
     {"clv.use", PAT_METHOD_CLV_USE, PAT_ROAD_WRITE, -1, clv_use_params,
      "Chooses the fit, horizon, discount and margin behind p_alive, expected_orders and clv."},
-    {"clv.fits", PAT_METHOD_CLV_FITS, PAT_ROAD_READ, -1, clv_fits_params, "The fits that are kept, and the one in use."},
+    {"clv.fits", PAT_METHOD_CLV_FITS, PAT_ROAD_READ, -1, clv_fits_params,
+     "The fits that are kept, and the one in use."},
     {"clv.predict", PAT_METHOD_CLV_PREDICT, PAT_ROAD_READ, -1, clv_predict_params,
      "Chance to be alive, purchase days to come, spend and value of a customer, or of a history given in numbers."},
     {"clv.top", PAT_METHOD_CLV_TOP, PAT_ROAD_READ, -1, clv_top_params, "Customers by predicted value, greatest first."},

@@ -66,7 +66,8 @@ enum pat_status pat_request__map_save(struct pat_request *out, const struct pat_
 /* clv.*, each with what it takes of a question. */
 enum pat_status pat_request__clv(struct pat_request *out, const struct pat_params *params) PAT_MUST_CHECK;
 /* "customer": an id as a text or an integer. */
-enum pat_status pat_request__id(struct pat_request *out, const struct pat_params *params, const char *key) PAT_MUST_CHECK;
+enum pat_status pat_request__id(struct pat_request *out, const struct pat_params *params,
+                                const char *key) PAT_MUST_CHECK;
 /* A day as `as_of` has them: "now", "latest", a date or a number of days. Absent: *kind stays. */
 enum pat_status pat_param__as_of(const struct pat_params *params, const char *key, enum pat_as_of_kind *kind,
                                  pat_day *day) PAT_MUST_CHECK;

@@ -173,8 +173,7 @@ enum pat_status pat_param__as_of(const struct pat_params *params, const char *ke
         *day = (pat_day)value->as.integer;
         return PAT_OK;
     }
-    return pat_param__fail(params, key, value,
-                           "\"now\", \"latest\", a day as \"YYYY-MM-DD\" or days since 1970-01-01");
+    return pat_param__fail(params, key, value, "\"now\", \"latest\", a day as \"YYYY-MM-DD\" or days since 1970-01-01");
 }
 
 enum pat_status pat_request__question(struct pat_request *out, const struct pat_params *params, bool rfm_at_top) {

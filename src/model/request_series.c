@@ -41,8 +41,9 @@ enum pat_status pat_request__control(struct pat_request *out, const struct pat_p
     }
     PAT_TRY(pat_request__table(out, params, "table"));
     if (out->from == PAT_FX) {
-        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "table",
-                                 "rates have no control totals: rows lists them, and the method fx sums them up by currency");
+        return pat_param__refuse(
+            params, PAT_ERR_BAD_REQUEST, "table",
+            "rates have no control totals: rows lists them, and the method fx sums them up by currency");
     }
     PAT_TRY(pat_param__choice(params, "by", bys, &by));
     out->control_by = (enum pat_control_by)by;

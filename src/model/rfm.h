@@ -11,7 +11,9 @@
 #define PAT_RFM_CELLS 125u
 
 /* Cell of scores 1..5 each. */
-static inline unsigned pat_rfm_cell(unsigned r, unsigned f, unsigned m) { return (r - 1) * 25 + (f - 1) * 5 + (m - 1); }
+static inline unsigned pat_rfm_cell(unsigned r, unsigned f, unsigned m) {
+    return (r - 1) * 25 + (f - 1) * 5 + (m - 1);
+}
 
 struct pat_rfm_map {
     char name[PAT_MAP_NAME_BYTES_MAX + 1];
@@ -28,7 +30,8 @@ extern const char *const pat_rfm_mean_names[8];
 
 /* Builds a map step by step and proves that it covers every cell once. */
 void pat_rfm_map_begin(struct pat_rfm_map *map, const char *name);
-/* Cells are written as three digits 1..5 (555). Fails: PAT_ERR_BAD_REQUEST naming the cell and both groups that claim it. */
+/* Cells are written as three digits 1..5 (555). Fails: PAT_ERR_BAD_REQUEST naming the cell and both groups that claim
+ * it. */
 enum pat_status pat_rfm_map_add(struct pat_rfm_map *map, const char *group, const int *cells, unsigned count,
                                 struct pat_error *error) PAT_MUST_CHECK;
 /* Fails: PAT_ERR_BAD_REQUEST listing cells without a group. */

@@ -121,11 +121,13 @@ static const struct pat_field refund_fields[PAT_REFUND_COLUMNS] = {
 static const struct pat_field fx_fields[PAT_FX_COLUMNS] = {
     FIELD(PAT_FX_DAY, "day", PAT_TYPE_DAY, REQUIRED, UNIT_DAY, "first day the rate holds, until the next one"),
     FIELD(PAT_FX_VERSION, "version", PAT_TYPE_INT, OPTIONAL, NULL, VERSION_TEXT),
-    FIELD(PAT_FX_DELETED, "deleted", PAT_TYPE_BOOL, OPTIONAL, NULL, "true withdraws the rate; the one before it holds on"),
+    FIELD(PAT_FX_DELETED, "deleted", PAT_TYPE_BOOL, OPTIONAL, NULL,
+          "true withdraws the rate; the one before it holds on"),
     FIELD(PAT_FX_CURRENCY, "currency", PAT_TYPE_TEXT, REQUIRED, NULL, "ISO 4217 code; any but the base currency"),
     FIELD(PAT_FX_RATE, "rate", PAT_TYPE_DECIMAL, REQUIRED, NULL,
           "base currency for one unit, above zero; with per \"base\" units for one of the base currency"),
-    FIELD(PAT_FX_PER, "per", PAT_TYPE_TEXT, OPTIONAL, NULL, "\"unit\" (when not given) or \"base\": what the rate is for"),
+    FIELD(PAT_FX_PER, "per", PAT_TYPE_TEXT, OPTIONAL, NULL,
+          "\"unit\" (when not given) or \"base\": what the rate is for"),
 };
 
 const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTOMER] = {
@@ -138,7 +140,7 @@ const struct pat_field pat_line_order_fields[PAT_LINE_FIELDS - PAT_LINE_OF_CUSTO
     {"channel", PAT_TYPE_TEXT, OPTIONAL, NULL, "shop, marketplace or app it came through", PAT_LINE_OF_CHANNEL},
 };
 
-#define TABLE(id, name, singular, prefix, fields)                                                                       \
+#define TABLE(id, name, singular, prefix, fields)                                                                      \
     [id] = {id, name, singular, prefix##_COLUMNS, prefix##_LOADED_COLUMNS, prefix##_COLUMNS, fields}
 
 const struct pat_table_schema pat_schema[PAT_TABLES] = {

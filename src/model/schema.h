@@ -44,20 +44,20 @@ enum pat_customer_column {
     PAT_CUSTOMER_ENTITY,
     PAT_CUSTOMER_CONSENT,
     PAT_CUSTOMER_TAGS,
-    PAT_CUSTOMER_LOADED_COLUMNS, /* below: kept by ingest, never loaded */
+    PAT_CUSTOMER_LOADED_COLUMNS,                         /* below: kept by ingest, never loaded */
     PAT_CUSTOMER_PROFILED = PAT_CUSTOMER_LOADED_COLUMNS, /* bool: a load.customers row named it */
     PAT_CUSTOMER_ORDER_HEAD,  /* row of its newest-chained order, chain goes on in PAT_ORDER_NEXT */
     PAT_CUSTOMER_REFUND_HEAD, /* likewise, PAT_REFUND_NEXT */
     /* Kept aggregates: what holds at a day on which nothing dated is still to come (settled day and later). */
-    PAT_CUSTOMER_ORDERS_N,     /* eligible orders; null = 0 */
-    PAT_CUSTOMER_NET,          /* base minor: eligible orders less counting refunds, priced ones; null = 0 */
-    PAT_CUSTOMER_UNPRICED_N,   /* eligible orders and counting refunds without a base value; null = 0 */
-    PAT_CUSTOMER_FIRST_ORDER,  /* day of the first eligible order */
+    PAT_CUSTOMER_ORDERS_N,    /* eligible orders; null = 0 */
+    PAT_CUSTOMER_NET,         /* base minor: eligible orders less counting refunds, priced ones; null = 0 */
+    PAT_CUSTOMER_UNPRICED_N,  /* eligible orders and counting refunds without a base value; null = 0 */
+    PAT_CUSTOMER_FIRST_ORDER, /* day of the first eligible order */
     PAT_CUSTOMER_LAST_ORDER,
     PAT_CUSTOMER_FIRST_FACT,   /* day of the earliest order or refund that is not deleted */
     PAT_CUSTOMER_SETTLED,      /* the aggregates above hold as of this day and every later one */
     PAT_CUSTOMER_FACT_COUNTRY, /* country of its earliest order by (time, id); code in the COUNTRY dictionary */
-    PAT_CUSTOMER_PRODUCER, /* text: who sent the row first */
+    PAT_CUSTOMER_PRODUCER,     /* text: who sent the row first */
     PAT_CUSTOMER_COLUMNS
 };
 
@@ -85,13 +85,13 @@ enum pat_order_column {
     PAT_ORDER_STATE = PAT_ORDER_LOADED_COLUMNS, /* enum pat_order_state */
     PAT_ORDER_DAY,                              /* of TIME in the store's zone */
     PAT_ORDER_PAID_DAY,                         /* null = DAY */
-    PAT_ORDER_BASE,        /* AMOUNT in base minor, converted at DAY; null = unpriced */
-    PAT_ORDER_NEXT,        /* row of the customer's next chained order; null = end */
-    PAT_ORDER_LINE_HEAD,   /* row of its newest-chained line, chain goes on in PAT_LINE_NEXT */
-    PAT_ORDER_LINES_VERSION, /* greatest version its lines were loaded with */
-    PAT_ORDER_AMOUNT_GIVEN,  /* bool: an order row gave the amount, lines do not change it; null = false */
-    PAT_ORDER_REFUND_HEAD,   /* row of the newest-chained refund that names this order, on in PAT_REFUND_ORDER_NEXT */
-    PAT_ORDER_PRODUCER, /* text: who sent the row first */
+    PAT_ORDER_BASE,                             /* AMOUNT in base minor, converted at DAY; null = unpriced */
+    PAT_ORDER_NEXT,                             /* row of the customer's next chained order; null = end */
+    PAT_ORDER_LINE_HEAD,                        /* row of its newest-chained line, chain goes on in PAT_LINE_NEXT */
+    PAT_ORDER_LINES_VERSION,                    /* greatest version its lines were loaded with */
+    PAT_ORDER_AMOUNT_GIVEN, /* bool: an order row gave the amount, lines do not change it; null = false */
+    PAT_ORDER_REFUND_HEAD,  /* row of the newest-chained refund that names this order, on in PAT_REFUND_ORDER_NEXT */
+    PAT_ORDER_PRODUCER,     /* text: who sent the row first */
     PAT_ORDER_COLUMNS
 };
 
@@ -123,7 +123,8 @@ enum pat_refund_column {
     PAT_REFUND_VERSION,
     PAT_REFUND_DELETED,
     PAT_REFUND_ORDER,    /* ref, may be null */
-    PAT_REFUND_CUSTOMER, /* ref: the order's customer where there is an order, else the one given; null while it waits */
+    PAT_REFUND_CUSTOMER, /* ref: the order's customer where there is an order, else the one given; null while it waits
+                          */
     PAT_REFUND_TIME,
     PAT_REFUND_AMOUNT, /* minor, above zero */
     PAT_REFUND_CURRENCY,
@@ -135,7 +136,7 @@ enum pat_refund_column {
     PAT_REFUND_NEXT,       /* next refund of the same customer */
     PAT_REFUND_ORDER_NEXT, /* next refund of the same order */
     PAT_REFUND_FROM_LINES, /* bool: made of an order's negative lines */
-    PAT_REFUND_PRODUCER, /* text: who sent the row first */
+    PAT_REFUND_PRODUCER,   /* text: who sent the row first */
     PAT_REFUND_COLUMNS
 };
 
@@ -156,8 +157,8 @@ static inline bool pat_table_has_id(enum pat_table_id table) {
     return table != PAT_LINES && table != PAT_FX;
 }
 
-/* Widest table, for arrays indexed by column: up to 48 of its own, and behind them the shop's attributes. Views hold such
- * arrays for each table, so a larger number costs a little memory for each open view and nothing else. */
+/* Widest table, for arrays indexed by column: up to 48 of its own, and behind them the shop's attributes. Views hold
+ * such arrays for each table, so a larger number costs a little memory for each open view and nothing else. */
 #define PAT_COLUMNS_MAX (48u + PAT_ATTRIBUTES_MAX)
 
 /* How a field is written in loads and read in answers. */
@@ -170,15 +171,15 @@ struct pat_field {
     int dict_as;         /* TEXT, SET: column of the same table whose dictionary this one shares, or its own number */
 };
 
-/* A table's list of columns: its own, loaded ones first, then the attributes in the order they were added. Never changes: an
- * attribute more is another schema, so that whoever reads one goes on reading it. */
+/* A table's list of columns: its own, loaded ones first, then the attributes in the order they were added. Never
+ * changes: an attribute more is another schema, so that whoever reads one goes on reading it. */
 struct pat_table_schema {
     enum pat_table_id id;
-    const char *name;        /* "orders" */
-    const char *singular;    /* "order" */
-    unsigned columns;        /* all, kept ones and attributes included */
-    unsigned loaded_columns; /* the first ones: its own that loads may name */
-    unsigned own_columns;    /* those behind are attributes */
+    const char *name;              /* "orders" */
+    const char *singular;          /* "order" */
+    unsigned columns;              /* all, kept ones and attributes included */
+    unsigned loaded_columns;       /* the first ones: its own that loads may name */
+    unsigned own_columns;          /* those behind are attributes */
     const struct pat_field *field; /* [columns] */
 };
 
@@ -191,8 +192,8 @@ static inline bool pat_schema_loadable(const struct pat_table_schema *schema, un
 }
 
 /* Fields that a load of lines takes for its order besides the line's own columns: customer, time, currency, country,
- * channel. They are numbered far behind any column so that a batch can carry them; the numbers fit the byte that the journal
- * has for a field. */
+ * channel. They are numbered far behind any column so that a batch can carry them; the numbers fit the byte that the
+ * journal has for a field. */
 enum pat_line_order_field {
     PAT_LINE_OF_CUSTOMER = 240,
     PAT_LINE_OF_TIME,
@@ -233,15 +234,16 @@ struct pat_attribute {
 bool pat_attribute_set_name(struct pat_attribute *attribute, struct pat_text word);
 /* "vip" of attr.vip. */
 const char *pat_attribute_word(const struct pat_attribute *attribute);
-/* "bool", "int", "decimal", "money", "date", "time", "enum", "set", NULL: the types of attributes as schema.add has them. */
+/* "bool", "int", "decimal", "money", "date", "time", "enum", "set", NULL: the types of attributes as schema.add has
+ * them. */
 extern const char *const pat_attribute_types[];
 /* The type at a place of that list. */
 enum pat_type pat_attribute_type(unsigned place);
 /* Its name in that list; NULL for a type that no attribute has. */
 const char *pat_attribute_type_name(enum pat_type type);
 
-/* `schema` and one attribute more. `field` has room for schema->columns + 1 and, like `attribute` and `schema`'s own names,
- * lives as long as *out. */
+/* `schema` and one attribute more. `field` has room for schema->columns + 1 and, like `attribute` and `schema`'s own
+ * names, lives as long as *out. */
 void pat_schema_extend(struct pat_table_schema *out, struct pat_field *field, const struct pat_table_schema *schema,
                        const struct pat_attribute *attribute);
 

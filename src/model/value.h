@@ -44,7 +44,9 @@ struct pat_member {
     struct pat_value value;
 };
 
-static inline struct pat_value pat_value_nil(void) { return (struct pat_value){.type = PAT_VALUE_NIL}; }
+static inline struct pat_value pat_value_nil(void) {
+    return (struct pat_value){.type = PAT_VALUE_NIL};
+}
 static inline struct pat_value pat_value_bool(bool value) {
     return (struct pat_value){.type = PAT_VALUE_BOOL, .as.boolean = value};
 }
@@ -62,7 +64,9 @@ static inline struct pat_value pat_value_real(double value) {
 static inline struct pat_value pat_value_text(struct pat_text text) {
     return (struct pat_value){.type = PAT_VALUE_TEXT, .count = (uint32_t)text.length, .as.text = text.data};
 }
-static inline struct pat_value pat_value_string(const char *string) { return pat_value_text(pat_text_of(string)); }
+static inline struct pat_value pat_value_string(const char *string) {
+    return pat_value_text(pat_text_of(string));
+}
 static inline struct pat_text pat_value_as_text(const struct pat_value *value) {
     return (struct pat_text){value->as.text, value->count};
 }
@@ -83,7 +87,8 @@ struct pat_value pat_build_printf(struct pat_builder *builder, const char *forma
     __attribute__((format(printf, 2, 3)));
 /* "YYYY-MM-DD", or nil for PAT_NULL. */
 struct pat_value pat_build_day(struct pat_builder *builder, int64_t day);
-/* Adds; grows the container by doubling when the capacity given was too small. `key` is borrowed (a literal, mostly). */
+/* Adds; grows the container by doubling when the capacity given was too small. `key` is borrowed (a literal, mostly).
+ */
 void pat_build_put(struct pat_builder *builder, struct pat_value *map, const char *key, struct pat_value value);
 void pat_build_put_text_key(struct pat_builder *builder, struct pat_value *map, struct pat_text key,
                             struct pat_value value);

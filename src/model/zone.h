@@ -15,7 +15,8 @@ struct pat_zone;
 enum pat_status pat_zone_parse(struct pat_zone **out, const char *name, const unsigned char *bytes, size_t count,
                                struct pat_error *error) PAT_MUST_CHECK;
 /* Finds `name` ("Europe/London", "UTC") under $TZDIR or /usr/share/zoneinfo and parses it. Names with "..", a leading
- * slash or characters outside [A-Za-z0-9_+/-] are PAT_ERR_BAD_REQUEST, as are unknown ones. "UTC" works without any file. */
+ * slash or characters outside [A-Za-z0-9_+/-] are PAT_ERR_BAD_REQUEST, as are unknown ones. "UTC" works without any
+ * file. */
 enum pat_status pat_zone_open(struct pat_zone **out, const char *name, struct pat_error *error) PAT_MUST_CHECK;
 void pat_zone_close(struct pat_zone **zone);
 const char *pat_zone_name(const struct pat_zone *zone);

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Behind these bytes for fields stand the attributes; a table has fewer columns of its own, and the fields that lines have of
- * their order are counted from PAT_LINE_OF_CUSTOMER on. */
+/* Behind these bytes for fields stand the attributes; a table has fewer columns of its own, and the fields that lines
+ * have of their order are counted from PAT_LINE_OF_CUSTOMER on. */
 #define FIELD_OF_ATTRIBUTE 128u
 _Static_assert(FIELD_OF_ATTRIBUTE + PAT_ATTRIBUTES_MAX <= PAT_LINE_OF_CUSTOMER, "one byte tells fields apart");
 
@@ -159,7 +159,8 @@ static bool is_attribute(enum pat_table_id table, int field) {
     return field >= own && field < own + (int)PAT_ATTRIBUTES_MAX;
 }
 
-static enum pat_status field_write(struct pat_buf *out, enum pat_table_id table, const struct pat_batch_column *column) {
+static enum pat_status field_write(struct pat_buf *out, enum pat_table_id table,
+                                   const struct pat_batch_column *column) {
     PAT_ASSERT(column->field >= 0 && column->field <= UINT8_MAX);
     if (!is_attribute(table, column->field)) return pat_buf_append_u8(out, (uint8_t)column->field);
     const unsigned place = (unsigned)column->field - pat_schema[table].own_columns;
@@ -251,7 +252,8 @@ static enum pat_status batch_write(const struct pat_batch *batch, struct pat_buf
     PAT_TRY(text_write(out, batch->producer));
     PAT_TRY(text_write(out, batch->meta));
     PAT_TRY(pat_buf_append_u32(out, batch->columns));
-    for (uint32_t c = 0; c < batch->columns; c++) PAT_TRY(column_write(out, batch->table, &batch->column[c], batch->rows));
+    for (uint32_t c = 0; c < batch->columns; c++)
+        PAT_TRY(column_write(out, batch->table, &batch->column[c], batch->rows));
     return pat_batch_errors_write(batch, out);
 }
 

@@ -12,7 +12,8 @@
  * clients choose, without knowing what stood before it.
  *
  * durable lsn: greatest lsn known to be on disk when this was written. It is what tells a torn tail (nothing says that
- * it was acknowledged: cut) from damage (something does: refuse). A mark says it when nothing else is written for a while.
+ * it was acknowledged: cut) from damage (something does: refuse). A mark says it when nothing else is written for a
+ * while.
  *
  * Appending: one thread. Reading: any, through a file handle of its own. */
 #ifndef PAT_PERSIST_JOURNAL_PRIVATE_H

@@ -4,9 +4,9 @@
  *   journal-NNNNNNNN.pj   records of batches, checksummed and chained, one file from one snapshot to the next
  *   snapshot-NNNNNNNN.ps  a view, in checksummed blocks
  *
- * Two threads of its own, started by pat_persist_start: one appends and syncs the journal, one writes snapshots. They report
- * through events that the owner takes with pat_persist_poll after event_cb woke it. Deciding when to snapshot is the
- * engine's business. All calls: the owner's (loop) thread. */
+ * Two threads of its own, started by pat_persist_start: one appends and syncs the journal, one writes snapshots. They
+ * report through events that the owner takes with pat_persist_poll after event_cb woke it. Deciding when to snapshot is
+ * the engine's business. All calls: the owner's (loop) thread. */
 #ifndef PAT_PERSIST_PERSIST_H
 #define PAT_PERSIST_PERSIST_H
 
@@ -85,15 +85,15 @@ struct pat_recovery {
     pat_lsn snapshot_lsn;
     pat_lsn lsn; /* last one recovered */
     uint64_t records;
-    bool fell_back;          /* the newest snapshot was damaged; the one before and a longer journal were used */
-    uint64_t torn_bytes;     /* cut from the journal's end: nothing says that they were acknowledged */
-    char note[512];          /* one line for the log when anything was unusual: file, offset, lsns */
+    bool fell_back;      /* the newest snapshot was damaged; the one before and a longer journal were used */
+    uint64_t torn_bytes; /* cut from the journal's end: nothing says that they were acknowledged */
+    char note[512];      /* one line for the log when anything was unusual: file, offset, lsns */
 };
 
-/* Brings the empty `store` to the last durable state: newest good snapshot into the store (columns, dictionaries, heap, producers,
- * maps, then pat_store_rebuild), then every later journal record through `apply_cb` in lsn order (the batch lives until the
- * call returns). When apply_cb fails, so does recovery.
- * Fails: PAT_ERR_CORRUPT naming file, offset and lsns when acknowledged data would be missing: the server must not serve. */
+/* Brings the empty `store` to the last durable state: newest good snapshot into the store (columns, dictionaries, heap,
+ * producers, maps, then pat_store_rebuild), then every later journal record through `apply_cb` in lsn order (the batch
+ * lives until the call returns). When apply_cb fails, so does recovery. Fails: PAT_ERR_CORRUPT naming file, offset and
+ * lsns when acknowledged data would be missing: the server must not serve. */
 enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_store *store,
                                     enum pat_status (*apply_cb)(void *context, const struct pat_entry *entry,
                                                                 struct pat_error *error),
@@ -102,17 +102,17 @@ enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_stor
 /* Opens the journal for writing behind the last recovered record and starts the threads. */
 enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Hands a group of entries (lsns consecutive, following the last group's) to the journal thread, which writes and syncs them
- * together and posts one PAT_EVENT_JOURNAL. Entries are encoded before this returns; only one group at a time is in
- * flight: the next one after its event was polled. Fails, with nothing handed over: PAT_ERR_NO_MEMORY; PAT_ERR_READONLY
- * after a write or sync failed, until a snapshot succeeded and with it a new journal file was begun. The lsns of a group
- * whose event says that it failed are given again. */
+/* Hands a group of entries (lsns consecutive, following the last group's) to the journal thread, which writes and syncs
+ * them together and posts one PAT_EVENT_JOURNAL. Entries are encoded before this returns; only one group at a time is
+ * in flight: the next one after its event was polled. Fails, with nothing handed over: PAT_ERR_NO_MEMORY;
+ * PAT_ERR_READONLY after a write or sync failed, until a snapshot succeeded and with it a new journal file was begun.
+ * The lsns of a group whose event says that it failed are given again. */
 enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_entry *entries, unsigned count,
                                   struct pat_error *error) PAT_MUST_CHECK;
 
-/* Starts writing a snapshot of `view` (which holds lsn S; all entries up to S are durable and no group is in flight: the
- * journal goes on in a new file from S + 1). `producers` are pat_producers_write's bytes as of S, copied. The view must
- * stay open until PAT_EVENT_SNAPSHOT. One at a time: PAT_ERR_BUSY. */
+/* Starts writing a snapshot of `view` (which holds lsn S; all entries up to S are durable and no group is in flight:
+ * the journal goes on in a new file from S + 1). `producers` are pat_producers_write's bytes as of S, copied. The view
+ * must stay open until PAT_EVENT_SNAPSHOT. One at a time: PAT_ERR_BUSY. */
 enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct pat_view *view,
                                      const struct pat_buf *producers, struct pat_error *error) PAT_MUST_CHECK;
 
@@ -142,8 +142,9 @@ unsigned pat_persist_generations(const struct pat_persist *persist, struct pat_g
 /* Bytes of the journal since the newest snapshot. */
 uint64_t pat_persist_journal_bytes(const struct pat_persist *persist);
 
-/* Re-reads every snapshot and closed journal file and checks their checksums; for `verify`. Any thread. `checks` counts blocks
- * and records read. PAT_ERR_CORRUPT names file and offset. */
-enum pat_status pat_persist_verify(struct pat_persist *persist, uint64_t *checks, struct pat_error *error) PAT_MUST_CHECK;
+/* Re-reads every snapshot and closed journal file and checks their checksums; for `verify`. Any thread. `checks` counts
+ * blocks and records read. PAT_ERR_CORRUPT names file and offset. */
+enum pat_status pat_persist_verify(struct pat_persist *persist, uint64_t *checks,
+                                   struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

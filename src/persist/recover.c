@@ -153,8 +153,9 @@ static enum pat_status cut(struct recovery *r, const struct pat_journal_found *f
     struct pat_fs *fs = r->persist->fs;
     struct pat_file *file;
     r->out->torn_bytes = found->torn_bytes;
-    note(r->out, "%s: cut %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64 ", no proof that they were acknowledged", r->name,
-         found->torn_bytes, found->end.offset, found->end.lsn);
+    note(r->out,
+         "%s: cut %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64 ", no proof that they were acknowledged",
+         r->name, found->torn_bytes, found->end.offset, found->end.lsn);
     PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
     enum pat_status status = file->ops->file_truncate(file, found->end.offset, error);
     if (status == PAT_OK) status = file->ops->file_sync(file, error);

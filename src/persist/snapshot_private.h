@@ -9,14 +9,12 @@
  *
  *   SETTINGS   zone, base currency, lsn
  *   HEAP       u64 bytes, the bytes as far as the view saw them
- *   TABLE      u32 table, rows, columns of its own, attributes, chunk shift, dictionaries; each attribute: u8 type, u8 length
- *              and the name without prefix; each dictionary: u32 column (attributes behind its own), count, u64 places;
- *              each column, each chunk: u8 width, i64 base, rows * width bytes as they are in memory
- *   PRODUCERS  u64 bytes, pat_producers_write's
- *   MAPS       u32 count, each u32 bytes and the map (all but the built-in one)
- *   FITS       u32 count, each u32 bytes and the fit; u8 and the fit in use, if any; its terms. Absent in files from before
- *              there were any
- *   FOOTER     control totals */
+ *   TABLE      u32 table, rows, columns of its own, attributes, chunk shift, dictionaries; each attribute: u8 type, u8
+ * length and the name without prefix; each dictionary: u32 column (attributes behind its own), count, u64 places; each
+ * column, each chunk: u8 width, i64 base, rows * width bytes as they are in memory PRODUCERS  u64 bytes,
+ * pat_producers_write's MAPS       u32 count, each u32 bytes and the map (all but the built-in one) FITS       u32
+ * count, each u32 bytes and the fit; u8 and the fit in use, if any; its terms. Absent in files from before there were
+ * any FOOTER     control totals */
 #ifndef PAT_PERSIST_SNAPSHOT_PRIVATE_H
 #define PAT_PERSIST_SNAPSHOT_PRIVATE_H
 

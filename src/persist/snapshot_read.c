@@ -290,7 +290,8 @@ static enum pat_status get_table(struct source *s, struct load *load, uint32_t i
         return senseless(s);
     }
     const uint32_t columns = head.own_columns + head.attributes;
-    if (head.shift != table->column[0].shift) return fail(s, block_offset(s), "was written with chunks of another size");
+    if (head.shift != table->column[0].shift)
+        return fail(s, block_offset(s), "was written with chunks of another size");
     /* Nine bytes for each chunk of each column are the least. */
     uint64_t chunks = (((uint64_t)head.rows + (1u << head.shift) - 1) >> head.shift) * columns;
     if (head.rows > PAT_TABLE_ROWS_MAX || chunks > bytes_left(s) / 9 || (head.rows > 0 && head.own_columns == 0) ||

@@ -54,7 +54,8 @@ static enum pat_status verify_journal(struct pat_persist *persist, const struct 
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
     return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, (int64_t)found.mark_offset,
-                            "%s: damaged mark at offset %" PRIu64 "; no batch is lost, but the disk changes what it holds",
+                            "%s: damaged mark at offset %" PRIu64
+                            "; no batch is lost, but the disk changes what it holds",
                             name, found.mark_offset);
 }
 

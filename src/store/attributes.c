@@ -1,5 +1,6 @@
-/* Attributes: columns that are added while the store is open. Each makes another schema, linked to the one before; all stay until
- * the store closes, since views, batches and answers borrow them, and there are at most PAT_ATTRIBUTES_MAX for a table. */
+/* Attributes: columns that are added while the store is open. Each makes another schema, linked to the one before; all
+ * stay until the store closes, since views, batches and answers borrow them, and there are at most PAT_ATTRIBUTES_MAX
+ * for a table. */
 #include "store/store.h"
 #include "store/store_private.h"
 
@@ -33,8 +34,8 @@ static bool is_minor_of(struct pat_text name, const char *money, enum pat_type t
            memcmp(name.data + length, "_minor", suffix) == 0;
 }
 
-enum pat_status pat_store_judge_attribute(const struct pat_store *store, const struct pat_attribute *attribute, bool *known,
-                                          struct pat_error *error) {
+enum pat_status pat_store_judge_attribute(const struct pat_store *store, const struct pat_attribute *attribute,
+                                          bool *known, struct pat_error *error) {
     const struct pat_table_schema *schema = store->table[attribute->table].schema;
     *known = false;
     for (unsigned c = schema->own_columns; c < schema->columns; c++) {
@@ -43,8 +44,8 @@ enum pat_status pat_store_judge_attribute(const struct pat_store *store, const s
             *known = field->type == attribute->type;
             if (*known) return PAT_OK;
             return pat_error_set_at(error, PAT_ERR_CONFLICT, "type", -1, -1,
-                                    "%s of %s is there already and is of type %s: give the new one another name", field->name,
-                                    schema->name, pat_attribute_type_name(field->type));
+                                    "%s of %s is there already and is of type %s: give the new one another name",
+                                    field->name, schema->name, pat_attribute_type_name(field->type));
         }
         if (is_minor_of(pat_text_of(attribute->name), field->name, field->type) ||
             is_minor_of(pat_text_of(field->name), attribute->name, attribute->type)) {
@@ -54,8 +55,8 @@ enum pat_status pat_store_judge_attribute(const struct pat_store *store, const s
         }
     }
     if (schema->columns - schema->own_columns < PAT_ATTRIBUTES_MAX) return PAT_OK;
-    return pat_error_set_at(error, PAT_ERR_TOO_LARGE, "name", -1, -1, "%s have %u attributes already, and can have no more",
-                            schema->name, PAT_ATTRIBUTES_MAX);
+    return pat_error_set_at(error, PAT_ERR_TOO_LARGE, "name", -1, -1,
+                            "%s have %u attributes already, and can have no more", schema->name, PAT_ATTRIBUTES_MAX);
 }
 
 void pat_store_add_attribute(struct pat_store *store, const struct pat_attribute *attribute) {

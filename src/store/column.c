@@ -18,7 +18,9 @@ void pat_column_deinit(struct pat_column *column) {
     column->dir = NULL;
 }
 
-static uint32_t chunk_rows_max(const struct pat_column *column) { return 1u << column->shift; }
+static uint32_t chunk_rows_max(const struct pat_column *column) {
+    return 1u << column->shift;
+}
 
 /* Rows that chunk `index` holds now. */
 static uint32_t chunk_rows(const struct pat_column *column, uint32_t index) {
@@ -38,8 +40,8 @@ static struct pat_chunk *chunk_new(const struct pat_column *column, uint8_t widt
     return chunk;
 }
 
-/* Makes sure slot `index` of the directory may be written. Views hold the directory they saw; adding behind their last chunk
- * needs no copy, replacing a chunk does. */
+/* Makes sure slot `index` of the directory may be written. Views hold the directory they saw; adding behind their last
+ * chunk needs no copy, replacing a chunk does. */
 static void dir_prepare(struct pat_column *column, uint32_t index, bool replaces) {
     struct pat_chunk_dir *dir = column->dir;
     bool grows = dir == NULL || index >= dir->capacity;
@@ -106,8 +108,8 @@ static inline void chunk_note(struct pat_chunk *chunk, int64_t value) {
     if (value > chunk->high) chunk->high = value;
 }
 
-/* Width and base for values low..high. Half of a width's span is left free around them, so that neighbours to come do not
- * re-encode the chunk again and again; small non-negative numbers (codes, counts) get base 0. */
+/* Width and base for values low..high. Half of a width's span is left free around them, so that neighbours to come do
+ * not re-encode the chunk again and again; small non-negative numbers (codes, counts) get base 0. */
 static uint8_t choose_width(int64_t low, int64_t high, int64_t *base) {
     static const uint8_t widths[] = {1, 2, 4};
     uint64_t span = low <= high ? (uint64_t)high - (uint64_t)low : 0;

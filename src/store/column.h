@@ -4,9 +4,9 @@
  *             ──► chunk 1 {width 0, base PAT_NULL}               every row the same: costs no data
  *             ──► chunk 2 {width 8, data i64[]}                  value = data[i]
  *
- * So a field nobody sends costs nothing, a dictionary of 300 entries costs two bytes a row without anybody deciding that,
- * and a big amount widens its own chunk only. Widening copies one chunk. Writer functions: the thread that owns the store.
- * Reader functions take a pat_column_view and may run on any thread while the view is open. */
+ * So a field nobody sends costs nothing, a dictionary of 300 entries costs two bytes a row without anybody deciding
+ * that, and a big amount widens its own chunk only. Widening copies one chunk. Writer functions: the thread that owns
+ * the store. Reader functions take a pat_column_view and may run on any thread while the view is open. */
 #ifndef PAT_STORE_COLUMN_H
 #define PAT_STORE_COLUMN_H
 
@@ -94,8 +94,8 @@ static inline int64_t pat_column_get(const struct pat_column *column, pat_row ro
 bool pat_column_is_blank(const struct pat_column *column);
 struct pat_column_view pat_column_view_of(const struct pat_column *column);
 
-/* Restore: appends a whole chunk as a snapshot holds it. `rows` is 1 << shift for all but the last one. False when width or
- * size make no sense. */
+/* Restore: appends a whole chunk as a snapshot holds it. `rows` is 1 << shift for all but the last one. False when
+ * width or size make no sense. */
 bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
                         const unsigned char *data);
 

@@ -8,7 +8,9 @@
 /* Grown by at least a year at a time, and at least doubled, on the side that was too short. */
 #define DAYS_SLACK_MIN 366
 
-void pat_day_counts_init(struct pat_day_counts *counts) { *counts = (struct pat_day_counts){.at_most = PAT_DAY_NONE}; }
+void pat_day_counts_init(struct pat_day_counts *counts) {
+    *counts = (struct pat_day_counts){.at_most = PAT_DAY_NONE};
+}
 
 void pat_day_counts_deinit(struct pat_day_counts *counts) {
     pat_mem_free(PAT_MEM_OTHER, counts->count);

@@ -1,7 +1,7 @@
 /* How many facts each day has, so that the newest fact's day is exact when facts are withdrawn or move.
  *
- * The newest day is looked for when it is asked, once a batch: a batch that withdraws and adds the newest fact again and again,
- * years ahead of the one before it, must not walk those years each time. */
+ * The newest day is looked for when it is asked, once a batch: a batch that withdraws and adds the newest fact again
+ * and again, years ahead of the one before it, must not walk those years each time. */
 #ifndef PAT_STORE_DAY_COUNTS_H
 #define PAT_STORE_DAY_COUNTS_H
 

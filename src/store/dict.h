@@ -1,6 +1,6 @@
-/* A dictionary: texts of a low-cardinality column to dense codes. Codes are given in order of first sight and never change.
- * Readers may turn codes below their view's count into texts while the writer adds more: entries live in segments that
- * never move. */
+/* A dictionary: texts of a low-cardinality column to dense codes. Codes are given in order of first sight and never
+ * change. Readers may turn codes below their view's count into texts while the writer adds more: entries live in
+ * segments that never move. */
 #ifndef PAT_STORE_DICT_H
 #define PAT_STORE_DICT_H
 
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PAT_DICT_FIRST_SHIFT 6u /* segment k holds 64 << k entries */
-#define PAT_DICT_SEGMENTS 26u
+#define PAT_DICT_SEGMENTS    26u
 
 struct pat_dict {
     struct pat_heap *heap;

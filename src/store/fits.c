@@ -37,7 +37,8 @@ enum pat_status pat_store_save_fit(struct pat_store *store, const struct pat_clv
                                    struct pat_error *error) {
     const uint32_t at = place_of(store->fits, pat_text_of(fit->name));
     if (at == PAT_FITS_MAX) {
-        return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u fits already; use one of their names", PAT_FITS_MAX);
+        return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u fits already; use one of their names",
+                             PAT_FITS_MAX);
     }
     renew(store);
     struct pat_fits *fits = store->fits;

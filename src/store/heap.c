@@ -31,7 +31,8 @@ static unsigned char *heap_segment(struct pat_heap *heap, uint64_t place) {
 uint64_t pat_heap_add(struct pat_heap *heap, struct pat_text text) {
     PAT_ASSERT(text.length <= UINT8_MAX);
     uint32_t left = SEGMENT_BYTES - (uint32_t)(heap->end & (SEGMENT_BYTES - 1));
-    if (left < text.length + 1) heap->end += left; /* the rest of a segment stays zero: an empty text, pointed to by nobody */
+    if (left < text.length + 1)
+        heap->end += left; /* the rest of a segment stays zero: an empty text, pointed to by nobody */
     uint64_t place = heap->end;
     unsigned char *at = heap_segment(heap, place) + (place & (SEGMENT_BYTES - 1));
     at[0] = (unsigned char)text.length;

@@ -1,5 +1,5 @@
-/* Texts that rows point to: ids that are no decimals, and dictionary entries. Append-only; a place never moves, so readers
- * need no copy. An entry is one length byte and up to 255 bytes, and lies in one segment. */
+/* Texts that rows point to: ids that are no decimals, and dictionary entries. Append-only; a place never moves, so
+ * readers need no copy. An entry is one length byte and up to 255 bytes, and lies in one segment. */
 #ifndef PAT_STORE_HEAP_H
 #define PAT_STORE_HEAP_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define PAT_HEAP_SEGMENT_SHIFT 18u /* 256 KiB: little is lost in a small store, few segments in a big one */
-#define PAT_HEAP_SEGMENTS_MAX 65536u
+#define PAT_HEAP_SEGMENTS_MAX  65536u
 
 struct pat_heap {
     unsigned char **segment; /* [PAT_HEAP_SEGMENTS_MAX]; the array never moves */

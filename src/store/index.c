@@ -2,14 +2,20 @@
 
 #include "base/mem.h"
 
-#define EMPTY UINT32_MAX
+#define EMPTY                UINT32_MAX
 #define SHARD_CAPACITY_FIRST 16u
 
 /* Top byte: shard. The 32 bits below it: the tag, whose low bits also choose the slot, so that growing needs no key. */
-static uint32_t hash_shard(uint64_t hash) { return (uint32_t)(hash >> 56); }
-static uint32_t hash_tag(uint64_t hash) { return (uint32_t)(hash >> 24); }
+static uint32_t hash_shard(uint64_t hash) {
+    return (uint32_t)(hash >> 56);
+}
+static uint32_t hash_tag(uint64_t hash) {
+    return (uint32_t)(hash >> 24);
+}
 
-void pat_index_init(struct pat_index *index) { *index = (struct pat_index){0}; }
+void pat_index_init(struct pat_index *index) {
+    *index = (struct pat_index){0};
+}
 
 void pat_index_deinit(struct pat_index *index) {
     for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) pat_mem_free(PAT_MEM_INDEX, index->shard[i].slot);

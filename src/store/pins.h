@@ -1,10 +1,11 @@
 /* Versions: how one writer and many readers share memory without locks.
  *
- * The writer has a version number. Opening a view pins the current number and moves the writer to the next. Every shared
- * block (a chunk, a directory of chunks) knows the version it was `born` in. A block born at or before the newest pinned
- * version may be seen by a reader: before changing it the writer makes a copy, and retires the old block. A block retired at
- * version v is freed once no open view is older than v. No reference counts, no atomics: views open and close on the loop
- * thread. Rows appended behind a view's row count may be written in place, since readers never look there. */
+ * The writer has a version number. Opening a view pins the current number and moves the writer to the next. Every
+ * shared block (a chunk, a directory of chunks) knows the version it was `born` in. A block born at or before the
+ * newest pinned version may be seen by a reader: before changing it the writer makes a copy, and retires the old block.
+ * A block retired at version v is freed once no open view is older than v. No reference counts, no atomics: views open
+ * and close on the loop thread. Rows appended behind a view's row count may be written in place, since readers never
+ * look there. */
 #ifndef PAT_STORE_PINS_H
 #define PAT_STORE_PINS_H
 
@@ -38,7 +39,9 @@ void pat_pins_deinit(struct pat_pins *pins);
 /* Pins the current version. False when PAT_VIEWS_MAX are open. */
 bool pat_pins_open(struct pat_pins *pins, uint64_t *version);
 void pat_pins_close(struct pat_pins *pins, uint64_t version);
-static inline bool pat_pins_shared(const struct pat_pins *pins, uint64_t born) { return born <= pins->newest; }
+static inline bool pat_pins_shared(const struct pat_pins *pins, uint64_t born) {
+    return born <= pins->newest;
+}
 /* Frees the block now, or when the last view that may see it closes. */
 void pat_pins_retire(struct pat_pins *pins, enum pat_mem_purpose purpose, void *block);
 

@@ -1,5 +1,5 @@
-/* What each producer has sent: which seqs (as intervals, so that any order of u64 is fine), the last answers, the last meta.
- * Thread: loop. */
+/* What each producer has sent: which seqs (as intervals, so that any order of u64 is fine), the last answers, the last
+ * meta. Thread: loop. */
 #ifndef PAT_STORE_PRODUCERS_H
 #define PAT_STORE_PRODUCERS_H
 

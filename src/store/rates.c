@@ -69,7 +69,8 @@ pat_row pat_rates_find(const struct pat_rates *rates, int currency, pat_day day)
 
 void pat_rates_add(struct pat_rates *rates, int currency, const struct pat_rate_entry *entry, uint32_t count) {
     struct pat_rate_list *list = &rates->list[currency];
-    list->entry = grown(list->entry, sizeof *list->entry, list->entries, list->entries + count, &list->entries_capacity);
+    list->entry =
+        grown(list->entry, sizeof *list->entry, list->entries, list->entries + count, &list->entries_capacity);
     /* Merged from the end, so that what is before the first new one stays where it is. */
     uint32_t old = list->entries, to = old + count;
     list->entries = to;
@@ -87,8 +88,8 @@ void pat_rates_settle(struct pat_rates *rates, const struct pat_table *fx, int c
         const pat_row row = list->entry[at].row;
         if (pat_table_get(fx, PAT_FX_DELETED, row) == 1) continue;
         struct pat_rate rate = {.value = pat_table_get(fx, PAT_FX_RATE, row)};
-        const bool known =
-            pat_rate_per(pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)pat_table_get(fx, PAT_FX_PER, row)), &rate.per_base);
+        const bool known = pat_rate_per(
+            pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)pat_table_get(fx, PAT_FX_PER, row)), &rate.per_base);
         PAT_ASSERT(known); /* ingest and restore let nothing else in */
         list->point[list->points++] = (struct pat_rate_point){list->entry[at].day, rate};
     }

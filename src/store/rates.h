@@ -1,5 +1,5 @@
-/* Exchange rates by currency and day, for finding the one that holds on a day. Derived from the fx table, whose rows arrive in
- * any order, and rebuilt at restore.
+/* Exchange rates by currency and day, for finding the one that holds on a day. Derived from the fx table, whose rows
+ * arrive in any order, and rebuilt at restore.
  *
  *   list[currency] ── entry[] day -> row of the table   every row, withdrawn ones too: the identity
  *                  └─ point[] day -> rate               those that hold, each until the next

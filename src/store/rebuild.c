@@ -1,4 +1,5 @@
-/* What is derived from the columns and not stored: id indexes and counters. And the check that columns make sense together. */
+/* What is derived from the columns and not stored: id indexes and counters. And the check that columns make sense
+ * together. */
 #include "store/store.h"
 #include "store/store_private.h"
 
@@ -15,12 +16,18 @@ struct reference {
 };
 
 static const struct reference references[] = {
-    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS}, {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS},
-    {PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMERS},      {PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDERS},
-    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES},         {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS},
-    {PAT_LINES, PAT_LINE_ORDER, PAT_ORDERS},              {PAT_LINES, PAT_LINE_NEXT, PAT_LINES},
-    {PAT_REFUNDS, PAT_REFUND_ORDER, PAT_ORDERS},          {PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMERS},
-    {PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUNDS},          {PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUNDS},
+    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS},
+    {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS},
+    {PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMERS},
+    {PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDERS},
+    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES},
+    {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS},
+    {PAT_LINES, PAT_LINE_ORDER, PAT_ORDERS},
+    {PAT_LINES, PAT_LINE_NEXT, PAT_LINES},
+    {PAT_REFUNDS, PAT_REFUND_ORDER, PAT_ORDERS},
+    {PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMERS},
+    {PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUNDS},
+    {PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUNDS},
 };
 
 static bool check_lengths(const struct pat_table *table) {
@@ -60,7 +67,8 @@ static bool check_rates(const struct pat_store *store) {
         bool per_base;
         if (day < PAT_DAY_MIN || day > PAT_DAY_MAX || currency == PAT_NULL || per == PAT_NULL) return false;
         if (pat_table_get(fx, PAT_FX_RATE, row) <= 0) return false;
-        if (pat_text_is(pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)currency), store->base_currency)) return false;
+        if (pat_text_is(pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)currency), store->base_currency))
+            return false;
         if (!pat_rate_per(pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)per), &per_base)) return false;
     }
     return true;
@@ -230,7 +238,8 @@ static bool index_rates(struct pat_store *store) {
     struct dated_rate *rate = pat_mem_alloc_must(PAT_MEM_FX, fx->rows * sizeof *rate);
     struct pat_rate_entry *entry = pat_mem_alloc_must(PAT_MEM_FX, fx->rows * sizeof *entry);
     for (pat_row row = 0; row < fx->rows; row++) {
-        struct pat_text code = pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)pat_table_get(fx, PAT_FX_CURRENCY, row));
+        struct pat_text code =
+            pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)pat_table_get(fx, PAT_FX_CURRENCY, row));
         rate[row] = (struct dated_rate){pat_currency_find(code), {(pat_day)pat_table_get(fx, PAT_FX_DAY, row), row}};
     }
     if (fx->rows > 0) qsort(rate, fx->rows, sizeof *rate, compare_dated_rates);

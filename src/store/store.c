@@ -13,11 +13,8 @@
 #define CUSTOMER_CHUNK_SHIFT 12u
 
 static const enum pat_mem_purpose table_purpose[PAT_TABLES] = {
-    [PAT_CUSTOMERS] = PAT_MEM_CUSTOMERS,
-    [PAT_ORDERS] = PAT_MEM_ORDERS,
-    [PAT_LINES] = PAT_MEM_LINES,
-    [PAT_REFUNDS] = PAT_MEM_REFUNDS,
-    [PAT_FX] = PAT_MEM_FX,
+    [PAT_CUSTOMERS] = PAT_MEM_CUSTOMERS, [PAT_ORDERS] = PAT_MEM_ORDERS, [PAT_LINES] = PAT_MEM_LINES,
+    [PAT_REFUNDS] = PAT_MEM_REFUNDS,     [PAT_FX] = PAT_MEM_FX,
 };
 
 void pat_store__column_init(struct pat_store *store, enum pat_table_id id, unsigned c) {
@@ -57,8 +54,8 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
                                struct pat_error *error) {
     int base = pat_currency_find(pat_text_of(options->base_currency));
     if (base < 0) {
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "base currency \"%s\" is not an ISO 4217 code such as USD or EUR",
-                             options->base_currency);
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
+                             "base currency \"%s\" is not an ISO 4217 code such as USD or EUR", options->base_currency);
     }
     struct pat_store *store = pat_mem_alloc(PAT_MEM_OTHER, sizeof *store);
     if (store == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the store");
@@ -88,7 +85,8 @@ void pat_store_close(struct pat_store **handle) {
     pat_rates_deinit(&store->rates);
     pat_producers_deinit(&store->producers);
     pat_day_counts_deinit(&store->fact_days);
-    for (uint32_t i = 1; i < store->maps->count; i++) pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
+    for (uint32_t i = 1; i < store->maps->count; i++)
+        pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
     pat_mem_free(PAT_MEM_OTHER, store->maps);
     pat_store__free_fits(store);
     pat_pins_deinit(&store->pins);
@@ -188,8 +186,8 @@ int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* Bytes that a column takes for `rows` more rows at its widest: new chunks, and the last one grown or widened. All columns of a
- * table do that at the same row. */
+/* Bytes that a column takes for `rows` more rows at its widest: new chunks, and the last one grown or widened. All
+ * columns of a table do that at the same row. */
 static size_t column_growth(const struct pat_column *column, size_t rows) {
     if (rows == 0) return 0;
     size_t chunk_rows = (size_t)1 << column->shift;
@@ -206,7 +204,8 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, 
     const struct pat_table *table = &store->table[id];
     size_t columns = table->schema->columns;
     size_t fresh = columns * column_growth(&table->column[0], rows) + pat_index_growth(&table->index, rows);
-    /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself. */
+    /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself.
+     */
     size_t chunk_bytes = ((size_t)1 << table->column[0].shift) * 8;
     size_t chunks = table->rows / (chunk_bytes / 8) + 1;
     size_t copies = (changes < chunks ? changes : chunks) * chunk_bytes;
@@ -220,8 +219,11 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, 
 enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map, struct pat_error *error) {
     uint32_t at = 0;
     while (at < store->maps->count && strcmp(store->maps->map[at]->name, map->name) != 0) at++;
-    if (at == 0) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "the built-in map \"default\" cannot be replaced; choose another name");
-    if (at == PAT_RFM_MAPS_MAX) return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u RFM maps already", PAT_RFM_MAPS_MAX);
+    if (at == 0)
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
+                             "the built-in map \"default\" cannot be replaced; choose another name");
+    if (at == PAT_RFM_MAPS_MAX)
+        return pat_error_set(error, PAT_ERR_TOO_LARGE, "there are %u RFM maps already", PAT_RFM_MAPS_MAX);
     struct pat_rfm_maps *maps = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *maps);
     struct pat_rfm_map *copy = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *copy);
     *maps = *store->maps;

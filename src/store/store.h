@@ -1,15 +1,13 @@
 /* The store: tables of columns, their id indexes and dictionaries, and views for readers.
  *
  *   store ── table customers ── column[PAT_CUSTOMER_*]  row = dense u32, found through the id index
- *         ├─ table orders    ── column[PAT_ORDER_*]     arrival order; a customer's orders are chained newest-chained first
- *         ├─ table lines                                 chained from their order
- *         ├─ table refunds                               chained from their customer and from their order
- *         ├─ table fx                                    exchange rates, found by currency and day through `rates`
- *         ├─ dictionaries (one per text column), heap of texts
- *         └─ producers, RFM maps, counters
+ *         ├─ table orders    ── column[PAT_ORDER_*]     arrival order; a customer's orders are chained newest-chained
+ * first ├─ table lines                                 chained from their order ├─ table refunds chained from their
+ * customer and from their order ├─ table fx                                    exchange rates, found by currency and
+ * day through `rates` ├─ dictionaries (one per text column), heap of texts └─ producers, RFM maps, counters
  *
- * Knows nothing of files, sockets, threads or the clock. The thread that owns the store is the only one to call anything here
- * but the functions on `const struct pat_view *`. */
+ * Knows nothing of files, sockets, threads or the clock. The thread that owns the store is the only one to call
+ * anything here but the functions on `const struct pat_view *`. */
 #ifndef PAT_STORE_STORE_H
 #define PAT_STORE_STORE_H
 
@@ -42,24 +40,25 @@ struct pat_table {
 
 /* Kept at ingest; `status` and the answers read them. */
 struct pat_counts {
-    uint64_t customers; /* that exist and are not deleted */
-    uint64_t orders;    /* present, not deleted */
-    uint64_t lines;     /* not deleted, of any order */
-    uint64_t refunds;   /* not deleted, applied */
+    uint64_t customers;       /* that exist and are not deleted */
+    uint64_t orders;          /* present, not deleted */
+    uint64_t lines;           /* not deleted, of any order */
+    uint64_t refunds;         /* not deleted, applied */
     uint64_t pending_refunds; /* wait for their order */
     uint64_t unpriced;        /* orders and refunds of the two counts above without a base value */
     uint64_t fx;              /* exchange rates, not deleted */
     pat_day newest_fact;      /* newest day of the orders and refunds of the counts above, PAT_DAY_NONE without any */
 };
 
-/* RFM maps by name, the built-in "default" first. Replaced as a whole when one is saved, so that views can keep theirs. */
+/* RFM maps by name, the built-in "default" first. Replaced as a whole when one is saved, so that views can keep theirs.
+ */
 struct pat_rfm_maps {
     uint32_t count;
     const struct pat_rfm_map *map[PAT_RFM_MAPS_MAX];
 };
 
-/* Fits of lifetime value by name, and what is in use. Replaced as a whole, like the maps; the fit in use is a copy of its own:
- * a later fit under its name changes nothing until it is taken into use. */
+/* Fits of lifetime value by name, and what is in use. Replaced as a whole, like the maps; the fit in use is a copy of
+ * its own: a later fit under its name changes nothing until it is taken into use. */
 struct pat_fits {
     uint32_t count;
     const struct pat_clv_fit *fit[PAT_FITS_MAX];
@@ -109,9 +108,10 @@ struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* Adds a row with this id (not there yet) and nulls everywhere else. */
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
-/* The same with `values[schema->columns]` for the other columns, which costs less than setting them one by one: rows behind a
- * view's count are written in place, changed ones are not. values[0] is set. */
-pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id table, struct pat_id_key key, int64_t *values);
+/* The same with `values[schema->columns]` for the other columns, which costs less than setting them one by one: rows
+ * behind a view's count are written in place, changed ones are not. values[0] is set. */
+pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id table, struct pat_id_key key,
+                                int64_t *values);
 /* Adds a row of `values[schema->columns]`; for tables without ids. */
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id table, const int64_t *values);
 
@@ -130,19 +130,20 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id tabl
 /* Digits of the currency with dictionary code `code` of this column's dictionary. */
 unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,
                                    int64_t code);
-/* `amount` of `currency` (dictionary code of that column) in base minor at the rate of `day`, rounded once; PAT_NULL while there
- * is no rate, or when 64 bits do not hold it. All base values come from here. */
+/* `amount` of `currency` (dictionary code of that column) in base minor at the rate of `day`, rounded once; PAT_NULL
+ * while there is no rate, or when 64 bits do not hold it. All base values come from here. */
 int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
                           int64_t currency, pat_day day, pat_minor amount);
 
 /* The columns of a table as they are now. Thread: any. What it gives lives as long as the store. */
 const struct pat_table_schema *pat_store_schema(const struct pat_store *store, enum pat_table_id table);
-/* Whether the attribute may be added; *known: it is there already, with the same type. Fails: PAT_ERR_CONFLICT when it is there
- * with another type, or when one name would mean the minor units of the other; PAT_ERR_TOO_LARGE over PAT_ATTRIBUTES_MAX. */
-enum pat_status pat_store_judge_attribute(const struct pat_store *store, const struct pat_attribute *attribute, bool *known,
-                                          struct pat_error *error) PAT_MUST_CHECK;
-/* Adds an attribute (copied) that may be added and is not known: a column more, null in every row. Views that are open do not
- * have it. Never fails. */
+/* Whether the attribute may be added; *known: it is there already, with the same type. Fails: PAT_ERR_CONFLICT when it
+ * is there with another type, or when one name would mean the minor units of the other; PAT_ERR_TOO_LARGE over
+ * PAT_ATTRIBUTES_MAX. */
+enum pat_status pat_store_judge_attribute(const struct pat_store *store, const struct pat_attribute *attribute,
+                                          bool *known, struct pat_error *error) PAT_MUST_CHECK;
+/* Adds an attribute (copied) that may be added and is not known: a column more, null in every row. Views that are open
+ * do not have it. Never fails. */
 void pat_store_add_attribute(struct pat_store *store, const struct pat_attribute *attribute);
 /* Bytes that this may take at the most. */
 size_t pat_store_attribute_bytes(const struct pat_store *store, enum pat_table_id table);
@@ -151,11 +152,12 @@ size_t pat_store_attribute_bytes(const struct pat_store *store, enum pat_table_i
 enum pat_status pat_store_save_map(struct pat_store *store, const struct pat_rfm_map *map,
                                    struct pat_error *error) PAT_MUST_CHECK;
 
-/* Keeps a fit under its name (copied); a known name is replaced. Takes it into use as `adopt` says. PAT_ERR_TOO_LARGE over
- * PAT_FITS_MAX. */
+/* Keeps a fit under its name (copied); a known name is replaced. Takes it into use as `adopt` says. PAT_ERR_TOO_LARGE
+ * over PAT_FITS_MAX. */
 enum pat_status pat_store_save_fit(struct pat_store *store, const struct pat_clv_fit *fit, enum pat_clv_adopt adopt,
                                    struct pat_error *error) PAT_MUST_CHECK;
-/* Takes the fit into use on these terms. PAT_ERR_NO_FIT when there is none at all, PAT_ERR_NOT_FOUND with the nearest name. */
+/* Takes the fit into use on these terms. PAT_ERR_NO_FIT when there is none at all, PAT_ERR_NOT_FOUND with the nearest
+ * name. */
 enum pat_status pat_store_use_fit(struct pat_store *store, struct pat_text name, const struct pat_clv_use *use,
                                   struct pat_error *error) PAT_MUST_CHECK;
 /* For restoring: `used` (may be NULL) as it was, whether or not its name has another fit by now. */
@@ -172,10 +174,11 @@ bool pat_refund_counts(const struct pat_table *refunds, pat_row row);
 /* Counts from the columns what store->counts keeps; `days` (may be NULL) gets the days of the facts. */
 void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days);
 
-/* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not hold. */
+/* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not
+ * hold. */
 enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) PAT_MUST_CHECK;
-/* Structure holds: columns of a table are equally long, references in range, chains end and hold their owner's rows, facts have
- * days. For tests and restores. */
+/* Structure holds: columns of a table are equally long, references in range, chains end and hold their owner's rows,
+ * facts have days. For tests and restores. */
 bool pat_store_check(const struct pat_store *store, const char **why);
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */

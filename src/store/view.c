@@ -45,13 +45,15 @@ void pat_view_close(struct pat_view **handle) {
     *handle = NULL;
 }
 
-struct pat_text pat_view_dict_text(const struct pat_view *view, enum pat_table_id table, unsigned column, int64_t code) {
+struct pat_text pat_view_dict_text(const struct pat_view *view, enum pat_table_id table, unsigned column,
+                                   int64_t code) {
     if (code == PAT_NULL) return (struct pat_text){"", 0};
     PAT_DEBUG_ASSERT(code >= 0 && (uint64_t)code < view->table[table].dict_count[column]);
     return pat_dict_text(view->table[table].dict[column], (uint32_t)code);
 }
 
-int64_t pat_view_dict_code(const struct pat_view *view, enum pat_table_id table, unsigned column, struct pat_text text) {
+int64_t pat_view_dict_code(const struct pat_view *view, enum pat_table_id table, unsigned column,
+                           struct pat_text text) {
     const struct pat_table_view *rows = &view->table[table];
     for (uint32_t code = 0; code < rows->dict_count[column]; code++) {
         if (pat_text_equal(pat_dict_text(rows->dict[column], code), text)) return code;

@@ -1,5 +1,6 @@
-/* Frames with load.* requests, one behind the other, all the way into a small store: no bytes may do more than give an error that says
- * something. After each batch the store's structure holds, the counters equal a recount, and the outcome adds up. */
+/* Frames with load.* requests, one behind the other, all the way into a small store: no bytes may do more than give an
+ * error that says something. After each batch the store's structure holds, the counters equal a recount, and the
+ * outcome adds up. */
 #include "base/arena.h"
 #include "base/mem.h"
 #include "ingest/ingest.h"
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct pat_scan_limits limits = {1u << 20, 1u << 14, PAT_FRAME_DEPTH_MAX};
 
 /* 2024-03-15T12:00:00Z */
-#define NOW_MS INT64_C(1710504000000)
+#define NOW_MS     INT64_C(1710504000000)
 #define FRAMES_MAX 16
 
 struct shop {
@@ -34,7 +35,8 @@ static void check_kept(const struct pat_store *store) {
     int64_t kept_orders = 0, fact_orders = 0;
     bool held = false; /* at the end of an int64 */
     for (pat_row row = 0; row < customers->rows; row++) {
-        int64_t net = pat_table_get(customers, PAT_CUSTOMER_NET, row), n = pat_table_get(customers, PAT_CUSTOMER_ORDERS_N, row);
+        int64_t net = pat_table_get(customers, PAT_CUSTOMER_NET, row),
+                n = pat_table_get(customers, PAT_CUSTOMER_ORDERS_N, row);
         held = held || net == INT64_MAX || net == -INT64_MAX;
         kept += net == PAT_NULL ? 0 : net;
         kept_orders += n == PAT_NULL ? 0 : n;
@@ -47,7 +49,8 @@ static void check_kept(const struct pat_store *store) {
         facts += eligible && base != PAT_NULL ? base : 0;
     }
     for (pat_row row = 0; row < refunds->rows; row++) {
-        int64_t order = pat_table_get(refunds, PAT_REFUND_ORDER, row), base = pat_table_get(refunds, PAT_REFUND_BASE, row);
+        int64_t order = pat_table_get(refunds, PAT_REFUND_ORDER, row),
+                base = pat_table_get(refunds, PAT_REFUND_BASE, row);
         if (!pat_refund_counts(refunds, row) || base == PAT_NULL) continue;
         bool off = order != PAT_NULL && (pat_table_get(orders, PAT_ORDER_DELETED, (pat_row)order) == 1 ||
                                          pat_table_get(orders, PAT_ORDER_TEST, (pat_row)order) == 1 ||
@@ -81,8 +84,7 @@ static void check_error(const struct pat_error *error, enum pat_status status) {
 static void load(struct shop *shop, const struct pat_load *sent, struct pat_arena *arena) {
     struct pat_error error = {.status = PAT_OK};
     struct pat_batch *batch = NULL;
-    enum pat_status status =
-        pat_ingest_prepare(&batch, sent, shop->zone, &shop->store->secret, NOW_MS, arena, &error);
+    enum pat_status status = pat_ingest_prepare(&batch, sent, shop->zone, &shop->store->secret, NOW_MS, arena, &error);
     if (status != PAT_OK) {
         check_error(&error, status);
         return;
@@ -118,10 +120,11 @@ static size_t take_frame(struct shop *shop, const uint8_t *data, size_t size) {
     struct pat_request request;
     const struct pat_value *params = NULL;
     const struct pat_method_info *info = NULL;
-    bool good = pat_wire_decode(&message, frame, bytes, &arena, &error) == PAT_OK && message.kind == PAT_MESSAGE_REQUEST &&
-                pat_wire_argument(&message, &params, &error) == PAT_OK;
+    bool good = pat_wire_decode(&message, frame, bytes, &arena, &error) == PAT_OK &&
+                message.kind == PAT_MESSAGE_REQUEST && pat_wire_argument(&message, &params, &error) == PAT_OK;
     if (good) info = pat_method_find(message.method);
-    if (info != NULL && info->method == PAT_METHOD_LOAD && pat_request_parse(&request, info, params, &arena, &error) == PAT_OK) {
+    if (info != NULL && info->method == PAT_METHOD_LOAD &&
+        pat_request_parse(&request, info, params, &arena, &error) == PAT_OK) {
         load(shop, &request.load, &arena);
     }
     pat_arena_deinit(&arena);
@@ -132,7 +135,8 @@ static size_t take_frame(struct shop *shop, const uint8_t *data, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct shop shop = {NULL, NULL};
     PAT_ASSERT(pat_zone_open(&shop.zone, "UTC", NULL) == PAT_OK);
-    struct pat_store_options options = {.zone = shop.zone, .base_currency = "EUR", .entropy = "fixed", .entropy_bytes = 5};
+    struct pat_store_options options = {
+        .zone = shop.zone, .base_currency = "EUR", .entropy = "fixed", .entropy_bytes = 5};
     PAT_ASSERT(pat_store_open(&shop.store, &options, NULL) == PAT_OK);
     for (int i = 0; i < FRAMES_MAX && size > 0; i++) {
         size_t bytes = take_frame(&shop, data, size);

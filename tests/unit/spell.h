@@ -1,6 +1,7 @@
 /* Value trees written as text, for tests:  {order: [1, 'a'], time: i64(0, 86400000), amount: ['1.5', null]}
  *
- * Values: 'text', 12, 1.5, nan, null, true, false, [..], {key: value}, and bins: i64(..) u64(..) i32(..) u32(..) u16(..) u8(..). */
+ * Values: 'text', 12, 1.5, nan, null, true, false, [..], {key: value}, and bins: i64(..) u64(..) i32(..) u32(..)
+ * u16(..) u8(..). */
 #ifndef PAT_TESTS_SPELL_H
 #define PAT_TESTS_SPELL_H
 
@@ -69,7 +70,8 @@ static struct pat_value spell_number(struct spell *spell) {
     size_t length = strspn(spell->at, "+-0123456789.eE");
     const char *start = spell->at;
     spell->at += length;
-    if (memchr(start, '.', length) != NULL || memchr(start, 'e', length) != NULL) return pat_value_real(strtod(start, &end));
+    if (memchr(start, '.', length) != NULL || memchr(start, 'e', length) != NULL)
+        return pat_value_real(strtod(start, &end));
     if (*start == '-') return pat_value_int(strtoll(start, &end, 10));
     return pat_value_uint(strtoull(start, &end, 10));
 }
@@ -90,7 +92,8 @@ static struct pat_value spell_value(struct spell *spell) {
     }
     if (spell_takes(spell, "[")) {
         struct pat_value array = pat_build_array(&spell->builder, 4);
-        for (spell_blanks(spell); *spell->at != ']'; spell_blanks(spell)) pat_build_push(&spell->builder, &array, spell_value(spell));
+        for (spell_blanks(spell); *spell->at != ']'; spell_blanks(spell))
+            pat_build_push(&spell->builder, &array, spell_value(spell));
         spell->at++;
         return array;
     }

@@ -8,7 +8,8 @@ static enum pat_exit ask(struct pat_client *client, const char *method, const st
     struct pat_client_fault fault;
     struct pat_error error;
     bool failed;
-    if (pat_client_call(client, method, params, arena, answer, &failed, &fault, &error) != PAT_OK) return pat_cli_fail(&error);
+    if (pat_client_call(client, method, params, arena, answer, &failed, &fault, &error) != PAT_OK)
+        return pat_cli_fail(&error);
     return failed ? pat_cli_refused(&fault) : PAT_EXIT_OK;
 }
 
@@ -19,8 +20,8 @@ static enum pat_exit no_memory(void) {
 }
 
 /* The schema with one attribute more; NULL without memory. */
-static const struct pat_table_schema *extend(const struct pat_table_schema *schema, const struct pat_attribute *attribute,
-                                             struct pat_arena *arena) {
+static const struct pat_table_schema *extend(const struct pat_table_schema *schema,
+                                             const struct pat_attribute *attribute, struct pat_arena *arena) {
     struct pat_table_schema *more = pat_arena_alloc(arena, sizeof *more);
     struct pat_field *field = pat_arena_array(arena, schema->columns + 1, sizeof *field);
     struct pat_attribute *kept = pat_arena_alloc(arena, sizeof *kept);
@@ -55,7 +56,8 @@ enum pat_exit pat_attributes_fetch(struct pat_client *client, enum pat_table_id 
     const struct pat_value *tables = answer.type == PAT_VALUE_MAP ? pat_value_get(&answer, "tables") : NULL;
     const struct pat_value *entry =
         tables != NULL && tables->type == PAT_VALUE_MAP ? pat_value_get(tables, pat_schema[table].name) : NULL;
-    const struct pat_value *fields = entry != NULL && entry->type == PAT_VALUE_MAP ? pat_value_get(entry, "fields") : NULL;
+    const struct pat_value *fields =
+        entry != NULL && entry->type == PAT_VALUE_MAP ? pat_value_get(entry, "fields") : NULL;
     *out = &pat_schema[table];
     for (uint32_t i = 0; fields != NULL && fields->type == PAT_VALUE_ARRAY && i < fields->count; i++) {
         struct pat_attribute attribute = {.table = table};

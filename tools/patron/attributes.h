@@ -8,8 +8,8 @@
 
 #include "client/client.h"
 
-/* The table's schema with the attributes that the server has, in the arena. On anything but PAT_EXIT_OK the reason has been
- * printed, as below. */
+/* The table's schema with the attributes that the server has, in the arena. On anything but PAT_EXIT_OK the reason has
+ * been printed, as below. */
 enum pat_exit pat_attributes_fetch(struct pat_client *client, enum pat_table_id table, struct pat_arena *arena,
                                    const struct pat_table_schema **out);
 

@@ -50,8 +50,8 @@ void pat_csv_deinit(struct pat_csv *csv);
 enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record, bool *more,
                              struct pat_error *error) PAT_MUST_CHECK;
 
-/* Shows the first records, at most `records` of those that the window holds when it is filled for the first time (a MiB, or
- * all of a smaller file), and begins again. Before any pat_csv_next. Fails as that does. */
+/* Shows the first records, at most `records` of those that the window holds when it is filled for the first time (a
+ * MiB, or all of a smaller file), and begins again. Before any pat_csv_next. Fails as that does. */
 typedef void (*pat_csv_sample_cb)(void *context, const struct pat_csv_record *record);
 enum pat_status pat_csv_sample(struct pat_csv *csv, unsigned records, pat_csv_sample_cb sample_cb, void *context,
                                struct pat_error *error) PAT_MUST_CHECK;

@@ -11,8 +11,8 @@ struct fx_column {
 };
 
 static const struct fx_column fx_columns[] = {
-    {"currency", "currency", false}, {"rates", "rates", true}, {"first", "first", false},
-    {"last", "last", false},         {"latest", "latest", true}, {"per", "per", false},
+    {"currency", "currency", false}, {"rates", "rates", true},       {"first", "first", false},
+    {"last", "last", false},         {"latest", "latest", true},     {"per", "per", false},
     {"gaps", "gaps", true},          {"unpriced", "unpriced", true},
 };
 #define FX_COLUMNS (sizeof fx_columns / sizeof fx_columns[0])

@@ -38,8 +38,8 @@ static bool is_int(struct pat_text cell) {
 static bool is_decimal(struct pat_text cell, bool comma) {
     pat_decimal value;
     const size_t sign = cell.length > 0 && cell.data[0] == '-' ? 1 : 0;
-    const bool coded = cell.length > sign + 1 && cell.data[sign] == '0' && cell.data[sign + 1] >= '0' &&
-                       cell.data[sign + 1] <= '9';
+    const bool coded =
+        cell.length > sign + 1 && cell.data[sign] == '0' && cell.data[sign + 1] >= '0' && cell.data[sign + 1] <= '9';
     return !coded && pat_decimal_parse(cell, comma, &value);
 }
 
@@ -52,7 +52,8 @@ static unsigned could_be(const struct pat_guess *guess, struct pat_text cell) {
     if (is_decimal(cell, guess->decimal_comma)) could |= COULD_DECIMAL;
     if (pat_day_parse(cell, &day)) could |= COULD_DAY;
     if (pat_stamp_parse(cell, &stamp)) could |= COULD_TIME;
-    if (guess->time_format != NULL && pat_stamp_parse_format(cell, guess->time_format, &stamp)) could |= COULD_FORMATTED;
+    if (guess->time_format != NULL && pat_stamp_parse_format(cell, guess->time_format, &stamp))
+        could |= COULD_FORMATTED;
     return could;
 }
 

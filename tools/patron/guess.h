@@ -25,8 +25,8 @@ struct pat_guess {
 void pat_guess_see(void *guess, const struct pat_csv_record *record);
 /* bool, int, decimal, date, time, else enum. *iso: a date or time that is not written as --time-format says. */
 enum pat_type pat_guess_type(const struct pat_guess *guess, unsigned column, bool *iso);
-/* A column's name as that of an attribute: "Gift Card?" is gift_card. At most `capacity` bytes, NUL included; empty when
- * there is nothing to call it. */
+/* A column's name as that of an attribute: "Gift Card?" is gift_card. At most `capacity` bytes, NUL included; empty
+ * when there is nothing to call it. */
 void pat_guess_name(struct pat_text header, char *out, size_t capacity);
 
 #endif

@@ -142,7 +142,8 @@ static enum pat_exit read_options(struct load *load) {
 
 static enum pat_exit connect_client(struct load *load) {
     struct pat_error error;
-    if (load->client != NULL || pat_client_open(&load->client, load->cli->connect, &error) == PAT_OK) return PAT_EXIT_OK;
+    if (load->client != NULL || pat_client_open(&load->client, load->cli->connect, &error) == PAT_OK)
+        return PAT_EXIT_OK;
     return pat_cli_fail(&error);
 }
 
@@ -188,7 +189,8 @@ static enum pat_exit bind_mapping(struct load *load, const struct pat_csv_record
         if (code != PAT_EXIT_OK) return code;
         load->mapping.schema = load->schema;
     }
-    return pat_mapping_bind(&load->mapping, load->cli, first, load->add_attributes ? pat_attributes_spare : NULL, &adder);
+    return pat_mapping_bind(&load->mapping, load->cli, first, load->add_attributes ? pat_attributes_spare : NULL,
+                            &adder);
 }
 
 /* One format for all times, not "field=FORMAT". */

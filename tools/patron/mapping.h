@@ -51,12 +51,13 @@ struct pat_mapping {
 /* Reads --map, --map-values, --time-format, --decimal-comma, --no-header. On PAT_EXIT_USAGE the reason is printed. */
 enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cli *cli,
                                 const struct pat_table_schema *schema, struct pat_arena *arena);
-/* What becomes of a column that nothing takes: *field is a number in mapping->schema, which may get another one for it, or
- * -1 for leaving the column out; *iso: its times are in ISO form. On anything but PAT_EXIT_OK the reason was printed. */
+/* What becomes of a column that nothing takes: *field is a number in mapping->schema, which may get another one for it,
+ * or -1 for leaving the column out; *iso: its times are in ISO form. On anything but PAT_EXIT_OK the reason was
+ * printed. */
 typedef enum pat_exit (*pat_mapping_spare_cb)(void *context, struct pat_mapping *mapping, unsigned column,
                                               struct pat_text name, int *field, bool *iso);
-/* Finds each field's column in the header (without a header: counts the cells of the first record); columns that are left
- * go to spare_cb, if there is one. Notes what is ignored, and what a new row would lack, on stderr. */
+/* Finds each field's column in the header (without a header: counts the cells of the first record); columns that are
+ * left go to spare_cb, if there is one. Notes what is ignored, and what a new row would lack, on stderr. */
 enum pat_exit pat_mapping_bind(struct pat_mapping *mapping, const struct pat_cli *cli,
                                const struct pat_csv_record *first, pat_mapping_spare_cb spare_cb, void *context);
 /* The field of this name among the mapped ones, or -1. */

@@ -46,10 +46,18 @@ static void filters_know_them(void **state) {
     static const struct {
         const char *filter, *count;
     } cases[] = {
-        {"attr.tier = `gold`", "1"},          {"attr.tier <> `gold`", "1"},  {"attr.tier IN (gold, tin)", "2"},
-        {"attr.tier IS NULL", "1"},           {"attr.likes HAS `pots`", "1"}, {"NOT attr.likes HAS `pots`", "2"},
-        {"attr.wallet >= 12.50", "1"},        {"attr.wallet < 1 GBP", "1"},  {"attr.wallet_minor BETWEEN 99 AND 1250", "2"},
-        {"attr.vip = false", "1"},            {"attr.vip IS NULL", "2"},     {"attr.since = `2024-02-03`", "1"},
+        {"attr.tier = `gold`", "1"},
+        {"attr.tier <> `gold`", "1"},
+        {"attr.tier IN (gold, tin)", "2"},
+        {"attr.tier IS NULL", "1"},
+        {"attr.likes HAS `pots`", "1"},
+        {"NOT attr.likes HAS `pots`", "2"},
+        {"attr.wallet >= 12.50", "1"},
+        {"attr.wallet < 1 GBP", "1"},
+        {"attr.wallet_minor BETWEEN 99 AND 1250", "2"},
+        {"attr.vip = false", "1"},
+        {"attr.vip IS NULL", "2"},
+        {"attr.since = `2024-02-03`", "1"},
         {"attr.since > -365d OR attr.vip = false", "2"},
     };
     struct shop shop;
@@ -62,7 +70,8 @@ static void filters_know_them(void **state) {
     }
     assert_string_equal(ask(&shop, "count", "{'where':'attr.teir = 1'}"),
                         "UNKNOWN_FIELD: unknown field \"attr.teir\" at offset 0, did you mean \"attr.tier\"?");
-    assert_string_equal(ask_part(&shop, "count", "{'where':'attr.tier = gold','as_of':'2024-04-01'}", "undated"), "['attr.tier']");
+    assert_string_equal(ask_part(&shop, "count", "{'where':'attr.tier = gold','as_of':'2024-04-01'}", "undated"),
+                        "['attr.tier']");
     shop_close(&shop);
 }
 
@@ -72,24 +81,31 @@ static void groups_and_rows_know_them(void **state) {
     open_shop(&shop);
     assert_string_equal(ask_part(&shop, "group", "{'by':['attr.tier'],'metrics':['count','sum(attr.wallet)']}", "rows"),
                         "[['gold',1,1250],['tin',1,99],[null,1,0]]");
-    assert_string_equal(ask_part(&shop, "group", "{'by':['attr.tier'],'metrics':['count','sum(attr.wallet)']}", "money"),
-                        "{currency:'GBP',digits:2,columns:['sum(attr.wallet)']}");
+    assert_string_equal(
+        ask_part(&shop, "group", "{'by':['attr.tier'],'metrics':['count','sum(attr.wallet)']}", "money"),
+        "{currency:'GBP',digits:2,columns:['sum(attr.wallet)']}");
     assert_string_equal(ask_part(&shop, "group", "{'by':['month(attr.since)'],'metrics':['max(attr.since)']}", "rows"),
                         "[['2024-02','2024-02-03'],[null,null]]");
-    assert_string_equal(ask_part(&shop, "group", "{'by':['month(attr.seen)'],'metrics':['min(attr.seen)','p100(attr.seen)']}", "rows"),
-                        "[['1970-01','1970-01-02T00:00:00Z','1970-01-02T01:00:00Z'],[null,null,null]]");
-    assert_string_equal(ask_part(&shop, "group", "{'by':[],'metrics':['sum(attr.ratio)','avg(attr.ratio)','max(attr.ratio)']}", "rows"),
-                        "[['3.5',1.75,'3']]");
-    assert_string_equal(ask_part(&shop, "group", "{'from':'orders','by':['attr.gift','customer.attr.tier'],'metrics':['sum(attr.fee)']}",
-                                 "rows"),
-                        "[['card','gold','1.500']]");
+    assert_string_equal(
+        ask_part(&shop, "group", "{'by':['month(attr.seen)'],'metrics':['min(attr.seen)','p100(attr.seen)']}", "rows"),
+        "[['1970-01','1970-01-02T00:00:00Z','1970-01-02T01:00:00Z'],[null,null,null]]");
+    assert_string_equal(
+        ask_part(&shop, "group", "{'by':[],'metrics':['sum(attr.ratio)','avg(attr.ratio)','max(attr.ratio)']}", "rows"),
+        "[['3.5',1.75,'3']]");
+    assert_string_equal(
+        ask_part(&shop, "group",
+                 "{'from':'orders','by':['attr.gift','customer.attr.tier'],'metrics':['sum(attr.fee)']}", "rows"),
+        "[['card','gold','1.500']]");
     assert_string_equal(ask_part(&shop, "group", "{'by':['bin(attr.wallet,[1,10])'],'metrics':['count']}", "rows"),
                         "[['< 1',1],['>= 10',1],[null,1]]");
+    assert_string_equal(
+        ask_part(&shop, "rows",
+                 "{'fields':['customer','attr.wallet','attr.likes','attr.vip'],'order_by':['-attr.wallet']}", "rows"),
+        "[['ann',1250,['cups','pots'],null],['bob',99,null,false],['cid',null,null,null]]");
     assert_string_equal(ask_part(&shop, "rows",
-                                 "{'fields':['customer','attr.wallet','attr.likes','attr.vip'],'order_by':['-attr.wallet']}", "rows"),
-                        "[['ann',1250,['cups','pots'],null],['bob',99,null,false],['cid',null,null,null]]");
-    assert_string_equal(ask_part(&shop, "rows", "{'from':'orders','fields':['order','attr.gift','attr.fee','attr.fee_minor'],"
-                                                "'where':'attr.gift = card'}", "rows"),
+                                 "{'from':'orders','fields':['order','attr.gift','attr.fee','attr.fee_minor'],"
+                                 "'where':'attr.gift = card'}",
+                                 "rows"),
                         "[['o1','card','1.500',1500]]");
     shop_close(&shop);
 }
@@ -99,7 +115,8 @@ static void one_customer_and_one_order_have_them(void **state) {
     struct shop shop;
     open_shop(&shop);
     const char *customer = ask(&shop, "customer", "{'customer':'ann','with':['orders']}");
-    assert_non_null(strstr(customer, "attr.tier:'gold',attr.likes:['cups','pots'],attr.wallet_minor:1250,attr.since:'2024-02-03',attr.seen:'1970-01-02T01:00:00Z',attr.ratio:'0.5'"));
+    assert_non_null(strstr(customer, "attr.tier:'gold',attr.likes:['cups','pots'],attr.wallet_minor:1250,attr.since:'"
+                                     "2024-02-03',attr.seen:'1970-01-02T01:00:00Z',attr.ratio:'0.5'"));
     assert_non_null(strstr(customer, "attr.gift:'card',attr.fee_minor:1500,digits:3"));
     assert_null(strstr(customer, "attr.vip"));
     assert_non_null(strstr(ask(&shop, "order", "{'order':'o1'}"), "attr.gift:'card',attr.fee_minor:1500,digits:3"));

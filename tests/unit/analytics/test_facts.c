@@ -127,7 +127,8 @@ static void counts_add_up(void **state) {
     shop_close(&shop);
 }
 
-/* As of a day between the orders the sum comes from the facts, later from what is kept: both are held at the same end. */
+/* As of a day between the orders the sum comes from the facts, later from what is kept: both are held at the same end.
+ */
 static void sums_beyond_an_int64_are_held(void **state) {
     (void)state;
     struct shop shop;

@@ -131,9 +131,9 @@ static void mistakes_name_what_works(void **state) {
     (void)state;
     struct shop shop;
     open_shop(&shop);
-    assert_string_equal(
-        ask(&shop, "group", "{'by':[],'metrics':['sum(country)']}"),
-        "BAD_REQUEST: sum(country): \"country\" is a text; it works on birth_year, orders, net, recency_days, p_alive, expected_orders, clv, r, f, m");
+    assert_string_equal(ask(&shop, "group", "{'by':[],'metrics':['sum(country)']}"),
+                        "BAD_REQUEST: sum(country): \"country\" is a text; it works on birth_year, orders, net, "
+                        "recency_days, p_alive, expected_orders, clv, r, f, m");
     assert_string_equal(ask(&shop, "group", "{'by':['contry'],'metrics':['count']}"),
                         "UNKNOWN_FIELD: unknown field \"contry\", did you mean \"country\"?");
     assert_string_equal(

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* ---- a directory and an engine on it ---------------------------------------------------------------------------------------- */
+/* ---- a directory and an engine on it
+ * ---------------------------------------------------------------------------------------- */
 
 struct world {
     char dir[64];
@@ -21,7 +22,9 @@ struct world {
     const char *zone, *currency, *sync;
 };
 
-static void wake(void *context) { atomic_fetch_add(&((struct world *)context)->wakes, 1); }
+static void wake(void *context) {
+    atomic_fetch_add(&((struct world *)context)->wakes, 1);
+}
 
 static enum pat_status world_try_open(struct world *world, struct pat_error *error) {
     struct pat_engine_options options = {.data_dir = world->dir,
@@ -73,7 +76,9 @@ static int stop(void **state) {
     return 0;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 struct call {
     struct pat_arena arena;
@@ -83,10 +88,12 @@ struct call {
     bool ok;
     struct pat_value result; /* in the arena */
     struct pat_error error;
-    struct call *then;       /* submitted from the reply */
+    struct call *then; /* submitted from the reply */
 };
 
-static void submit(struct call *call) { pat_engine_submit(world.engine, &call->ticket); }
+static void submit(struct call *call) {
+    pat_engine_submit(world.engine, &call->ticket);
+}
 
 static void replied(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
     struct call *call = ticket->context;
@@ -111,15 +118,17 @@ static void call_make(struct call *call, const char *text) {
     assert_non_null(info);
     struct pat_error error = {.message = ""};
     if (pat_request_parse(&call->request, info, params, &call->arena, &error) != PAT_OK) fail_msg("%s", error.message);
-    call->ticket = (struct pat_ticket){
-        .request = &call->request, .arena = &call->arena, .reply_cb = replied, .context = call};
+    call->ticket =
+        (struct pat_ticket){.request = &call->request, .arena = &call->arena, .reply_cb = replied, .context = call};
     if (call->request.method != PAT_METHOD_LOAD) return;
     if (pat_engine_prepare(world.engine, &call->request.load, &call->arena, &call->ticket.batch, &error) != PAT_OK) {
         fail_msg("%s", error.message);
     }
 }
 
-static void call_free(struct call *call) { pat_arena_deinit(&call->arena); }
+static void call_free(struct call *call) {
+    pat_arena_deinit(&call->arena);
+}
 
 static void turn_until_idle(void) {
     uint64_t give_up = pat_clock_monotonic_ns() + UINT64_C(20000000000);
@@ -167,7 +176,8 @@ static void refused(const char *text, enum pat_status status, const char *hint) 
 
 static void order_text(char *out, size_t bytes, const char *producer, unsigned seq, unsigned order) {
     (void)snprintf(out, bytes,
-                   "load.orders {producer: '%s', seq: %u, columns: {order: [%u], customer: [%u], time: ['2024-01-05'], amount: ['1.50'], "
+                   "load.orders {producer: '%s', seq: %u, columns: {order: [%u], customer: [%u], time: ['2024-01-05'], "
+                   "amount: ['1.50'], "
                    "currency: ['EUR']}}",
                    producer, seq, order, order % 7);
 }
@@ -229,22 +239,31 @@ static void check_store(void) {
 
 /* Everything once: profiles, orders, lines, refunds that wait, rejected rows, a map. */
 static void fill(void) {
-    (void)load("load.customers {producer: 'p', seq: 1, columns: {customer: ['a', 5], country: ['DE', 'FR'], tags: ['x,y', null]}}");
-    (void)load("load.orders {producer: 'p', seq: 2, on_error: 'skip', meta: 'offset 17', columns: {order: [1, 'two', 3], customer: ['a', 5, "
-               "'b'], time: ['2024-01-05', '2024-01-06', 'never'], amount: ['1.50', 2, 3], currency: ['EUR', 'USD', 'EUR']}}");
-    (void)load("load.lines {producer: 'q', seq: 9, columns: {order: ['l', 'l', 'm'], customer: ['a', 'a', 'c'], time: ['2024-01-07', "
-               "'2024-01-07', '2024-01-08'], currency: ['EUR', 'EUR', 'EUR'], product: ['p', 'q', 'p'], quantity: [1, 2, -1], price: ['0.5', "
+    (void)load("load.customers {producer: 'p', seq: 1, columns: {customer: ['a', 5], country: ['DE', 'FR'], tags: "
+               "['x,y', null]}}");
+    (void)load(
+        "load.orders {producer: 'p', seq: 2, on_error: 'skip', meta: 'offset 17', columns: {order: [1, 'two', 3], "
+        "customer: ['a', 5, "
+        "'b'], time: ['2024-01-05', '2024-01-06', 'never'], amount: ['1.50', 2, 3], currency: ['EUR', 'USD', 'EUR']}}");
+    (void)load("load.lines {producer: 'q', seq: 9, columns: {order: ['l', 'l', 'm'], customer: ['a', 'a', 'c'], time: "
+               "['2024-01-07', "
+               "'2024-01-07', '2024-01-08'], currency: ['EUR', 'EUR', 'EUR'], product: ['p', 'q', 'p'], quantity: [1, "
+               "2, -1], price: ['0.5', "
                "'0.25', 4]}}");
-    (void)load("load.refunds {producer: 'q', seq: 3, columns: {refund: ['r', 's'], order: [1, 'unheard'], time: ['2024-02-01', "
+    (void)load("load.refunds {producer: 'q', seq: 3, columns: {refund: ['r', 's'], order: [1, 'unheard'], time: "
+               "['2024-02-01', "
                "'2024-02-02'], amount: [1, 1], currency: ['EUR', 'EUR']}}");
 }
 
-/* ---- loads -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- loads
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void an_answer_has_the_counts(void **state) {
     (void)state;
     struct call call;
-    call_run(&call, "load.orders {producer: 'p', seq: 2, on_error: 'skip', columns: {order: [1, 'two', 3], customer: ['a', 5, 'b'], time: "
+    call_run(&call, "load.orders {producer: 'p', seq: 2, on_error: 'skip', columns: {order: [1, 'two', 3], customer: "
+                    "['a', 5, 'b'], time: "
                     "['2024-01-05', '2024-01-06', 'never'], amount: ['1.50', 2, 3], currency: ['EUR', 'USD', 'EUR']}}");
     assert_true(call.ok);
     assert_int_equal(number(&call.result, "lsn"), 1);
@@ -269,10 +288,12 @@ static void a_refused_batch_does_not_use_up_its_seq(void **state) {
     assert_int_equal(load_order("p", 1, 1), 1);
 }
 
-static const char repeated[] = "load.orders {producer: 'r', seq: 7, on_error: 'skip', columns: {order: [100, 101], customer: [1, []], "
-                               "time: [0, 0], amount: [1, 1], currency: ['EUR', 'EUR']}}";
+static const char repeated[] =
+    "load.orders {producer: 'r', seq: 7, on_error: 'skip', columns: {order: [100, 101], customer: [1, []], "
+    "time: [0, 0], amount: [1, 1], currency: ['EUR', 'EUR']}}";
 
-/* The pair again: the first answer, also after restarts from the journal and from a snapshot; with other content a conflict. */
+/* The pair again: the first answer, also after restarts from the journal and from a snapshot; with other content a
+ * conflict. */
 static void repeated_pairs(void **state) {
     (void)state;
     struct call first, again;
@@ -296,7 +317,8 @@ static void repeated_pairs(void **state) {
         assert_int_equal(errors->count, 1);
         assert_true(pat_value_is_text(pat_value_get(&errors->as.items[0], "code"), "BAD_TYPE"));
         call_free(&again);
-        refused("load.customers {producer: 'r', seq: 7, columns: {customer: [100]}}", PAT_ERR_CONFLICT, "other content");
+        refused("load.customers {producer: 'r', seq: 7, columns: {customer: [100]}}", PAT_ERR_CONFLICT,
+                "other content");
     }
     assert_int_equal(world.engine->store->counts.orders, 1);
 }
@@ -315,7 +337,9 @@ static void answers_too_old_are_short(void **state) {
     assert_int_equal(world.engine->store->counts.orders, PAT_PRODUCER_ANSWERS + 5);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- groups
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 #define MANY 400u
 
@@ -326,11 +350,13 @@ static void many_tickets_at_once(void **state) {
     for (unsigned i = 0; i < MANY; i++) {
         /* Every third leans on the one before it, every tenth is a pair that is already on its way, some are bad. */
         if (i % 3 == 1) {
-            (void)snprintf(text, sizeof text, "load.orders {producer: 'p', seq: %u, columns: {order: [%u], country: ['DE']}}", i, i - 1);
+            (void)snprintf(text, sizeof text,
+                           "load.orders {producer: 'p', seq: %u, columns: {order: [%u], country: ['DE']}}", i, i - 1);
         } else if (i % 10 == 9) {
             order_text(text, sizeof text, "p", i - i % 3, i - i % 3);
         } else if (i % 17 == 5) {
-            (void)snprintf(text, sizeof text, "load.orders {producer: 'p', seq: %u, columns: {order: ['none'], country: ['DE']}}", i);
+            (void)snprintf(text, sizeof text,
+                           "load.orders {producer: 'p', seq: %u, columns: {order: ['none'], country: ['DE']}}", i);
         } else {
             order_text(text, sizeof text, "p", i, i);
         }
@@ -370,7 +396,9 @@ static void replies_may_submit(void **state) {
     for (unsigned i = 0; i < CHAIN; i++) {
         /* Taken, refused and repeated ones in turn: replies from apply and from the queue itself. */
         if (i % 3 == 0) order_text(text, sizeof text, "p", i, i);
-        if (i % 3 == 1) (void)snprintf(text, sizeof text, "load.orders {producer: 'p', seq: %u, columns: {order: ['none'], tax: [1]}}", i);
+        if (i % 3 == 1)
+            (void)snprintf(text, sizeof text,
+                           "load.orders {producer: 'p', seq: %u, columns: {order: ['none'], tax: [1]}}", i);
         if (i % 3 == 2) order_text(text, sizeof text, "p", i - 2, i - 2);
         call_make(&calls[i], text);
         if (i > 0) calls[i - 1].then = &calls[i];
@@ -411,7 +439,9 @@ static void maps_are_kept(void **state) {
     }
 }
 
-/* ---- restarts ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- restarts
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void a_restart_brings_everything_back(void **state) {
     (void)state;
@@ -429,7 +459,8 @@ static void a_restart_brings_everything_back(void **state) {
     assert_int_equal(p->last_seq, 2);
     assert_int_equal(p->rejected, 1);
     assert_memory_equal(p->meta, "offset 17", 9);
-    (void)load("load.orders {producer: 'p', seq: 3, columns: {order: ['unheard'], customer: ['z'], time: [0], amount: [5], currency: "
+    (void)load("load.orders {producer: 'p', seq: 3, columns: {order: ['unheard'], customer: ['z'], time: [0], amount: "
+               "[5], currency: "
                "['EUR']}}");
     assert_int_equal(world.engine->store->counts.pending_refunds, 0);
     before = store_digest();
@@ -515,7 +546,9 @@ static void snapshots_beside_loads(void **state) {
     assert_true(pat_digest_equal(before, store_digest()));
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- questions
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static int64_t count_answer(struct pat_inquiry *inquiry) {
     struct pat_value result;
@@ -564,7 +597,8 @@ static void rows_behind_the_view_are_not_there(void **state) {
     struct pat_error error;
     (void)load_order("p", 1, 1);
     assert_int_equal(pat_engine_pin(world.engine, &before, &error), PAT_OK);
-    (void)load("load.orders {producer: 'p', seq: 2, columns: {order: ['new'], customer: [1], time: [0], amount: [5], currency: ['EUR']}}");
+    (void)load("load.orders {producer: 'p', seq: 2, columns: {order: ['new'], customer: [1], time: [0], amount: [5], "
+               "currency: ['EUR']}}");
     assert_int_equal(pat_engine_pin(world.engine, &after, &error), PAT_OK);
     assert_int_equal(before.row, PAT_ROW_NONE);
     assert_int_equal(after.row, 1);
@@ -613,8 +647,12 @@ static void questions_stop(void **state) {
 static void looks(void **state) {
     (void)state;
     fill();
-    static const char *const methods[] = {"status {}", "schema {}", "load.state {producer: 'p'}", "load.state {producer: 'nobody'}",
-                                          "snapshot.list {}", "filter.parse {text: 'net > 5 EUR'}"};
+    static const char *const methods[] = {"status {}",
+                                          "schema {}",
+                                          "load.state {producer: 'p'}",
+                                          "load.state {producer: 'nobody'}",
+                                          "snapshot.list {}",
+                                          "filter.parse {text: 'net > 5 EUR'}"};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         struct call call;
         call_make(&call, methods[i]);
@@ -632,14 +670,17 @@ static void looks(void **state) {
     }
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- memory
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void a_small_budget_is_an_answer(void **state) {
     (void)state;
     fill();
     struct pat_digest before = store_digest();
     struct call call;
-    call_make(&call, "load.orders {producer: 'p', seq: 50, columns: {order: [50], customer: [1], time: [0], amount: [5], currency: ['EUR']}}");
+    call_make(&call, "load.orders {producer: 'p', seq: 50, columns: {order: [50], customer: [1], time: [0], amount: "
+                     "[5], currency: ['EUR']}}");
     pat_mem_set_budget(pat_mem_used_total() + 1000);
     submit(&call);
     assert_int_equal(call.replies, 1);
@@ -648,8 +689,10 @@ static void a_small_budget_is_an_answer(void **state) {
     pat_mem_set_budget(0);
     assert_true(pat_digest_equal(before, store_digest()));
     call_free(&call);
-    assert_int_equal(load("load.orders {producer: 'p', seq: 50, columns: {order: [50], customer: [1], time: [0], amount: [5], currency: "
-                          "['EUR']}}"), 5);
+    assert_int_equal(load("load.orders {producer: 'p', seq: 50, columns: {order: [50], customer: [1], time: [0], "
+                          "amount: [5], currency: "
+                          "['EUR']}}"),
+                     5);
 }
 
 /* Whatever allocation fails on the way: one reply, and after sending again until it is taken the row is there once. */
@@ -728,20 +771,25 @@ static void at_every_allocation_of_a_start(void **state) {
             assert_int_equal(pat_mem_used_total(), 0);
         }
         assert_true(pat_digest_equal(before, store_digest()));
-        (void)load("load.orders {producer: 'p', seq: 60, columns: {order: [50], customer: [1], time: [0], amount: [5], currency: ['EUR']}}");
+        (void)load("load.orders {producer: 'p', seq: 60, columns: {order: [50], customer: [1], time: [0], amount: [5], "
+                   "currency: ['EUR']}}");
         before = store_digest();
         if (round == 0) world_close(&world, false);
     }
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------------------------------- */
+/* ---- attributes
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void attributes_are_kept(void **state) {
     (void)state;
     assert_int_equal(load("schema.add {table: 'orders', name: 'gift', type: 'enum'}"), 1);
-    assert_int_equal(load("schema.add {table: 'orders', name: 'gift', type: 'enum'}"), 1); /* harmless, and no batch of its own */
+    assert_int_equal(load("schema.add {table: 'orders', name: 'gift', type: 'enum'}"),
+                     1); /* harmless, and no batch of its own */
     refused("schema.add {table: 'orders', name: 'gift', type: 'int'}", PAT_ERR_CONFLICT, "is of type enum");
-    (void)load("load.orders {producer: 'p', seq: 1, columns: {order: [1], customer: [1], time: [0], amount: [5], currency: ['EUR'], "
+    (void)load("load.orders {producer: 'p', seq: 1, columns: {order: [1], customer: [1], time: [0], amount: [5], "
+               "currency: ['EUR'], "
                "attr.gift: ['card']}}");
     for (int round = 0; round < 3; round++) {
         world_close(&world, round == 1);
@@ -749,8 +797,9 @@ static void attributes_are_kept(void **state) {
         refused("schema.add {table: 'orders', name: 'gift', type: 'set'}", PAT_ERR_CONFLICT, "is of type enum");
         const struct pat_table *orders = &world.engine->store->table[PAT_ORDERS];
         assert_int_equal(orders->schema->columns, PAT_ORDER_COLUMNS + 1 + (round == 2));
-        assert_true(pat_text_is(pat_dict_text(orders->dict[PAT_ORDER_COLUMNS], (uint32_t)pat_table_get(orders, PAT_ORDER_COLUMNS, 0)),
-                                "card"));
+        assert_true(pat_text_is(
+            pat_dict_text(orders->dict[PAT_ORDER_COLUMNS], (uint32_t)pat_table_get(orders, PAT_ORDER_COLUMNS, 0)),
+            "card"));
         if (round == 1) (void)load("schema.add {table: 'orders', name: 'late', type: 'bool'}");
     }
 }

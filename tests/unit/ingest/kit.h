@@ -21,10 +21,11 @@
 
 #include <cmocka.h>
 
-/* ---- a shop -------------------------------------------------------------------------------------------------------------- */
+/* ---- a shop
+ * -------------------------------------------------------------------------------------------------------------- */
 
 #define BESIDE_BYTES ((size_t)256 << 10)
-#define NOW_MS INT64_C(1710504000000) /* 2024-03-15T12:00:00Z */
+#define NOW_MS       INT64_C(1710504000000) /* 2024-03-15T12:00:00Z */
 
 struct shop {
     struct pat_zone *zone;
@@ -55,7 +56,8 @@ static void shop_close(struct shop *shop) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
-/* ---- recounts ------------------------------------------------------------------------------------------------------------ */
+/* ---- recounts
+ * ------------------------------------------------------------------------------------------------------------ */
 
 struct kept {
     int64_t orders_n, net, unpriced_n, first_order, last_order, first_fact, settled;
@@ -77,8 +79,8 @@ static bool is_earlier_id(struct pat_id_key a, struct pat_id_key b) {
 }
 
 /* What a fact is worth by the rows of fx, gone through one by one. */
-static int64_t worth_of(const struct pat_store *store, enum pat_table_id table, unsigned currency, pat_row row, int64_t day,
-                        int64_t amount) {
+static int64_t worth_of(const struct pat_store *store, enum pat_table_id table, unsigned currency, pat_row row,
+                        int64_t day, int64_t amount) {
     const struct pat_table *fx = &store->table[PAT_FX];
     int64_t code = pat_table_get(&store->table[table], currency, row), latest = PAT_NULL, worth = PAT_NULL;
     struct pat_text own = pat_dict_text(store->table[table].dict[currency], (uint32_t)code);
@@ -87,7 +89,8 @@ static int64_t worth_of(const struct pat_store *store, enum pat_table_id table, 
     for (pat_row at = 0; at < fx->rows; at++) {
         int64_t dated = pat_table_get(fx, PAT_FX_DAY, at);
         struct pat_text of = pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)pat_table_get(fx, PAT_FX_CURRENCY, at));
-        if (dated > day || dated <= latest || pat_table_get(fx, PAT_FX_DELETED, at) == 1 || !pat_text_equal(own, of)) continue;
+        if (dated > day || dated <= latest || pat_table_get(fx, PAT_FX_DELETED, at) == 1 || !pat_text_equal(own, of))
+            continue;
         struct pat_text per = pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)pat_table_get(fx, PAT_FX_PER, at));
         struct pat_rate rate = {pat_table_get(fx, PAT_FX_RATE, at), pat_text_is(per, "base")};
         if (!pat_rate_convert(rate, amount, digits, store->base_digits, &worth)) worth = PAT_NULL;
@@ -98,7 +101,8 @@ static int64_t worth_of(const struct pat_store *store, enum pat_table_id table, 
 
 static void kept_order(struct kept *kept, const struct pat_store *store, pat_row order) {
     const struct pat_table *orders = &store->table[PAT_ORDERS];
-    int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order), cancelled = pat_table_get(orders, PAT_ORDER_CANCELLED, order);
+    int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order),
+            cancelled = pat_table_get(orders, PAT_ORDER_CANCELLED, order);
     int64_t time = pat_table_get(orders, PAT_ORDER_TIME, order), base = pat_table_get(orders, PAT_ORDER_BASE, order);
     assert_int_equal(day, pat_zone_day_at(store->zone, time));
     assert_true(base == worth_of(store, PAT_ORDERS, PAT_ORDER_CURRENCY, order, day,
@@ -125,7 +129,8 @@ static void kept_order(struct kept *kept, const struct pat_store *store, pat_row
 static void kept_refund(struct kept *kept, const struct pat_store *store, pat_row refund) {
     const struct pat_table *orders = &store->table[PAT_ORDERS], *refunds = &store->table[PAT_REFUNDS];
     int64_t base = pat_table_get(refunds, PAT_REFUND_BASE, refund);
-    int64_t day = pat_table_get(refunds, PAT_REFUND_DAY, refund), order = pat_table_get(refunds, PAT_REFUND_ORDER, refund);
+    int64_t day = pat_table_get(refunds, PAT_REFUND_DAY, refund),
+            order = pat_table_get(refunds, PAT_REFUND_ORDER, refund);
     assert_int_equal(day, pat_zone_day_at(store->zone, pat_table_get(refunds, PAT_REFUND_TIME, refund)));
     assert_true(base == worth_of(store, PAT_REFUNDS, PAT_REFUND_CURRENCY, refund, day,
                                  pat_table_get(refunds, PAT_REFUND_AMOUNT, refund)));
@@ -140,7 +145,9 @@ static void kept_refund(struct kept *kept, const struct pat_store *store, pat_ro
     if (base != PAT_NULL) kept->net -= base;
 }
 
-static int64_t or_null(int64_t count) { return count == 0 ? PAT_NULL : count; }
+static int64_t or_null(int64_t count) {
+    return count == 0 ? PAT_NULL : count;
+}
 
 static void check_customer(const struct pat_store *store, pat_row row, const struct kept *kept) {
     const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *orders = &store->table[PAT_ORDERS];
@@ -152,7 +159,8 @@ static void check_customer(const struct pat_store *store, pat_row row, const str
     assert_true(pat_table_get(customers, PAT_CUSTOMER_FIRST_FACT, row) == kept->first_fact);
     assert_true(pat_table_get(customers, PAT_CUSTOMER_SETTLED, row) == kept->settled);
     int64_t code = pat_table_get(customers, PAT_CUSTOMER_FACT_COUNTRY, row);
-    int64_t country = kept->earliest == PAT_ROW_NONE ? PAT_NULL : pat_table_get(orders, PAT_ORDER_COUNTRY, kept->earliest);
+    int64_t country =
+        kept->earliest == PAT_ROW_NONE ? PAT_NULL : pat_table_get(orders, PAT_ORDER_COUNTRY, kept->earliest);
     assert_int_equal(code == PAT_NULL, country == PAT_NULL);
     if (code == PAT_NULL) return;
     assert_true(pat_text_equal(pat_dict_text(customers->dict[PAT_CUSTOMER_FACT_COUNTRY], (uint32_t)code),
@@ -196,7 +204,8 @@ static void check_store(struct pat_store *store) {
     check_kept(store);
 }
 
-/* ---- loads --------------------------------------------------------------------------------------------------------------- */
+/* ---- loads
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static struct pat_load shop_load(struct shop *shop, const struct pat_value *columns, enum pat_table_id table) {
     return (struct pat_load){.table = table,
@@ -210,7 +219,8 @@ static struct pat_load shop_load(struct shop *shop, const struct pat_value *colu
 }
 
 static enum pat_status shop_take(struct shop *shop, const struct pat_load *load) {
-    PAT_TRY(pat_ingest_prepare(&shop->batch, load, shop->zone, &shop->store->secret, NOW_MS, &shop->arena, &shop->error));
+    PAT_TRY(
+        pat_ingest_prepare(&shop->batch, load, shop->zone, &shop->store->secret, NOW_MS, &shop->arena, &shop->error));
     PAT_TRY(pat_ingest_validate(shop->batch, load, shop->store, true, &shop->error));
     /* Beside what is reserved only the pair and the days are kept. */
     size_t may = pat_mem_used_total() + pat_ingest_bytes(shop->batch, shop->store) + BESIDE_BYTES;
@@ -267,8 +277,8 @@ __attribute__((unused)) static int64_t net_of(const struct shop *shop, const cha
     return net == PAT_NULL ? 0 : net;
 }
 
-__attribute__((unused)) static void text_is(const struct shop *shop, enum pat_table_id table, const char *id, unsigned column,
-                                            const char *expected) {
+__attribute__((unused)) static void text_is(const struct shop *shop, enum pat_table_id table, const char *id,
+                                            unsigned column, const char *expected) {
     int64_t code = value_of(shop, table, id, column);
     if (expected == NULL) {
         assert_true(code == PAT_NULL);

@@ -44,9 +44,10 @@ static void refused(const char *text, enum pat_status status, const char *hint) 
 
 static void every_type_is_read(void **state) {
     (void)state;
-    loads(&shop, "customers {customer: [1, 2], attr.bool: [true, 'no'], attr.int: [7, '-8'], attr.decimal: ['1.50', 2.5], "
-                 "attr.money: ['12.34', null], attr.date: ['2024-02-29', 3], attr.time: ['2024-01-01T00:00:00Z', 5000], "
-                 "attr.enum: ['a', 17], attr.set: [['b', 'a'], 'x|y']}");
+    loads(&shop,
+          "customers {customer: [1, 2], attr.bool: [true, 'no'], attr.int: [7, '-8'], attr.decimal: ['1.50', 2.5], "
+          "attr.money: ['12.34', null], attr.date: ['2024-02-29', 3], attr.time: ['2024-01-01T00:00:00Z', 5000], "
+          "attr.enum: ['a', 17], attr.set: [['b', 'a'], 'x|y']}");
     outcome_is(&shop, "2 0 0 0 0");
     assert_int_equal(get(PAT_CUSTOMERS, "1", "attr.bool"), 1);
     assert_int_equal(get(PAT_CUSTOMERS, "2", "attr.bool"), 0);
@@ -56,14 +57,18 @@ static void every_type_is_read(void **state) {
     assert_int_equal(get(PAT_CUSTOMERS, "2", "attr.date"), 3);
     assert_int_equal(get(PAT_CUSTOMERS, "2", "attr.time"), 5);
     text_is(&shop, PAT_CUSTOMERS, "2", column_of(PAT_CUSTOMERS, "attr.enum"), "17");
-    text_is(&shop, PAT_CUSTOMERS, "1", column_of(PAT_CUSTOMERS, "attr.set"), "a\x1f" "b");
+    text_is(&shop, PAT_CUSTOMERS, "1", column_of(PAT_CUSTOMERS, "attr.set"),
+            "a\x1f"
+            "b");
     text_is(&shop, PAT_CUSTOMERS, "2", column_of(PAT_CUSTOMERS, "attr.set"), "x\x1fy");
 }
 
 static void bins_and_dicts_are_read(void **state) {
     (void)state;
-    loads(&shop, "customers {customer: [1, 2], attr.int: i64(7, 8), attr.bool: {bin: i64(1, 0), nulls: u8(2)}, attr.date: i32(1, 2), "
-                 "attr.money_minor: i64(5, 6), attr.enum: {dict: ['x', 'y'], codes: u8(1, 0)}, attr.time: i64(1000, 2000)}");
+    loads(&shop,
+          "customers {customer: [1, 2], attr.int: i64(7, 8), attr.bool: {bin: i64(1, 0), nulls: u8(2)}, attr.date: "
+          "i32(1, 2), "
+          "attr.money_minor: i64(5, 6), attr.enum: {dict: ['x', 'y'], codes: u8(1, 0)}, attr.time: i64(1000, 2000)}");
     assert_int_equal(get(PAT_CUSTOMERS, "1", "attr.int"), 7);
     assert_int_equal(get(PAT_CUSTOMERS, "1", "attr.bool"), 1);
     assert_true(get(PAT_CUSTOMERS, "2", "attr.bool") == PAT_NULL);
@@ -76,8 +81,10 @@ static void bins_and_dicts_are_read(void **state) {
 
 static void patches_replace_and_null_clears(void **state) {
     (void)state;
-    loads(&shop, "orders {order: ['a'], customer: [1], time: ['2024-01-05'], amount: [1], currency: ['EUR'], attr.enum: ['x'], "
-                 "attr.int: [1], version: [5]}");
+    loads(
+        &shop,
+        "orders {order: ['a'], customer: [1], time: ['2024-01-05'], amount: [1], currency: ['EUR'], attr.enum: ['x'], "
+        "attr.int: [1], version: [5]}");
     loads(&shop, "orders {order: ['a'], attr.enum: ['x']}");
     outcome_is(&shop, "0 0 1 0 0");
     loads(&shop, "orders {order: ['a'], attr.int: [2], version: [4]}");
@@ -91,13 +98,16 @@ static void patches_replace_and_null_clears(void **state) {
 
 static void lines_and_refunds_have_them_too(void **state) {
     (void)state;
-    loads(&shop, "lines {order: ['b', 'b'], customer: [1, 1], time: ['2024-01-05', '2024-01-05'], currency: ['KWD', 'KWD'], "
-                 "product: ['p', 'q'], quantity: [1, 1], price: [1, 2], attr.money: ['0.125', null], attr.set: [['s'], null]}");
+    loads(
+        &shop,
+        "lines {order: ['b', 'b'], customer: [1, 1], time: ['2024-01-05', '2024-01-05'], currency: ['KWD', 'KWD'], "
+        "product: ['p', 'q'], quantity: [1, 1], price: [1, 2], attr.money: ['0.125', null], attr.set: [['s'], null]}");
     const struct pat_table *lines = &shop.store->table[PAT_LINES];
     assert_int_equal(pat_table_get(lines, column_of(PAT_LINES, "attr.money"), 0), 125);
     loads(&shop, "lines {order: ['b'], line: [2], product: ['q'], quantity: [1], price: [2], attr.int: [9]}");
     assert_int_equal(pat_table_get(lines, column_of(PAT_LINES, "attr.int"), 1), 9);
-    loads(&shop, "refunds {refund: ['r'], order: ['b'], time: ['2024-01-06'], amount: [1], currency: ['EUR'], attr.money: ['-2.5'], "
+    loads(&shop, "refunds {refund: ['r'], order: ['b'], time: ['2024-01-06'], amount: [1], currency: ['EUR'], "
+                 "attr.money: ['-2.5'], "
                  "attr.date: ['2024-01-07']}");
     assert_int_equal(get(PAT_REFUNDS, "r", "attr.money"), -250);
 }
@@ -108,15 +118,19 @@ static void bad_values_name_the_attribute(void **state) {
     refused("customers {customer: [1], attr.money: ['1.234']}", PAT_ERR_BAD_REQUEST, "EUR, which has 2 digits");
     refused("customers {customer: [1], attr.date: ['soon']}", PAT_ERR_BAD_REQUEST, "attr.date");
     refused("customers {customer: [1], attr.enumm: ['x']}", PAT_ERR_UNKNOWN_FIELD, "did you mean \"attr.enum\"");
-    refused("customers {customer: [1], attr.money: [1], attr.money_minor: [1]}", PAT_ERR_BAD_REQUEST, "say the same thing");
+    refused("customers {customer: [1], attr.money: [1], attr.money_minor: [1]}", PAT_ERR_BAD_REQUEST,
+            "say the same thing");
     refused("orders {order: [1], attr.int_minor: [1]}", PAT_ERR_UNKNOWN_FIELD, "attr.int_minor");
 }
 
 static void a_currency_takes_its_money_along(void **state) {
     (void)state;
-    loads(&shop, "orders {order: ['a'], customer: [1], time: ['2024-01-05'], amount: [1], currency: ['EUR'], attr.money: ['2.50']}");
-    refused("orders {order: ['a'], amount: [1], currency: ['KWD']}", PAT_ERR_BAD_REQUEST, "send the attr.money with it");
-    refused("orders {order: ['a'], attr.money: [1], currency: ['JPY']}", PAT_ERR_BAD_REQUEST, "send the amount with it");
+    loads(&shop, "orders {order: ['a'], customer: [1], time: ['2024-01-05'], amount: [1], currency: ['EUR'], "
+                 "attr.money: ['2.50']}");
+    refused("orders {order: ['a'], amount: [1], currency: ['KWD']}", PAT_ERR_BAD_REQUEST,
+            "send the attr.money with it");
+    refused("orders {order: ['a'], attr.money: [1], currency: ['JPY']}", PAT_ERR_BAD_REQUEST,
+            "send the amount with it");
     loads(&shop, "orders {order: ['a'], amount: [1], currency: ['USD']}");
     loads(&shop, "orders {order: ['a'], amount: [1], currency: ['KWD'], attr.money: ['2.5']}");
     assert_int_equal(get(PAT_ORDERS, "a", "attr.money"), 2500);
@@ -130,7 +144,8 @@ static void older_batches_go_on(void **state) {
     struct spell spell = {.at = "{customer: [1], attr.int: [4]}", .builder = {.arena = &shop.arena}};
     columns = spell_value(&spell);
     as_sent = shop_load(&shop, &columns, PAT_CUSTOMERS);
-    assert_int_equal(pat_ingest_prepare(&shop.batch, &as_sent, shop.zone, &shop.store->secret, NOW_MS, &shop.arena, NULL), PAT_OK);
+    assert_int_equal(
+        pat_ingest_prepare(&shop.batch, &as_sent, shop.zone, &shop.store->secret, NOW_MS, &shop.arena, NULL), PAT_OK);
     add_attribute(PAT_CUSTOMERS, "late", 1);
     assert_int_equal(pat_ingest_validate(shop.batch, &as_sent, shop.store, true, NULL), PAT_OK);
     pat_ingest_apply(shop.store, shop.batch, shop.store->lsn + 1, &shop.outcome);

@@ -1,9 +1,10 @@
-/* Exchange rates: which one holds for a fact, and what a late, corrected or withdrawn one does to what is there. The kit recounts
- * base values, counters and aggregates after each load. */
+/* Exchange rates: which one holds for a fact, and what a late, corrected or withdrawn one does to what is there. The
+ * kit recounts base values, counters and aggregates after each load. */
 #include "kit.h"
 
-#define ORDERS_OF_MARCH                                                                                                          \
-    "orders {order: ['a', 'b', 'c', 'd'], customer: ['k', 'k', 'l', 'm'], time: ['2024-03-01', '2024-03-05', '2024-03-09', "       \
+#define ORDERS_OF_MARCH                                                                                                \
+    "orders {order: ['a', 'b', 'c', 'd'], customer: ['k', 'k', 'l', 'm'], time: ['2024-03-01', '2024-03-05', "         \
+    "'2024-03-09', "                                                                                                   \
     "'2024-03-05'], amount: ['10.00', '10.00', '10.00', '1000'], currency: ['USD', 'USD', 'USD', 'JPY']}"
 
 static int64_t base_of(const struct shop *shop, const char *order) {
@@ -24,7 +25,9 @@ static void a_rate_holds_until_the_next(void **state) {
     (void)state;
     struct shop shop;
     shop_open(&shop, "UTC", "EUR");
-    loads(&shop, "fx {day: ['2024-03-05', '2024-03-02', '2024-03-09'], currency: ['USD', 'USD', 'USD'], rate: ['0.9', 0.8, 1]}");
+    loads(
+        &shop,
+        "fx {day: ['2024-03-05', '2024-03-02', '2024-03-09'], currency: ['USD', 'USD', 'USD'], rate: ['0.9', 0.8, 1]}");
     outcome_is(&shop, "3 0 0 0 0");
     loads(&shop, ORDERS_OF_MARCH);
     bases_are(&shop, -1, 900, 1000); /* the first order is before the first rate */
@@ -41,8 +44,10 @@ static void a_late_rate_touches_the_days_it_holds(void **state) {
     struct shop shop;
     shop_open(&shop, "UTC", "EUR");
     loads(&shop, ORDERS_OF_MARCH);
-    loads(&shop, "refunds {refund: ['r', 's'], order: ['a', 'nobody'], time: ['2024-03-06', '2024-03-06'], amount: ['2', '2'], "
-                 "currency: ['USD', 'USD']}");
+    loads(
+        &shop,
+        "refunds {refund: ['r', 's'], order: ['a', 'nobody'], time: ['2024-03-06', '2024-03-06'], amount: ['2', '2'], "
+        "currency: ['USD', 'USD']}");
     bases_are(&shop, -1, -1, -1);
     assert_int_equal(shop.store->counts.unpriced, 5);
     loads(&shop, "fx {day: ['2024-03-05'], currency: ['USD'], rate: ['0.9']}");
@@ -73,8 +78,10 @@ static void lines_and_negative_orders_are_converted(void **state) {
     (void)state;
     struct shop shop;
     shop_open(&shop, "UTC", "USD");
-    loads(&shop, "lines {order: ['x', 'x', 'y'], customer: ['k', 'k', 'k'], time: ['2024-03-01', '2024-03-01', '2024-03-02'], "
-                 "currency: ['GBP', 'GBP', 'GBP'], product: ['p', 'q', 'p'], quantity: [2, 1, -1], price: ['1.25', '0.005', '3']}");
+    loads(&shop,
+          "lines {order: ['x', 'x', 'y'], customer: ['k', 'k', 'k'], time: ['2024-03-01', '2024-03-01', '2024-03-02'], "
+          "currency: ['GBP', 'GBP', 'GBP'], product: ['p', 'q', 'p'], quantity: [2, 1, -1], price: ['1.25', '0.005', "
+          "'3']}");
     loads(&shop, "fx {day: ['2024-01-01'], currency: ['GBP'], rate: ['1.2751']}");
     assert_int_equal(base_of(&shop, "x"), 320); /* 2.51 GBP: the sum is rounded before it is converted */
     assert_int_equal(value_of(&shop, PAT_REFUNDS, "y", PAT_REFUND_BASE), 383);
@@ -86,7 +93,8 @@ static void rows_are_patched_counted_and_refused(void **state) {
     (void)state;
     struct shop shop;
     shop_open(&shop, "UTC", "EUR");
-    loads(&shop, "fx {day: ['2024-03-05', '2024-03-05'], currency: ['USD', 'USD'], rate: ['0.9', '0.8'], version: [2, 3]}");
+    loads(&shop,
+          "fx {day: ['2024-03-05', '2024-03-05'], currency: ['USD', 'USD'], rate: ['0.9', '0.8'], version: [2, 3]}");
     outcome_is(&shop, "1 1 0 0 0");
     loads(&shop, "fx {day: ['2024-03-05'], currency: ['USD'], rate: ['0.7'], version: [2]}");
     outcome_is(&shop, "0 0 0 1 0");
@@ -97,9 +105,10 @@ static void rows_are_patched_counted_and_refused(void **state) {
     loads(&shop, "fx {day: ['2024-03-05'], currency: ['USD'], per: [null]}");
     outcome_is(&shop, "0 1 0 0 0");
     shop.skip = true;
-    loads(&shop, "fx {day: ['2024-03-05', null, '2024-03-05', '2024-03-05', '2024-03-05', '2024-03-05', 'x', '2024-03-06'], "
-                 "currency: ['EUR', 'USD', null, 'EURO', 'USD', 'USD', 'USD', 'USD'], rate: [1, 1, 1, 1, 0, 1, 1, '1.1'], "
-                 "per: [null, null, null, null, null, 'euro', null, null]}");
+    loads(&shop,
+          "fx {day: ['2024-03-05', null, '2024-03-05', '2024-03-05', '2024-03-05', '2024-03-05', 'x', '2024-03-06'], "
+          "currency: ['EUR', 'USD', null, 'EURO', 'USD', 'USD', 'USD', 'USD'], rate: [1, 1, 1, 1, 0, 1, 1, '1.1'], "
+          "per: [null, null, null, null, null, 'euro', null, null]}");
     outcome_is(&shop, "1 0 0 0 7");
     loads(&shop, "fx {day: ['2024-03-05', '2024-03-07'], currency: ['USD', 'USD'], deleted: [true, true]}");
     outcome_is(&shop, "0 1 0 0 1");
@@ -132,10 +141,13 @@ static void a_rebuilt_store_knows_its_rates(void **state) {
     (void)state;
     struct shop shop;
     shop_open(&shop, "UTC", "EUR");
-    loads(&shop, "fx {day: ['2024-03-05', '2024-03-02', '2024-03-09'], currency: ['USD', 'JPY', 'USD'], rate: ['0.9', 160, 1], "
-                 "per: ['unit', 'base', 'unit'], deleted: [false, false, true]}");
+    loads(
+        &shop,
+        "fx {day: ['2024-03-05', '2024-03-02', '2024-03-09'], currency: ['USD', 'JPY', 'USD'], rate: ['0.9', 160, 1], "
+        "per: ['unit', 'base', 'unit'], deleted: [false, false, true]}");
     struct pat_store *copy = NULL;
-    struct pat_store_options options = {.zone = shop.zone, .base_currency = "EUR", .entropy = "other", .entropy_bytes = 5};
+    struct pat_store_options options = {
+        .zone = shop.zone, .base_currency = "EUR", .entropy = "other", .entropy_bytes = 5};
     assert_int_equal(pat_store_open(&copy, &options, NULL), PAT_OK);
     const struct pat_table *from = &shop.store->table[PAT_FX];
     struct pat_table *to = &copy->table[PAT_FX];
@@ -143,7 +155,8 @@ static void a_rebuilt_store_knows_its_rates(void **state) {
         int64_t values[PAT_FX_COLUMNS];
         for (unsigned c = 0; c < PAT_FX_COLUMNS; c++) {
             values[c] = pat_table_get(from, c, row);
-            if (to->dict[c] != NULL) values[c] = pat_dict_add(to->dict[c], pat_dict_text(from->dict[c], (uint32_t)values[c]));
+            if (to->dict[c] != NULL)
+                values[c] = pat_dict_add(to->dict[c], pat_dict_text(from->dict[c], (uint32_t)values[c]));
         }
         (void)pat_table_add(copy, PAT_FX, values);
     }

@@ -16,8 +16,8 @@ static int close_shop(void **state) {
 }
 
 /* Lines of one order: numbers (or NULL), quantities, prices; customer "a", one product, 2024-01-05. */
-static enum pat_status lines(const char *order, unsigned count, const char *numbers, const char *quantities, const char *prices,
-                             const char *more) {
+static enum pat_status lines(const char *order, unsigned count, const char *numbers, const char *quantities,
+                             const char *prices, const char *more) {
     char text[2000];
     int length = snprintf(text, sizeof text, "lines {order: [");
     static const char *const columns[] = {NULL, "], customer: [", "], time: [", "], currency: [", "], product: ["};
@@ -29,12 +29,13 @@ static enum pat_status lines(const char *order, unsigned count, const char *numb
         }
     }
     (void)snprintf(text + length, sizeof text - (size_t)length, "]%s%s%s, quantity: [%s], price: [%s]%s}",
-                   numbers != NULL ? ", line: [" : "", numbers != NULL ? numbers : "", numbers != NULL ? "]" : "", quantities, prices,
-                   more);
+                   numbers != NULL ? ", line: [" : "", numbers != NULL ? numbers : "", numbers != NULL ? "]" : "",
+                   quantities, prices, more);
     return load(&shop, text);
 }
 
-static void good_lines(const char *order, unsigned count, const char *numbers, const char *quantities, const char *prices) {
+static void good_lines(const char *order, unsigned count, const char *numbers, const char *quantities,
+                       const char *prices) {
     if (lines(order, count, numbers, quantities, prices, "") != PAT_OK) fail_msg("%s", shop.error.message);
 }
 
@@ -122,7 +123,8 @@ static void appended(void **state) {
 static void rejected_lines_keep_their_place(void **state) {
     (void)state;
     shop.skip = true;
-    loads(&shop, "lines {order: ['o', 'o', 'o', 'x'], customer: ['a', 'a', 'a', 'a'], time: [0, 0, 0, 0], currency: ['EUR', 'EUR', 'EUR', "
+    loads(&shop, "lines {order: ['o', 'o', 'o', 'x'], customer: ['a', 'a', 'a', 'a'], time: [0, 0, 0, 0], currency: "
+                 "['EUR', 'EUR', 'EUR', "
                  "'EUR'], product: [null, 'p', 'p', 'p'], quantity: [1, 1, 0, 1], price: [1, 1, 1, 1]}");
     outcome_is(&shop, "2 0 0 0 2");
     lines_are("o", "2 ");
@@ -135,7 +137,8 @@ static void rejected_lines_keep_their_place(void **state) {
 static void patched(void **state) {
     (void)state;
     good_lines("o", 2, NULL, "1, 2", "1, 1");
-    assert_int_equal(load(&shop, "lines {order: ['o'], quantity: [5]}"), PAT_OK); /* by position: the first, and only it stays */
+    assert_int_equal(load(&shop, "lines {order: ['o'], quantity: [5]}"),
+                     PAT_OK); /* by position: the first, and only it stays */
     lines_are("o", "1 ");
     assert_int_equal(net_of(&shop, "a"), 500);
     shop.append = true;
@@ -144,7 +147,8 @@ static void patched(void **state) {
     assert_int_equal(load(&shop, "lines {order: ['o'], line: [2], price: [1]}"), PAT_ERR_BAD_REQUEST);
     assert_non_null(strstr(shop.error.message, "not known yet"));
     assert_int_equal(load(&shop, "lines {order: ['o'], price: [1]}"), PAT_ERR_BAD_REQUEST);
-    assert_int_equal(load(&shop, "lines {order: ['u'], product: ['p'], quantity: [1], price: [1]}"), PAT_ERR_BAD_REQUEST);
+    assert_int_equal(load(&shop, "lines {order: ['u'], product: ['p'], quantity: [1], price: [1]}"),
+                     PAT_ERR_BAD_REQUEST);
     assert_non_null(strstr(shop.error.message, "order is not known"));
     loads(&shop, "lines {order: ['o'], product: ['p'], quantity: [1], price: [1]}");
     lines_are("o", "1 2 ");
@@ -251,7 +255,8 @@ static void an_amount_given_stands(void **state) {
 
 static void the_least_time_is_the_order_s(void **state) {
     (void)state;
-    const char *text = "lines {order: ['o', 'o'], customer: ['a', 'a'], time: ['2024-01-05', '2024-01-03T10:00:00'], currency: ['EUR', "
+    const char *text = "lines {order: ['o', 'o'], customer: ['a', 'a'], time: ['2024-01-05', '2024-01-03T10:00:00'], "
+                       "currency: ['EUR', "
                        "'EUR'], product: ['p', 'p'], quantity: [1, 1], price: [1, 1], country: [null, 'DE']}";
     loads(&shop, text);
     assert_int_equal(value_of(&shop, PAT_ORDERS, "o", PAT_ORDER_DAY), 19725);
@@ -265,7 +270,8 @@ static void the_least_time_is_the_order_s(void **state) {
     assert_int_equal(value_of(&shop, PAT_ORDERS, "o", PAT_ORDER_DAY), 19727);
     good_lines("o", 1, NULL, "1", "1");
     outcome_is(&shop, "0 0 1 0 0");
-    loads(&shop, "lines {order: ['o'], customer: ['b'], time: ['2024-01-05'], currency: ['EUR'], product: ['p'], quantity: [1], price: "
+    loads(&shop, "lines {order: ['o'], customer: ['b'], time: ['2024-01-05'], currency: ['EUR'], product: ['p'], "
+                 "quantity: [1], price: "
                  "[1]}");
     outcome_is(&shop, "0 1 0 0 0"); /* the line is the same, its order is not */
     assert_int_equal(net_of(&shop, "b"), 100);
@@ -277,11 +283,11 @@ static void sums_are_exact_and_rounded_once(void **state) {
         const char *quantities, *prices;
         int64_t minor;
     } cases[] = {
-        {"1, 1, 1", "'0.005', '0.005', '0.005'", 2},           /* 0.015 */
-        {"1, 1, 1", "'0.001', '0.001', '0.003'", 1},           /* 0.005 */
+        {"1, 1, 1", "'0.005', '0.005', '0.005'", 2}, /* 0.015 */
+        {"1, 1, 1", "'0.001', '0.001', '0.003'", 1}, /* 0.005 */
         {"1, 1, 1", "'0.001', '0.001', '0.002'", 0},
         {"'0.1', '0.2', '0.3'", "'0.1', '0.1', '0.1'", 6},
-        {"0.1, 0.2, 0.3", "3, 3, 3", 180},                      /* floats mean their shortest decimal */
+        {"0.1, 0.2, 0.3", "3, 3, 3", 180}, /* floats mean their shortest decimal */
         {"'0.000000000000001', 1, 1", "'0.000000000000001', '0.0025', '0.0025'", 1},
         {"'-0.000000000000001', 1, 1", "'0.000000000000001', '0.0025', '0.0025'", 0},
         {"12345678, -12345678, 1", "'999999.99', '999999.99', '0.01'", 1},
@@ -292,7 +298,8 @@ static void sums_are_exact_and_rounded_once(void **state) {
         assert_int_equal(value_of(&shop, PAT_ORDERS, "o", PAT_ORDER_AMOUNT), cases[i].minor);
         assert_int_equal(net_of(&shop, "a"), cases[i].minor);
     }
-    loads(&shop, "lines {order: ['y'], customer: ['b'], time: [0], currency: ['JPY'], product: ['p'], quantity: [3], price: ['0.5']}");
+    loads(&shop, "lines {order: ['y'], customer: ['b'], time: [0], currency: ['JPY'], product: ['p'], quantity: [3], "
+                 "price: ['0.5']}");
     assert_int_equal(value_of(&shop, PAT_ORDERS, "y", PAT_ORDER_AMOUNT), 2);
 }
 
@@ -300,8 +307,9 @@ static void bad_lines(void **state) {
     (void)state;
     static const struct {
         const char *quantity, *price, *field;
-    } cases[] = {{"0", "1", "quantity"}, {"1", "0", "price"},    {"1", "-1", "price"},  {"1", "'x'", "price"},
-                 {"nan", "1", "quantity"}, {"null", "1", "quantity"}, {"[]", "1", "quantity"}, {"'1e20'", "1", "quantity"}};
+    } cases[] = {{"0", "1", "quantity"},  {"1", "0", "price"},        {"1", "-1", "price"},
+                 {"1", "'x'", "price"},   {"nan", "1", "quantity"},   {"null", "1", "quantity"},
+                 {"[]", "1", "quantity"}, {"'1e20'", "1", "quantity"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(lines("o", 1, NULL, cases[i].quantity, cases[i].price, ""), PAT_ERR_BAD_REQUEST);
         assert_string_equal(shop.error.field, cases[i].field);
@@ -311,7 +319,8 @@ static void bad_lines(void **state) {
 
 static void an_order_has_one_currency(void **state) {
     (void)state;
-    const char *text = "lines {order: ['o', 'x', 'o', 'o'], customer: ['a', 'a', 'a', 'a'], time: [0, 0, 0, 0], currency: ['EUR', 'USD', "
+    const char *text = "lines {order: ['o', 'x', 'o', 'o'], customer: ['a', 'a', 'a', 'a'], time: [0, 0, 0, 0], "
+                       "currency: ['EUR', 'USD', "
                        "'USD', 'EUR'], product: ['p', 'p', 'p', 'p'], quantity: [1, 1, 1, 1], price: [1, 1, 1, 1]}";
     assert_int_equal(load(&shop, text), PAT_ERR_BAD_REQUEST);
     assert_int_equal(shop.error.row, 2);
@@ -330,8 +339,9 @@ static void many_lines_of_one_order(void **state) {
     struct pat_builder builder = {.arena = &shop.arena};
     const int64_t count = 20000;
     struct pat_value columns = pat_build_map(&builder, 8);
-    static const char *const same[][2] = {{"order", "big"}, {"customer", "a"}, {"time", "2024-01-01"}, {"currency", "EUR"},
-                                          {"product", "p"}, {"quantity", "1"}, {"price", "0.01"}};
+    static const char *const same[][2] = {{"order", "big"},    {"customer", "a"}, {"time", "2024-01-01"},
+                                          {"currency", "EUR"}, {"product", "p"},  {"quantity", "1"},
+                                          {"price", "0.01"}};
     for (size_t c = 0; c < 7; c++) {
         struct pat_value array = pat_build_array(&builder, (uint32_t)count);
         for (int64_t i = 0; i < count; i++) pat_build_push(&builder, &array, pat_value_string(same[c][1]));

@@ -3,14 +3,19 @@
 
 /* Texts, ids and sets in forms that each need memory of their own, rejected rows among them. */
 static const char *const texts[] = {
-    "customers {customer: ['a', 5, 18446744073709551615, -7, 'e', []], country: ['DE', 49, null, 'FR', 'IT', 'ES'], tags: ['x,y', ['z'], "
+    "customers {customer: ['a', 5, 18446744073709551615, -7, 'e', []], country: ['DE', 49, null, 'FR', 'IT', 'ES'], "
+    "tags: ['x,y', ['z'], "
     "[], null, 'q|r', ['w']]}",
-    "orders {order: {dict: ['a', 'b', 'c'], codes: u8(0, 1, 2)}, customer: ['k', 'l', 'm'], time: [0, 'x', 0], amount: ['1.50', 2, "
+    "orders {order: {dict: ['a', 'b', 'c'], codes: u8(0, 1, 2)}, customer: ['k', 'l', 'm'], time: [0, 'x', 0], amount: "
+    "['1.50', 2, "
     "'1.505'], currency: ['EUR', 'USD', 'EUR'], country: {dict: ['DE', 'FR'], codes: u8(0, 1, 0)}}",
-    "lines {order: ['a', 'b', 'a', 'c'], customer: ['k', 'l', 'k', 'm'], time: [0, 0, 0, 0], currency: ['EUR', 'USD', 'USD', 'EUR'], "
+    "lines {order: ['a', 'b', 'a', 'c'], customer: ['k', 'l', 'k', 'm'], time: [0, 0, 0, 0], currency: ['EUR', 'USD', "
+    "'USD', 'EUR'], "
     "product: ['p', 'q', 'r', 's'], quantity: [1, 2, 3, 0], price: [1, 2, 3, 4]}",
-    "refunds {refund: ['r', 's'], order: ['a', 'b'], time: ['2024-01-01', '2025-01-01'], amount: [1, 2], currency: ['EUR', 'EURO']}",
-    "fx {day: ['2024-01-01', 'x', 19000], currency: ['USD', 'USD', 'EUR'], rate: ['1.5', 1, 1], per: ['base', 'unit', 'x']}",
+    "refunds {refund: ['r', 's'], order: ['a', 'b'], time: ['2024-01-01', '2025-01-01'], amount: [1, 2], currency: "
+    "['EUR', 'EURO']}",
+    "fx {day: ['2024-01-01', 'x', 19000], currency: ['USD', 'USD', 'EUR'], rate: ['1.5', 1, 1], per: ['base', 'unit', "
+    "'x']}",
 };
 
 /* `filled` bytes of the arena are gone already, so that its blocks end in other places. */
@@ -73,7 +78,8 @@ static void at_every_size_of_the_arena(void **state) {
         size_t name = strcspn(texts[i], " ");
         struct spell spell = {.at = texts[i] + name, .builder = {.arena = &shop.arena}};
         struct pat_value columns = spell_value(&spell);
-        struct pat_load sent = shop_load(&shop, &columns, (enum pat_table_id)pat_table_find((struct pat_text){texts[i], name}));
+        struct pat_load sent =
+            shop_load(&shop, &columns, (enum pat_table_id)pat_table_find((struct pat_text){texts[i], name}));
         sent.skip_bad = true;
         enum pat_status status = PAT_ERR_NO_MEMORY;
         for (size_t bytes = 64; status != PAT_OK; bytes += 64) {
@@ -91,6 +97,7 @@ static void at_every_size_of_the_arena(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(at_every_allocation), cmocka_unit_test(at_every_size_of_the_arena)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(at_every_allocation),
+                                       cmocka_unit_test(at_every_size_of_the_arena)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

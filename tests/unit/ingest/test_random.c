@@ -1,6 +1,6 @@
-/* Random loads of every kind over few ids, so that everything meets everything: after each the counters and the kept aggregates equal
- * a recount, views that were opened on the way do not change, and a second store that takes the same batches without any view
- * ends with the same columns. */
+/* Random loads of every kind over few ids, so that everything meets everything: after each the counters and the kept
+ * aggregates equal a recount, views that were opened on the way do not change, and a second store that takes the same
+ * batches without any view ends with the same columns. */
 #include "kit.h"
 
 #include "base/buf.h"
@@ -18,10 +18,15 @@ static uint64_t next_random(void) {
     return z ^ z >> 31;
 }
 
-static unsigned below(unsigned limit) { return (unsigned)(next_random() % limit); }
-static bool chance(unsigned percent) { return below(100) < percent; }
+static unsigned below(unsigned limit) {
+    return (unsigned)(next_random() % limit);
+}
+static bool chance(unsigned percent) {
+    return below(100) < percent;
+}
 
-/* ---- random loads ---------------------------------------------------------------------------------------------------------- */
+/* ---- random loads
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct maker {
     struct pat_builder *builder;
@@ -140,12 +145,15 @@ static void make_fx(struct maker *maker) {
     if (chance(30)) column(maker, "deleted", flags, 3, 0);
 }
 
-/* ---- the same batch for both stores -------------------------------------------------------------------------------------------- */
+/* ---- the same batch for both stores
+ * -------------------------------------------------------------------------------------------- */
 
-static bool same_value(const struct pat_store *a, const struct pat_store *b, enum pat_table_id table, unsigned c, pat_row row) {
+static bool same_value(const struct pat_store *a, const struct pat_store *b, enum pat_table_id table, unsigned c,
+                       pat_row row) {
     int64_t x = pat_table_get(&a->table[table], c, row), y = pat_table_get(&b->table[table], c, row);
     if (a->table[table].dict[c] == NULL || x == PAT_NULL || y == PAT_NULL) return x == y;
-    return pat_text_equal(pat_dict_text(a->table[table].dict[c], (uint32_t)x), pat_dict_text(b->table[table].dict[c], (uint32_t)y));
+    return pat_text_equal(pat_dict_text(a->table[table].dict[c], (uint32_t)x),
+                          pat_dict_text(b->table[table].dict[c], (uint32_t)y));
 }
 
 static void check_same(const struct pat_store *a, const struct pat_store *b) {
@@ -153,7 +161,8 @@ static void check_same(const struct pat_store *a, const struct pat_store *b) {
         const struct pat_table *table = &a->table[id];
         assert_int_equal(table->rows, b->table[id].rows);
         for (unsigned c = 0; c < table->schema->columns; c++) {
-            for (pat_row row = 0; row < table->rows; row++) assert_true(same_value(a, b, (enum pat_table_id)id, c, row));
+            for (pat_row row = 0; row < table->rows; row++)
+                assert_true(same_value(a, b, (enum pat_table_id)id, c, row));
         }
     }
 }
@@ -203,7 +212,8 @@ static void random_loads(void **state) {
     struct shop shop;
     shop_open(&shop, "America/St_Johns", "EUR");
     struct pat_store *twin = NULL;
-    struct pat_store_options options = {.zone = shop.zone, .base_currency = "EUR", .entropy = "other", .entropy_bytes = 5};
+    struct pat_store_options options = {
+        .zone = shop.zone, .base_currency = "EUR", .entropy = "other", .entropy_bytes = 5};
     assert_int_equal(pat_store_open(&twin, &options, NULL), PAT_OK);
     struct watched watched[VIEWS] = {{0}};
     static void (*const makers[])(struct maker *) = {make_customers, make_orders, make_lines, make_refunds, make_fx};
@@ -243,6 +253,7 @@ static void random_loads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_loads), cmocka_unit_test(random_loads), cmocka_unit_test(random_loads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_loads), cmocka_unit_test(random_loads),
+                                       cmocka_unit_test(random_loads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,21 +17,23 @@ static int close_shop(void **state) {
 
 static void order(const char *id, const char *customer, const char *day, const char *amount) {
     char text[300];
-    (void)snprintf(text, sizeof text, "orders {order: ['%s'], customer: ['%s'], time: ['%s'], amount: ['%s'], currency: ['EUR']}",
-                   id, customer, day, amount);
+    (void)snprintf(text, sizeof text,
+                   "orders {order: ['%s'], customer: ['%s'], time: ['%s'], amount: ['%s'], currency: ['EUR']}", id,
+                   customer, day, amount);
     loads(&shop, text);
 }
 
 static void refund(const char *id, const char *of, const char *day, const char *amount) {
     char text[300];
-    (void)snprintf(text, sizeof text, "refunds {refund: ['%s'], %s, time: ['%s'], amount: ['%s'], currency: ['EUR']}", id, of, day,
-                   amount);
+    (void)snprintf(text, sizeof text, "refunds {refund: ['%s'], %s, time: ['%s'], amount: ['%s'], currency: ['EUR']}",
+                   id, of, day, amount);
     loads(&shop, text);
 }
 
 static void orders_are_new_updated_duplicate_stale(void **state) {
     (void)state;
-    loads(&shop, "orders {order: [1, 1, 2], customer: ['a', 'a', 'b'], time: ['2024-01-05', '2024-01-05', '2024-01-06'], amount: [1, "
+    loads(&shop, "orders {order: [1, 1, 2], customer: ['a', 'a', 'b'], time: ['2024-01-05', '2024-01-05', "
+                 "'2024-01-06'], amount: [1, "
                  "2, 3], currency: ['EUR', 'EUR', 'USD'], version: [5, 5, null]}");
     outcome_is(&shop, "2 1 0 0 0"); /* within a batch the last one wins */
     assert_int_equal(net_of(&shop, "a"), 200);
@@ -55,7 +57,8 @@ static void orders_are_new_updated_duplicate_stale(void **state) {
 
 static void null_clears_and_absent_stays(void **state) {
     (void)state;
-    loads(&shop, "orders {order: [1], customer: ['a'], time: ['2024-01-05'], amount: [1], currency: ['EUR'], country: ['DE'], cancelled: "
+    loads(&shop, "orders {order: [1], customer: ['a'], time: ['2024-01-05'], amount: [1], currency: ['EUR'], country: "
+                 "['DE'], cancelled: "
                  "['2024-01-07'], tax: ['0.19'], test: [true]}");
     loads(&shop, "orders {order: [1], channel: ['web']}");
     text_is(&shop, PAT_ORDERS, "1", PAT_ORDER_COUNTRY, "DE");
@@ -82,7 +85,9 @@ static void withdrawn_and_back(void **state) {
     outcome_is(&shop, "0 2 0 0 0");
     assert_int_equal(shop.store->counts.customers, 1);
     assert_int_equal(net_of(&shop, "a"), 300);
-    loads(&shop, "orders {order: [3], customer: ['z'], time: ['2024-03-01'], amount: [1], currency: ['EUR'], deleted: [true]}");
+    loads(
+        &shop,
+        "orders {order: [3], customer: ['z'], time: ['2024-03-01'], amount: [1], currency: ['EUR'], deleted: [true]}");
     outcome_is(&shop, "1 0 0 0 0");
     assert_int_equal(shop.store->counts.customers, 1);
 }
@@ -105,13 +110,16 @@ static void customers_come_by_profile_or_by_fact(void **state) {
 
 static void the_country_is_that_of_the_earliest_order(void **state) {
     (void)state;
-    loads(&shop, "orders {order: [5, 7, 10, 'x'], customer: ['a', 'a', 'a', 'a'], time: ['2024-01-05', '2024-01-05', '2024-01-05', "
-                 "'2024-01-05'], amount: [1, 1, 1, 1], currency: ['EUR', 'EUR', 'EUR', 'EUR'], country: ['DE', 'FR', 'IT', 'ES'], test: "
+    loads(&shop, "orders {order: [5, 7, 10, 'x'], customer: ['a', 'a', 'a', 'a'], time: ['2024-01-05', '2024-01-05', "
+                 "'2024-01-05', "
+                 "'2024-01-05'], amount: [1, 1, 1, 1], currency: ['EUR', 'EUR', 'EUR', 'EUR'], country: ['DE', 'FR', "
+                 "'IT', 'ES'], test: "
                  "[true, false, false, false]}");
     text_is(&shop, PAT_CUSTOMERS, "a", PAT_CUSTOMER_FACT_COUNTRY, "DE"); /* ids by size, a test is a fact, too */
     loads(&shop, "orders {order: [5], deleted: [true]}");
     text_is(&shop, PAT_CUSTOMERS, "a", PAT_CUSTOMER_FACT_COUNTRY, "FR");
-    loads(&shop, "orders {order: ['w'], customer: ['a'], time: ['2024-01-04T23:59:59'], amount: [1], currency: ['EUR']}");
+    loads(&shop,
+          "orders {order: ['w'], customer: ['a'], time: ['2024-01-04T23:59:59'], amount: [1], currency: ['EUR']}");
     text_is(&shop, PAT_CUSTOMERS, "a", PAT_CUSTOMER_FACT_COUNTRY, NULL); /* the earliest has none */
     loads(&shop, "orders {order: ['w'], country: ['PT']}");
     text_is(&shop, PAT_CUSTOMERS, "a", PAT_CUSTOMER_FACT_COUNTRY, "PT");
@@ -194,8 +202,9 @@ static void refunds_of_orders_that_do_not_count(void **state) {
 
 static void settled_days(void **state) {
     (void)state;
-    loads(&shop, "orders {order: [1], customer: ['a'], time: ['2024-01-05T12:00:00'], amount: [1], currency: ['EUR'], paid: "
-                 "['2024-01-09T00:30:00Z'], cancelled: ['2030-01-01']}");
+    loads(&shop,
+          "orders {order: [1], customer: ['a'], time: ['2024-01-05T12:00:00'], amount: [1], currency: ['EUR'], paid: "
+          "['2024-01-09T00:30:00Z'], cancelled: ['2030-01-01']}");
     assert_int_equal(value_of(&shop, PAT_ORDERS, "1", PAT_ORDER_PAID_DAY), 19731);
     assert_int_equal(value_of(&shop, PAT_CUSTOMERS, "a", PAT_CUSTOMER_SETTLED), 21915);
     loads(&shop, "orders {order: [1], cancelled: [null]}");
@@ -208,19 +217,23 @@ static void settled_days(void **state) {
 /* A sum that no int64 holds is held at its end, and comes back when it can. */
 static void held_sums(void **state) {
     (void)state;
-    loads(&shop, "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], quantity: "
-                 "['9000000000000000'], price: ['900']}");
+    loads(&shop,
+          "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], quantity: "
+          "['9000000000000000'], price: ['900']}");
     assert_true(value_of(&shop, PAT_ORDERS, "1", PAT_ORDER_AMOUNT) == INT64_MAX);
     assert_true(net_of(&shop, "a") == INT64_MAX);
-    loads(&shop, "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], quantity: "
-                 "['-9000000000000000'], price: ['900']}");
+    loads(&shop,
+          "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], quantity: "
+          "['-9000000000000000'], price: ['900']}");
     assert_true(net_of(&shop, "a") == -INT64_MAX);
-    loads(&shop, "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], quantity: [1], price: "
+    loads(&shop, "lines {order: [1], customer: ['a'], time: ['2024-01-01'], currency: ['EUR'], product: ['p'], "
+                 "quantity: [1], price: "
                  "[1]}");
     assert_int_equal(net_of(&shop, "a"), 100);
 }
 
-/* All of a customer's orders go to another, newest first and oldest first; walking the chain for each of them would take seconds. */
+/* All of a customer's orders go to another, newest first and oldest first; walking the chain for each of them would
+ * take seconds. */
 #define MOVED 40000
 
 static void many_orders_move(void **state) {
@@ -228,7 +241,8 @@ static void many_orders_move(void **state) {
     for (int round = 0; round < 3; round++) {
         struct pat_builder builder = {.arena = &shop.arena};
         pat_arena_deinit(&shop.arena);
-        struct pat_value id = pat_build_array(&builder, MOVED), to = pat_build_array(&builder, MOVED), time = pat_build_array(&builder, MOVED);
+        struct pat_value id = pat_build_array(&builder, MOVED), to = pat_build_array(&builder, MOVED),
+                         time = pat_build_array(&builder, MOVED);
         struct pat_value amount = pat_build_array(&builder, MOVED), eur = pat_build_array(&builder, MOVED);
         for (int64_t i = 0; i < MOVED; i++) {
             pat_build_push(&builder, &id, pat_value_int(round == 1 ? MOVED - 1 - i : i));
@@ -265,12 +279,14 @@ static void moves_within_a_batch(void **state) {
     assert_int_equal(net_of(&shop, "a"), 4700);
     assert_int_equal(net_of(&shop, "b"), 2000);
     assert_int_equal(net_of(&shop, "c"), 0);
-    loads(&shop, "refunds {refund: ['r', 's', 'r', 't', 't', 's', 't'], order: [2, 3, 'awaited', 1, 2, 1, 1], time: [0, 0, 0, 0, 0, 0, "
+    loads(&shop, "refunds {refund: ['r', 's', 'r', 't', 't', 's', 't'], order: [2, 3, 'awaited', 1, 2, 1, 1], time: "
+                 "[0, 0, 0, 0, 0, 0, "
                  "0], amount: [1, 2, 1, 4, 4, 2, 4], currency: ['EUR', 'EUR', 'EUR', 'EUR', 'EUR', 'EUR', 'EUR']}");
     assert_int_equal(shop.store->counts.pending_refunds, 1);
     assert_int_equal(net_of(&shop, "a"), 4400);
     assert_int_equal(net_of(&shop, "b"), 2000);
-    loads(&shop, "orders {order: ['awaited', 'awaited', 4], customer: ['c', 'd', 'a'], time: [0, 0, 0], amount: [8, 8, 16], currency: "
+    loads(&shop, "orders {order: ['awaited', 'awaited', 4], customer: ['c', 'd', 'a'], time: [0, 0, 0], amount: [8, 8, "
+                 "16], currency: "
                  "['EUR', 'EUR', 'EUR']}");
     assert_int_equal(net_of(&shop, "d"), 700);
     assert_int_equal(net_of(&shop, "a"), 6000);

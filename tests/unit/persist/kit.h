@@ -129,7 +129,8 @@ static inline void kit_batch_init(struct kit_batch *kit, uint64_t seed, pat_lsn 
         return;
     }
     struct pat_batch *batch = &kit->batch;
-    batch->table = (enum pat_table_id)(sim_random(&random) % PAT_FX); /* a random rate would be refused when it is restored */
+    batch->table =
+        (enum pat_table_id)(sim_random(&random) % PAT_FX); /* a random rate would be refused when it is restored */
     batch->rows = (uint32_t)(sim_random(&random) % (rows_max + 1));
     batch->rows_sent = batch->rows + 3;
     batch->append = sim_random(&random) % 2 == 0;

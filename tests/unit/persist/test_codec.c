@@ -176,10 +176,23 @@ static void test_attributes_and_their_columns_come_back(void **state) {
 }
 
 static struct pat_clv_fit sample_fit(void) {
-    struct pat_clv_fit fit = {.name = "spring", .model = "mbg_nbd", .lsn = 3, .data_lsn = 2, .unit_days = 7, .end = 19000,
-                              .params_count = 2, .param_name = {"r", "alpha"}, .params = {0.5, 6.25}, .se = {0.125, 1},
-                              .customers = 9, .repeaters = 4, .loglik = -12.5, .nbd_loglik = -13, .iterations = 7,
-                              .converged = true, .boundary = {"a", "zero", "hardly any customer leaves"},
+    struct pat_clv_fit fit = {.name = "spring",
+                              .model = "mbg_nbd",
+                              .lsn = 3,
+                              .data_lsn = 2,
+                              .unit_days = 7,
+                              .end = 19000,
+                              .params_count = 2,
+                              .param_name = {"r", "alpha"},
+                              .params = {0.5, 6.25},
+                              .se = {0.125, 1},
+                              .customers = 9,
+                              .repeaters = 4,
+                              .loglik = -12.5,
+                              .nbd_loglik = -13,
+                              .iterations = 7,
+                              .converged = true,
+                              .boundary = {"a", "zero", "hardly any customer leaves"},
                               .spend = {.p = 1.5, .q = 2.5, .v = 3.5, .customers = 4, .mean_infinite = true},
                               .holdout = {.end = 19090, .actual = 6, .expected = 5.5, .mae = 0.25, .rmse = 0.75}};
     return fit;
@@ -221,7 +234,8 @@ static void test_fits_come_back_as_they_were(void **state) {
         assert_true(buf.length <= sizeof copy);
         memcpy(copy, buf.data, buf.length);
         copy[1 + sim_random(&random) % (buf.length - 1)] = (unsigned char)sim_random(&random);
-        (void)!decode(&decoded, copy, sim_random(&random) % 3 == 0 ? sim_random(&random) % buf.length : buf.length, &arena);
+        (void)!decode(&decoded, copy, sim_random(&random) % 3 == 0 ? sim_random(&random) % buf.length : buf.length,
+                      &arena);
     }
     pat_buf_deinit(&buf);
 

@@ -43,7 +43,8 @@ static void add_attributes(struct pat_store *store, enum pat_table_id id, unsign
         const unsigned column = table->schema->columns - 1;
         for (pat_row row = 0; row < table->rows; row += i + 1) {
             const bool coded = table->dict[column] != NULL;
-            pat_table_set(table, column, row, coded ? pat_dict_add(table->dict[column], PAT_TEXT("a")) : (int64_t)(row % 2));
+            pat_table_set(table, column, row,
+                          coded ? pat_dict_add(table->dict[column], PAT_TEXT("a")) : (int64_t)(row % 2));
         }
     }
 }

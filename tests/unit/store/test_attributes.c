@@ -40,20 +40,23 @@ static unsigned add(enum pat_table_id table, const char *word, enum pat_type typ
     return store->table[table].schema->columns - 1;
 }
 
-static void judged(enum pat_table_id table, const char *word, enum pat_type type, enum pat_status status, const char *hint) {
+static void judged(enum pat_table_id table, const char *word, enum pat_type type, enum pat_status status,
+                   const char *hint) {
     const struct pat_attribute attribute = attribute_of(table, word, type);
     struct pat_error error = {.message = ""};
     bool known;
     assert_int_equal(pat_store_judge_attribute(store, &attribute, &known, &error), status);
     if (status == PAT_OK) assert_int_equal(known, strcmp(hint, "known") == 0);
-    if (status != PAT_OK && strstr(error.message, hint) == NULL) fail_msg("\"%s\" does not say \"%s\"", error.message, hint);
+    if (status != PAT_OK && strstr(error.message, hint) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", error.message, hint);
 }
 
 static void new_columns_are_null_and_take_values(void **state) {
     (void)state;
     struct pat_table *customers = &store->table[PAT_CUSTOMERS];
     const pat_row rows = 3 * 4096 + 7; /* whole chunks and a piece of one */
-    for (pat_row row = 0; row < rows; row++) (void)pat_table_add_id(store, PAT_CUSTOMERS, (struct pat_id_key){.number = row});
+    for (pat_row row = 0; row < rows; row++)
+        (void)pat_table_add_id(store, PAT_CUSTOMERS, (struct pat_id_key){.number = row});
     const unsigned vip = add(PAT_CUSTOMERS, "vip", PAT_TYPE_BOOL), city = add(PAT_CUSTOMERS, "city", PAT_TYPE_TEXT);
     assert_int_equal(vip, PAT_CUSTOMER_COLUMNS);
     assert_int_equal(city, PAT_CUSTOMER_COLUMNS + 1);
@@ -61,7 +64,8 @@ static void new_columns_are_null_and_take_values(void **state) {
     assert_true(pat_column_is_blank(&customers->column[vip]));
     for (pat_row row = 0; row < rows; row += 5) {
         pat_table_set(customers, vip, row, row % 2);
-        pat_table_set(customers, city, row, pat_dict_add(customers->dict[city], row % 3 == 0 ? PAT_TEXT("Porto") : PAT_TEXT("Faro")));
+        pat_table_set(customers, city, row,
+                      pat_dict_add(customers->dict[city], row % 3 == 0 ? PAT_TEXT("Porto") : PAT_TEXT("Faro")));
     }
     const pat_row last = pat_table_add_id(store, PAT_CUSTOMERS, (struct pat_id_key){.number = rows});
     for (pat_row row = 0; row <= last; row++) {
@@ -79,13 +83,15 @@ static void views_keep_the_columns_they_opened_with(void **state) {
     (void)pat_table_add_id(store, PAT_ORDERS, (struct pat_id_key){.number = 1});
     assert_int_equal(pat_view_open(&before, store), PAT_OK);
     const unsigned gift = add(PAT_ORDERS, "gift", PAT_TYPE_SET);
-    pat_table_set(&store->table[PAT_ORDERS], gift, 0, pat_dict_add(store->table[PAT_ORDERS].dict[gift], PAT_TEXT("card")));
+    pat_table_set(&store->table[PAT_ORDERS], gift, 0,
+                  pat_dict_add(store->table[PAT_ORDERS].dict[gift], PAT_TEXT("card")));
     assert_int_equal(pat_view_open(&after, store), PAT_OK);
     assert_int_equal(before->table[PAT_ORDERS].schema->columns, PAT_ORDER_COLUMNS);
     assert_int_equal(after->table[PAT_ORDERS].schema->columns, PAT_ORDER_COLUMNS + 1);
     (void)add(PAT_ORDERS, "late", PAT_TYPE_INT);
     pat_table_set(&store->table[PAT_ORDERS], gift, 0, PAT_NULL);
-    assert_true(pat_text_is(pat_view_dict_text(after, PAT_ORDERS, gift, pat_view_get(after, PAT_ORDERS, gift, 0)), "card"));
+    assert_true(
+        pat_text_is(pat_view_dict_text(after, PAT_ORDERS, gift, pat_view_get(after, PAT_ORDERS, gift, 0)), "card"));
     assert_string_equal(after->table[PAT_ORDERS].schema->field[gift].name, "attr.gift");
     pat_view_close(&before);
     pat_view_close(&after);

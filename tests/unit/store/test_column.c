@@ -1,4 +1,5 @@
-/* Columns against plain arrays: every width, every neighbour of a limit, and views that must not see what came after them. */
+/* Columns against plain arrays: every width, every neighbour of a limit, and views that must not see what came after
+ * them. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kernel/kernel.h"
@@ -24,7 +25,9 @@ static uint64_t next_random(void) {
     return z ^ z >> 31;
 }
 
-static uint64_t below(uint64_t limit) { return next_random() % limit; }
+static uint64_t below(uint64_t limit) {
+    return next_random() % limit;
+}
 
 /* PATRON_SEED repeats a run. */
 static void seed_from_environment(const char *test) {
@@ -38,12 +41,45 @@ static void seed_from_environment(const char *test) {
 }
 
 /* Limits of the widths and of int64, and what lies around them. */
-static const int64_t edges[] = {
-    PAT_NULL,       INT64_MIN + 1,  INT64_MIN + 2,   INT64_MIN + 256, INT64_MIN / 2, -4294967296, -4294967295, -65536, -65535,
-    -32768,         -257,           -256,            -255,            -128,          -1,          0,           1,      127,
-    128,            253,            254,             255,             256,           32767,       65533,       65534,  65535,
-    65536,          14000,          INT32_MAX,       4294967293,      4294967294,    4294967295,  4294967296,  INT64_MAX / 2,
-    INT64_MAX - 65535, INT64_MAX - 255, INT64_MAX - 1, INT64_MAX};
+static const int64_t edges[] = {PAT_NULL,
+                                INT64_MIN + 1,
+                                INT64_MIN + 2,
+                                INT64_MIN + 256,
+                                INT64_MIN / 2,
+                                -4294967296,
+                                -4294967295,
+                                -65536,
+                                -65535,
+                                -32768,
+                                -257,
+                                -256,
+                                -255,
+                                -128,
+                                -1,
+                                0,
+                                1,
+                                127,
+                                128,
+                                253,
+                                254,
+                                255,
+                                256,
+                                32767,
+                                65533,
+                                65534,
+                                65535,
+                                65536,
+                                14000,
+                                INT32_MAX,
+                                4294967293,
+                                4294967294,
+                                4294967295,
+                                4294967296,
+                                INT64_MAX / 2,
+                                INT64_MAX - 65535,
+                                INT64_MAX - 255,
+                                INT64_MAX - 1,
+                                INT64_MAX};
 
 static int64_t random_value(unsigned kind) {
     int64_t edge = edges[below(COUNT(edges))];
@@ -57,7 +93,8 @@ static int64_t random_value(unsigned kind) {
     }
 }
 
-/* ---- one column, one array ------------------------------------------------------------------------------------------ */
+/* ---- one column, one array ------------------------------------------------------------------------------------------
+ */
 
 static void check_same(const struct pat_column_view *view, const int64_t *model, pat_row rows) {
     assert_int_equal(view->rows, rows);
@@ -104,8 +141,18 @@ static void widths_are_as_narrow_as_the_values(void **state) {
     static const struct {
         int64_t low, high;
         unsigned width;
-    } cases[] = {{5, 5, 0},          {0, 254, 1},   {0, 255, 2}, {PAT_NULL, 254, 1}, {20000, 20100, 1}, {20000, 20200, 2}, {-60, 60, 1},
-                 {0, 65534, 2},      {0, 65535, 4}, {-1, 254, 2}, {0, 4294967294, 4}, {0, 4294967295, 8},
+    } cases[] = {{5, 5, 0},
+                 {0, 254, 1},
+                 {0, 255, 2},
+                 {PAT_NULL, 254, 1},
+                 {20000, 20100, 1},
+                 {20000, 20200, 2},
+                 {-60, 60, 1},
+                 {0, 65534, 2},
+                 {0, 65535, 4},
+                 {-1, 254, 2},
+                 {0, 4294967294, 4},
+                 {0, 4294967295, 8},
                  {INT64_MIN + 1, INT64_MAX, 8}};
     struct pat_pins pins;
     pat_pins_init(&pins);
@@ -133,9 +180,10 @@ static void a_field_that_nobody_sends_costs_nothing(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
-/* ---- random changes under open views ----------------------------------------------------------------------------------- */
+/* ---- random changes under open views
+ * ----------------------------------------------------------------------------------- */
 
-#define MODEL_ROWS 700u
+#define MODEL_ROWS  700u
 #define MODEL_VIEWS 12u
 
 struct held {
@@ -254,7 +302,8 @@ static void views_are_limited(void **state) {
     pat_pins_deinit(&pins);
 }
 
-/* ---- restore --------------------------------------------------------------------------------------------------------- */
+/* ---- restore
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void chunks_come_back(void **state) {
     (void)state;
@@ -297,9 +346,12 @@ static void chunks_come_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_pair_of_edges_can_share_a_chunk), cmocka_unit_test(widths_are_as_narrow_as_the_values),
-        cmocka_unit_test(a_field_that_nobody_sends_costs_nothing), cmocka_unit_test(views_keep_what_they_saw),
-        cmocka_unit_test(a_view_costs_one_copy_of_what_changes), cmocka_unit_test(views_are_limited),
+        cmocka_unit_test(every_pair_of_edges_can_share_a_chunk),
+        cmocka_unit_test(widths_are_as_narrow_as_the_values),
+        cmocka_unit_test(a_field_that_nobody_sends_costs_nothing),
+        cmocka_unit_test(views_keep_what_they_saw),
+        cmocka_unit_test(a_view_costs_one_copy_of_what_changes),
+        cmocka_unit_test(views_are_limited),
         cmocka_unit_test(chunks_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

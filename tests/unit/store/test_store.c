@@ -39,7 +39,8 @@ static void a_base_currency_must_exist(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------------------------------ */
+/* ---- dictionaries
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void dictionaries_grow_past_every_width(void **state) {
     (void)state;
@@ -86,12 +87,14 @@ static void texts_never_cross_a_segment(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
-/* ---- ids --------------------------------------------------------------------------------------------------------------- */
+/* ---- ids
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void ids_are_what_they_read(void **state) {
     (void)state;
     struct pat_store *store = store_new();
-    static const char *const ids[] = {"123", "0123", "9223372036854775807", "9223372036854775808", "0", "-1", "abc", "a"};
+    static const char *const ids[] = {"123", "0123", "9223372036854775807", "9223372036854775808", "0", "-1",
+                                      "abc", "a"};
     pat_row rows[8];
     for (size_t i = 0; i < 8; i++) {
         assert_int_equal(pat_table_find_id(store, PAT_CUSTOMERS, key_of(ids[i])), PAT_ROW_NONE);
@@ -151,7 +154,8 @@ static void reservations_hold(void **state) {
     store_free(store);
 }
 
-/* ---- days ---------------------------------------------------------------------------------------------------------------- */
+/* ---- days
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void the_newest_day_is_exact(void **state) {
     (void)state;
@@ -190,7 +194,8 @@ static void the_newest_day_is_exact(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
-/* ---- maps and views ---------------------------------------------------------------------------------------------------------- */
+/* ---- maps and views
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void views_keep_their_maps(void **state) {
     (void)state;
@@ -226,11 +231,13 @@ static void a_view_sees_its_rows_and_texts(void **state) {
     struct pat_store *store = store_new();
     struct pat_table *customers = &store->table[PAT_CUSTOMERS];
     pat_row first = pat_table_add_id(store, PAT_CUSTOMERS, key_of("a"));
-    pat_table_set(customers, PAT_CUSTOMER_COUNTRY, first, pat_dict_add(customers->dict[PAT_CUSTOMER_COUNTRY], PAT_TEXT("DE")));
+    pat_table_set(customers, PAT_CUSTOMER_COUNTRY, first,
+                  pat_dict_add(customers->dict[PAT_CUSTOMER_COUNTRY], PAT_TEXT("DE")));
     struct pat_view *view;
     assert_int_equal(pat_view_open(&view, store), PAT_OK);
     (void)pat_table_add_id(store, PAT_CUSTOMERS, key_of("b"));
-    pat_table_set(customers, PAT_CUSTOMER_COUNTRY, first, pat_dict_add(customers->dict[PAT_CUSTOMER_COUNTRY], PAT_TEXT("FR")));
+    pat_table_set(customers, PAT_CUSTOMER_COUNTRY, first,
+                  pat_dict_add(customers->dict[PAT_CUSTOMER_COUNTRY], PAT_TEXT("FR")));
     assert_int_equal(view->table[PAT_CUSTOMERS].rows, 1);
     int64_t code = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY, first);
     assert_true(pat_text_is(pat_view_dict_text(view, PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY, code), "DE"));
@@ -248,7 +255,8 @@ static void a_view_sees_its_rows_and_texts(void **state) {
     store_free(store);
 }
 
-/* ---- restores ------------------------------------------------------------------------------------------------------------- */
+/* ---- restores
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Two customers, three orders of the first, a line, a refund: consistent, and then damaged in one place. */
 static struct pat_store *small_store(void) {
@@ -317,25 +325,25 @@ static void a_restore_notices_damage(void **state) {
         pat_row row;
         int64_t value;
     } damage[] = {
-        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, 3},      /* outside the table */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, 3}, /* outside the table */
         {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, -1},
-        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, 1},      /* one order falls out of its chain */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, 1}, /* one order falls out of its chain */
         {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 0, PAT_NULL},
-        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 1, 0},      /* somebody else's order */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, 1, 0}, /* somebody else's order */
         {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, 0, PAT_NULL},
-        {PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY, 0, 0},         /* no such code */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY, 0, 0}, /* no such code */
         {PAT_CUSTOMERS, PAT_CUSTOMER_ID, 0, PAT_NULL},
-        {PAT_CUSTOMERS, PAT_CUSTOMER_ID, 0, -1000000},       /* outside the heap */
-        {PAT_CUSTOMERS, PAT_CUSTOMER_ID, 1, ~INT64_C(0)},    /* "a" twice */
-        {PAT_ORDERS, PAT_ORDER_ID, 2, 1},                    /* 1 twice */
-        {PAT_ORDERS, PAT_ORDER_NEXT, 0, 2},                  /* a circle */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_ID, 0, -1000000},    /* outside the heap */
+        {PAT_CUSTOMERS, PAT_CUSTOMER_ID, 1, ~INT64_C(0)}, /* "a" twice */
+        {PAT_ORDERS, PAT_ORDER_ID, 2, 1},                 /* 1 twice */
+        {PAT_ORDERS, PAT_ORDER_NEXT, 0, 2},               /* a circle */
         {PAT_ORDERS, PAT_ORDER_NEXT, 2, 0},
         {PAT_ORDERS, PAT_ORDER_CUSTOMER, 1, 1},
         {PAT_ORDERS, PAT_ORDER_CUSTOMER, 1, 2},
         {PAT_ORDERS, PAT_ORDER_DAY, 1, PAT_NULL},
         {PAT_ORDERS, PAT_ORDER_DAY, 1, PAT_DAY_MAX + 1},
         {PAT_ORDERS, PAT_ORDER_LINE_HEAD, 1, 5},
-        {PAT_ORDERS, PAT_ORDER_LINE_HEAD, 0, 0},             /* another order's line */
+        {PAT_ORDERS, PAT_ORDER_LINE_HEAD, 0, 0}, /* another order's line */
         {PAT_ORDERS, PAT_ORDER_CURRENCY, 0, 7},
         {PAT_LINES, PAT_LINE_ORDER, 0, 3},
         {PAT_LINES, PAT_LINE_NEXT, 0, 0},
@@ -365,10 +373,10 @@ static void a_restore_notices_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_base_currency_must_exist), cmocka_unit_test(dictionaries_grow_past_every_width),
-        cmocka_unit_test(texts_never_cross_a_segment), cmocka_unit_test(ids_are_what_they_read),
-        cmocka_unit_test(indexes_find_all_of_many), cmocka_unit_test(reservations_hold),
-        cmocka_unit_test(the_newest_day_is_exact), cmocka_unit_test(views_keep_their_maps),
+        cmocka_unit_test(a_base_currency_must_exist),     cmocka_unit_test(dictionaries_grow_past_every_width),
+        cmocka_unit_test(texts_never_cross_a_segment),    cmocka_unit_test(ids_are_what_they_read),
+        cmocka_unit_test(indexes_find_all_of_many),       cmocka_unit_test(reservations_hold),
+        cmocka_unit_test(the_newest_day_is_exact),        cmocka_unit_test(views_keep_their_maps),
         cmocka_unit_test(a_view_sees_its_rows_and_texts), cmocka_unit_test(a_restore_counts_and_finds),
         cmocka_unit_test(a_restore_notices_damage),
     };
