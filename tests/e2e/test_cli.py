@@ -243,6 +243,7 @@ class Recorder:
                 for _, msgid, method, params in unpacker:
                     reply = self.reply(method, params[0] if params else {})
                     if reply is None:
+                        self.hang_up(peer)
                         return
                     answer = msgpack.packb([1, msgid, *reply[:2]], use_bin_type=True)
                     if reply[2:] == ("late",):  # behind the next one
@@ -250,6 +251,16 @@ class Recorder:
                     else:
                         peer.sendall(answer + late)
                         late = b""
+
+    @staticmethod
+    def hang_up(peer):
+        """Closing with unread bytes would be a reset, which may take answers back that are on their way."""
+        peer.shutdown(socket.SHUT_WR)
+        try:
+            while peer.recv(1 << 16):
+                pass
+        except OSError:
+            pass
 
     def reply(self, method, params):
         if method == "hello":

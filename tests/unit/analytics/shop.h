@@ -160,7 +160,9 @@ static inline void shop_lower(struct shop *shop, pat_row row, unsigned column, i
 
 static inline void shop_add(struct shop *shop, pat_row row, unsigned column, int64_t value) {
     const int64_t old = shop_get(shop, PAT_CUSTOMERS, row, column);
-    shop_set(shop, PAT_CUSTOMERS, row, column, (old == PAT_NULL ? 0 : old) + value);
+    /* Wraps: what no int64 holds is for the test to set. */
+    const uint64_t sum = (uint64_t)(old == PAT_NULL ? 0 : old) + (uint64_t)value;
+    shop_set(shop, PAT_CUSTOMERS, row, column, (int64_t)sum);
 }
 
 static inline void shop_money(struct shop *shop, pat_row row, int64_t base, int sign) {
