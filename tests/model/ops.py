@@ -750,7 +750,13 @@ class Pair:
     def do_pages(self, operation):
         self._fresh_clock()
         params, loads = operation["params"], list(operation["loads"])
-        want = self.model.rows(dict(params, limit=10 ** 9))
+        try:
+            want = self.model.rows(dict(params, limit=10 ** 9))
+        except Refused as refused:
+            self.client.fails("rows", params, refused.code)
+            for load in loads:
+                self.do_load(load)
+            return
         rows, lsns, cursor = [], set(), None
         while True:
             got = self.client.call("rows", dict(params, cursor=cursor) if cursor else params)
