@@ -46,7 +46,7 @@ struct bench_order bench_shop_order(const struct bench_shop *shop, uint64_t orde
                               .cancelled = PAT_DAY_NONE,
                               .refund_day = PAT_DAY_NONE};
     const unsigned fate = (unsigned)(what >> 16) % 100, later = (unsigned)(what >> 32) % 20;
-    if (fate < 3) out.cancelled = out.day + (pat_day)later;
+    if (fate < 3 && out.day + (pat_day)later <= BENCH_LAST_DAY) out.cancelled = out.day + (pat_day)later;
     if (fate < 2 || fate > 95) { /* some of both */
         out.refund_day = out.day + (pat_day)(later * 2);
         if (out.refund_day > BENCH_LAST_DAY) out.refund_day = BENCH_LAST_DAY;

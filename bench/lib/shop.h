@@ -2,7 +2,7 @@
  * CSV file see the same one and nothing need be kept.
  *
  * Three years of orders in the order of their time, one currency, 40 countries. One customer in 16 buys some seventy
- * times as a mean, every second one twice (at ten orders a customer). 3 in 100 orders are cancelled, 5 in 100 refunded
+ * times as a mean, every second one twice (at ten orders a customer). 3 in 100 orders are cancelled, 6 in 100 refunded
  * in part. */
 #ifndef PAT_BENCH_SHOP_H
 #define PAT_BENCH_SHOP_H
