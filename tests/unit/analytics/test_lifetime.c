@@ -120,7 +120,7 @@ static void lists_of_all_agree_with_each_chain(void **state) {
     for (unsigned i = 0; i < 397; i += 7) {
         char params[200], field[64], own[64];
         (void)snprintf(params, sizeof params, "{'fields':['clv'],'where':'customer = `c%u`'," D "}", i);
-        (void)snprintf(field, sizeof field, "%s", ask_part(&shop, "rows", params, "rows"));
+        (void)snprintf(field, sizeof field, "%.60s", ask_part(&shop, "rows", params, "rows"));
         if (strcmp(field, "[]") == 0) continue;
         (void)snprintf(params, sizeof params, "{'customer':'c%u'," D "}", i);
         (void)snprintf(own, sizeof own, "[[%s]]", ask_part(&shop, "clv.predict", params, "clv_minor"));
