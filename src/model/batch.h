@@ -115,7 +115,7 @@ enum pat_status pat_batch_errors_read(struct pat_batch *batch, struct pat_reader
 struct pat_batch_outcome {
     pat_lsn lsn;
     uint32_t rows, fresh, updated, duplicate, stale, rejected;
-    uint32_t orders, refunds; /* lines: orders and refunds that the batch's lines made or changed */
+    uint32_t orders, refunds; /* lines: orders and refunds that the batch's lines made: they were not there before */
 };
 
 #endif

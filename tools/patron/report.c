@@ -93,7 +93,7 @@ static void print_table(const struct pat_tally *tally, const struct pat_load_rep
         if (tally->repeated > 0) print_line("there", tally->repeated);
     }
     if (report->mapping->table == PAT_LINES && !report->dry_run) {
-        (void)printf("%s orders and %s refunds made or changed\n", pat_count_text(tally->orders, text),
+        (void)printf("%s orders and %s refunds made\n", pat_count_text(tally->orders, text),
                      pat_count_text(tally->refunds, more));
     }
     if (tally->appended_rows > 0) {

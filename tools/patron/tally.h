@@ -30,7 +30,7 @@ struct pat_tally_place {
 struct pat_tally {
     uint64_t rows, fresh, updated, duplicate, stale, rejected;
     uint64_t repeated;        /* rows of batches that the server knew and no longer has the answer of */
-    uint64_t orders, refunds; /* lines: made or changed by batches that replace */
+    uint64_t orders, refunds; /* lines: made by batches that replace */
     uint64_t appended_rows;
     uint64_t batches, batches_known; /* known: sent by an earlier run */
     uint64_t line_after;             /* line of the file behind the furthest batch answered */
