@@ -423,6 +423,16 @@ enum pat_status pat_client_call(struct pat_client *client, const char *method, c
     return call(client, method, params, arena, result, failed, fault, FOREVER, error);
 }
 
+bool pat_client_wait(const struct pat_client *client, int wake_fd) {
+    if (client->broken || client->ended || client->in.length > client->in_done) return true;
+    struct pollfd entries[] = {{.fd = client->fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    int ready;
+    do {
+        ready = poll(entries, 2, -1);
+    } while (ready < 0 && errno == EINTR);
+    return ready < 0 || entries[0].revents != 0;
+}
+
 unsigned pat_client_in_flight(const struct pat_client *client) {
     return client->in_flight;
 }

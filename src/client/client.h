@@ -34,6 +34,9 @@ enum pat_status pat_client_send(struct pat_client *client, const char *method, c
 enum pat_status pat_client_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,
                                    struct pat_value *result, bool *failed, struct pat_client_fault *fault,
                                    struct pat_error *error) PAT_MUST_CHECK;
+/* Waits until bytes of an answer are there, or `wake_fd` can be read, or the connection has failed. True when it is not
+ * only `wake_fd`: pat_client_receive is what comes next. */
+bool pat_client_wait(const struct pat_client *client, int wake_fd);
 /* Send and receive one; only when nothing else is in flight. */
 enum pat_status pat_client_call(struct pat_client *client, const char *method, const struct pat_value *params,
                                 struct pat_arena *arena, struct pat_value *result, bool *failed,

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* A server whose queue is full is asked again, for about a minute. */
 #define BUSY_TRIES 600u
@@ -50,6 +52,7 @@ enum pat_status pat_pump_emit(void *context, struct pat_build *build, struct pat
     if (status == PAT_OK) {
         pump->queue[(pump->head + pump->queued++) % PAT_PUMP_QUEUE] = build;
         (void)pthread_cond_broadcast(&pump->changed);
+        (void)eventfd_write(pump->wake, 1);
     }
     (void)pthread_mutex_unlock(&pump->lock);
     if (status != PAT_OK) pat_build_free(build);
@@ -275,13 +278,22 @@ static bool send_next(struct pat_pump *pump) {
     return true;
 }
 
+/* False when a batch may be sent first: one was built meanwhile, and there is room in flight for it. */
+static bool wait_for_answer(struct pat_pump *pump) {
+    if (stopping(pump) || pump->next != NULL || pump->flights == PAT_PUMP_FLIGHT) return true;
+    if (pat_client_wait(pump->client, pump->wake)) return true;
+    eventfd_t posted;
+    (void)eventfd_read(pump->wake, &posted);
+    return false;
+}
+
 static void pump_batches(struct pat_pump *pump) {
     for (;;) {
         note_interrupt(pump);
         while (!stopping(pump) && send_next(pump)) {
         }
         if (pump->broken || pump->flights == 0) return;
-        receive_one(pump);
+        if (wait_for_answer(pump)) receive_one(pump);
     }
 }
 
@@ -289,7 +301,9 @@ void pat_pump_run(struct pat_pump *pump) {
     pthread_t reader;
     (void)pthread_mutex_init(&pump->lock, NULL);
     (void)pthread_cond_init(&pump->changed, NULL);
-    if (pthread_create(&reader, NULL, reader_main, pump) != 0) {
+    pump->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pump->wake < 0 || pthread_create(&reader, NULL, reader_main, pump) != 0) {
+        if (pump->wake >= 0) (void)close(pump->wake);
         end_early(pump, "INTERNAL", "no thread to read with");
         return;
     }
@@ -307,6 +321,7 @@ void pat_pump_run(struct pat_pump *pump) {
                   pump->parse_error.message, pat_count_text(pump->tally->rows, rows));
     }
     check_limit(pump, true);
+    (void)close(pump->wake);
     (void)pthread_cond_destroy(&pump->changed);
     (void)pthread_mutex_destroy(&pump->lock);
 }

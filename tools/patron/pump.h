@@ -51,6 +51,7 @@ struct pat_pump {
     pthread_cond_t changed;
     struct pat_build *queue[PAT_PUMP_QUEUE];
     unsigned queued, head;
+    int wake;    /* an eventfd: something was put into the queue while answers are waited for */
     bool parsed; /* the reading thread has put its last batch */
     enum pat_status parse_status;
     struct pat_error parse_error;
