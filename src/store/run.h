@@ -1,0 +1,84 @@
+/* Runs: the facts of a range of rows once more, clustered by customer and then day, so that a question about every
+ * customer streams memory once, in order.
+ *
+ *   orders table   arrival order, every column      rows 0 ........................ n
+ *   run 0          all facts of rows [0, a)         per customer: offset, day u16, net i32      6 bytes an order
+ *   run 1          those of rows [a, b)             the same with the customer beside each      10 bytes an order
+ *   tail           rows [b, n)                      read from the table itself
+ *
+ * A run is derived: built from a view on any thread, never changed, never saved, swapped in between two versions and
+ * given up like a retired block. What changed since in rows that runs cover is told by customer: see
+ * pat_runs_stale. Sums over runs add up: a customer's facts may lie in several. */
+#ifndef PAT_STORE_RUN_H
+#define PAT_STORE_RUN_H
+
+#include "base/status.h"
+#include "model/types.h"
+#include "store/column.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Runs in a version at the most: each one more is a stream more for every scan. */
+#define PAT_RUNS_MAX 8u
+
+/* Customers of one entry of `odd_block`, and of `block` in a run without offsets. A multiple of the rows that analytics
+ * takes at a time. */
+#define PAT_RUN_BLOCK 4096u
+
+/* A fact that a day and four bytes do not say: an order that is cancelled or paid on another day than its own, every
+ * refund, an amount beyond 32 bits or without a rate, a day outside of the run's 65,536. Orders that are tests,
+ * withdrawn, awaited or without a customer, and refunds that are withdrawn, are in no run. */
+struct pat_run_odd {
+    pat_row customer;
+    int32_t day;         /* the fact is dated */
+    int32_t from, until; /* there at D when from <= D < until; from >= day. INT32_MAX: for ever */
+    int32_t refers;      /* refunds: day of the order that it names, INT32_MIN when it names none */
+    uint32_t orders;     /* 1 for an order, 0 for a refund */
+    int64_t net;         /* base minor, negated for refunds; PAT_NULL without a rate */
+};
+
+struct pat_run {
+    uint64_t born;       /* store version, as of chunks */
+    uint64_t generation; /* of the view it was built from */
+    pat_row orders_from, orders_to, refunds_from, refunds_to;
+    pat_row customers; /* rows of that table then: later ones have nothing here */
+    uint64_t bytes;
+
+    /* Plain orders: eligible from their own day on, priced. By customer, then day. `day` and `net` are followed by at
+     * least 64 readable bytes. */
+    uint32_t count;
+    pat_day day_base; /* a day is day_base + day[i] */
+    const uint16_t *day;
+    const int32_t *net;
+    const uint32_t *offset;  /* [customers + 1] into day and net; NULL in a run with `customer` */
+    const pat_row *customer; /* [count]; NULL in a run with `offset` */
+    const uint32_t *block;   /* with `customer`: first entry of each PAT_RUN_BLOCK customers, and the end */
+
+    uint32_t odd_count; /* by customer, then day */
+    const struct pat_run_odd *odd;
+    const uint32_t *odd_block; /* first odd of each PAT_RUN_BLOCK customers, and the end */
+};
+
+/* What a version has of them. Runs cover adjoining ranges from row 0 on; none at all in a young store. */
+struct pat_runs {
+    uint32_t count;
+    const struct pat_run *run[PAT_RUNS_MAX];
+    struct pat_column_view changed; /* by customer row: generation in which a fact that some run covers last changed */
+};
+
+/* Rows from which on facts are in no run. */
+static inline pat_row pat_runs_orders_end(const struct pat_runs *runs) {
+    return runs->count == 0 ? 0 : runs->run[runs->count - 1]->orders_to;
+}
+static inline pat_row pat_runs_refunds_end(const struct pat_runs *runs) {
+    return runs->count == 0 ? 0 : runs->run[runs->count - 1]->refunds_to;
+}
+/* Facts of this customer that runs hold have changed since: runs and tail say nothing about it, its chain does. */
+static inline bool pat_runs_stale(const struct pat_runs *runs, pat_row customer) {
+    if (runs->count == 0) return false;
+    const int64_t changed = pat_column_view_get(&runs->changed, customer);
+    return changed != PAT_NULL && (uint64_t)changed >= runs->run[0]->generation;
+}
+
+#endif
