@@ -54,6 +54,7 @@ static enum pat_status put_lifecycle(struct pat_run *run, pat_row row) {
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &memory));
     uint64_t *const only = memory;
     pat_bits__set(only, row);
+    pat_lifecycle__note(run);
     PAT_TRY(pat_lifecycle__compute(run, only));
     pat_run__put(run, "lifecycle", pat_value_string(pat_lifecycle_names[run->lifecycle[row]]));
     return PAT_OK;

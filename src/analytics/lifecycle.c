@@ -7,6 +7,7 @@ const char *const pat_lifecycle_names[PAT_LIFECYCLES] = {"prospect", "new", "ret
 
 struct pass {
     struct pat_run *run;
+    struct pat_own_cuts own; /* when the cuts are each customer's own */
     uint8_t *state;
     uint64_t *asked; /* whose gap before the latest order only the orders themselves tell */
     uint64_t asked_count;
@@ -14,10 +15,15 @@ struct pass {
         *late; /* of those: eligible orders within the first cut before the latest one, that one included; 2 = more */
 };
 
+static int64_t cut_of(const struct pass *pass, uint64_t row, unsigned which) {
+    if (pass->own.cut[which] != NULL) return pass->own.cut[which][row];
+    return pass->run->job->request->question.lifecycle_cut[which];
+}
+
 /* The gap before the latest order is more than the first cut when no other order lies within the cut before it. Two
  * orders say so by their days alone, and so do orders that all lie within a cut. */
 static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
-    const int32_t *cut = pass->run->job->request->question.lifecycle_cut;
+    const int64_t cut[2] = {cut_of(pass, row, 0), cut_of(pass, row, 1)};
     int64_t *const *value = pass->run->facts->value;
     const int64_t orders = value[PAT_FACT_ORDERS][row], first = value[PAT_FACT_FIRST][row];
     const int64_t last = value[PAT_FACT_LAST][row], recency = pass->run->day - last;
@@ -34,7 +40,7 @@ static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
 
 static void count_order(const struct pass *pass, uint64_t row, int64_t day) {
     const int64_t last = pass->run->facts->value[PAT_FACT_LAST][row];
-    if (day < last - pass->run->job->request->question.lifecycle_cut[0]) return;
+    if (day < last - cut_of(pass, row, 0)) return;
     if (pass->late[row] < 2) pass->late[row]++;
 }
 
@@ -97,6 +103,7 @@ static void each_asked(struct pass *pass, uint64_t row) {
 enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who) {
     struct pass pass = {.run = run};
     void *memory;
+    PAT_TRY(pat_lifecycle__own_cuts(run, &pass.own));
     PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.state, &memory));
     pass.state = memory;
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *pass.asked, &memory));

@@ -1,4 +1,4 @@
-/* The life cycle of customers: RULES, "Life cycle", with two fixed cuts. */
+/* The life cycle of customers: RULES, "Life cycle", with two fixed cuts or with each customer's own. */
 #ifndef PAT_ANALYTICS_LIFECYCLE_PRIVATE_H
 #define PAT_ANALYTICS_LIFECYCLE_PRIVATE_H
 
@@ -15,6 +15,20 @@ enum pat_lifecycle {
 };
 
 extern const char *const pat_lifecycle_names[PAT_LIFECYCLES];
+
+/* Both cuts in days by row of customers; NULL when the question has the same for all. */
+struct pat_own_cuts {
+    const int32_t *cut[2];
+};
+
+static inline bool pat_lifecycle__by_gaps(const struct pat_run *run) {
+    return run->job != NULL && run->job->request->question.lifecycle_gap_milli[0] != 0;
+}
+/* Multiples of each customer's mean gap, rounded down to days, as gaps and recency are whole days. Lifetime facts must
+ * be there. */
+enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts *out) PAT_MUST_CHECK;
+/* Notes that the question looks at the life cycle: with gaps it rests on countries, which have no history. */
+void pat_lifecycle__note(struct pat_run *run);
 
 /* Sets run->lifecycle of the customers whose bit is on in `who`. Lifetime facts must be there. */
 enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who) PAT_MUST_CHECK;

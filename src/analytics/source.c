@@ -52,7 +52,7 @@ static const struct pat_source computed[] = {
     {.name = "lifecycle",
      .type = PAT_TYPE_TEXT,
      .kind = PAT_SOURCE_LIFECYCLE,
-     .explain = "prospect, new, returned, active, sleeping or lost, by the question's lifecycle cuts"},
+     .explain = "prospect, new, returned, active, sleeping or lost, by the question's lifecycle cuts or gaps"},
     {.name = "p_alive",
      .type = PAT_TYPE_NUMBER,
      .kind = PAT_SOURCE_P_ALIVE,
@@ -329,7 +329,10 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
     const bool score = source->kind >= PAT_SOURCE_SCORE_R;
     if (score) run->scores_needed = run->money_of_window = true;
     if (source->kind == PAT_SOURCE_PRODUCT && source->base) run->rates_needed = true;
-    if (source->kind == PAT_SOURCE_LIFECYCLE) run->lifecycle_needed = true;
+    if (source->kind == PAT_SOURCE_LIFECYCLE) {
+        run->lifecycle_needed = true;
+        pat_lifecycle__note(run);
+    }
     if (source->kind >= PAT_SOURCE_P_ALIVE && source->kind <= PAT_SOURCE_CLV) run->lifetime_needed = true;
     if (source->kind == PAT_SOURCE_CLV) run->facts_needed |= PAT_FACTS_LIFETIME; /* they count what has no rate */
     if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;

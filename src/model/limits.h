@@ -62,6 +62,8 @@
 /* RULES: the cuts of the life cycle where a question gives none. */
 #define PAT_LIFECYCLE_ACTIVE_DAYS   90
 #define PAT_LIFECYCLE_SLEEPING_DAYS 365
+/* Mean gaps that a cut of the life cycle may be: whoever writes more means days. */
+#define PAT_LIFECYCLE_GAPS_MAX 1000u
 /* Windows and horizons: 100 years. */
 #define PAT_DURATION_DAYS_MAX 36525
 /* Scratch of one query: two 8-byte arrays over ten million customers and room to spare. */

@@ -70,13 +70,15 @@ struct pat_text pat_question_key(const struct pat_question *question, struct pat
     const struct pat_text population = pat_filter_print(rfm->population != NULL ? rfm->population : &everybody, arena);
     if (population.data == NULL) return population;
     const int64_t *r = rfm->cut_r, *f = rfm->cut_f, *m = rfm->cut_m;
-    return pat_arena_printf(
-        arena,
-        "%" PRId32 " %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-        " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId32 " %" PRId32 "\n%.*s\n%d%.*s",
-        rfm->window_days, (int)rfm->scoring, r[0], r[1], r[2], r[3], f[0], f[1], f[2], f[3], m[0], m[1], m[2], m[3],
-        question->lifecycle_cut[0], question->lifecycle_cut[1], (int)rfm->map.length,
-        rfm->map.data != NULL ? rfm->map.data : "", rfm->population != NULL, (int)population.length, population.data);
+    return pat_arena_printf(arena,
+                            "%" PRId32 " %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                            " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId32
+                            " %" PRId32 " %" PRId32 " %" PRId32 "\n%.*s\n%d%.*s",
+                            rfm->window_days, (int)rfm->scoring, r[0], r[1], r[2], r[3], f[0], f[1], f[2], f[3], m[0],
+                            m[1], m[2], m[3], question->lifecycle_cut[0], question->lifecycle_cut[1],
+                            question->lifecycle_gap_milli[0], question->lifecycle_gap_milli[1], (int)rfm->map.length,
+                            rfm->map.data != NULL ? rfm->map.data : "", rfm->population != NULL, (int)population.length,
+                            population.data);
 }
 
 static void chain(struct pat_digest *digest, struct pat_text text) {

@@ -138,13 +138,38 @@ static enum pat_status parse_rfm(struct pat_rfm_spec *spec, const struct pat_par
 
 /* ---- life cycle -------------------------------------------------------------------------------------------------- */
 
+/* Thousandths are as fine as anybody writes a multiple of a mean; zero would be no span at all. */
+static bool milli_of(const struct pat_value *item, int32_t *out) {
+    const double value = item->type == PAT_VALUE_INT     ? (double)item->as.integer
+                         : item->type == PAT_VALUE_FLOAT ? item->as.real
+                                                         : 0;
+    if (!(value >= 0.001 && value <= PAT_LIFECYCLE_GAPS_MAX)) return false;
+    *out = (int32_t)(value * 1000 + 0.5);
+    return (double)*out / 1000 == value;
+}
+
+static enum pat_status parse_gaps(struct pat_question *question, const struct pat_params *params) {
+    const struct pat_value *gaps = pat_param__get(params, "gaps");
+    if (gaps == NULL) return PAT_OK;
+    int32_t *milli = question->lifecycle_gap_milli;
+    const bool fine = gaps->type == PAT_VALUE_ARRAY && gaps->count == 2 && milli_of(&gaps->as.items[0], &milli[0]) &&
+                      milli_of(&gaps->as.items[1], &milli[1]) && milli[0] <= milli[1];
+    if (fine) return PAT_OK;
+    return pat_param__fail(params, "gaps", gaps,
+                           "two multiples of a customer's mean gap that rise, up to %u and with three decimals at the "
+                           "most, as in [1, 3]",
+                           PAT_LIFECYCLE_GAPS_MAX);
+}
+
 static enum pat_status parse_lifecycle(struct pat_question *question, const struct pat_params *params) {
-    static const char *const names[] = {"cuts", NULL};
+    static const char *const names[] = {"cuts", "gaps", NULL};
     const struct pat_value *value = pat_param__get(params, "lifecycle");
     if (value == NULL) return PAT_OK;
-    if (value->type != PAT_VALUE_MAP) return pat_param__fail(params, "lifecycle", value, "a map {cuts: [90, 365]}");
+    if (value->type != PAT_VALUE_MAP)
+        return pat_param__fail(params, "lifecycle", value, "a map {cuts: [90, 365]} or {gaps: [1, 3]}");
     const struct pat_params inner = {params->info, value, "lifecycle.", params->arena, params->error};
     PAT_TRY(pat_param__check_names(&inner, names));
+    PAT_TRY(parse_gaps(question, &inner));
     const struct pat_value *cuts = pat_param__get(&inner, "cuts");
     if (cuts == NULL) return PAT_OK;
     bool fine = cuts->type == PAT_VALUE_ARRAY && cuts->count == 2;

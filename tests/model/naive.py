@@ -655,12 +655,37 @@ class Model:
             customer=key, country=country, orders=len(eligible),
             net=sum(map(self.worth, eligible)) - sum(map(self.worth, counting)),
             first_order=min(days, default=None), last_order=max(days, default=None),
-            recency_days=day - max(days) if days else None, lifecycle=self.lifecycle(days, day),
+            recency_days=day - max(days) if days else None, lifecycle=self.lifecycle(days, day, (90, 365)),
             _eligible=eligible, _counting=counting)
         return fields
 
+    def cycle(self, live, day, spec, everybody=None):
+        """The life cycle with a question's own cuts, where it has any."""
+        if not spec:
+            return
+        fixed, times = spec.get("cuts", (90, 365)), [Fraction(str(gap)) for gap in spec.get("gaps", ())]
+        means = {}  # by country: of live customers with two gaps at least, of which one is longer than nothing
+        for fields in live.values():
+            means.setdefault(fields["country"], []).append(self.mean_gap(fields))
+        means = {country: sorted(gap for gap in gaps if gap is not None) for country, gaps in means.items()}
+        whole = sorted(gap for gaps in means.values() for gap in gaps)
+        for fields in list(live.values()) + list((everybody or {}).values()):
+            gap = self.mean_gap(fields) if times else None
+            if times and gap is None:
+                among = means.get(fields["country"]) or whole
+                gap = among[(len(among) + 1) // 2 - 1] if among else None
+            cuts = fixed if gap is None else [gap * time for time in times]
+            fields["lifecycle"] = self.lifecycle([fact["day"] for fact in fields["_eligible"]], day, cuts)
+
     @staticmethod
-    def lifecycle(days, day, cuts=(90, 365)):
+    def mean_gap(fields):
+        """Days between one order and the next, those of one day included; None for fewer than two gaps or a single day."""
+        days = sorted(fact["day"] for fact in fields["_eligible"])
+        gaps = [Fraction(after - before) for before, after in zip(days, days[1:])]
+        return sum(gaps) / len(gaps) if len(gaps) >= 2 and any(gaps) else None
+
+    @staticmethod
+    def lifecycle(days, day, cuts):
         """RULES, Life cycle: the first that holds."""
         days = sorted(days)
         if not days:
@@ -736,6 +761,7 @@ class Model:
         """What the grid calls net_minor is M, the money of the window."""
         self.bind(where, day)
         live = self.live(day)
+        self.cycle(live, day, spec.get("lifecycle"))
         population, thresholds = self.score(live, day, spec)
         shown = [c for c in live.values() if self.matches(where, c, day)]
         scored = [c for c in shown if c["rfm_group"] is not None]
@@ -752,6 +778,7 @@ class Model:
         """name -> (count, M, customers with one order up to the day)."""
         self.bind(where, day)
         live = self.live(day)
+        self.cycle(live, day, spec.get("lifecycle"))
         self.score(live, day, spec)
         groups = {}
         for c in live.values():
@@ -825,6 +852,7 @@ class Model:
         day = self.today() if as_of == "now" else parse_day(as_of)
         self.bind(params.get("where"), day)
         live = self.live(day)
+        self.cycle(live, day, params.get("lifecycle"))
         self.score(live, day, params.get("rfm"))
         return day, live, [c for c in live.values() if self.matches(params.get("where"), c, day)]
 
@@ -919,8 +947,9 @@ class Model:
         first, last = params.get("between", (None, None))
         self.bind(params.get("where"), day)
         live = self.live(day)
-        self.score(live, day, params.get("rfm"))
         everybody = self.live(day, True)
+        self.cycle(live, day, params.get("lifecycle"), everybody)
+        self.score(live, day, params.get("rfm"))
         chosen = []
         for row in self._rows_of(params["from"], day):
             if (first is not None and row["day"] < parse_day(first)) or (last is not None and row["day"] > parse_day(last)):

@@ -403,7 +403,17 @@ class Maker:
             params["where"] = self.tree()
         if self.chance(30):
             params["rfm"] = self.rfm()
+        if self.chance(25):
+            params["lifecycle"] = self.lifecycle()
         return params
+
+    def lifecycle(self):
+        spec = {}
+        if self.chance(30):
+            spec["cuts"] = self.rng.choice(([30, 90], [0, 200], [120, 120]))
+        if self.chance(80):
+            spec["gaps"] = self.rng.choice(([1, 3], [1.5, 2.25], [0.001, 1000], [2, 2], [0.5, 10]))
+        return spec
 
     def of_customer(self, tree):
         """The same of a fact's customer."""

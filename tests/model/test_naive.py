@@ -180,6 +180,20 @@ def quintiles_rank_the_population():
     equal(sorted(shop.rfm_grid(at, {"scoring": "cuts", "cuts": cuts})["cells"].items())[-1], ((5, 5, 4), [2, 1900]), "cuts")
 
 
+def a_life_cycle_by_gaps_is_each_customers_own():
+    shop = Shop()
+    for customer, days in {"a": (1, 11, 21), "b": (1, 1, 1), "c": (21,), "d": (1, 3, 5, 21)}.items():
+        for i, of_month in enumerate(days):
+            shop.order("%s%d" % (customer, i), customer, "2024-03-%02dT12:00:00Z" % of_month, "1", country="BR")
+    at = lambda as_of: {c["customer"]: c["lifecycle"] for c in shop.question(  # noqa: E731
+        {"as_of": as_of, "lifecycle": {"gaps": [1, 3]}})[2]}
+    # Mean gaps: a 10, d 20/3; b has none above nothing, c none at all: for them the median of BR, 20/3 by nearest rank.
+    equal(at("2024-03-21"), {"a": "active", "b": "sleeping", "c": "new", "d": "returned"}, "on the day")
+    equal(at("2024-03-31"), {"a": "active", "b": "lost", "c": "sleeping", "d": "sleeping"}, "ten days later")
+    equal(at("2024-04-10"), {"a": "sleeping", "b": "lost", "c": "sleeping", "d": "sleeping"}, "twenty days later")
+    equal(at("2024-04-11"), {"a": "sleeping", "b": "lost", "c": "lost", "d": "lost"}, "more than three gaps")
+
+
 def questions_group_and_filter():
     shop = Shop()
     shop.take("customers", customer=["a", "b", "c"], country=["BR", None, "MX"], created=["2024-01-01", None, "2024-03-01"])
@@ -204,7 +218,7 @@ def run():
     for case in (halves_round_away_from_zero, every_cell_has_one_name, days_are_local,
                  patches_replace_nulls_clear_versions_hold, a_pair_is_taken_once, refunds_count_on_their_own_day,
                  lines_make_orders_and_refunds, other_currencies_count_and_are_worth_nothing, rates_hold_until_the_next,
-                 quintiles_rank_the_population, questions_group_and_filter):
+                 quintiles_rank_the_population, a_life_cycle_by_gaps_is_each_customers_own, questions_group_and_filter):
         case()
         print("ok  %s" % case.__name__.replace("_", " "))
 

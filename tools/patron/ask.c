@@ -128,6 +128,19 @@ enum pat_exit pat_cli_put_filter(const struct pat_cli *cli, struct pat_builder *
     return PAT_EXIT_OK;
 }
 
+static enum pat_exit put_json(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params,
+                              const char *option, const char *name) {
+    const char *text = pat_cli_option(cli, option);
+    if (text == NULL) return PAT_EXIT_OK;
+    struct pat_value value;
+    struct pat_error error;
+    if (pat_json_parse(&value, pat_text_of(text), builder->arena, &error) != PAT_OK) {
+        return pat_cli_usage(cli, "%s is not JSON: %s", option, error.message);
+    }
+    pat_build_put(builder, params, name, value);
+    return PAT_EXIT_OK;
+}
+
 enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params) {
     const char *where = pat_cli_option(cli, "--where");
     if (where != NULL) {
@@ -136,16 +149,9 @@ enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder 
     }
     const char *as_of = pat_cli_option(cli, "--as-of");
     if (as_of != NULL) pat_build_put(builder, params, "as_of", pat_value_string(as_of));
-    const char *rfm = pat_cli_option(cli, "--rfm");
-    if (rfm != NULL) {
-        struct pat_value spec;
-        struct pat_error error;
-        if (pat_json_parse(&spec, pat_text_of(rfm), builder->arena, &error) != PAT_OK) {
-            return pat_cli_usage(cli, "--rfm is not JSON: %s", error.message);
-        }
-        pat_build_put(builder, params, "rfm", spec);
-    }
-    enum pat_exit code = put_args(cli, builder, params);
+    enum pat_exit code = put_json(cli, builder, params, "--rfm", "rfm");
+    if (code == PAT_EXIT_OK) code = put_json(cli, builder, params, "--lifecycle", "lifecycle");
+    if (code == PAT_EXIT_OK) code = put_args(cli, builder, params);
     if (code == PAT_EXIT_OK) code = put_number(cli, builder, params, "--min-lsn", "min_lsn");
     if (code == PAT_EXIT_OK) code = put_number(cli, builder, params, "--deadline-ms", "deadline_ms");
     return code;

@@ -20,6 +20,9 @@ const struct pat_cli_option pat_cli_reading_options[] = {
     {"--as-of", "DAY", "answer as of a day (2010-12-09), `latest` or `now` (default)"},
     {"--arg", "NAME=VALUE", "value for :NAME in a filter; may be repeated"},
     {"--rfm", "JSON", "how r, f, m and rfm_group are made: '{\"window\":\"all\"}'"},
+    {"--lifecycle", "JSON",
+     "where active, sleeping and lost begin: '{\"cuts\":[90,365]}' in days, '{\"gaps\":[1,3]}' in the customer's own "
+     "mean gaps"},
     {"--min-lsn", "N", "wait until the server has seen this batch"},
     {"--deadline-ms", "N", "give up after so many milliseconds"},
 };

@@ -155,11 +155,9 @@ static const struct pat_cli_option group_options[] = {
     {"--order-by", "-count", "sort by a dimension or a metric; a '-' in front turns it round"},
     {"--limit", "N", "at most so many groups; the others are summed up as (rest)"},
     {"--from", "TABLE",
-     "customers (default), orders, refunds or lines;\n"
-     "customer.country is then the customer's"},
+     "customers (default), orders, refunds or lines; a customer's own fields are then customer.country and so on"},
     {"--between", "FIRST,LAST",
-     "days of those, both included; -29d,0d are the 30\n"
-     "days up to the day asked for, an empty end is open"},
+     "days of those, both included; -29d,0d are the 30 days up to the day asked for, an empty end is open"},
 };
 
 /* "2010-12-01,2010-12-31", "-29d,0d", ",2010-12-31". */

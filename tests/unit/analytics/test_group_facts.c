@@ -237,6 +237,60 @@ static void the_gap_is_found_either_way(void **state) {
     shop_close(&shop);
 }
 
+/* As worked out by hand for the naive model (tests/model/test_naive.py). */
+static void a_life_cycle_by_gaps_is_each_customers_own(void **state) {
+    (void)state;
+    static const struct {
+        const char *customer, *country;
+        int days[4]; /* of March, 0 = none */
+    } rhythm[] = {{"a", "BR", {1, 11, 21}}, {"b", "BR", {1, 1, 1}},    {"c", "BR", {21}}, {"d", "BR", {1, 3, 5, 21}},
+                  {"e", "MX", {21}},        {"f", NULL, {19, 20, 21}}, {"g", NULL, {20}}};
+    struct shop shop;
+    shop_open(&shop);
+    for (size_t i = 0; i < sizeof rhythm / sizeof rhythm[0]; i++) {
+        shop_customer(&shop, rhythm[i].customer, rhythm[i].country, NULL);
+        for (int k = 0; k < 4 && rhythm[i].days[k] != 0; k++) {
+            char order[8];
+            (void)snprintf(order, sizeof order, "%s%d", rhythm[i].customer, k);
+            shop_order(&shop, order, rhythm[i].customer, day_of("2024-03-01") + rhythm[i].days[k] - 1, 1);
+        }
+    }
+    shop_keep(&shop);
+    static const struct {
+        const char *as_of, *states;
+    } cases[] = {
+        /* MX has nobody with two gaps: the median of all, 20/3. Without a country it is f's gap of one day. */
+        {"2024-03-21", "[['active'],['sleeping'],['new'],['returned'],['new'],['active'],['new']]"},
+        {"2024-03-31", "[['active'],['lost'],['sleeping'],['sleeping'],['sleeping'],['lost'],['lost']]"},
+        {"2024-04-10", "[['sleeping'],['lost'],['sleeping'],['sleeping'],['sleeping'],['lost'],['lost']]"},
+        {"2024-04-11", "[['sleeping'],['lost'],['lost'],['lost'],['lost'],['lost'],['lost']]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char params[160];
+        (void)snprintf(params, sizeof params,
+                       "{'fields':['lifecycle'],'order_by':'customer','as_of':'%s','lifecycle':{'gaps':[1,3]}}",
+                       cases[i].as_of);
+        assert_string_equal(ask_part(&shop, "rows", params, "rows"), cases[i].states);
+    }
+    const char *one = "{'customer':'a','as_of':'2024-04-11','lifecycle':{'gaps':[1,3]}}";
+    assert_string_equal(ask_part(&shop, "customer", one, "lifecycle"), "'sleeping'");
+    assert_string_equal(ask_part(&shop, "customer", one, "undated"), "['country']");
+    shop_close(&shop);
+}
+
+/* Nobody came three times: the cuts of the question. */
+static void gaps_that_nobody_has_leave_the_cuts(void **state) {
+    (void)state;
+    struct shop shop;
+    shop_open(&shop);
+    shop_order(&shop, "a1", "1", day_of("2024-12-01"), 1);
+    shop_order(&shop, "b1", "2", day_of("2024-12-30"), 1);
+    shop_keep(&shop);
+    const char *by = "{'by':['lifecycle'],'order_by':'lifecycle','lifecycle':{'gaps':[1,3],'cuts':[7,30]}}";
+    assert_string_equal(ask_part(&shop, "group", by, "rows"), "[['new',1],['sleeping',1]]");
+    shop_close(&shop);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orders_group_by_their_own_fields),
@@ -248,6 +302,8 @@ int main(void) {
         cmocka_unit_test(rest_counts_customers_once),
         cmocka_unit_test(the_first_state_that_holds_is_it),
         cmocka_unit_test(the_gap_is_found_either_way),
+        cmocka_unit_test(a_life_cycle_by_gaps_is_each_customers_own),
+        cmocka_unit_test(gaps_that_nobody_has_leave_the_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,6 +317,14 @@ static void group_has_dimensions_and_metrics(void **state) {
     bad("count", "{'unless': {'lsn': 7}}", "epoch", "needs the parameter \"unless.epoch\"");
     bad("count", "{'lifecycle': {'cuts': [90]}}", "lifecycle.cuts", "two numbers of days that rise");
     bad("count", "{'lifecycle': {'cuts': [90, 30]}}", "lifecycle.cuts", "two numbers of days that rise");
+    take("count", "{'lifecycle': {'gaps': [1, 2.375], 'cuts': [0, 7]}}");
+    assert_true(request.question.lifecycle_gap_milli[0] == 1000 && request.question.lifecycle_gap_milli[1] == 2375);
+    assert_true(request.question.lifecycle_cut[0] == 0 && request.question.lifecycle_cut[1] == 7);
+    bad("count", "{'lifecycle': {'gaps': [3, 1]}}", "lifecycle.gaps",
+        "two multiples of a customer's mean gap that rise");
+    bad("count", "{'lifecycle': {'gaps': [0, 1]}}", "lifecycle.gaps", "two multiples");
+    bad("count", "{'lifecycle': {'gaps': [1, 1.0005]}}", "lifecycle.gaps", "three decimals at the most");
+    bad("count", "{'lifecycle': {'gaps': [1, 1001]}}", "lifecycle.gaps", "up to 1000");
 }
 
 static void a_wrong_metric_is_explained(void **state) {
@@ -393,6 +401,7 @@ static void questions_are_told_apart_by_what_decides_the_rows(void **state) {
         "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'rfm': {'window': '90d'}}",
         "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'rfm': {'population': 'a = 1'}}",
         "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'lifecycle': {'cuts': [1, 2]}}",
+        "{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a'], 'lifecycle': {'gaps': [1, 2]}}",
     };
     const uint64_t one = fingerprint("{'fields': ['a'], 'where': 'a = 1', 'order_by': ['-a']}");
     assert_true(one == fingerprint("{'fields': ['a'], 'where': 'a=1', 'order_by': '-a', 'limit': 3, 'min_lsn': 2}"));

@@ -1,0 +1,123 @@
+/* Cuts of the life cycle by each customer's own rhythm.
+ *
+ * A cut is floor(multiple x mean gap). Rounding down keeps the order of gaps, so the median of the cuts of a country is
+ * the cut of its median gap: integers are sorted, and no gap is ever rounded before it is multiplied. */
+#include "analytics/lifecycle_private.h"
+#include "analytics/scores_private.h"
+#include "analytics/source_private.h"
+
+/* Fewer than two gaps are no rhythm (RULES). */
+#define ORDERS_MIN 3
+/* A customer without a cut of its own. */
+#define NO_CUT (-1)
+
+struct medians {
+    int32_t *of_country; /* by code + 1, without a country at 0; NO_CUT where nobody has two gaps */
+    int32_t of_all;      /* the same of all countries together */
+};
+
+void pat_lifecycle__note(struct pat_run *run) {
+    if (pat_lifecycle__by_gaps(run)) pat_run__note_undated(run, "country");
+}
+
+/* The mean gap is (last - first) / (orders - 1): orders of one day lie no day apart. Where all are of one day, there is
+ * no gap to speak of. */
+static int32_t own_cut(const struct pat_run *run, uint64_t row, int32_t milli) {
+    int64_t *const *value = run->facts->value;
+    const int64_t orders = value[PAT_FACT_ORDERS][row];
+    if (orders < ORDERS_MIN) return NO_CUT;
+    const int64_t span = value[PAT_FACT_LAST][row] - value[PAT_FACT_FIRST][row];
+    if (span == 0) return NO_CUT;
+    const pat_int128 cut = (pat_int128)milli * span / ((pat_int128)1000 * (orders - 1));
+    return cut > INT32_MAX ? INT32_MAX : (int32_t)cut;
+}
+
+/* Country above, cut below, so that one sort brings together what belongs together. */
+static inline int64_t key_of(int64_t country, int32_t cut) {
+    return (int64_t)((uint64_t)country << 32 | (uint32_t)cut);
+}
+
+static inline int64_t country_of(int64_t key) {
+    return key >> 32;
+}
+
+static inline int32_t cut_in(int64_t key) {
+    return (int32_t)(key & UINT32_MAX);
+}
+
+/* Nearest rank: the smallest of n sorted ones with at least half of them at or below it. */
+static int32_t middle_of(const int64_t *sorted, uint64_t n) {
+    return cut_in(sorted[(n + 1) / 2 - 1]);
+}
+
+static void take_medians(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
+    medians->of_all = NO_CUT;
+    if (n == 0) return;
+    pat_sort_int64(keys, scratch, n);
+    for (uint64_t first = 0, end; first < n; first = end) {
+        for (end = first; end < n && country_of(keys[end]) == country_of(keys[first]); end++) {
+        }
+        medians->of_country[country_of(keys[first])] = middle_of(keys + first, end - first);
+    }
+    for (uint64_t i = 0; i < n; i++) keys[i] = cut_in(keys[i]);
+    pat_sort_int64(keys, scratch, n);
+    medians->of_all = middle_of(keys, n);
+}
+
+/* Cuts of their own by row; how many live customers have one comes back with their keys. */
+static uint64_t collect(const struct pat_run *run, const int64_t *country, int32_t milli, int32_t *cut, int64_t *keys) {
+    uint64_t n = 0;
+    for (uint64_t row = 0; row < run->customers; row++) {
+        cut[row] = own_cut(run, row, milli);
+        if (cut[row] != NO_CUT && pat_bits__get(run->live, row)) keys[n++] = key_of(country[row], cut[row]);
+    }
+    return n;
+}
+
+static enum pat_status read_countries(struct pat_run *run, int64_t *country, uint64_t *codes) {
+    const struct pat_source source = pat_source__of_column(PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY);
+    *codes = pat_source__codes(run, &source);
+    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
+        PAT_TRY(pat_run__stop(run));
+        const uint64_t left = run->customers - first;
+        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+        pat_source__read(run, &source, (pat_row)first, count, country + first);
+        for (uint32_t i = 0; i < count; i++)
+            country[first + i] = country[first + i] == PAT_NULL ? 0 : country[first + i] + 1;
+    }
+    return PAT_OK;
+}
+
+static void fill_in(const struct pat_run *run, const struct medians *medians, const int64_t *country, int32_t fixed,
+                    int32_t *cut) {
+    const int32_t of_all = medians->of_all != NO_CUT ? medians->of_all : fixed;
+    for (uint64_t row = 0; row < run->customers; row++) {
+        if (cut[row] != NO_CUT) continue;
+        const int32_t of_country = medians->of_country[country[row]];
+        cut[row] = of_country != NO_CUT ? of_country : of_all;
+    }
+}
+
+enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts *out) {
+    if (!pat_lifecycle__by_gaps(run)) return PAT_OK;
+    const struct pat_question *question = &run->job->request->question;
+    void *country, *keys, *scratch, *memory;
+    uint64_t codes;
+    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &country));
+    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &keys));
+    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &scratch));
+    PAT_TRY(read_countries(run, country, &codes));
+    struct medians medians;
+    PAT_TRY(pat_run__array(run, codes + 1, sizeof *medians.of_country, &memory));
+    medians.of_country = memory;
+    for (unsigned which = 0; which < 2; which++) {
+        PAT_TRY(pat_run__stop(run));
+        PAT_TRY(pat_run__array(run, run->customers, sizeof(int32_t), &memory));
+        for (uint64_t code = 0; code <= codes; code++) medians.of_country[code] = NO_CUT;
+        const uint64_t n = collect(run, country, question->lifecycle_gap_milli[which], memory, keys);
+        take_medians(&medians, keys, scratch, n);
+        fill_in(run, &medians, country, question->lifecycle_cut[which], memory);
+        out->cut[which] = memory;
+    }
+    return PAT_OK;
+}
