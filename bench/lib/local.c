@@ -6,6 +6,9 @@
 #include "ingest/ingest.h"
 #include "proto/json.h"
 
+/* As the targets are stated. */
+#define WORKERS 2u
+
 /* ---- filling ------------------------------------------------------------------------------------------------------
  */
 
@@ -64,10 +67,12 @@ void bench_local_open(struct bench_local *out, const struct bench_options *optio
     fill(out, out->shop.customers, fill_customers);
     fill(out, out->shop.orders, fill_orders);
     out->store_bytes = pat_mem_used_total() - before;
+    out->crew = bench_crew_open(options->workers != 0 ? options->workers : WORKERS);
     bench_must(pat_view_open(&out->view, out->store) == PAT_OK, "no view");
 }
 
 void bench_local_close(struct bench_local *local) {
+    bench_crew_close(local->crew);
     pat_view_close(&local->view);
     pat_store_close(&local->store);
     pat_zone_close(&local->zone);
@@ -100,7 +105,8 @@ struct pat_value bench_ask(const struct bench_local *local, const struct bench_q
                                 .kernels = kernels,
                                 .arena = arena,
                                 .today = BENCH_LAST_DAY,
-                                .row = PAT_ROW_NONE};
+                                .row = PAT_ROW_NONE,
+                                .spread = bench_crew_spread(local->crew)};
     struct pat_value result;
     struct pat_error error;
     if (pat_analytics_run(&job, &result, &error) != PAT_OK) bench_die("%s", error.message);

@@ -1,9 +1,10 @@
 /* A store in this process, filled through the ingest room, and questions to the analytics room: no wire, no journal,
- * one thread. */
+ * as many threads as --workers says (2). */
 #ifndef PAT_BENCH_LOCAL_H
 #define PAT_BENCH_LOCAL_H
 
 #include "kernel/kernel.h"
+#include "lib/crew.h"
 #include "lib/options.h"
 #include "lib/report.h"
 #include "lib/shop.h"
@@ -16,6 +17,7 @@ struct bench_local {
     struct pat_zone *zone;
     struct pat_store *store;
     struct pat_view *view;
+    struct bench_crew *crew;
     uint64_t fill_ns;     /* of orders: prepare, validate, apply */
     uint64_t store_bytes; /* that the accountant has for it */
 };

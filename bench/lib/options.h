@@ -17,7 +17,7 @@ struct bench_options {
     uint32_t customers; /* a multiple of 16 */
     uint64_t orders;
     uint64_t seed;
-    unsigned workers;                /* of a server; 0 = its own choice */
+    unsigned workers;                /* of a server, or threads at a question in process; 0 = its own choice, two */
     unsigned repeats;                /* 0 = by time, see bench_again */
     const char *cpu[BENCH_CPUS_MAX]; /* names for pat_kernels_find and --cpu */
     unsigned cpus;

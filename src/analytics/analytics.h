@@ -1,10 +1,12 @@
-/* Answers to questions, computed from a pinned view. Nothing here writes to the store, and nothing waits.
+/* Answers to questions, computed from a pinned view. Nothing here writes to the store, and nothing waits but for the
+ * threads that `spread` lends.
  *
  * Thread: a worker (or the loop in tests); everything reached through `job` is const or the worker's own. */
 #ifndef PAT_ANALYTICS_ANALYTICS_H
 #define PAT_ANALYTICS_ANALYTICS_H
 
 #include "base/arena.h"
+#include "base/spread.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
 #include "model/request.h"
@@ -27,6 +29,8 @@ struct pat_job {
     /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
+    /* Threads that join in; NULL: none. Then stop_cb is called from any of them. */
+    const struct pat_spread *spread;
 };
 
 /* Runs a PAT_ROAD_READ or PAT_ROAD_FIT request. `result` becomes a map with the method's own members and, as they

@@ -142,22 +142,31 @@ static void eval(const struct block *block, const struct pat_bound *bound, uint6
     }
 }
 
-enum pat_status pat_predicate__restrict(struct pat_run *run, enum pat_table_id table, const struct pat_bound *bound,
-                                        uint64_t *bits) {
-    const uint64_t rows = run->view->table[table].rows;
-    uint64_t part[PAT_BLOCK_WORDS];
-    if (bound->kind == PAT_BOUND_TRUE) return PAT_OK;
-    for (uint64_t first = 0; first < rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = rows - first;
+struct restriction {
+    const struct pat_bound *bound;
+    uint64_t *bits;
+};
+
+static enum pat_status restrict_part(void *context, const struct pat_part *part) {
+    const struct restriction *restriction = context;
+    uint64_t fit[PAT_BLOCK_WORDS];
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        const struct block block = {run, (pat_row)first, count, (count + 63) / 64};
-        uint64_t *const here = bits + first / 64;
+        const struct block block = {part->run, (pat_row)first, count, (count + 63) / 64};
+        uint64_t *const here = restriction->bits + first / 64;
         if (none(here, block.words)) continue;
-        eval(&block, bound, part);
-        run->kernels->bits_and(here, part, block.words);
+        eval(&block, restriction->bound, fit);
+        part->run->kernels->bits_and(here, fit, block.words);
     }
     return PAT_OK;
+}
+
+enum pat_status pat_predicate__restrict(struct pat_run *run, enum pat_table_id table, const struct pat_bound *bound,
+                                        uint64_t *bits) {
+    struct restriction restriction = {bound, bits};
+    if (bound->kind == PAT_BOUND_TRUE) return PAT_OK;
+    return pat_run__spread(run, run->view->table[table].rows, restrict_part, &restriction);
 }
 
 static enum pat_status bind_population(struct pat_run *run, const struct pat_filter *filter,

@@ -40,16 +40,21 @@ static void live_block(struct pat_run *run, pat_row first, uint32_t count) {
     }
 }
 
+static enum pat_status live_part(void *context, const struct pat_part *part) {
+    struct pat_run *run = context;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
+        live_block(run, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
+    }
+    return PAT_OK;
+}
+
 static enum pat_status compute_live(struct pat_run *run) {
     void *live;
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *run->live, &live));
     run->live = live;
     run->shown = live;
-    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = run->customers - first;
-        live_block(run, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
-    }
+    PAT_TRY(pat_run__spread(run, run->customers, live_part, run));
     run->live_count = run->kernels->bits_count(run->live, pat_bits__words(run->customers));
     return PAT_OK;
 }
@@ -146,13 +151,17 @@ enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) {
     return PAT_OK;
 }
 
-enum pat_status pat_run__stop(const struct pat_run *run) {
+enum pat_status pat_run__stopped(const struct pat_run *run, struct pat_error *error) {
     if (run->job == NULL || run->job->stop_cb == NULL) return PAT_OK;
     const enum pat_status status = run->job->stop_cb(run->job->stop_context);
     if (status == PAT_OK) return PAT_OK;
-    return pat_error_set(run->error, status,
+    return pat_error_set(error, status,
                          status == PAT_ERR_DEADLINE ? "the deadline passed before the answer was ready"
                                                     : "the question was cancelled");
+}
+
+enum pat_status pat_run__stop(const struct pat_run *run) {
+    return pat_run__stopped(run, run->error);
 }
 
 enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) {

@@ -13,6 +13,11 @@
 #define PAT_BLOCK_ROWS  4096u
 #define PAT_BLOCK_WORDS (PAT_BLOCK_ROWS / 64u)
 
+/* Rows of a part that one thread works on at a time: a few hundred microseconds, short enough for a thread that was
+ * lent to go back in time and for the last part not to be waited for, long enough for the hand-over to cost nothing.
+ * Whole blocks; parts of any two bitmaps or byte arrays over the rows lie in different cache lines. */
+#define PAT_PART_ROWS (8u * PAT_BLOCK_ROWS)
+
 /* Warnings of one answer: a filter with a thousand misspelt values says enough with the first ones. */
 #define PAT_WARNINGS_MAX 20u
 
@@ -66,6 +71,32 @@ void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2
                    pat_day open_last, pat_day *first, pat_day *last);
 /* Asked between blocks. */
 enum pat_status pat_run__stop(const struct pat_run *run) PAT_MUST_CHECK;
+/* The same for a thread that does not own the run: says why in `error`. */
+enum pat_status pat_run__stopped(const struct pat_run *run, struct pat_error *error) PAT_MUST_CHECK;
+/* ---- several threads at one pass over rows (part.c) ---- */
+
+/* Rows first .. end - 1, by one thread. Of the run it may read what was there before the pass, and calls only what
+ * takes a const one: arena, builder, error and result are the asking thread's. It writes what lies by row or by part
+ * without asking; memory of its lane lies in what the caller made before, pat_run__lanes of it. */
+struct pat_part {
+    const struct pat_run *run;
+    uint32_t number;
+    unsigned lane;
+    uint64_t first, end;     /* `first` is a multiple of PAT_PART_ROWS */
+    struct pat_error *error; /* for what fails here */
+};
+typedef enum pat_status pat_part_rows_cb(void *context, const struct pat_part *part);
+
+/* Parts that a pass over `rows` rows has. */
+static inline uint32_t pat_run__parts(uint64_t rows) {
+    return (uint32_t)((rows + PAT_PART_ROWS - 1) / PAT_PART_ROWS);
+}
+unsigned pat_run__lanes(const struct pat_run *run);
+/* Calls part_cb for all of `rows` rows. Fails with the first part, in the order of rows, that failed; parts behind it
+ * may not have been called. Stops between parts when the question is to stop. */
+enum pat_status pat_run__spread(struct pat_run *run, uint64_t rows, pat_part_rows_cb *part_cb,
+                                void *context) PAT_MUST_CHECK;
+
 /* Zeroed scratch; *out stays NULL only together with a failure. */
 enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) PAT_MUST_CHECK;
 /* Everything on for n rows, tail bits zero. */

@@ -66,27 +66,36 @@ static void select_rates(const struct pat_run *run, const struct pat_selection *
     }
 }
 
-/* `orders`: of lines, the orders whose lines are meant. */
-static enum pat_status select_table(struct pat_run *run, const struct pat_selection *selection, const uint64_t *orders,
-                                    uint64_t *bits) {
+/* One pass: `orders` are, of lines, the orders whose lines are meant. */
+struct pass {
+    const struct pat_selection *selection;
+    const uint64_t *orders;
+    uint64_t *bits;
+};
+
+static void select_block(const struct pat_run *run, const struct pass *pass, struct block *block) {
     static const unsigned column[] = {[PAT_ORDERS] = PAT_ORDER_DAY,
                                       [PAT_LINES] = PAT_LINE_ORDER,
                                       [PAT_REFUNDS] = PAT_REFUND_DAY,
                                       [PAT_FX] = PAT_FX_DAY};
+    const struct pat_selection *selection = pass->selection;
     const struct pat_table_view *table = &run->view->table[selection->table];
+    uint64_t *const here = pass->bits + block->first / 64;
+    pat_column_view_read(&table->column[column[selection->table]], block->first, block->count, block->day,
+                         run->kernels);
+    if (selection->table == PAT_ORDERS) select_orders(run, selection, block, here);
+    if (selection->table == PAT_REFUNDS) select_refunds(run, selection, block, here);
+    if (selection->table == PAT_LINES) select_lines(run, pass->orders, block, here);
+    if (selection->table == PAT_FX) select_rates(run, selection, block, here);
+}
+
+static enum pat_status select_part(void *context, const struct pat_part *part) {
     struct block block;
-    for (uint64_t first = 0; first < table->rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = table->rows - first;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
         block.first = (pat_row)first;
         block.count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_column_view_read(&table->column[column[selection->table]], block.first, block.count, block.day,
-                             run->kernels);
-        uint64_t *const here = bits + first / 64;
-        if (selection->table == PAT_ORDERS) select_orders(run, selection, &block, here);
-        if (selection->table == PAT_REFUNDS) select_refunds(run, selection, &block, here);
-        if (selection->table == PAT_LINES) select_lines(run, orders, &block, here);
-        if (selection->table == PAT_FX) select_rates(run, selection, &block, here);
+        select_block(part->run, context, &block);
     }
     return PAT_OK;
 }
@@ -102,7 +111,8 @@ enum pat_status pat_select__facts(struct pat_run *run, const struct pat_selectio
     const pat_row rows = run->view->table[selection->table].rows;
     PAT_TRY(pat_run__array(run, pat_bits__words(rows), sizeof(uint64_t), &bits));
     *out = bits;
-    return select_table(run, selection, orders, bits);
+    struct pass pass = {selection, orders, bits};
+    return pat_run__spread(run, rows, select_part, &pass);
 }
 
 enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *selection) {

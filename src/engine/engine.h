@@ -3,8 +3,9 @@
  *   load:   pat_engine_prepare (any thread) ─► pat_engine_submit ─► queue ─► validate ─► reserve ─► journal ─► apply ─►
  * reply_cb read:   pat_engine_view (pins) ─► pat_engine_answer (worker) ─► pat_engine_unview
  *
- * Starts no thread and knows no socket: persist's threads wake its owner through wake_cb, and the owner calls
- * pat_engine_turn. Everything but pat_engine_prepare and pat_engine_answer is for the thread that opened the engine
+ * Starts no thread and knows no socket: questions are answered on their owner's threads, persist's threads wake its
+ * owner through wake_cb, and the owner calls pat_engine_turn. Everything but pat_engine_prepare and pat_engine_answer
+ * is for the thread that opened the engine
  * ("the loop"). */
 #ifndef PAT_ENGINE_ENGINE_H
 #define PAT_ENGINE_ENGINE_H
@@ -20,6 +21,7 @@
 struct pat_engine;
 struct pat_view;
 struct pat_kernels;
+struct pat_spread;
 struct pat_clv_fit;
 struct pat_fit_change;
 
@@ -88,14 +90,15 @@ struct pat_pinned;
 struct pat_inquiry {
     const struct pat_request *request;
     struct pat_arena *arena;
-    struct pat_clv_fit *fit;   /* CLV_FIT: room for what is to be submitted then */
-    struct pat_pinned *pinned; /* set by pat_engine_pin */
-    pat_row row;               /* set by pat_engine_pin: customer, order */
-    const pat_row *call_row;   /* set by pat_engine_pin: the same for each call of a batch */
-    struct pat_paging *paging; /* set by pat_engine_pin: rows, and batches that may hold some */
-    pat_day today;             /* set by pat_engine_pin */
-    uint64_t started_ns;       /* set by pat_engine_pin */
-    const bool *cancelled;     /* set (relaxed) by anyone to stop; may be NULL */
+    struct pat_clv_fit *fit;         /* CLV_FIT: room for what is to be submitted then */
+    struct pat_pinned *pinned;       /* set by pat_engine_pin */
+    pat_row row;                     /* set by pat_engine_pin: customer, order */
+    const pat_row *call_row;         /* set by pat_engine_pin: the same for each call of a batch */
+    struct pat_paging *paging;       /* set by pat_engine_pin: rows, and batches that may hold some */
+    pat_day today;                   /* set by pat_engine_pin */
+    uint64_t started_ns;             /* set by pat_engine_pin */
+    const bool *cancelled;           /* set (relaxed) by anyone to stop; may be NULL */
+    const struct pat_spread *spread; /* threads that pat_engine_answer may have join in; NULL: none */
 };
 
 /* Pins the newest published version for the question, or the one that its cursor stays on, and resolves ids.

@@ -131,7 +131,7 @@ static bool overdue(uint64_t started_ns, uint32_t deadline_ms) {
     return deadline_ms != 0 && pat_clock_monotonic_ns() - started_ns > deadline_ms * NS_PER_MS;
 }
 
-/* Asked by analytics between blocks of work. */
+/* Asked by analytics between pieces of work, by any of the threads at it. */
 static enum pat_status watch_stop(void *context) {
     const struct watch *watch = context;
     const struct pat_inquiry *inquiry = watch->inquiry;
@@ -203,7 +203,8 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .fit = request == inquiry->request ? inquiry->fit : NULL,
                                 .row = row,
                                 .stop_cb = watch_stop,
-                                .stop_context = &watch};
+                                .stop_context = &watch,
+                                .spread = inquiry->spread};
     enum pat_status status = run_job(engine, &job, result, error);
     if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
     if (status == PAT_ERR_DEADLINE) {

@@ -62,8 +62,10 @@ static void go_write(struct pat_call *call) {
 }
 
 static void go_read(struct pat_call *call) {
-    call->inquiry =
-        (struct pat_inquiry){.request = &call->request, .arena = &call->arena, .cancelled = &call->cancelled};
+    call->inquiry = (struct pat_inquiry){.request = &call->request,
+                                         .arena = &call->arena,
+                                         .cancelled = &call->cancelled,
+                                         .spread = pat_workers_spread(call->conn->server->workers)};
     if (call->info->road == PAT_ROAD_FIT) {
         call->inquiry.fit = pat_arena_alloc(&call->arena, sizeof *call->inquiry.fit);
         if (call->inquiry.fit == NULL) {

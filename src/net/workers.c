@@ -10,8 +10,25 @@ struct job_queue {
     struct pat_job *head, *tail;
 };
 
+/* Work that its job shares out; lies on the stack of the worker that has the job. */
+struct share {
+    /* set at start */
+    pat_part_cb *part_cb;
+    void *part_context;
+    uint32_t parts;
+
+    uint32_t next_part; /* atomic: the first one that nobody has */
+
+    /* under the mutex */
+    uint32_t lanes_free; /* bit l: lane l */
+    unsigned helpers;    /* workers that have joined and not left */
+    pthread_cond_t left; /* the last of them did */
+    struct share *next, *prev;
+};
+
 struct pat_workers {
     /* set at start */
+    struct pat_spread spread;
     void (*done_cb)(void *context);
     void *context;
     unsigned count;
@@ -24,6 +41,10 @@ struct pat_workers {
     unsigned lengthy_running;
     bool lengthy_next; /* whose turn it is when both wait */
     bool stop;
+    unsigned idle;      /* workers that wait for something to do */
+    struct share *open; /* newest first; may have no part left */
+
+    bool due; /* atomic, written under the mutex: a job waits that a free worker would take */
 };
 
 static void queue_push(struct job_queue *queue, struct pat_job *job) {
@@ -51,18 +72,117 @@ static void queue_remove(struct job_queue *queue, struct pat_job *job) {
     job->next = job->prev = NULL;
 }
 
+/* The queue that a free worker is to take from now, or NULL. Under the mutex. */
+static struct job_queue *queue_due(struct pat_workers *workers) {
+    const bool may_lengthy = workers->lengthy.head != NULL && workers->lengthy_running < workers->lengthy_max;
+    if (may_lengthy && (workers->brief.head == NULL || workers->lengthy_next)) return &workers->lengthy;
+    return workers->brief.head != NULL ? &workers->brief : NULL;
+}
+
+/* After every change of the queues. Under the mutex. */
+static void note_due(struct pat_workers *workers) {
+    /* Relaxed is enough: who sees it late goes on for one part more. */
+    __atomic_store_n(&workers->due, queue_due(workers) != NULL, __ATOMIC_RELAXED);
+}
+
 /* The job that a free worker is to take now, or NULL. Under the mutex. */
 static struct pat_job *job_take(struct pat_workers *workers) {
-    bool may_lengthy = workers->lengthy.head != NULL && workers->lengthy_running < workers->lengthy_max;
-    struct job_queue *queue = &workers->brief;
-    if (may_lengthy && (workers->brief.head == NULL || workers->lengthy_next)) queue = &workers->lengthy;
+    struct job_queue *queue = queue_due(workers);
+    if (queue == NULL) return NULL;
     struct pat_job *job = queue->head;
-    if (job == NULL) return NULL;
     queue_remove(queue, job);
     job->queued = false;
     workers->lengthy_next = !job->lengthy;
     if (job->lengthy) workers->lengthy_running++;
+    note_due(workers);
     return job;
+}
+
+/* ---- shared work ------------------------------------------------------------------------------------------------ */
+
+static bool share_has_parts(const struct share *share) {
+    return __atomic_load_n(&share->next_part, __ATOMIC_RELAXED) < share->parts;
+}
+
+/* Relaxed is enough for taking parts: what they read and write is handed over by the mutex, on joining and leaving. */
+static void share_work(const struct pat_workers *workers, struct share *share, unsigned lane, bool helps) {
+    while (!helps || !__atomic_load_n(&workers->due, __ATOMIC_RELAXED)) {
+        const uint32_t part = __atomic_fetch_add(&share->next_part, 1, __ATOMIC_RELAXED);
+        if (part >= share->parts) return;
+        share->part_cb(share->part_context, part, lane);
+    }
+}
+
+/* The oldest shared work that has a part and a lane left, or NULL. Under the mutex. */
+static struct share *share_find(const struct pat_workers *workers) {
+    struct share *found = NULL;
+    for (struct share *share = workers->open; share != NULL; share = share->next) {
+        if (share->lanes_free != 0 && share_has_parts(share)) found = share;
+    }
+    return found;
+}
+
+/* Enters and leaves with the mutex held. */
+static void share_help(struct pat_workers *workers, struct share *share) {
+    const unsigned lane = (unsigned)__builtin_ctz(share->lanes_free);
+    share->lanes_free &= ~((uint32_t)1 << lane);
+    share->helpers++;
+    (void)pthread_mutex_unlock(&workers->mutex);
+    share_work(workers, share, lane, true);
+    (void)pthread_mutex_lock(&workers->mutex);
+    share->lanes_free |= (uint32_t)1 << lane;
+    if (--share->helpers == 0) (void)pthread_cond_signal(&share->left);
+}
+
+static void share_open(struct pat_workers *workers, struct share *share) {
+    (void)pthread_mutex_lock(&workers->mutex);
+    share->next = workers->open;
+    if (share->next != NULL) share->next->prev = share;
+    workers->open = share;
+    uint32_t helpers = share->parts - 1 < workers->spread.lanes - 1 ? share->parts - 1 : workers->spread.lanes - 1;
+    if (helpers > workers->idle) helpers = workers->idle;
+    for (uint32_t i = 0; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
+    (void)pthread_mutex_unlock(&workers->mutex);
+}
+
+static void share_close(struct pat_workers *workers, struct share *share) {
+    (void)pthread_mutex_lock(&workers->mutex);
+    if (share->prev != NULL) {
+        share->prev->next = share->next;
+    } else {
+        workers->open = share->next;
+    }
+    if (share->next != NULL) share->next->prev = share->prev;
+    while (share->helpers > 0) (void)pthread_cond_wait(&share->left, &workers->mutex);
+    (void)pthread_mutex_unlock(&workers->mutex);
+    (void)pthread_cond_destroy(&share->left);
+}
+
+static void spread_run(void *context, pat_part_cb *part_cb, void *part_context, uint32_t parts) {
+    struct pat_workers *workers = context;
+    struct share share = {.part_cb = part_cb, .part_context = part_context, .parts = parts};
+    share.lanes_free =
+        (uint32_t)(((uint64_t)1 << workers->spread.lanes) - 1) & ~(uint32_t)1; /* lane 0 is the asker's */
+    (void)pthread_cond_init(&share.left, NULL);
+    share_open(workers, &share);
+    share_work(workers, &share, 0, false);
+    share_close(workers, &share);
+}
+
+/* ---- threads ---------------------------------------------------------------------------------------------------- */
+
+/* Enters and leaves with the mutex held. */
+static void job_run(struct pat_workers *workers, struct pat_job *job) {
+    (void)pthread_mutex_unlock(&workers->mutex);
+    job->run_cb(job);
+    (void)pthread_mutex_lock(&workers->mutex);
+    if (job->lengthy) {
+        workers->lengthy_running--;
+        note_due(workers);
+        if (workers->lengthy.head != NULL) (void)pthread_cond_signal(&workers->changed);
+    }
+    queue_push(&workers->done, job);
+    workers->done_cb(workers->context);
 }
 
 static void *worker_run(void *context) {
@@ -70,20 +190,18 @@ static void *worker_run(void *context) {
     (void)pthread_mutex_lock(&workers->mutex);
     for (;;) {
         struct pat_job *job = job_take(workers);
-        if (job == NULL) {
-            if (workers->stop) break;
+        struct share *share = job == NULL ? share_find(workers) : NULL;
+        if (job != NULL) {
+            job_run(workers, job);
+        } else if (share != NULL) {
+            share_help(workers, share);
+        } else if (workers->stop) {
+            break;
+        } else {
+            workers->idle++;
             (void)pthread_cond_wait(&workers->changed, &workers->mutex);
-            continue;
+            workers->idle--;
         }
-        (void)pthread_mutex_unlock(&workers->mutex);
-        job->run_cb(job);
-        (void)pthread_mutex_lock(&workers->mutex);
-        if (job->lengthy) {
-            workers->lengthy_running--;
-            if (workers->lengthy.head != NULL) (void)pthread_cond_signal(&workers->changed);
-        }
-        queue_push(&workers->done, job);
-        workers->done_cb(workers->context);
     }
     (void)pthread_mutex_unlock(&workers->mutex);
     return NULL;
@@ -124,7 +242,12 @@ enum pat_status pat_workers_open(struct pat_workers **out, unsigned count, void 
     struct pat_workers *workers = pat_mem_alloc(PAT_MEM_OTHER, sizeof *workers);
     if (workers == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for %u workers", count);
     *workers = (struct pat_workers){
-        .done_cb = done_cb, .context = context, .count = count, .lengthy_max = count > 1 ? count - 1 : 1};
+        .spread = {.lanes = count < PAT_SPREAD_LANES_MAX ? count : PAT_SPREAD_LANES_MAX, .run_cb = spread_run},
+        .done_cb = done_cb,
+        .context = context,
+        .count = count,
+        .lengthy_max = count > 1 ? count - 1 : 1};
+    workers->spread.context = workers;
     (void)pthread_mutex_init(&workers->mutex, NULL);
     (void)pthread_cond_init(&workers->changed, NULL);
     workers->thread = pat_mem_alloc(PAT_MEM_OTHER, count * sizeof *workers->thread);
@@ -157,11 +280,16 @@ unsigned pat_workers_count(const struct pat_workers *workers) {
     return workers->count;
 }
 
+const struct pat_spread *pat_workers_spread(const struct pat_workers *workers) {
+    return &workers->spread;
+}
+
 void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
     (void)pthread_mutex_lock(&workers->mutex);
     PAT_ASSERT(!job->queued);
     job->queued = true;
     queue_push(job->lengthy ? &workers->lengthy : &workers->brief, job);
+    note_due(workers);
     (void)pthread_cond_signal(&workers->changed);
     (void)pthread_mutex_unlock(&workers->mutex);
 }
@@ -171,6 +299,7 @@ bool pat_workers_withdraw(struct pat_workers *workers, struct pat_job *job) {
     bool queued = job->queued;
     if (queued) queue_remove(job->lengthy ? &workers->lengthy : &workers->brief, job);
     job->queued = false;
+    note_due(workers);
     (void)pthread_mutex_unlock(&workers->mutex);
     return queued;
 }

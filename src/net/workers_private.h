@@ -7,10 +7,15 @@
  * of them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in
  * turn.
  *
+ * A job may share out parts of its work (base/spread.h): workers with nothing else to do join in, each with one part
+ * after the other, and leave between two parts when a job waits that they may take. The worker that has the job stays
+ * with it until all is done.
+ *
  * Thread: all calls are the owner's, but run_cb (a worker) and done_cb (a worker). Allocates: at open. */
 #ifndef PAT_NET_WORKERS_PRIVATE_H
 #define PAT_NET_WORKERS_PRIVATE_H
 
+#include "base/spread.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -34,6 +39,8 @@ enum pat_status pat_workers_open(struct pat_workers **out, unsigned count, void 
 /* Waits for jobs that run; none may be queued. Finished ones that were not taken are forgotten. */
 void pat_workers_close(struct pat_workers **workers);
 unsigned pat_workers_count(const struct pat_workers *workers);
+/* How jobs that run share out their work; lives as long as the workers. Its parts must not wait for anything. */
+const struct pat_spread *pat_workers_spread(const struct pat_workers *workers);
 void pat_workers_submit(struct pat_workers *workers, struct pat_job *job);
 /* True when the job had not begun: it is the owner's again and will not be handed out by take_done. */
 bool pat_workers_withdraw(struct pat_workers *workers, struct pat_job *job);

@@ -29,6 +29,7 @@ struct shop {
     struct pat_error error;
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
+    const struct pat_spread *spread;
 };
 
 static inline pat_day day_of(const char *text) {
@@ -308,7 +309,8 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .fit = &shop->fit,
                               .row = PAT_ROW_NONE,
                               .stop_cb = shop->stop_cb,
-                              .stop_context = shop->stop_context};
+                              .stop_context = shop->stop_context,
+                              .spread = shop->spread};
         const struct pat_id_key key = {.number = pat_id_number(request.id), .text = request.id};
         if (request.method == PAT_METHOD_CUSTOMER || (request.method == PAT_METHOD_CLV_PREDICT && key.text.length > 0))
             job.row = pat_table_find_id(shop->store, PAT_CUSTOMERS, key);

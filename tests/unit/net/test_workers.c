@@ -1,4 +1,4 @@
-/* The worker pool: every job once, short ones not behind long ones, withdrawn ones never. */
+/* The worker pool: every job once, short ones not behind long ones, withdrawn ones never; work that several share. */
 #include "net/workers_private.h"
 
 #include "base/clock.h"
@@ -183,6 +183,112 @@ static void without_memory_no_thread_starts(void **state) {
     (void)pat_mem_fail_at(0);
 }
 
+/* ---- shared work ------------------------------------------------------------------------------------------------ */
+
+#define SHARED_PARTS 500
+#define SHARED_LANES 4
+
+struct shared {
+    struct pat_job job;
+    const struct pat_spread *spread;
+    /* Plain on purpose: joining and leaving is what makes them safe to read. */
+    unsigned runs[SHARED_PARTS];
+    unsigned of_lane[SHARED_LANES];
+    unsigned total;
+};
+
+static void shared_part(void *context, uint32_t part, unsigned lane) {
+    struct shared *shared = context;
+    shared->runs[part]++;
+    shared->of_lane[lane]++;
+}
+
+static void shared_run(struct pat_job *job) {
+    struct shared *shared = PAT_LINK_OF(job, struct shared, job);
+    pat_spread_run(shared->spread, shared_part, shared, SHARED_PARTS);
+    for (unsigned i = 0; i < SHARED_LANES; i++) shared->total += shared->of_lane[i];
+}
+
+static void every_part_runs_once_on_a_lane_of_its_own(void **state) {
+    (void)state;
+    enum { JOBS = 40 };
+    static struct shared shared[JOBS];
+    struct pat_workers *workers = open_workers(SHARED_LANES);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < JOBS; i++) {
+            shared[i] = (struct shared){.job = {.run_cb = shared_run, .lengthy = i % 2 == 0},
+                                        .spread = pat_workers_spread(workers)};
+            pat_workers_submit(workers, &shared[i].job);
+        }
+        for (unsigned i = 0; i < JOBS; i++) (void)take(workers);
+        for (unsigned i = 0; i < JOBS; i++) {
+            assert_int_equal(shared[i].total, SHARED_PARTS);
+            for (unsigned part = 0; part < SHARED_PARTS; part++) assert_int_equal(shared[i].runs[part], 1);
+        }
+    }
+    pat_workers_close(&workers);
+}
+
+static void one_worker_alone_runs_its_parts_in_order(void **state) {
+    (void)state;
+    static struct shared shared;
+    struct pat_workers *workers = open_workers(1);
+    shared = (struct shared){.job = {.run_cb = shared_run}, .spread = pat_workers_spread(workers)};
+    assert_int_equal(shared.spread->lanes, 1);
+    pat_workers_submit(workers, &shared.job);
+    (void)take(workers);
+    assert_int_equal(shared.of_lane[0], SHARED_PARTS);
+    pat_workers_close(&workers);
+}
+
+/* More parts than are ever run slowly: they are quick from `finish` on. */
+#define ENDLESS_PARTS 1000000u
+
+struct endless {
+    struct pat_job job;
+    const struct pat_spread *spread;
+    atomic_uint joined; /* parts that were run by a helper */
+    atomic_bool finish;
+};
+
+static void endless_part(void *context, uint32_t part, unsigned lane) {
+    (void)part;
+    struct endless *endless = context;
+    if (atomic_load(&endless->finish)) return;
+    if (lane != 0) atomic_fetch_add(&endless->joined, 1);
+    pat_clock_sleep_ms(1);
+}
+
+static void endless_run(struct pat_job *job) {
+    struct endless *endless = PAT_LINK_OF(job, struct endless, job);
+    pat_spread_run(endless->spread, endless_part, endless, ENDLESS_PARTS);
+}
+
+static void wait_joined(struct endless *endless, unsigned more_than) {
+    for (unsigned waited = 0; waited < WAIT_MS && atomic_load(&endless->joined) <= more_than; waited++)
+        pat_clock_sleep_ms(1);
+    assert_true(atomic_load(&endless->joined) > more_than);
+}
+
+static void a_helper_leaves_for_a_job_and_comes_back(void **state) {
+    (void)state;
+    static struct endless endless;
+    struct task brief = {.job = {.run_cb = task_run}};
+    struct pat_workers *workers = open_workers(2);
+    endless.job = (struct pat_job){.run_cb = endless_run, .lengthy = true};
+    endless.spread = pat_workers_spread(workers);
+    pat_workers_submit(workers, &endless.job);
+    for (unsigned i = 1; i <= 20; i++) {
+        wait_joined(&endless, atomic_load(&endless.joined));
+        pat_workers_submit(workers, &brief.job);
+        assert_ptr_equal(take(workers), &brief);
+        assert_int_equal(brief.runs, i);
+    }
+    atomic_store(&endless.finish, true);
+    (void)take(workers);
+    pat_workers_close(&workers);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_job_runs_once, end),
@@ -190,6 +296,9 @@ int main(void) {
         cmocka_unit_test_teardown(one_worker_alone_does_both, end),
         cmocka_unit_test_teardown(a_withdrawn_job_never_runs, end),
         cmocka_unit_test_teardown(without_memory_no_thread_starts, end),
+        cmocka_unit_test_teardown(every_part_runs_once_on_a_lane_of_its_own, end),
+        cmocka_unit_test_teardown(one_worker_alone_runs_its_parts_in_order, end),
+        cmocka_unit_test_teardown(a_helper_leaves_for_a_job_and_comes_back, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
