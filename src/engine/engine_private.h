@@ -103,5 +103,8 @@ void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
 struct pat_value pat_engine__load_answer(const struct pat_engine *engine, enum pat_table_id table,
                                          const struct pat_batch_outcome *outcome, const struct pat_batch *errors_of,
                                          struct pat_builder *builder);
+/* reply_fx.c: puts `warnings` of days without a rate around those of a batch of rates that was applied just now. */
+void pat_engine__warn_of_gaps(const struct pat_engine *engine, const struct pat_batch *batch,
+                              struct pat_builder *builder, struct pat_value *answer);
 
 #endif

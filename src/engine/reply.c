@@ -42,6 +42,7 @@ struct pat_value pat_engine__load_answer(const struct pat_engine *engine, enum p
         pat_build_put(builder, &map, "orders", pat_value_int(outcome->orders));
         pat_build_put(builder, &map, "refunds", pat_value_int(outcome->refunds));
     }
+    if (table == PAT_FX) pat_engine__warn_of_gaps(engine, errors_of, builder, &map);
     pat_build_put(builder, &map, "sync", pat_value_string(engine->sync_name));
     return map;
 }

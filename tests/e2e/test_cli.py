@@ -598,6 +598,33 @@ def printing():
     server.close()
 
 
+def triangles():
+    """Cohorts on terminals of all widths; control totals for people and for programs."""
+    common = {"lsn": 7, "epoch": 1, "as_of": "2010-12-09", "ms": 1.25}
+    months = [{"cohort": "2010-%02d" % (i + 1), "size": 1000 + i, "values": [(1000 + i) * 10 ** 4 // (k + 1) for k in range(13 - i)]}
+              for i in range(12)]
+    amounts = [{"month": "2010-01", "rows": 3, "amount_minor": {"GBP": 150, "JPY": 7}, "first": "2010-01-01T00:00:00Z",
+                "last": "2010-01-31T00:00:00Z", "digest": "0f"}, {"month": "2010-02", "rows": 1, "amount_minor": {"JPY": 1000}, "digest": "01"}]
+    server = Recorder(answers={"cohort": {"cohorts": months, "money": {"currency": "GBP", "digits": 2, "columns": ["values"]}, **common},
+                               "control": {"groups": amounts, "total": dict(amounts[0], rows=4), "digits": {"GBP": 2, "JPY": 0}, **common}})
+    for width, options, first, shown in ((170, (), "100,000.00", 13), (132, (), "100k", 13), (80, (), "100k", 13), (50, (), "100k", 7),
+                                         (80, ("--percent",), "100%", 13), (140, ("--percent",), "100.0 %", 13)):
+        out = on_terminal(width, "--connect", server.address(), "cohort", "--metric", "net", *options)
+        check(max(map(columns_of, out)) <= max(width, 75), "a triangle wider than %d columns: %r", width, out)
+        check(max(map(columns_of, out[:15])) <= width and first in out[2], "%d columns: %r", width, out[:3])
+        equal(len(out[2].replace(" %", "%").split()), 2 + shown, "months in %d columns" % width)
+        equal(any("%d more months" % (13 - shown) in line for line in out), shown < 13, "what is not shown is said")
+    _, out, _ = patron(server, "--format", "csv", "cohort", "--metric", "net")
+    equal(out.split("\r\n")[0:2], ["cohort,size," + ",".join(map(str, range(13))), "2010-01,1000," + ",".join(
+        "%.2f" % (value / 100) for value in months[0]["values"])], "cohorts as CSV")
+    _, out, _ = patron(server, "control", "orders")
+    check("1.50 GBP, 7 JPY" in out and "1,000 JPY" in out, "control: %s", out)
+    _, out, _ = patron(server, "--format", "csv", "control", "orders")
+    equal(out.split("\r\n"), ["month,rows,amount_GBP,amount_JPY,first,last,digest",
+                              "2010-01,3,1.50,7,2010-01-01T00:00:00Z,2010-01-31T00:00:00Z,0f", "2010-02,1,,1000,,,01", ""], "control as CSV")
+    server.close()
+
+
 # ---- against patrond -----------------------------------------------------------------------------------------------
 
 
@@ -669,6 +696,7 @@ def run():
     limits_on_rejects(folder)
     interrupted(folder)
     printing()
+    triangles()
     print("ok  against a small server", flush=True)
     small_shop(folder)
     print("ok  against patrond", flush=True)

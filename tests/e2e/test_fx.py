@@ -112,6 +112,26 @@ def look(server, client, rates):
            for day in (datetime.date(2010, 11, 1), datetime.date(2010, 12, 1))], "rows of fx")
 
 
+def warnings_of_gaps(client):
+    """On the wire, too, a load says where rates are missing, and nothing where none are."""
+    seq = iter(range(1, 100))
+
+    def send(currency, *days, **more):
+        columns = {"day": list(days), "currency": [currency] * len(days)}
+        columns.update({name: [value] * len(days) for name, value in more.items()} or {"rate": ["1.25"] * len(days)})
+        return client.call("load.fx", {"producer": "gaps", "seq": next(seq), "columns": columns}).get("warnings", [])
+
+    equal(send("RUB", "2010-01-01", "2010-02-15"), [], "45 days")
+    equal(send("RUB", "2010-04-02"), ["RUB: no rate between 2010-02-15 and 2010-04-02 (46 days)"], "46 days")
+    equal(send("RUB", "2010-03-01"), [], "a rate between them")
+    equal(send("RUB", "2009-01-01"), ["RUB: no rate between 2009-01-01 and 2010-01-01 (365 days)"], "before all others")
+    equal(send("RUB", "2010-02-15", deleted=True), ["RUB: no rate between 2010-01-01 and 2010-03-01 (59 days)"], "one withdrawn")
+    equal(send("PLN", "2010-06-01"), [], "a single one of another currency")
+    many = send("PLN", *["%d-06-01" % year for year in range(1980, 2010)])
+    equal((len(many), many[-1]), (21, "10 more gaps, see fx"), "thirty gaps")
+    equal(send("PLN", "2010-06-15"), [], "old gaps are not told again")
+
+
 def corrections(server, client, facts, pounds):
     june, july = datetime.date(2010, 6, 1), datetime.date(2010, 7, 1)
     send = {"producer": "by hand", "seq": 1, "columns": {"day": ["2010-06-01"], "currency": ["GBP"], "rate": ["1.5"], "per": ["unit"]}}
@@ -158,6 +178,7 @@ def run():
     compare(client, facts, pounds, "after late rates")
     corrections(server, client, facts, pounds)
     literals(client, pounds)
+    warnings_of_gaps(client)
     client.close()
     server.kill()
     server.start()

@@ -140,14 +140,18 @@ static void fit_row(struct pat_sheet *sheet, const struct pat_value *fit) {
 void pat_clv_print_fits(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer) {
     static const char *const headings[] = {"fit",    "model",   "unit",     "end",        "customers",
                                            "loglik", "holdout", "expected", "mean error", "in use"};
+    static const char *const names[] = {"name",   "model",   "unit",     "end", "customers",
+                                        "loglik", "holdout", "expected", "mae", "in_use"};
+    const bool csv = cli->format == PAT_FORMAT_CSV;
     const struct pat_value *fits = member_of(answer, "fits"), *use = member_of(answer, "use");
     struct pat_sheet sheet;
     pat_sheet_init(&sheet, arena, 10);
-    for (unsigned i = 0; i < 10; i++) pat_sheet_head(&sheet, i, pat_text_of(headings[i]), i >= 4 && i < 9);
+    for (unsigned i = 0; i < 10; i++)
+        pat_sheet_head(&sheet, i, pat_text_of(csv ? names[i] : headings[i]), i >= 4 && i < 9);
     for (uint32_t i = 0; fits != NULL && fits->type == PAT_VALUE_ARRAY && i < fits->count; i++) {
         fit_row(&sheet, &fits->as.items[i]);
     }
-    if (cli->format == PAT_FORMAT_CSV) {
+    if (csv) {
         pat_sheet_print_csv(&sheet, stdout);
         return;
     }

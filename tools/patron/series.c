@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +55,9 @@ struct triangle {
     const struct pat_value *cohorts;
     struct pat_render_money money;
     bool customers, is_money, percent;
-    uint32_t periods; /* with a value in any cohort */
+    uint32_t periods; /* shown: those with a value in any cohort, as far as they fit */
+    bool tight;       /* for a narrow terminal: less room between months, */
+    bool compact;     /* and for a narrower one: 35%, 667k, 3.7M */
 };
 
 static const struct pat_value *value_at(const struct pat_value *cohort, uint32_t period) {
@@ -70,7 +73,27 @@ static int64_t base_of(const struct triangle *triangle, const struct pat_value *
     return first != NULL ? first->as.integer : 0;
 }
 
+/* Two digits at the least and four columns at the most, five with a sign: what a month looks like, not its sum. */
+static struct pat_text short_text(const struct triangle *triangle, double value) {
+    static const char *const units[] = {"", "k", "M", "G", "T"};
+    unsigned unit = 0;
+    for (; fabs(value) >= 999.5 && unit < 4; unit++) value /= 1000;
+    const bool tenths = unit > 0 && fabs(value) < 9.95;
+    return pat_arena_printf(triangle->render.arena, tenths ? "%.1f%s" : "%.0f%s", value, units[unit]);
+}
+
+static struct pat_text compact_text(const struct triangle *triangle, int64_t value, int64_t base) {
+    if (triangle->percent && base == 0) return (struct pat_text){"", 0};
+    if (triangle->percent) {
+        return pat_arena_printf(triangle->render.arena, "%.0f%%", 100 * (double)value / (double)base);
+    }
+    double major = (double)value;
+    for (unsigned i = 0; triangle->is_money && i < triangle->money.digits; i++) major /= 10;
+    return short_text(triangle, major);
+}
+
 static struct pat_text cell_text(const struct triangle *triangle, int64_t value, int64_t base) {
+    if (triangle->compact) return compact_text(triangle, value, base);
     const struct pat_value number = pat_value_int(value);
     if (!triangle->percent) {
         const enum pat_shape shape = triangle->is_money ? PAT_SHAPE_MONEY : PAT_SHAPE_PLAIN;
@@ -127,6 +150,45 @@ static void find_periods(struct triangle *triangle) {
     }
 }
 
+static void make_sheet(const struct triangle *triangle, struct pat_sheet *sheet) {
+    struct pat_arena *arena = triangle->render.arena;
+    pat_sheet_init(sheet, arena, triangle->periods + 2);
+    sheet->tight = triangle->tight;
+    const bool brief = triangle->tight || triangle->render.csv;
+    pat_sheet_head(sheet, 0, PAT_TEXT("cohort"), false);
+    pat_sheet_head(sheet, 1, brief ? PAT_TEXT("size") : PAT_TEXT("customers"), true);
+    for (uint32_t period = 0; period < triangle->periods; period++) {
+        pat_sheet_head(sheet, 2 + period, pat_arena_printf(arena, "%" PRIu32, period), true);
+    }
+    for (uint32_t i = 0; i < triangle->cohorts->count; i++)
+        add_cohort(triangle, sheet, &triangle->cohorts->as.items[i]);
+    if (!triangle->render.csv) add_all(triangle, sheet);
+}
+
+/* A triangle whose lines are broken reads as nothing: less room first, then shorter values, then fewer months. */
+static void fit(struct triangle *triangle, struct pat_sheet *sheet, size_t width) {
+    if (width == 0 || pat_sheet_width(sheet) <= width) return;
+    triangle->tight = true;
+    make_sheet(triangle, sheet);
+    if (pat_sheet_width(sheet) <= width) return;
+    triangle->compact = true;
+    make_sheet(triangle, sheet);
+    while (triangle->periods > 1 && pat_sheet_width(sheet) > width) {
+        triangle->periods--;
+        make_sheet(triangle, sheet);
+    }
+}
+
+static void print_unit(const struct triangle *triangle, uint32_t all) {
+    if (triangle->is_money && !triangle->percent) {
+        (void)printf("%.*s in months since the first%s\n", (int)triangle->money.currency.length,
+                     triangle->money.currency.data, triangle->compact ? ", k thousands, M millions" : "");
+    }
+    if (triangle->periods == all) return;
+    (void)printf("%" PRIu32 " more months do not fit here: a wider terminal or --format csv shows them\n",
+                 all - triangle->periods);
+}
+
 static enum pat_exit render_cohorts(const struct pat_cli *cli, struct pat_arena *arena,
                                     const struct pat_value *answer) {
     struct triangle triangle = {.render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV},
@@ -140,24 +202,15 @@ static enum pat_exit render_cohorts(const struct pat_cli *cli, struct pat_arena 
     if (triangle.is_money) triangle.money = pat_render_money_of(money, (struct pat_render_money){0});
     find_periods(&triangle);
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, triangle.periods + 2);
-    pat_sheet_head(&sheet, 0, PAT_TEXT("cohort"), false);
-    pat_sheet_head(&sheet, 1, triangle.render.csv ? PAT_TEXT("size") : PAT_TEXT("customers"), true);
-    for (uint32_t period = 0; period < triangle.periods; period++) {
-        pat_sheet_head(&sheet, 2 + period, pat_arena_printf(arena, "%" PRIu32, period), true);
-    }
-    for (uint32_t i = 0; i < triangle.cohorts->count; i++)
-        add_cohort(&triangle, &sheet, &triangle.cohorts->as.items[i]);
+    make_sheet(&triangle, &sheet);
     if (triangle.render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
         return PAT_EXIT_OK;
     }
-    add_all(&triangle, &sheet);
+    const uint32_t all = triangle.periods;
+    fit(&triangle, &sheet, pat_terminal_width(stdout));
     pat_sheet_print_table(&sheet, stdout);
-    if (triangle.is_money && !triangle.percent) {
-        (void)printf("%.*s in months since the first\n", (int)triangle.money.currency.length,
-                     triangle.money.currency.data);
-    }
+    print_unit(&triangle, all);
     pat_render_footer(answer, triangle.cohorts->count);
     return PAT_EXIT_OK;
 }
@@ -206,57 +259,100 @@ static const struct pat_cli_option control_options[] = {
     {"--to", "DAY", "last day"},
 };
 
+/* What every row of control shares. `codes` are the currencies that the answer has digits for. */
+struct control {
+    struct pat_render render;
+    const char *by;
+    const struct pat_value *codes;
+    uint32_t currencies;
+};
+
+static const char *const control_heading[] = {"rows", "amount", "first", "last", "digest"};
+#define CONTROL_COLUMNS 6u /* `by` before those */
+#define AMOUNT_COLUMN   2u
+
+/* The amount in the currency at `place`; empty where the group has none. */
+static struct pat_text amount_at(const struct control *control, const struct pat_value *amounts, uint32_t place) {
+    const struct pat_member *code = &control->codes->as.members[place];
+    const bool map = amounts != NULL && amounts->type == PAT_VALUE_MAP;
+    for (uint32_t i = 0; map && i < amounts->count; i++) {
+        const struct pat_member *member = &amounts->as.members[i];
+        if (!pat_text_equal(member->key, code->key)) continue;
+        return pat_render_value(&control->render, &member->value, PAT_SHAPE_MONEY, (unsigned)code->value.as.integer);
+    }
+    return (struct pat_text){"", 0};
+}
+
 /* "1,234.50 GBP, 99 JPY": the money of each currency with its digits. */
-static struct pat_text amounts_text(const struct pat_render *render, const struct pat_value *amounts,
-                                    const struct pat_value *digits) {
+static struct pat_text amounts_text(const struct control *control, const struct pat_value *amounts) {
     struct pat_text all = {"", 0};
-    for (uint32_t i = 0; amounts != NULL && amounts->type == PAT_VALUE_MAP && i < amounts->count; i++) {
-        const struct pat_text code = amounts->as.members[i].key;
-        unsigned places = 2;
-        for (uint32_t k = 0; digits != NULL && digits->type == PAT_VALUE_MAP && k < digits->count; k++) {
-            const struct pat_member *member = &digits->as.members[k];
-            if (pat_text_equal(member->key, code)) places = (unsigned)member->value.as.integer;
-        }
-        const struct pat_text amount = pat_render_value(render, &amounts->as.members[i].value, PAT_SHAPE_MONEY, places);
-        all =
-            pat_arena_printf(render->arena, "%.*s%s%.*s %.*s", (int)all.length, all.data != NULL ? all.data : "",
-                             all.length > 0 ? ", " : "", (int)amount.length, amount.data, (int)code.length, code.data);
+    for (uint32_t i = 0; i < control->currencies; i++) {
+        const struct pat_text amount = amount_at(control, amounts, i), code = control->codes->as.members[i].key;
+        if (amount.length == 0) continue;
+        all = pat_arena_printf(control->render.arena, "%.*s%s%.*s %.*s", (int)all.length,
+                               all.data != NULL ? all.data : "", all.length > 0 ? ", " : "", (int)amount.length,
+                               amount.data, (int)code.length, code.data);
     }
     return all;
 }
 
-static void add_control(const struct pat_render *render, struct pat_sheet *sheet, const struct pat_value *group,
-                        const char *by, const struct pat_value *digits) {
-    static const char *const keys[] = {"rows", NULL, "first", "last", "digest"};
+/* People read the amounts of a row in one cell; programs want a column for each currency. */
+static uint32_t amount_columns(const struct control *control) {
+    return control->render.csv ? control->currencies : 1;
+}
+
+static void add_control(const struct control *control, struct pat_sheet *sheet, const struct pat_value *group) {
     struct pat_text *cell = pat_sheet_row(sheet);
     if (cell == NULL || group->type != PAT_VALUE_MAP) return;
-    const struct pat_value *name = pat_value_get(group, by);
-    cell[0] = name != NULL ? pat_render_value(render, name, PAT_SHAPE_PLAIN, 0) : PAT_TEXT("total");
-    for (unsigned k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-        const struct pat_value *value = keys[k] != NULL ? pat_value_get(group, keys[k]) : NULL;
-        if (value != NULL) cell[1 + k] = pat_render_value(render, value, PAT_SHAPE_PLAIN, 0);
+    const struct pat_value *name = pat_value_get(group, control->by), *amounts = pat_value_get(group, "amount_minor");
+    cell[0] = name != NULL ? pat_render_value(&control->render, name, PAT_SHAPE_PLAIN, 0) : PAT_TEXT("total");
+    const uint32_t behind = amount_columns(control) - 1 + AMOUNT_COLUMN; /* the last column of amounts */
+    for (uint32_t k = 0; k + 1 < CONTROL_COLUMNS; k++) {
+        const struct pat_value *value = pat_value_get(group, control_heading[k]);
+        if (value == NULL || k + 1 == AMOUNT_COLUMN) continue;
+        cell[k == 0 ? 1 : behind + k - 1] = pat_render_value(&control->render, value, PAT_SHAPE_PLAIN, 0);
     }
-    cell[2] = amounts_text(render, pat_value_get(group, "amount_minor"), digits);
+    if (!control->render.csv) cell[AMOUNT_COLUMN] = amounts_text(control, amounts);
+    for (uint32_t i = 0; control->render.csv && i < control->currencies; i++) {
+        cell[AMOUNT_COLUMN + i] = amount_at(control, amounts, i);
+    }
+}
+
+static void head_control(const struct control *control, struct pat_sheet *sheet) {
+    uint32_t at = 0;
+    pat_sheet_head(sheet, at++, pat_text_of(control->by), false);
+    for (uint32_t k = 0; k + 1 < CONTROL_COLUMNS; k++) {
+        if (k + 1 != AMOUNT_COLUMN || !control->render.csv) {
+            pat_sheet_head(sheet, at++, pat_text_of(control_heading[k]), k + 1 <= AMOUNT_COLUMN);
+            continue;
+        }
+        for (uint32_t i = 0; i < control->currencies; i++) {
+            const struct pat_text code = control->codes->as.members[i].key;
+            const struct pat_text name =
+                pat_arena_printf(control->render.arena, "amount_%.*s", (int)code.length, code.data);
+            pat_sheet_head(sheet, at++, name, true);
+        }
+    }
 }
 
 static enum pat_exit render_control(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer,
                                     const char *by) {
-    static const char *const headings[] = {"rows", "amount", "first", "last", "digest"};
     const struct pat_value *groups = list_of(answer, "groups");
     if (groups == NULL) return pat_render_answer(cli, arena, answer);
-    const struct pat_render render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV};
-    const struct pat_value *digits = pat_value_get(answer, "digits"), *total = pat_value_get(answer, "total");
+    struct control control = {.render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV}, .by = by};
+    control.codes = pat_value_get(answer, "digits");
+    if (control.codes != NULL && control.codes->type == PAT_VALUE_MAP) control.currencies = control.codes->count;
+    const struct pat_value *total = pat_value_get(answer, "total");
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, 6);
-    pat_sheet_head(&sheet, 0, pat_text_of(by), false);
-    for (unsigned k = 0; k < 5; k++) pat_sheet_head(&sheet, 1 + k, pat_text_of(headings[k]), k < 2);
-    for (uint32_t i = 0; i < groups->count; i++) add_control(&render, &sheet, &groups->as.items[i], by, digits);
-    if (render.csv) {
+    pat_sheet_init(&sheet, arena, CONTROL_COLUMNS - 1 + amount_columns(&control));
+    head_control(&control, &sheet);
+    for (uint32_t i = 0; i < groups->count; i++) add_control(&control, &sheet, &groups->as.items[i]);
+    if (control.render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
         return PAT_EXIT_OK;
     }
     if (total != NULL) {
-        add_control(&render, &sheet, total, by, digits);
+        add_control(&control, &sheet, total);
         sheet.rule_last = true;
     }
     pat_sheet_print_table(&sheet, stdout);

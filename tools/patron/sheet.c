@@ -82,6 +82,10 @@ static struct pat_text take_line(struct pat_text *text, size_t width) {
     return line;
 }
 
+static size_t gap_of(const struct pat_sheet *sheet) {
+    return sheet->tight ? 1 : 2;
+}
+
 static void print_padded(FILE *out, struct pat_text text, size_t width, bool right, bool last) {
     const size_t used = pat_text_width(text);
     const int pad = used < width ? (int)(width - used) : 0;
@@ -97,7 +101,7 @@ static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell
     for (bool more = true; more;) {
         more = false;
         for (unsigned c = 0; c < sheet->columns; c++) {
-            if (c > 0) (void)fputs("  ", out);
+            if (c > 0) (void)fputs("  " + 2 - gap_of(sheet), out);
             print_padded(out, take_line(&rest[c], width[c]), width[c], sheet->right[c], c + 1 == sheet->columns);
             more = more || rest[c].length > 0;
         }
@@ -108,7 +112,7 @@ static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell
 static void print_rule(const struct pat_sheet *sheet, const size_t *width, FILE *out) {
     (void)fputs(pat_style_dim(out), out);
     for (unsigned c = 0; c < sheet->columns; c++) {
-        if (c > 0) (void)fputs("  ", out);
+        if (c > 0) (void)fputs("  " + 2 - gap_of(sheet), out);
         for (size_t i = 0; i < width[c]; i++) (void)fputs("\u2500", out);
     }
     (void)fprintf(out, "%s\n", pat_style_off(out));
@@ -152,8 +156,8 @@ static void narrow(const struct pat_sheet *sheet, size_t *width, size_t *least, 
     size_t sum = 0, sum_least = 0;
     for (unsigned c = 0; c < sheet->columns; c++) {
         least[c] = least_width(sheet, c, width[c]);
-        sum += width[c] + (c > 0 ? 2 : 0);
-        sum_least += least[c] + (c > 0 ? 2 : 0);
+        sum += width[c] + (c > 0 ? gap_of(sheet) : 0);
+        sum_least += least[c] + (c > 0 ? gap_of(sheet) : 0);
     }
     for (; sum > most && sum_least <= most; sum--) {
         unsigned widest = 0;
@@ -162,6 +166,15 @@ static void narrow(const struct pat_sheet *sheet, size_t *width, size_t *least, 
         }
         width[widest]--;
     }
+}
+
+size_t pat_sheet_width(const struct pat_sheet *sheet) {
+    size_t *width = pat_arena_array(sheet->arena, sheet->columns, sizeof *width);
+    if (sheet->failed || width == NULL) return 0;
+    measure(sheet, width);
+    size_t sum = (sheet->columns - 1) * gap_of(sheet);
+    for (unsigned c = 0; c < sheet->columns; c++) sum += width[c];
+    return sum;
 }
 
 void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out) {

@@ -17,6 +17,7 @@ struct pat_sheet {
     struct pat_text *cell; /* row by row; data NULL is an empty cell */
     size_t rows, capacity;
     bool rule_last; /* a line above the last row: it is a total */
+    bool tight;     /* one blank between columns instead of two */
     bool headless;  /* in CSV: goes on with a table whose heading is out already */
     bool failed;    /* the arena had nothing left: the sheet is not to be printed */
 };
@@ -27,6 +28,8 @@ void pat_sheet_head(struct pat_sheet *sheet, unsigned column, struct pat_text he
 /* Adds an empty row and gives its cells, valid until the next row is added; NULL when there is no memory. */
 struct pat_text *pat_sheet_row(struct pat_sheet *sheet);
 
+/* Columns of a terminal that the table takes when nothing is made narrower; 0 without memory. */
+size_t pat_sheet_width(const struct pat_sheet *sheet);
 /* On a terminal columns of text become narrower, and their cells take more lines, so that the table fits its width. */
 void pat_sheet_print_table(const struct pat_sheet *sheet, FILE *out);
 void pat_sheet_print_csv(const struct pat_sheet *sheet, FILE *out);
