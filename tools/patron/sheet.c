@@ -101,7 +101,7 @@ static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell
     for (bool more = true; more;) {
         more = false;
         for (unsigned c = 0; c < sheet->columns; c++) {
-            if (c > 0) (void)fputs("  " + 2 - gap_of(sheet), out);
+            if (c > 0) (void)fputs(sheet->tight ? " " : "  ", out);
             print_padded(out, take_line(&rest[c], width[c]), width[c], sheet->right[c], c + 1 == sheet->columns);
             more = more || rest[c].length > 0;
         }
@@ -112,7 +112,7 @@ static void print_row(const struct pat_sheet *sheet, const struct pat_text *cell
 static void print_rule(const struct pat_sheet *sheet, const size_t *width, FILE *out) {
     (void)fputs(pat_style_dim(out), out);
     for (unsigned c = 0; c < sheet->columns; c++) {
-        if (c > 0) (void)fputs("  " + 2 - gap_of(sheet), out);
+        if (c > 0) (void)fputs(sheet->tight ? " " : "  ", out);
         for (size_t i = 0; i < width[c]; i++) (void)fputs("\u2500", out);
     }
     (void)fprintf(out, "%s\n", pat_style_off(out));

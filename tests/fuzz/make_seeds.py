@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Writes seeds for fuzz_journal, fuzz_snapshot and fuzz_manifest: what a real patrond writes for a small shop with attributes of
+every type, rates, an RFM map and fits of lifetime value.
+
+    PATROND=build/dev/patrond tests/fuzz/make_seeds.py tests/fuzz/corpus
+
+Journal records and snapshot blocks lose their headers: the targets seal them anew (see there). Run it again when a format changes.
+"""
+
+import glob
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from patron_test import Server, main  # noqa: E402
+
+FILE_HEADER, RECORD_HEADER, BLOCK_HEADER, MANIFEST_HEADER = 64, 48, 32, 32
+# What one seed may take: longer ones are mutated to little effect.
+SEED_BYTES = 6000
+
+
+def fill(client):
+    attributes = {"flag": "bool", "size": "int", "rate": "decimal", "deposit": "money", "since": "date", "seen": "time", "tier": "enum",
+                  "likes": "set"}
+    values = {"flag": [True, None, False], "size": [1, -5, None], "rate": ["0.125", None, "-3"], "deposit": ["12.50", "0", None],
+              "since": ["2024-02-29", None, "2020-01-01"], "seen": ["2024-01-01T00:00:00Z", None, 0], "tier": ["gold", "silver", None],
+              "likes": [["a", "b"], [], None]}
+    for table in ("customers", "orders", "lines", "refunds"):
+        for name, kind in attributes.items():
+            client.call("schema.add", {"table": table, "name": name, "type": kind})
+    named = {"attr." + name: column for name, column in values.items()}
+
+    def load(table, seq, **columns):
+        client.call("load." + table, {"producer": table, "seq": seq, "columns": columns, "on_error": "skip", "meta": "offset %d" % seq})
+
+    load("fx", 1, day=["2024-01-01", "2024-02-01", "2024-01-01"], currency=["USD", "USD", "JPY"], rate=["0.92", "0.93", "160"],
+         per=["unit", "unit", "base"])
+    load("customers", 1, customer=["1", "anna", "3"], country=["DE", "BR", None], created=["2023-12-31", None, "2024-01-01"],
+         tags=[["vip"], None, ["b2b", "vip"]], **named)
+    orders = {"order": [], "customer": [], "time": [], "amount": [], "currency": []}
+    for i in range(24):
+        for field, value in zip(orders, ("o%d" % i, ("1", "anna", "3")[i % 3 * (i % 5 > 1)], "2024-%02d-%02dT10:00:00Z" % (1 + i // 4, 1 + i % 4 * 7),
+                                         str(5 + i), ("EUR", "USD", "JPY")[i % 3])):
+            orders[field].append(value)
+    load("orders", 1, **orders)
+    load("orders", 2, order=["o1", "o2", "bad"], cancelled=["2024-02-01", None, None], paid=["2024-01-20T00:00:00Z", None, None],
+         version=[2, 1, 1], **named)
+    load("lines", 1, order=["l1", "l1", "l2"], customer=["1", "1", "anna"], time=["2024-03-01T00:00:00Z"] * 3, product=["cup", "pot", "cup"],
+         quantity=["2", "1.5", "-1"], price=["2.50", "3", "9"], currency=["EUR"] * 3, category=["kitchen", None, "kitchen"], **named)
+    load("refunds", 1, refund=["r1", "r2", "r3"], order=["o3", None, "later"], customer=[None, "3", None],
+         time=["2024-05-01T00:00:00Z"] * 3, amount=["1", "2.50", "3"], currency=["EUR"] * 3, **named)
+    client.call("rfm.map.save", {"name": "small", "groups": {"best": ["555", "554"], "rest": [
+        "%d%d%d" % (r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6) if (r, f, m) not in ((5, 5, 5), (5, 5, 4))]}})
+    client.call("clv.fit", {"model": "nbd", "unit": "day", "end": "2024-05-01", "holdout_end": "2024-06-30"})
+    client.call("clv.fit", {"model": "mbg_nbd", "name": "second", "end": "2024-06-30"})
+    client.call("clv.use", {"name": "second", "horizon": "52w", "discount_annual": 0.05, "margin": 0.4})
+
+
+def parts(data, header, length_at):
+    """(header, payload) of what stands one behind the other in a file."""
+    at = FILE_HEADER
+    while at + header <= len(data):
+        length = struct.unpack_from("<I", data, at + length_at)[0]
+        yield data[at:at + header], data[at + header:at + header + length]
+        at += header + length
+
+
+def write_seeds(folder, name, pieces):
+    """Pieces go together until a seed is full; each seed stands for itself."""
+    seeds, seed = [], b"\x01"
+    for piece in pieces:
+        if len(seed) + len(piece) > SEED_BYTES and len(seed) > 1:
+            seeds.append(seed)
+            seed = b"\x01"
+        seed += piece
+    for number, seed in enumerate(seeds + [seed]):
+        with open(os.path.join(folder, "%s-%d" % (name, number)), "wb") as file:
+            file.write(seed)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def run():
+    corpus = sys.argv[1]
+    server = Server(timezone="UTC", currency="EUR").start()
+    client = server.client()
+    fill(client)
+    journal = read(sorted(glob.glob(os.path.join(server.data, "journal-*")))[-1])
+    client.call("snapshot.save")
+    snapshot = read(sorted(glob.glob(os.path.join(server.data, "snapshot-*")))[-1])
+    manifest = read(os.path.join(server.data, "MANIFEST"))
+    client.close()
+    server.stop()
+    write_seeds(os.path.join(corpus, "fuzz_journal"), "shop", [
+        struct.pack("<H", len(payload)) + payload for _, payload in parts(journal, RECORD_HEADER, 4) if 0 < len(payload) < 65536])
+    blocks = b"".join(struct.pack("<BH", struct.unpack_from("<I", head, 8)[0], len(payload)) + payload
+                      for head, payload in parts(snapshot, BLOCK_HEADER, 4) if len(payload) < 65536)
+    with open(os.path.join(corpus, "fuzz_snapshot", "shop"), "wb") as file:
+        file.write(b"\x01" + blocks)
+    os.makedirs(os.path.join(corpus, "fuzz_manifest"), exist_ok=True)
+    with open(os.path.join(corpus, "fuzz_manifest", "shop"), "wb") as file:
+        file.write(b"\x01" + manifest[MANIFEST_HEADER:])
+
+
+if __name__ == "__main__":
+    main(run)
