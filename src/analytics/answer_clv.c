@@ -135,7 +135,7 @@ enum pat_status pat_answer__clv_predict(struct pat_run *run) {
         pat_run__put(run, "customer", pat_id__value(run, pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row)));
         PAT_TRY(put_customer(run, &outlook, row, &run->result));
         PAT_TRY(pat_facts__compute(run, PAT_FACTS_LIFETIME));
-        run->unpriced = run->facts->value[PAT_FACT_UNPRICED][row];
+        run->unpriced = pat_facts__get(run->facts, PAT_FACT_UNPRICED, row);
     }
     pat_run__put_currency(run, &run->result);
     pat_run__put(run, "model", pat_value_string(outlook.model->name));

@@ -203,7 +203,7 @@ enum pat_status pat_answer__clv_dist(struct pat_run *run) {
     struct spread spread = {.run = run};
     struct pat_value total;
     run->lifetime_needed = run->money_of_shown = true;
-    run->facts_needed |= PAT_FACTS_LIFETIME;
+    run->facts_needed |= PAT_FACT_BIT(PAT_FACT_UNPRICED);
     PAT_TRY(pat_run__where(run));
     PAT_TRY(gather(&spread));
     PAT_TRY(pat_run__total(run, "total_minor", spread.total, &total));

@@ -39,12 +39,12 @@ static void put_scores(struct pat_run *run, pat_row row) {
 }
 
 static void put_history(struct pat_run *run, pat_row row) {
-    int64_t *const *value = run->facts->value;
-    const int64_t last = value[PAT_FACT_LAST][row];
-    pat_run__put(run, "orders", pat_value_int(value[PAT_FACT_ORDERS][row]));
-    pat_run__put(run, "net_minor", pat_value_int(value[PAT_FACT_NET][row]));
+    const struct pat_facts *facts = run->facts;
+    const int64_t last = pat_facts__get(facts, PAT_FACT_LAST, row);
+    pat_run__put(run, "orders", pat_value_int(pat_facts__get(facts, PAT_FACT_ORDERS, row)));
+    pat_run__put(run, "net_minor", pat_value_int(pat_facts__get(facts, PAT_FACT_NET, row)));
     pat_run__put_currency(run, &run->result);
-    pat_run__put(run, "first_order", pat_build_day(&run->builder, value[PAT_FACT_FIRST][row]));
+    pat_run__put(run, "first_order", pat_build_day(&run->builder, pat_facts__get(facts, PAT_FACT_FIRST, row)));
     pat_run__put(run, "last_order", pat_build_day(&run->builder, last));
     pat_run__put(run, "recency_days", last == PAT_NULL ? pat_value_nil() : pat_value_int(run->day - last));
 }
@@ -87,6 +87,7 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
         return pat_run__not_found(run, "customer");
     }
     run->scores_needed = true;
+    run->facts_needed |= PAT_FACTS_LIFETIME;
     PAT_TRY(pat_run__need(run));
     const int64_t id = pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row);
     pat_run__put(run, "customer", pat_id__value(run, id));
@@ -98,7 +99,7 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
     PAT_TRY(pat_clv__of_customer(run, row, &clv));
     pat_run__put(run, "clv", clv);
     PAT_TRY(put_facts(run, row));
-    run->unpriced = run->facts->value[PAT_FACT_UNPRICED][row];
+    run->unpriced = pat_facts__get(run->facts, PAT_FACT_UNPRICED, row);
     run->money_for_all = run->money_of_window = false; /* this customer's, whoever the scores compare with */
     return PAT_OK;
 }

@@ -18,12 +18,12 @@ struct tally {
 };
 
 static void add_customer(const struct pat_run *run, uint64_t row, struct bucket *bucket) {
-    int64_t *const *value = run->facts->value;
+    const struct pat_facts *facts = run->facts;
     bucket->count++;
-    bucket->net += value[PAT_FACT_WINDOW_NET][row];
-    bucket->orders += value[PAT_FACT_WINDOW_ORDERS][row];
-    if (value[PAT_FACT_ORDERS][row] == 1) bucket->one_time++;
-    if (value[PAT_FACT_LAST][row] != PAT_NULL) bucket->days += run->day - value[PAT_FACT_LAST][row];
+    bucket->net += facts->window_net[row];
+    bucket->orders += facts->window_orders[row];
+    if (facts->orders != NULL && facts->orders[row] == 1) bucket->one_time++;
+    if (facts->last[row] != PAT_FACT_NO_DAY) bucket->days += (int64_t)run->day - facts->last[row];
 }
 
 static void merge(struct bucket *into, const struct bucket *from) {
@@ -166,6 +166,7 @@ static enum pat_status put_group(struct pat_run *run, struct pat_value *groups, 
 
 enum pat_status pat_answer__rfm_groups(struct pat_run *run) {
     struct tally *tally;
+    run->facts_needed |= PAT_FACT_BIT(PAT_FACT_ORDERS); /* one_time */
     PAT_TRY(count_shown(run, &tally));
     const uint32_t count = run->scores->names.count;
     void *memory;

@@ -73,11 +73,11 @@ int pat_key__compare(const struct pat_source *source, const union pat_key *a, co
 /* and = and & rows of the table that the filter selects. NOT and IS NULL are complements within `and`. */
 enum pat_status pat_predicate__restrict(struct pat_run *run, enum pat_table_id table, const struct pat_bound *bound,
                                         uint64_t *bits) PAT_MUST_CHECK;
-/* Binds the population filter of the RFM spec, for what is to be said beside the answer. */
-enum pat_status pat_population__bind(struct pat_run *run, const struct pat_filter *filter) PAT_MUST_CHECK;
-/* Binds and applies it. */
-enum pat_status pat_population__restrict(struct pat_run *run, const struct pat_filter *filter,
-                                         uint64_t *bits) PAT_MUST_CHECK;
+/* Binds the population filter of the RFM spec once, noting what it needs. Fails: PAT_ERR_BAD_REQUEST when it asks for
+ * scores; like a filter otherwise. */
+enum pat_status pat_population__bind(struct pat_run *run) PAT_MUST_CHECK;
+/* Applies it, where there is one; what it needs is there. */
+enum pat_status pat_population__restrict(struct pat_run *run, uint64_t *bits) PAT_MUST_CHECK;
 /* Binds `where` over customers, computes what it needs, and sets run->shown. */
 enum pat_status pat_run__where(struct pat_run *run) PAT_MUST_CHECK;
 

@@ -1,7 +1,10 @@
 /* What orders and refunds say of every customer as of D and within a window: the one place that reads facts in bulk.
  *
- * Customers whose facts are all settled (nothing dated after D, and the window holds all or none of them) come from the
- * aggregates kept at ingest; the others from their chains when they are few, else from one pass over the tables. */
+ *   aggregates kept at ingest   customers with nothing dated after D, where the window holds all of it or none
+ *   chains                      where those leave a few customers open
+ *   tables                      one pass over both, where they leave many
+ *
+ * All roads give the same bits. */
 #ifndef PAT_ANALYTICS_FACTS_PRIVATE_H
 #define PAT_ANALYTICS_FACTS_PRIVATE_H
 
@@ -19,15 +22,33 @@ enum pat_fact {
     PAT_FACT_KINDS
 };
 
+#define PAT_FACT_BIT(fact)  (1u << (fact))
+#define PAT_FACTS_LIFETIME  (PAT_FACT_BIT(PAT_FACT_WINDOW_ORDERS) - 1)
+#define PAT_FACTS_WINDOW    ((PAT_FACT_BIT(PAT_FACT_KINDS) - 1) & ~PAT_FACTS_LIFETIME)
+#define PAT_FACTS_LIFECYCLE (PAT_FACT_BIT(PAT_FACT_ORDERS) | PAT_FACT_BIT(PAT_FACT_FIRST) | PAT_FACT_BIT(PAT_FACT_LAST))
+/* What scores come from. */
+#define PAT_FACTS_SCORES (PAT_FACTS_WINDOW | PAT_FACT_BIT(PAT_FACT_LAST))
+
+/* No such day. */
+#define PAT_FACT_NO_DAY INT32_MIN
+
+/* By row, of every customer whether live or not, as narrow as they are: rows are counted in 32 bits. Those that were
+ * not asked for are NULL. Counts of unpriced facts are NULL, too, while every fact of the view has a price. */
 struct pat_facts {
-    int64_t *value[PAT_FACT_KINDS]; /* [customers] by row, of every customer whether live or not */
+    unsigned have; /* bits: asked for */
+    uint32_t *orders, *unpriced, *window_orders, *window_unpriced;
+    int64_t *net, *window_net;
+    int32_t *first, *last;
 };
 
-#define PAT_FACTS_LIFETIME ((1u << PAT_FACT_WINDOW_ORDERS) - 1)
-#define PAT_FACTS_WINDOW   (((1u << PAT_FACT_KINDS) - 1) & ~PAT_FACTS_LIFETIME)
-
-/* Computes facts of all customers; the window ones (of run->rfm) only when asked for by a bit of PAT_FACTS_WINDOW. */
+/* Computes the facts of all customers whose bits are on, and those that go with them; the window is that of run->rfm.
+ */
 enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) PAT_MUST_CHECK;
+
+/* One fact that was asked for. */
+int64_t pat_facts__get(const struct pat_facts *facts, enum pat_fact fact, uint64_t row);
+/* The same of rows first .. first + count - 1. */
+void pat_facts__read(const struct pat_facts *facts, enum pat_fact fact, uint64_t first, uint32_t count, int64_t *out);
 
 /* Order row `row` counts at D: present, not withdrawn, not a test, dated and paid up to D, not cancelled by then. */
 bool pat_order__eligible(const struct pat_view *view, pat_row row, pat_day day);

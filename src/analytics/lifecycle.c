@@ -24,9 +24,9 @@ static int64_t cut_of(const struct pass *pass, uint64_t row, unsigned which) {
  * orders say so by their days alone, and so do orders that all lie within a cut. */
 static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
     const int64_t cut[2] = {cut_of(pass, row, 0), cut_of(pass, row, 1)};
-    int64_t *const *value = pass->run->facts->value;
-    const int64_t orders = value[PAT_FACT_ORDERS][row], first = value[PAT_FACT_FIRST][row];
-    const int64_t last = value[PAT_FACT_LAST][row], recency = pass->run->day - last;
+    const struct pat_facts *facts = pass->run->facts;
+    const int64_t orders = facts->orders[row], first = facts->first[row];
+    const int64_t last = facts->last[row], recency = pass->run->day - last;
     if (orders == 0) return PAT_LIFECYCLE_PROSPECT;
     if (recency > cut[1]) return PAT_LIFECYCLE_LOST;
     if (recency > cut[0]) return PAT_LIFECYCLE_SLEEPING;
@@ -39,7 +39,7 @@ static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
 }
 
 static void count_order(const struct pass *pass, uint64_t row, int64_t day) {
-    const int64_t last = pass->run->facts->value[PAT_FACT_LAST][row];
+    const int64_t last = pass->run->facts->last[row];
     if (day < last - cut_of(pass, row, 0)) return;
     if (pass->late[row] < 2) pass->late[row]++;
 }

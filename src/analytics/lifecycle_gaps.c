@@ -23,10 +23,10 @@ void pat_lifecycle__note(struct pat_run *run) {
 /* The mean gap is (last - first) / (orders - 1): orders of one day lie no day apart. Where all are of one day, there is
  * no gap to speak of. */
 static int32_t own_cut(const struct pat_run *run, uint64_t row, int32_t milli) {
-    int64_t *const *value = run->facts->value;
-    const int64_t orders = value[PAT_FACT_ORDERS][row];
+    const struct pat_facts *facts = run->facts;
+    const int64_t orders = facts->orders[row];
     if (orders < ORDERS_MIN) return NO_CUT;
-    const int64_t span = value[PAT_FACT_LAST][row] - value[PAT_FACT_FIRST][row];
+    const int64_t span = (int64_t)facts->last[row] - facts->first[row];
     if (span == 0) return NO_CUT;
     const pat_int128 cut = (pat_int128)milli * span / ((pat_int128)1000 * (orders - 1));
     return cut > INT32_MAX ? INT32_MAX : (int32_t)cut;

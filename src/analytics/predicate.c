@@ -169,12 +169,12 @@ enum pat_status pat_predicate__restrict(struct pat_run *run, enum pat_table_id t
     return pat_run__spread(run, run->view->table[table].rows, restrict_part, &restriction);
 }
 
-static enum pat_status bind_population(struct pat_run *run, const struct pat_filter *filter,
-                                       const struct pat_bound **out) {
+enum pat_status pat_population__bind(struct pat_run *run) {
+    if (run->rfm->population == NULL || run->population != NULL) return PAT_OK;
     const bool window = run->money_of_window;
     const bool scores = run->scores_needed;
     run->scores_needed = false;
-    PAT_TRY(pat_bind__filter(run, PAT_CUSTOMERS, filter, out));
+    PAT_TRY(pat_bind__filter(run, PAT_CUSTOMERS, run->rfm->population, &run->population));
     if (run->scores_needed) {
         return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, "population", -1, -1,
                                 "population says who is ranked, so it cannot ask for r, f, m or rfm_group");
@@ -184,16 +184,8 @@ static enum pat_status bind_population(struct pat_run *run, const struct pat_fil
     return PAT_OK;
 }
 
-enum pat_status pat_population__bind(struct pat_run *run, const struct pat_filter *filter) {
-    const struct pat_bound *bound;
-    return bind_population(run, filter, &bound);
-}
-
-enum pat_status pat_population__restrict(struct pat_run *run, const struct pat_filter *filter, uint64_t *bits) {
-    const struct pat_bound *bound;
-    PAT_TRY(bind_population(run, filter, &bound));
-    if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
-    return pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits);
+enum pat_status pat_population__restrict(struct pat_run *run, uint64_t *bits) {
+    return run->population == NULL ? PAT_OK : pat_predicate__restrict(run, PAT_CUSTOMERS, run->population, bits);
 }
 
 static enum pat_status select_shown(struct pat_run *run, const struct pat_bound *bound) {

@@ -111,10 +111,10 @@ static enum pat_status put_unpriced(struct pat_run *run) {
     const bool lifetime = run->money_for_all || run->money_of_shown;
     int64_t unpriced = run->unpriced;
     if (lifetime || run->money_of_window) {
-        const int64_t *counts =
-            lifetime ? run->facts->value[PAT_FACT_UNPRICED] : run->facts->value[PAT_FACT_WINDOW_UNPRICED];
+        PAT_ASSERT((run->facts->have & PAT_FACT_BIT(lifetime ? PAT_FACT_UNPRICED : PAT_FACT_WINDOW_UNPRICED)) != 0);
+        const uint32_t *counts = lifetime ? run->facts->unpriced : run->facts->window_unpriced;
         const uint64_t *rows = run->money_for_all || run->money_of_window ? run->live : run->shown;
-        for (uint64_t row = 0; row < run->customers; row++) {
+        for (uint64_t row = 0; counts != NULL && row < run->customers; row++) {
             if (pat_bits__get(rows, row)) unpriced += counts[row];
         }
     }

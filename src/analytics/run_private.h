@@ -21,6 +21,7 @@
 /* Warnings of one answer: a filter with a thousand misspelt values says enough with the first ones. */
 #define PAT_WARNINGS_MAX 20u
 
+struct pat_bound;
 struct pat_facts;
 struct pat_scores;
 struct pat_view_rates;
@@ -35,6 +36,7 @@ struct pat_run {
     struct pat_builder builder;
     struct pat_value result;
     const struct pat_rfm_spec *rfm;
+    const struct pat_bound *population; /* its filter; NULL: none, or not bound yet */
 
     pat_day day;       /* D */
     int64_t day_end;   /* first instant after D */

@@ -13,25 +13,25 @@ static enum pat_status find_population(struct pat_run *run, struct pat_scores *s
     void *bits;
     PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
     scores->scored = bits;
-    const int64_t *orders = run->facts->value[PAT_FACT_WINDOW_ORDERS];
+    const uint32_t *orders = run->facts->window_orders;
     for (uint64_t word = 0; word < words; word++) {
         for (uint64_t rest = run->live[word]; rest != 0; rest &= rest - 1) {
             const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
             if (orders[row] >= 1) pat_bits__set(scores->scored, row);
         }
     }
-    if (run->rfm->population != NULL) PAT_TRY(pat_population__restrict(run, run->rfm->population, scores->scored));
+    PAT_TRY(pat_population__restrict(run, scores->scored));
     scores->population = run->kernels->bits_count(scores->scored, words);
     return PAT_OK;
 }
 
 /* Values of the population, more is better. */
 static void collect(const struct pat_run *run, const struct pat_scores *scores, enum measure measure, int64_t *out) {
-    const int64_t *fact = run->facts->value[measure_fact[measure]];
     uint64_t at = 0;
     for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
         for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
-            out[at++] = fact[word * 64 + (uint64_t)__builtin_ctzll(rest)];
+            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
+            out[at++] = pat_facts__get(run->facts, measure_fact[measure], row);
         }
     }
 }
@@ -107,14 +107,14 @@ static uint8_t score_of(const struct pat_threshold *thresholds, unsigned levels,
 }
 
 static void assign(const struct pat_run *run, struct pat_scores *scores) {
-    int64_t *const *value = run->facts->value;
+    const struct pat_facts *facts = run->facts;
     for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
         for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
             const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            const int64_t days = run->day - value[PAT_FACT_LAST][row];
+            const int64_t days = (int64_t)run->day - facts->last[row];
             scores->r[row] = score_of(scores->r_days, scores->levels, days, true);
-            scores->f[row] = score_of(scores->f_orders, scores->levels, value[PAT_FACT_WINDOW_ORDERS][row], false);
-            scores->m[row] = score_of(scores->m_minor, scores->levels, value[PAT_FACT_WINDOW_NET][row], false);
+            scores->f[row] = score_of(scores->f_orders, scores->levels, facts->window_orders[row], false);
+            scores->m[row] = score_of(scores->m_minor, scores->levels, facts->window_net[row], false);
         }
     }
 }

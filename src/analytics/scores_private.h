@@ -19,8 +19,7 @@ struct pat_scores {
     struct pat_group_names names;
 };
 
-/* Needs the window facts. Fails: PAT_ERR_BAD_REQUEST when the population asks for scores itself; like a filter
- * otherwise. */
+/* Needs PAT_FACTS_SCORES, and what the population asks for. */
 enum pat_status pat_scores__compute(struct pat_run *run) PAT_MUST_CHECK;
 
 /* Number of the customer's group, or PAT_NULL outside of the population. */

@@ -334,8 +334,9 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
         pat_lifecycle__note(run);
     }
     if (source->kind >= PAT_SOURCE_P_ALIVE && source->kind <= PAT_SOURCE_CLV) run->lifetime_needed = true;
-    if (source->kind == PAT_SOURCE_CLV) run->facts_needed |= PAT_FACTS_LIFETIME; /* they count what has no rate */
-    if (source->kind == PAT_SOURCE_FACT || source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACTS_LIFETIME;
+    if (source->kind == PAT_SOURCE_CLV) run->facts_needed |= PAT_FACT_BIT(PAT_FACT_UNPRICED); /* what has no rate */
+    if (source->kind == PAT_SOURCE_FACT) run->facts_needed |= PAT_FACT_BIT(source->fact);
+    if (source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACT_BIT(PAT_FACT_LAST);
     if (source->table != PAT_CUSTOMERS) return;
     if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
     /* Money that was loaded into profiles is converted from nothing. */
@@ -401,12 +402,10 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
 /* What was computed for an earlier question, and what this one computes for later ones. */
 static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo, unsigned needed) {
     if (run->facts == NULL && (memo->facts_have & needed) == needed) run->facts = memo->facts;
+    needed |= memo->facts_have; /* calls that look at different facts in turn do not lose each other's */
     if (run->lifecycle == NULL) run->lifecycle = memo->lifecycle;
     if (run->lifetime == NULL) run->lifetime = memo->lifetime;
-    if (run->scores_needed && run->scores == NULL && memo->scores != NULL) {
-        run->scores = memo->scores;
-        if (run->rfm->population != NULL) PAT_TRY(pat_population__bind(run, run->rfm->population));
-    }
+    if (run->scores_needed && run->scores == NULL) run->scores = memo->scores;
     struct pat_arena *const before = pat_memo__enter(run);
     const bool computes = run->facts == NULL && needed != 0;
     const enum pat_status status = compute_needed(run, needed);
@@ -423,9 +422,13 @@ static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo
 }
 
 enum pat_status pat_run__need(struct pat_run *run) {
+    /* Even where scores are known: it says what to warn of. */
+    if (run->scores_needed) PAT_TRY(pat_population__bind(run));
     unsigned needed = run->facts_needed;
-    if (run->scores_needed) needed |= PAT_FACTS_LIFETIME | PAT_FACTS_WINDOW;
-    if (run->lifecycle_needed) needed |= PAT_FACTS_LIFETIME;
+    if (run->scores_needed) needed |= PAT_FACTS_SCORES;
+    if (run->lifecycle_needed) needed |= PAT_FACTS_LIFECYCLE;
+    /* `unpriced` counts them, whatever the money was asked for. */
+    if (run->money_for_all || run->money_of_shown) needed |= PAT_FACT_BIT(PAT_FACT_UNPRICED);
     if (run->job != NULL && run->job->memo != NULL) return need_with_memo(run, run->job->memo, needed);
     return compute_needed(run, needed);
 }
@@ -546,12 +549,11 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
         return;
     case PAT_SOURCE_STORED: read_stored(run, source, first, count, out); return;
     case PAT_SOURCE_COUNTRY: read_country(run, first, count, out); return;
-    case PAT_SOURCE_FACT: memcpy(out, run->facts->value[source->fact] + first, count * sizeof *out); return;
-    case PAT_SOURCE_RECENCY: {
-        const int64_t *last = run->facts->value[PAT_FACT_LAST] + first;
-        for (uint32_t i = 0; i < count; i++) out[i] = last[i] == PAT_NULL ? PAT_NULL : run->day - last[i];
+    case PAT_SOURCE_FACT: pat_facts__read(run->facts, source->fact, first, count, out); return;
+    case PAT_SOURCE_RECENCY:
+        pat_facts__read(run->facts, PAT_FACT_LAST, first, count, out);
+        for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? PAT_NULL : run->day - out[i];
         return;
-    }
     case PAT_SOURCE_P_ALIVE: memcpy(out, run->lifetime->p_alive + first, count * sizeof *out); return;
     case PAT_SOURCE_EXPECTED: memcpy(out, run->lifetime->expected + first, count * sizeof *out); return;
     case PAT_SOURCE_CLV: memcpy(out, run->lifetime->clv + first, count * sizeof *out); return;

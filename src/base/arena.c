@@ -4,6 +4,7 @@
 #include "base/size.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,26 +33,42 @@ void pat_arena_deinit(struct pat_arena *arena) {
     arena->bytes_used = 0;
 }
 
-static struct pat_arena_block *arena_add_block(struct pat_arena *arena, size_t bytes) {
-    size_t capacity = arena->head == NULL ? BLOCK_BYTES_FIRST : arena->head->capacity * 2;
-    if (capacity > BLOCK_BYTES_CAP) capacity = BLOCK_BYTES_CAP;
-    if (capacity < bytes) capacity = bytes;
+/* Of `capacity` bytes; NULL when arena or budget have no room for it. Not linked yet. */
+static struct pat_arena_block *arena_take_block(struct pat_arena *arena, size_t capacity, bool big) {
     size_t total;
     if (!pat_size_add(capacity, HEADER_BYTES, &total)) return NULL;
     if (arena->bytes_max != 0 && (total > arena->bytes_max || arena->bytes_used > arena->bytes_max - total))
         return NULL;
-    struct pat_arena_block *block = pat_mem_alloc(PAT_MEM_QUERY, total);
+    struct pat_arena_block *block = big ? pat_mem_alloc_big(PAT_MEM_QUERY, total) : pat_mem_alloc(PAT_MEM_QUERY, total);
     if (block == NULL) return NULL;
-    block->capacity = capacity;
-    /* A block for one big array goes behind the head, so that the room left in the head is not lost. */
-    if (arena->head != NULL && bytes == capacity) {
-        block->next = arena->head->next;
-        arena->head->next = block;
+    *block = (struct pat_arena_block){.capacity = capacity};
+    arena->bytes_used += total;
+    return block;
+}
+
+/* Behind the head, so that the room left in the head is not lost. */
+static void arena_link_second(struct pat_arena *arena, struct pat_arena_block *block) {
+    if (arena->head == NULL) {
+        arena->head = block;
+        return;
+    }
+    block->next = arena->head->next;
+    arena->head->next = block;
+}
+
+static struct pat_arena_block *arena_add_block(struct pat_arena *arena, size_t bytes) {
+    size_t capacity = arena->head == NULL ? BLOCK_BYTES_FIRST : arena->head->capacity * 2;
+    if (capacity > BLOCK_BYTES_CAP) capacity = BLOCK_BYTES_CAP;
+    if (capacity < bytes) capacity = bytes;
+    struct pat_arena_block *block = arena_take_block(arena, capacity, false);
+    if (block == NULL) return NULL;
+    /* A block for one big array. */
+    if (bytes == capacity) {
+        arena_link_second(arena, block);
     } else {
         block->next = arena->head;
         arena->head = block;
     }
-    arena->bytes_used += total;
     return block;
 }
 
@@ -75,6 +92,16 @@ void *pat_arena_array(struct pat_arena *arena, size_t count, size_t size) {
     size_t bytes;
     if (!pat_size_mul(count, size, &bytes)) return NULL;
     return pat_arena_alloc(arena, bytes);
+}
+
+void *pat_arena_array_big(struct pat_arena *arena, size_t count, size_t size) {
+    size_t bytes;
+    if (!pat_size_mul(count, size, &bytes)) return NULL;
+    struct pat_arena_block *block = arena_take_block(arena, bytes, true);
+    if (block == NULL) return NULL;
+    block->used = bytes; /* full: nothing that must be zero ever lies in it */
+    arena_link_second(arena, block);
+    return (char *)block + HEADER_BYTES;
 }
 
 struct pat_text pat_arena_text(struct pat_arena *arena, struct pat_text text) {

@@ -22,6 +22,9 @@ void pat_arena_deinit(struct pat_arena *arena);
 void *pat_arena_alloc(struct pat_arena *arena, size_t bytes);
 /* count * size with overflow check. */
 void *pat_arena_array(struct pat_arena *arena, size_t count, size_t size);
+/* The same in a block of its own from pat_mem_alloc_big, not zeroed: for arrays that are written whole before they are
+ * read. */
+void *pat_arena_array_big(struct pat_arena *arena, size_t count, size_t size);
 /* A copy with a NUL behind it. data is NULL when there is no memory. */
 struct pat_text pat_arena_text(struct pat_arena *arena, struct pat_text text);
 /* printf into the arena; data NULL when there is no memory. */

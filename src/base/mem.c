@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static struct {
     _Atomic size_t budget;
@@ -67,6 +68,19 @@ static void *take(enum pat_mem_purpose purpose, size_t bytes) {
 void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
     if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
     return take(purpose, bytes);
+}
+
+/* Pages of 2 MiB: what x86-64 and arm64 with small pages of 4 KiB have. Below two of them small pages do. */
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
+    if (bytes < 2 * HUGE_PAGE_BYTES) return pat_mem_alloc(purpose, bytes);
+    if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
+    void *block = NULL;
+    if (posix_memalign(&block, HUGE_PAGE_BYTES, bytes) != 0) return NULL;
+    (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
+    account(purpose, block);
+    return block;
 }
 
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {

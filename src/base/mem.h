@@ -37,7 +37,11 @@ size_t pat_mem_budget(void);
  */
 void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes);
 
-/* The same for the time after the journal took a batch: never NULL. The budget was reserved before; if the system
+/* Memory for an array of many megabytes that is streamed or probed as a whole: not zeroed, and on huge pages where the
+ * system has them, since with small ones every other access to it waits for its address, too. Freed like any other. */
+void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes);
+
+/* pat_mem_alloc for the time after the journal took a batch: never NULL. The budget was reserved before; if the system
  * itself has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
 
