@@ -126,10 +126,19 @@ size_t pat_mem_used_total(void) {
 
 const char *pat_mem_purpose_name(enum pat_mem_purpose purpose) {
     static const char *const names[PAT_MEM_PURPOSES] = {
-        [PAT_MEM_CUSTOMERS] = "customers", [PAT_MEM_ORDERS] = "orders", [PAT_MEM_LINES] = "lines",
-        [PAT_MEM_REFUNDS] = "refunds",     [PAT_MEM_FX] = "fx",         [PAT_MEM_INDEX] = "index",
-        [PAT_MEM_TEXT] = "text",           [PAT_MEM_VIEWS] = "views",   [PAT_MEM_JOURNAL] = "journal",
-        [PAT_MEM_SNAPSHOT] = "snapshot",   [PAT_MEM_NET] = "net",       [PAT_MEM_QUERY] = "query",
+        [PAT_MEM_CUSTOMERS] = "customers",
+        [PAT_MEM_ORDERS] = "orders",
+        [PAT_MEM_LINES] = "lines",
+        [PAT_MEM_REFUNDS] = "refunds",
+        [PAT_MEM_FX] = "fx",
+        [PAT_MEM_INDEX] = "index",
+        [PAT_MEM_TEXT] = "text",
+        [PAT_MEM_VIEWS] = "views",
+        [PAT_MEM_RUNS] = "runs",
+        [PAT_MEM_JOURNAL] = "journal",
+        [PAT_MEM_SNAPSHOT] = "snapshot",
+        [PAT_MEM_NET] = "net",
+        [PAT_MEM_QUERY] = "query",
         [PAT_MEM_OTHER] = "other",
     };
     PAT_ASSERT(purpose < PAT_MEM_PURPOSES);

@@ -18,6 +18,7 @@ enum pat_mem_purpose {
     PAT_MEM_INDEX,   /* hash indexes */
     PAT_MEM_TEXT,    /* dictionaries and the id heap */
     PAT_MEM_VIEWS,   /* views and chunks that only views still need */
+    PAT_MEM_RUNS,    /* facts once more, by customer and day */
     PAT_MEM_JOURNAL, /* records on their way to disk */
     PAT_MEM_SNAPSHOT,
     PAT_MEM_NET,   /* connections and their buffers */

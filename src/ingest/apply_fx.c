@@ -238,6 +238,7 @@ size_t pat_apply__fx_bytes(const struct pat_batch *batch, const struct pat_store
         bytes += pat_store_bytes_for(store, fact_columns[i].table, 0, rows, 0);
     }
     const pat_row customers = store->table[PAT_CUSTOMERS].rows;
+    bytes += pat_store_mark_bytes(store, customers);
     return bytes + pat_store_bytes_for(store, PAT_CUSTOMERS, 0, customers, 0) + customers / 8;
 }
 

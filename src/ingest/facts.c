@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "model/zone.h"
 
+#include <string.h>
+
 /* ---- counters
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -33,17 +35,56 @@ static void refund_account(struct pat_store *store, pat_row refund, int sign) {
     }
 }
 
+/* ---- rows that runs hold ----------------------------------------------------------------------------------------- */
+
+/* The columns that a run's facts come from, the customer first. What a refund's order says of it is in the order's:
+ * both have the same customer. */
+static const unsigned order_facts[] = {PAT_ORDER_CUSTOMER, PAT_ORDER_STATE,    PAT_ORDER_DELETED,   PAT_ORDER_TEST,
+                                       PAT_ORDER_DAY,      PAT_ORDER_PAID_DAY, PAT_ORDER_CANCELLED, PAT_ORDER_BASE};
+static const unsigned refund_facts[] = {PAT_REFUND_CUSTOMER, PAT_REFUND_DELETED, PAT_REFUND_ORDER, PAT_REFUND_DAY,
+                                        PAT_REFUND_BASE};
+#define ORDER_FACTS  (sizeof order_facts / sizeof order_facts[0])
+#define REFUND_FACTS (sizeof refund_facts / sizeof refund_facts[0])
+_Static_assert(ORDER_FACTS <= PAT_RUN_FACT_COLUMNS && REFUND_FACTS <= PAT_RUN_FACT_COLUMNS, "room for what was");
+
+static void note_facts(const struct pat_table *table, const unsigned *column, size_t columns, pat_row row,
+                       int64_t *was) {
+    for (size_t i = 0; i < columns; i++) was[i] = pat_table_get(table, column[i], row);
+}
+
+/* Marks the customer whom the row belonged to and the one it belongs to, if it says something else than before. */
+static void mark_facts(struct pat_store *store, const int64_t *was, const int64_t *now, size_t columns) {
+    if (memcmp(was, now, columns * sizeof *was) == 0) return;
+    if (was[0] != PAT_NULL) pat_store_mark_changed(store, (pat_row)was[0]);
+    if (now[0] != PAT_NULL && now[0] != was[0]) pat_store_mark_changed(store, (pat_row)now[0]);
+}
+
 void pat_order__forget(struct pat_store *store, pat_row order) {
     order_account(store, order, -1);
+    if (order >= store->marks.orders_end) return;
+    note_facts(&store->table[PAT_ORDERS], order_facts, ORDER_FACTS, order, store->marks.order_was);
 }
+
 void pat_order__remember(struct pat_store *store, pat_row order) {
     order_account(store, order, 1);
+    if (order >= store->marks.orders_end) return;
+    int64_t now[ORDER_FACTS];
+    note_facts(&store->table[PAT_ORDERS], order_facts, ORDER_FACTS, order, now);
+    mark_facts(store, store->marks.order_was, now, ORDER_FACTS);
 }
+
 void pat_refund__forget(struct pat_store *store, pat_row refund) {
     refund_account(store, refund, -1);
+    if (refund >= store->marks.refunds_end) return;
+    note_facts(&store->table[PAT_REFUNDS], refund_facts, REFUND_FACTS, refund, store->marks.refund_was);
 }
+
 void pat_refund__remember(struct pat_store *store, pat_row refund) {
     refund_account(store, refund, 1);
+    if (refund >= store->marks.refunds_end) return;
+    int64_t now[REFUND_FACTS];
+    note_facts(&store->table[PAT_REFUNDS], refund_facts, REFUND_FACTS, refund, now);
+    mark_facts(store, store->marks.refund_was, now, REFUND_FACTS);
 }
 
 /* ---- derived columns

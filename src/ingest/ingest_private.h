@@ -130,7 +130,8 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
 /* ---- facts.c: keeping chains, counters and derived columns together -----------------------------------------------
  */
 
-/* Before and after any change of an order or refund row: takes its share out of the counters, and puts it back. */
+/* Before and after any change of an order or refund row: takes its share out of the counters, and puts it back; marks
+ * customers of whom runs say something else now. The same row in both calls, and no other of its table between them. */
 void pat_order__forget(struct pat_store *store, pat_row order);
 void pat_order__remember(struct pat_store *store, pat_row order);
 void pat_refund__forget(struct pat_store *store, pat_row refund);

@@ -38,8 +38,8 @@ struct pat_run_odd {
     int64_t net;         /* base minor, negated for refunds; PAT_NULL without a rate */
 };
 
-struct pat_run {
-    uint64_t born;       /* store version, as of chunks */
+/* A run; the bare name is what analytics calls a question being answered. */
+struct pat_fact_run {
     uint64_t generation; /* of the view it was built from */
     pat_row orders_from, orders_to, refunds_from, refunds_to;
     pat_row customers; /* rows of that table then: later ones have nothing here */
@@ -60,10 +60,14 @@ struct pat_run {
     const uint32_t *odd_block; /* first odd of each PAT_RUN_BLOCK customers, and the end */
 };
 
-/* What a version has of them. Runs cover adjoining ranges from row 0 on; none at all in a young store. */
+/* Columns of an order or a refund that decide what a run says of it. */
+#define PAT_RUN_FACT_COLUMNS 8u
+
+/* What a version has of them. Runs cover adjoining ranges from row 0 on, the older ones first; none at
+ * all in a young store. */
 struct pat_runs {
     uint32_t count;
-    const struct pat_run *run[PAT_RUNS_MAX];
+    const struct pat_fact_run *run[PAT_RUNS_MAX];
     struct pat_column_view changed; /* by customer row: generation in which a fact that some run covers last changed */
 };
 
@@ -80,5 +84,60 @@ static inline bool pat_runs_stale(const struct pat_runs *runs, pat_row customer)
     const int64_t changed = pat_column_view_get(&runs->changed, customer);
     return changed != PAT_NULL && (uint64_t)changed >= runs->run[0]->generation;
 }
+
+/* ---- making one ------------------------------------------------------------------------------------------------- */
+
+struct pat_kernels;
+struct pat_store;
+struct pat_view;
+
+struct pat_run_plan {
+    const struct pat_view *view;       /* opened with nothing applied between pat_store_begin_run and that */
+    uint64_t generation;               /* what pat_store_begin_run gave */
+    pat_row orders_from, refunds_from; /* where a run of the view begins, or where its last one ends */
+    uint32_t scratch_keys;             /* orders to sort at a time, 8 bytes each; 0: as many as are sensible */
+    bool (*stop_cb)(void *context);    /* asked between blocks of work; may be NULL */
+    void *stop_context;
+    const struct pat_kernels *kernels;
+};
+
+/* Makes a run of the rows from `orders_from` and `refunds_from` to the view's ends. It has offsets when there are at
+ * least as many plain orders as customers, else `customer`. Facts of one customer and day stand in the order of their
+ * rows, orders before refunds.
+ *
+ * Thread: any.  Allocates: the run, and for the time of the call up to 8 bytes for a quarter of its orders (for all
+ * orders of a small run, and for all of a single customer's).
+ * Gives: a run that pat_store_add_run takes, or pat_run_free.
+ * Fails: PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED. */
+enum pat_status pat_run_build(struct pat_fact_run **out, const struct pat_run_plan *plan) PAT_MUST_CHECK;
+void pat_run_free(struct pat_fact_run **run); /* one that no store has */
+/* Order of entries, offsets and blocks hold. For tests. */
+bool pat_run_check(const struct pat_fact_run *run, const char **why);
+
+/* ---- the store's side: its owner's thread ------------------------------------------------------------------------ */
+
+/* What the store keeps for runs besides themselves. */
+struct pat_run_marks {
+    struct pat_column changed; /* see pat_runs; as long as the customers were at the last view or mark */
+    uint64_t generation;       /* of the newest run begun, 0: none yet, and nothing is marked */
+    pat_row orders_end;        /* rows below may be in a run, or in one that is being made */
+    pat_row refunds_end;
+    pat_row stale;   /* customers that pat_runs_stale says of */
+    pat_row changes; /* customers marked since the newest run was begun */
+    /* Facts before a change, see pat_order__forget of ingest. */
+    int64_t order_was[PAT_RUN_FACT_COLUMNS], refund_was[PAT_RUN_FACT_COLUMNS];
+};
+
+/* Says that a run is going to be made of all there is now, and gives its generation. From here on changes of any row
+ * that is there now are marked. One at a time: a run begun before and not added by now never will be. */
+uint64_t pat_store_begin_run(struct pat_store *store);
+/* Takes the run over. It replaces the runs from its beginning on; open views keep them. */
+void pat_store_add_run(struct pat_store *store, struct pat_fact_run **run);
+/* What a view has of runs. */
+struct pat_runs pat_store_runs(struct pat_store *store);
+/* A fact of this customer changed in a row below the ends of the marks. */
+void pat_store_mark_changed(struct pat_store *store, pat_row customer);
+/* Bytes that marking this many customers may take at the most. */
+size_t pat_store_mark_bytes(const struct pat_store *store, size_t customers);
 
 #endif

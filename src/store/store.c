@@ -70,6 +70,7 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
     pat_producers_init(&store->producers, &store->secret);
     store->counts.newest_fact = PAT_DAY_NONE;
     pat_day_counts_init(&store->fact_days);
+    pat_column_init(&store->marks.changed, &store->pins, CUSTOMER_CHUNK_SHIFT, PAT_MEM_RUNS);
     store->maps = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->maps);
     store->maps->map[store->maps->count++] = pat_rfm_map_builtin();
     store->fits = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->fits);
@@ -89,6 +90,7 @@ void pat_store_close(struct pat_store **handle) {
         pat_mem_free(PAT_MEM_OTHER, (void *)(uintptr_t)store->maps->map[i]);
     pat_mem_free(PAT_MEM_OTHER, store->maps);
     pat_store__free_fits(store);
+    pat_store__free_runs(store);
     pat_pins_deinit(&store->pins);
     pat_heap_deinit(&store->heap);
     pat_mem_free(PAT_MEM_OTHER, store);

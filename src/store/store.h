@@ -25,6 +25,7 @@
 #include "store/pins.h"
 #include "store/producers.h"
 #include "store/rates.h"
+#include "store/run.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -73,6 +74,8 @@ struct pat_store {
     struct pat_table table[PAT_TABLES];
     struct pat_rates rates;
     struct pat_producers producers;
+    struct pat_runs runs; /* without `changed`: that is in the marks, pat_store_runs puts it in */
+    struct pat_run_marks marks;
     struct pat_counts counts;
     struct pat_day_counts fact_days; /* of the same facts; counts.newest_fact follows it */
     struct pat_rfm_maps *maps;
@@ -201,6 +204,7 @@ struct pat_view {
     const struct pat_rfm_maps *maps;
     const struct pat_fits *fits;
     struct pat_counts counts;
+    struct pat_runs runs;
     const struct pat_zone *zone;
     const char *base_currency;
     unsigned base_digits;

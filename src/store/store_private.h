@@ -13,5 +13,6 @@ void pat_store__free_schemas(struct pat_table *table);
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id);
 /* When the store closes. */
 void pat_store__free_fits(struct pat_store *store);
+void pat_store__free_runs(struct pat_store *store);
 
 #endif

@@ -29,6 +29,7 @@ enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) {
     view->maps = store->maps;
     view->fits = store->fits;
     view->counts = store->counts;
+    view->runs = pat_store_runs(store);
     view->zone = store->zone;
     view->base_currency = store->base_currency;
     view->base_digits = store->base_digits;

@@ -1,0 +1,507 @@
+/* Making a run from the tables of a view.
+ *
+ * Facts lie in arrival order and are wanted by customer, then day. Counting by customer alone would touch ten million
+ * counters at random, a miss each. So the rows are first spread over partitions of customers by streaming, as many at a
+ * time as the scratch holds, and each partition is sorted where it stays in cache:
+ *
+ *   count   rows -> plain and odd facts of each partition          one pass over the tables
+ *   spread  rows -> key {customer, day, net} in its partition      one pass for each group of partitions
+ *   sort    a partition's keys by customer and day, stable         then written to where they stay */
+#include "base/mem.h"
+#include "kernel/kernel.h"
+#include "store/store.h"
+
+#include <string.h>
+
+/* Customers of a partition: some 160,000 orders, so that keys and the copy that sorting needs stay in the second-level
+ * cache; and ten million customers make 611 partitions, about the lines that the first level has to write them. */
+#define PARTITION_SHIFT 14u
+#define PARTITION       (1u << PARTITION_SHIFT)
+_Static_assert(PARTITION % PAT_RUN_BLOCK == 0, "a block of customers lies in one partition");
+
+/* Rows unpacked at a time: eight columns of them stay in the second-level cache. */
+#define BLOCK_ROWS 1024u
+
+/* Keys that are spread at a time: a quarter of all, so that four passes over the tables are the most, but never less
+ * than 64 MiB of them, which is what one pass over some millions of rows takes. */
+#define SCRATCH_SHARE    4u
+#define SCRATCH_KEYS_MIN (8u << 20)
+
+/* Readable bytes behind `day` and `net`. */
+#define PADDING 64u
+
+struct order_block {
+    pat_row first;
+    uint32_t count;
+    int64_t customer[BLOCK_ROWS], state[BLOCK_ROWS], deleted[BLOCK_ROWS], test[BLOCK_ROWS];
+    int64_t day[BLOCK_ROWS], paid[BLOCK_ROWS], cancelled[BLOCK_ROWS], base[BLOCK_ROWS];
+};
+
+struct refund_block {
+    pat_row first;
+    uint32_t count;
+    int64_t customer[BLOCK_ROWS], deleted[BLOCK_ROWS], order[BLOCK_ROWS], day[BLOCK_ROWS], base[BLOCK_ROWS];
+};
+
+/* A plain fact while it is sorted: customer within its partition, day, net. */
+typedef uint64_t run_key;
+
+struct build {
+    const struct pat_run_plan *plan;
+    const struct pat_view *view;
+    struct pat_fact_run *run;
+    union {
+        struct order_block orders;
+        struct refund_block refunds;
+    } * block;
+    uint32_t partitions;
+    uint32_t *plain_start, *plain_at; /* [partitions + 1] into the run, [partitions] into the scratch */
+    uint32_t *odd_start, *odd_at;     /* likewise into `odd` */
+    run_key *scratch, *sorted;        /* of a group of partitions; of one */
+    struct pat_run_odd *odd_sorted;   /* of one partition */
+    /* The run's arrays while they are written. */
+    uint16_t *day;
+    int32_t *net;
+    uint32_t *offset, *run_block, *odd_block;
+    pat_row *customer;
+    struct pat_run_odd *odd;
+};
+
+static bool stopped(const struct build *build) {
+    return build->plan->stop_cb != NULL && build->plan->stop_cb(build->plan->stop_context);
+}
+
+/* ---- reading the tables ------------------------------------------------------------------------------------------ */
+
+static void read_column(const struct build *build, enum pat_table_id table, unsigned column, pat_row first,
+                        uint32_t count, int64_t *out) {
+    pat_column_view_read(&build->view->table[table].column[column], first, count, out, build->plan->kernels);
+}
+
+static const struct order_block *read_orders(const struct build *build, pat_row first) {
+    struct order_block *block = &build->block->orders;
+    const uint32_t left = build->run->orders_to - first;
+    const uint32_t count = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+    block->first = first;
+    block->count = count;
+    read_column(build, PAT_ORDERS, PAT_ORDER_CUSTOMER, first, count, block->customer);
+    read_column(build, PAT_ORDERS, PAT_ORDER_STATE, first, count, block->state);
+    read_column(build, PAT_ORDERS, PAT_ORDER_DELETED, first, count, block->deleted);
+    read_column(build, PAT_ORDERS, PAT_ORDER_TEST, first, count, block->test);
+    read_column(build, PAT_ORDERS, PAT_ORDER_DAY, first, count, block->day);
+    read_column(build, PAT_ORDERS, PAT_ORDER_PAID_DAY, first, count, block->paid);
+    read_column(build, PAT_ORDERS, PAT_ORDER_CANCELLED, first, count, block->cancelled);
+    read_column(build, PAT_ORDERS, PAT_ORDER_BASE, first, count, block->base);
+    return block;
+}
+
+static const struct refund_block *read_refunds(const struct build *build, pat_row first) {
+    struct refund_block *block = &build->block->refunds;
+    const uint32_t left = build->run->refunds_to - first;
+    const uint32_t count = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+    block->first = first;
+    block->count = count;
+    read_column(build, PAT_REFUNDS, PAT_REFUND_CUSTOMER, first, count, block->customer);
+    read_column(build, PAT_REFUNDS, PAT_REFUND_DELETED, first, count, block->deleted);
+    read_column(build, PAT_REFUNDS, PAT_REFUND_ORDER, first, count, block->order);
+    read_column(build, PAT_REFUNDS, PAT_REFUND_DAY, first, count, block->day);
+    read_column(build, PAT_REFUNDS, PAT_REFUND_BASE, first, count, block->base);
+    return block;
+}
+
+enum fact_kind { FACT_NONE, FACT_PLAIN, FACT_ODD };
+
+static bool net_is_narrow(int64_t net) {
+    return net >= INT32_MIN && net <= INT32_MAX; /* PAT_NULL is not */
+}
+
+static enum fact_kind order_kind(const struct build *build, const struct order_block *block, uint32_t i) {
+    const int64_t day = block->day[i], paid = block->paid[i], cancelled = block->cancelled[i];
+    if (block->state[i] != PAT_ORDER_PRESENT || block->deleted[i] == 1 || block->test[i] == 1) return FACT_NONE;
+    if (block->customer[i] == PAT_NULL || day == PAT_NULL) return FACT_NONE;
+    const bool late = paid != PAT_NULL && paid > day;
+    if (cancelled != PAT_NULL) return cancelled > (late ? paid : day) ? FACT_ODD : FACT_NONE;
+    const int64_t above = day - build->run->day_base;
+    return !late && above >= 0 && above <= UINT16_MAX && net_is_narrow(block->base[i]) ? FACT_PLAIN : FACT_ODD;
+}
+
+static struct pat_run_odd odd_order(const struct order_block *block, uint32_t i) {
+    const int64_t day = block->day[i], paid = block->paid[i], cancelled = block->cancelled[i];
+    return (struct pat_run_odd){
+        .customer = (pat_row)block->customer[i],
+        .day = (int32_t)day,
+        .from = (int32_t)(paid != PAT_NULL && paid > day ? paid : day),
+        .until = cancelled == PAT_NULL ? INT32_MAX : (int32_t)cancelled,
+        .refers = INT32_MIN,
+        .orders = 1,
+        .net = block->base[i],
+    };
+}
+
+/* Whether its order lets it count is looked up once, when it is written: this is what it may be. */
+static bool refund_may_count(const struct refund_block *block, uint32_t i) {
+    return block->customer[i] != PAT_NULL && block->deleted[i] != 1 && block->day[i] != PAT_NULL;
+}
+
+/* False when its order never lets it count. */
+static bool odd_refund(const struct build *build, const struct refund_block *block, uint32_t i,
+                       struct pat_run_odd *odd) {
+    const int32_t day = (int32_t)block->day[i];
+    const int64_t base = block->base[i];
+    *odd = (struct pat_run_odd){
+        .customer = (pat_row)block->customer[i],
+        .day = day,
+        .from = day,
+        .until = INT32_MAX,
+        .refers = INT32_MIN,
+        .net = base == PAT_NULL ? PAT_NULL : -base,
+    };
+    if (block->order[i] == PAT_NULL) return true;
+    const struct pat_view *view = build->view;
+    const pat_row order = (pat_row)block->order[i];
+    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, order) == PAT_ORDER_AWAITED) return false;
+    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_DELETED, order) == 1) return false;
+    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_TEST, order) == 1) return false;
+    const int64_t cancelled = pat_view_get(view, PAT_ORDERS, PAT_ORDER_CANCELLED, order);
+    odd->refers = (int32_t)pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, order);
+    if (cancelled != PAT_NULL) odd->until = (int32_t)cancelled;
+    return odd->until > odd->from;
+}
+
+/* ---- count ------------------------------------------------------------------------------------------------------- */
+
+static enum pat_status count_facts(struct build *build) {
+    for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const struct order_block *block = read_orders(build, first);
+        for (uint32_t i = 0; i < block->count; i++) {
+            const enum fact_kind kind = order_kind(build, block, i);
+            if (kind == FACT_NONE) continue;
+            uint32_t *start = kind == FACT_PLAIN ? build->plain_start : build->odd_start;
+            start[(block->customer[i] >> PARTITION_SHIFT) + 1]++;
+        }
+        first += block->count;
+    }
+    for (pat_row first = build->run->refunds_from; first < build->run->refunds_to;) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const struct refund_block *block = read_refunds(build, first);
+        for (uint32_t i = 0; i < block->count; i++) {
+            if (refund_may_count(block, i)) build->odd_start[(block->customer[i] >> PARTITION_SHIFT) + 1]++;
+        }
+        first += block->count;
+    }
+    for (uint32_t p = 0; p < build->partitions; p++) {
+        build->plain_start[p + 1] += build->plain_start[p];
+        build->odd_start[p + 1] += build->odd_start[p];
+    }
+    return PAT_OK;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static void *take(struct build *build, size_t count, size_t width, size_t padding) {
+    void *block = pat_mem_alloc_big(PAT_MEM_RUNS, count * width + padding);
+    if (block == NULL) return NULL;
+    if (padding > 0) memset((unsigned char *)block + count * width, 0, padding);
+    build->run->bytes += count * width + padding;
+    return block;
+}
+
+static uint32_t greatest_partition(const uint32_t *start, uint32_t partitions) {
+    uint32_t greatest = 0;
+    for (uint32_t p = 0; p < partitions; p++) {
+        if (start[p + 1] - start[p] > greatest) greatest = start[p + 1] - start[p];
+    }
+    return greatest;
+}
+
+/* Keys that the scratch holds: any partition fits. */
+static uint32_t scratch_keys(const struct build *build) {
+    uint32_t keys = build->run->count / SCRATCH_SHARE;
+    if (keys < SCRATCH_KEYS_MIN) keys = SCRATCH_KEYS_MIN;
+    if (build->plan->scratch_keys != 0) keys = build->plan->scratch_keys;
+    if (keys > build->run->count) keys = build->run->count;
+    const uint32_t greatest = greatest_partition(build->plain_start, build->partitions);
+    return keys > greatest ? keys : greatest;
+}
+
+static pat_row customer_blocks(const struct pat_fact_run *run) {
+    return (pat_row)(((uint64_t)run->customers + PAT_RUN_BLOCK - 1) / PAT_RUN_BLOCK);
+}
+
+static bool take_run(struct build *build, uint32_t odd_max) {
+    struct pat_fact_run *run = build->run;
+    const size_t blocks = (size_t)customer_blocks(run) + 1;
+    run->day = build->day = take(build, run->count, sizeof *run->day, PADDING);
+    run->net = build->net = take(build, run->count, sizeof *run->net, PADDING);
+    run->odd = build->odd = take(build, odd_max, sizeof *run->odd, 0);
+    run->odd_block = build->odd_block = take(build, blocks, sizeof *run->odd_block, 0);
+    if (build->day == NULL || build->net == NULL || build->odd == NULL || build->odd_block == NULL) return false;
+    if (run->count >= run->customers) {
+        run->offset = build->offset = take(build, (size_t)run->customers + 1, sizeof *run->offset, 0);
+        return build->offset != NULL;
+    }
+    run->customer = build->customer = take(build, run->count, sizeof *run->customer, PADDING);
+    run->block = build->run_block = take(build, blocks, sizeof *run->block, 0);
+    return build->customer != NULL && build->run_block != NULL;
+}
+
+static bool take_scratch(struct build *build) {
+    const size_t keys = scratch_keys(build);
+    const size_t greatest = greatest_partition(build->plain_start, build->partitions);
+    const size_t odd = greatest_partition(build->odd_start, build->partitions);
+    build->scratch = pat_mem_alloc_big(PAT_MEM_RUNS, keys * sizeof *build->scratch);
+    build->sorted = pat_mem_alloc_big(PAT_MEM_RUNS, greatest * sizeof *build->sorted);
+    build->odd_sorted = pat_mem_alloc_big(PAT_MEM_RUNS, odd * sizeof *build->odd_sorted);
+    return build->scratch != NULL && build->sorted != NULL && build->odd_sorted != NULL;
+}
+
+static void free_scratch(struct build *build) {
+    void *const blocks[] = {build->block,  build->plain_start, build->plain_at, build->odd_start,
+                            build->odd_at, build->scratch,     build->sorted,   build->odd_sorted};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) pat_mem_free(PAT_MEM_RUNS, blocks[i]);
+}
+
+/* ---- plain facts: spread, sort, write ---------------------------------------------------------------------------- */
+
+/* Partitions from `from` on that fit the scratch together: the end of them. */
+static uint32_t group_end(const struct build *build, uint32_t from, uint32_t keys) {
+    uint32_t to = from + 1;
+    while (to < build->partitions && build->plain_start[to + 1] - build->plain_start[from] <= keys) to++;
+    return to;
+}
+
+static run_key key_of(int64_t customer, int64_t above, int64_t net) {
+    return (uint64_t)(customer & (PARTITION - 1)) << 48 | (uint64_t)above << 32 | (uint32_t)(int32_t)net;
+}
+
+static enum pat_status spread_plain(struct build *build, uint32_t from, uint32_t to) {
+    for (uint32_t p = from; p < to; p++) build->plain_at[p] = build->plain_start[p] - build->plain_start[from];
+    for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const struct order_block *block = read_orders(build, first);
+        for (uint32_t i = 0; i < block->count; i++) {
+            if (order_kind(build, block, i) != FACT_PLAIN) continue;
+            const uint32_t p = (uint32_t)(block->customer[i] >> PARTITION_SHIFT);
+            if (p < from || p >= to) continue;
+            build->scratch[build->plain_at[p]++] =
+                key_of(block->customer[i], block->day[i] - build->run->day_base, block->base[i]);
+        }
+        first += block->count;
+    }
+    return PAT_OK;
+}
+
+/* Three passes of ten bits over customer (14) and day (16), least bits first; each keeps the order of equals. The third
+ * leaves the keys in `sorted`. */
+#define DIGITS     3u
+#define DIGIT_BITS 10u
+#define DIGIT_SPAN (1u << DIGIT_BITS)
+_Static_assert(DIGITS *DIGIT_BITS == PARTITION_SHIFT + 16, "the digits make up customer and day");
+
+static inline unsigned digit(run_key key, unsigned d) {
+    return (unsigned)(key >> (32 + d * DIGIT_BITS)) & (DIGIT_SPAN - 1);
+}
+
+static void sort_keys(run_key *key, run_key *sorted, uint32_t count) {
+    uint32_t at[DIGITS][DIGIT_SPAN];
+    memset(at, 0, sizeof at);
+    for (uint32_t i = 0; i < count; i++) {
+        for (unsigned d = 0; d < DIGITS; d++) at[d][digit(key[i], d)]++;
+    }
+    for (unsigned d = 0; d < DIGITS; d++) {
+        uint32_t start = 0;
+        for (unsigned v = 0; v < DIGIT_SPAN; v++) {
+            const uint32_t here = at[d][v];
+            at[d][v] = start;
+            start += here;
+        }
+        const run_key *from = d % 2 == 0 ? key : sorted;
+        run_key *to = d % 2 == 0 ? sorted : key;
+        for (uint32_t i = 0; i < count; i++) to[at[d][digit(from[i], d)]++] = from[i];
+    }
+}
+
+/* Entries of customers below `end` begin no later than at `place`: notes where those from *next on do. */
+static void note_plain_starts(const struct build *build, pat_row *next, pat_row end, uint32_t place) {
+    for (; *next < end; (*next)++) {
+        if (build->offset != NULL) {
+            build->offset[*next] = place;
+        } else if (*next % PAT_RUN_BLOCK == 0) {
+            build->run_block[*next / PAT_RUN_BLOCK] = place;
+        }
+    }
+}
+
+static pat_row partition_end(const struct build *build, uint32_t p) {
+    const uint64_t end = ((uint64_t)p + 1) << PARTITION_SHIFT;
+    return end < build->run->customers ? (pat_row)end : build->run->customers;
+}
+
+static void write_plain(struct build *build, uint32_t p, run_key *key) {
+    const uint32_t start = build->plain_start[p], count = build->plain_start[p + 1] - start;
+    pat_row next = (pat_row)p << PARTITION_SHIFT;
+    const pat_row first = next;
+    sort_keys(key, build->sorted, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const run_key sorted = build->sorted[i];
+        const pat_row customer = first + (pat_row)(sorted >> 48);
+        note_plain_starts(build, &next, customer + 1, start + i);
+        build->day[start + i] = (uint16_t)(sorted >> 32);
+        build->net[start + i] = (int32_t)(uint32_t)sorted;
+        if (build->customer != NULL) build->customer[start + i] = customer;
+    }
+    note_plain_starts(build, &next, partition_end(build, p), start + count);
+}
+
+static enum pat_status make_plain(struct build *build) {
+    const uint32_t keys = scratch_keys(build);
+    for (uint32_t from = 0, to = 0; from < build->partitions; from = to) {
+        to = group_end(build, from, keys);
+        PAT_TRY(spread_plain(build, from, to));
+        for (uint32_t p = from; p < to; p++) {
+            if (stopped(build)) return PAT_ERR_CANCELLED;
+            write_plain(build, p, build->scratch + (build->plain_start[p] - build->plain_start[from]));
+        }
+    }
+    if (build->offset != NULL) build->offset[build->run->customers] = build->run->count;
+    if (build->run_block != NULL) build->run_block[customer_blocks(build->run)] = build->run->count;
+    return PAT_OK;
+}
+
+/* ---- odd facts --------------------------------------------------------------------------------------------------- */
+
+static enum pat_status spread_odd(struct build *build) {
+    memcpy(build->odd_at, build->odd_start, build->partitions * sizeof *build->odd_at);
+    for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const struct order_block *block = read_orders(build, first);
+        for (uint32_t i = 0; i < block->count; i++) {
+            if (order_kind(build, block, i) != FACT_ODD) continue;
+            build->odd[build->odd_at[block->customer[i] >> PARTITION_SHIFT]++] = odd_order(block, i);
+        }
+        first += block->count;
+    }
+    for (pat_row first = build->run->refunds_from; first < build->run->refunds_to;) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const struct refund_block *block = read_refunds(build, first);
+        for (uint32_t i = 0; i < block->count; i++) {
+            struct pat_run_odd odd;
+            if (!refund_may_count(block, i) || !odd_refund(build, block, i, &odd)) continue;
+            build->odd[build->odd_at[odd.customer >> PARTITION_SHIFT]++] = odd;
+        }
+        first += block->count;
+    }
+    return PAT_OK;
+}
+
+static bool odd_is_later(const struct pat_run_odd *a, const struct pat_run_odd *b) {
+    return a->customer != b->customer ? a->customer > b->customer : a->day > b->day;
+}
+
+/* Merges from[0 .. half) and from[half .. count), keeping the order of equals. */
+static void merge_odd(const struct pat_run_odd *from, uint32_t half, uint32_t count, struct pat_run_odd *to) {
+    uint32_t a = 0, b = half;
+    for (uint32_t i = 0; i < count; i++) {
+        const bool take_b = a == half || (b < count && odd_is_later(&from[a], &from[b]));
+        to[i] = take_b ? from[b++] : from[a++];
+    }
+}
+
+/* Gives where the sorted facts are: `odd` or `other`. */
+static const struct pat_run_odd *sort_odd(struct pat_run_odd *odd, struct pat_run_odd *other, uint32_t count) {
+    struct pat_run_odd *from = odd, *to = other;
+    for (uint64_t width = 1; width < count; width *= 2) {
+        for (uint64_t first = 0; first < count; first += 2 * width) {
+            const uint64_t left = count - first;
+            merge_odd(from + first, (uint32_t)(width < left ? width : left),
+                      (uint32_t)(2 * width < left ? 2 * width : left), to + first);
+        }
+        struct pat_run_odd *swap = from;
+        from = to;
+        to = swap;
+    }
+    return from;
+}
+
+/* Refunds that turned out never to count left gaps behind their partitions. */
+static enum pat_status make_odd(struct build *build) {
+    PAT_TRY(spread_odd(build));
+    uint32_t end = 0;
+    uint64_t next = 0; /* first customer of the next block */
+    for (uint32_t p = 0; p < build->partitions; p++) {
+        if (stopped(build)) return PAT_ERR_CANCELLED;
+        const uint32_t count = build->odd_at[p] - build->odd_start[p];
+        const struct pat_run_odd *sorted = sort_odd(build->odd + build->odd_start[p], build->odd_sorted, count);
+        memmove(build->odd + end, sorted, count * sizeof *sorted);
+        const pat_row last = partition_end(build, p);
+        uint32_t at = end;
+        end += count;
+        for (; next < last; next += PAT_RUN_BLOCK) {
+            while (at < end && build->odd[at].customer < next) at++;
+            build->odd_block[next / PAT_RUN_BLOCK] = at;
+        }
+    }
+    build->run->odd_count = end;
+    build->odd_block[customer_blocks(build->run)] = end;
+    return PAT_OK;
+}
+
+/* ---- door -------------------------------------------------------------------------------------------------------- */
+
+/* All counted facts lie on or before the newest one's day; those more than 179 years older are odd. */
+static pat_day day_base_of(const struct pat_view *view) {
+    return view->counts.newest_fact == PAT_DAY_NONE ? 0 : view->counts.newest_fact - UINT16_MAX;
+}
+
+static enum pat_status build_all(struct build *build) {
+    struct pat_fact_run *run = build->run;
+    const size_t starts = ((size_t)build->partitions + 1) * sizeof *build->plain_start;
+    build->block = pat_mem_alloc(PAT_MEM_RUNS, sizeof *build->block);
+    build->plain_start = pat_mem_alloc(PAT_MEM_RUNS, starts);
+    build->plain_at = pat_mem_alloc(PAT_MEM_RUNS, starts);
+    build->odd_start = pat_mem_alloc(PAT_MEM_RUNS, starts);
+    build->odd_at = pat_mem_alloc(PAT_MEM_RUNS, starts);
+    if (build->block == NULL || build->plain_start == NULL || build->plain_at == NULL || build->odd_start == NULL ||
+        build->odd_at == NULL) {
+        return PAT_ERR_NO_MEMORY;
+    }
+    PAT_TRY(count_facts(build));
+    run->count = build->plain_start[build->partitions];
+    if (!take_run(build, build->odd_start[build->partitions]) || !take_scratch(build)) return PAT_ERR_NO_MEMORY;
+    PAT_TRY(make_plain(build));
+    return make_odd(build);
+}
+
+enum pat_status pat_run_build(struct pat_fact_run **out, const struct pat_run_plan *plan) {
+    const struct pat_view *view = plan->view;
+    struct pat_fact_run *run = pat_mem_alloc(PAT_MEM_RUNS, sizeof *run);
+    if (run == NULL) return PAT_ERR_NO_MEMORY;
+    *run = (struct pat_fact_run){
+        .generation = plan->generation,
+        .orders_from = plan->orders_from,
+        .orders_to = view->table[PAT_ORDERS].rows,
+        .refunds_from = plan->refunds_from,
+        .refunds_to = view->table[PAT_REFUNDS].rows,
+        .customers = view->table[PAT_CUSTOMERS].rows,
+        .bytes = sizeof *run,
+        .day_base = day_base_of(view),
+    };
+    PAT_ASSERT(run->orders_from <= run->orders_to);
+    PAT_ASSERT(run->refunds_from <= run->refunds_to);
+    const uint64_t facts_max = (uint64_t)(run->orders_to - run->orders_from) + (run->refunds_to - run->refunds_from);
+    if (facts_max > UINT32_MAX) { /* places of facts are 32 bits; so many odd ones take 128 GiB */
+        pat_run_free(&run);
+        return PAT_ERR_NO_MEMORY;
+    }
+    struct build build = {.plan = plan, .view = view, .run = run};
+    build.partitions = (uint32_t)(((uint64_t)run->customers + PARTITION - 1) >> PARTITION_SHIFT);
+    const enum pat_status status = build_all(&build);
+    free_scratch(&build);
+    if (status != PAT_OK) {
+        pat_run_free(&run);
+        return status;
+    }
+    *out = run;
+    return PAT_OK;
+}
