@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""A generated shop in twelve currencies with corrections: thousands of random questions, each answer equal to that of a plain C
+program that shares no code with the server, before and after restarts; and the identities that hold of any data.
+
+    test_scale.py                          PATRON_TEST_SIZE says how big: short, normal or full (1 M customers, 10 M orders)
+    test_scale.py --size 100000,1000000,2000   customers, orders, questions
+    test_scale.py --keep DIR               the files go there, and stay
+"""
+
+import collections
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+
+import shop_files  # noqa: E402
+from asking import Naive, ask_server, plain  # noqa: E402
+from identities import hold, hold_after_changes  # noqa: E402
+from patron_test import Server, by_size, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
+from questions import Maker, Shop, difference  # noqa: E402
+
+ZONES = ("Europe/London", "America/Sao_Paulo", "Asia/Kathmandu", "Asia/Tokyo", "UTC", "America/New_York")
+SHOWN = 8
+
+
+class Clock:
+    """Prints how long each step took."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def say(self, text, *args):
+        spent, self.began = time.monotonic() - self.began, time.monotonic()
+        print("%8.1f s  %s" % (spent, text % args if args else text), flush=True)
+
+
+def argument(name, otherwise=None):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else otherwise
+
+
+def sizes():
+    given = argument("--size")
+    return tuple(map(int, given.split(","))) if given else by_size((2000, 20000, 300), (20000, 200000, 1000), (10**6, 10**7, 10**4))
+
+
+def load(server, files):
+    for table, path in files:
+        tally = patron_json(server, "load", table, path)
+        equal(tally["rejected"], 0, "rejected rows of %s: %r" % (path, tally))
+
+
+def digests(client):
+    """What the server holds, without regard to how it came."""
+    out = {}
+    for table, by in (("customers", "day"), ("orders", "day"), ("orders", "currency"), ("refunds", "month")):
+        out[table, by] = plain(client.call("control", {"table": table, "by": by}))
+    return out
+
+
+def streamed_or_loaded(first, base, timezone, made, clock):
+    """A shop streamed by `patron generate` is the shop of its files."""
+    server = Server(timezone=timezone, currency=base).start()
+    patron(server, *shop_files.options(*made))
+    client = server.client()
+    equal(digests(client), digests(first), "control totals of the streamed and the loaded shop")
+    client.close()
+    server.stop()
+    clock.say("streamed to another server; control totals and digests are equal")
+
+
+def another_way(first, base, timezone, files, clock):
+    """In another order of rows and tables, in other batches, and some of it twice."""
+    server = Server(timezone=timezone, currency=base).start()
+    for number, (table, path) in enumerate(reversed(files)):
+        rows = shop_files.shuffled(path, number)
+        patron_json(server, "load", table, rows)
+        if number % 2 == 0:
+            patron_json(server, "load", table, path)
+    client = server.client()
+    equal(digests(client), digests(first), "control totals after loading in another order")
+    client.close()
+    clock.say("loaded in another order, half of it twice: control totals are equal")
+    return server
+
+
+def compare(questions, answers, said):
+    wrong = [(question, text) for question, got, other in zip(questions, answers, said)
+             for text in [difference(question, got, other)] if text]
+    for question, text in wrong[:SHOWN]:
+        print("DIFFERENT  %s %r\n    line %s\n    %.1500s" % (question.method, question.params, question.line, text), flush=True)
+    counts = collections.Counter(question.kind for question in questions)
+    bad = collections.Counter(question.kind for question, _ in wrong)
+    errors = sum("error" in answer for answer in answers)
+    print("            asked %s; %d were refused by both; different: %s" % (
+        ", ".join("%s %d" % pair for pair in sorted(counts.items())), errors, dict(bad) or "none"),
+        flush=True)
+    return wrong
+
+
+def same_again(questions, before, server, what, clock):
+    after = ask_server(server, questions)
+    for question, first, again in zip(questions, before, after):
+        equal(plain(again), plain(first), "%s %r %s" % (question.method, question.params, what))
+    clock.say("%d questions %s: the same answers", len(questions), what)
+
+
+def run():
+    program("PATROND"), program("PATRON"), program("NAIVE")
+    number = seed()
+    rng = random.Random(number)
+    customers, orders, count = sizes()
+    folder = argument("--keep") or temp_dir()
+    os.makedirs(folder, exist_ok=True)
+    base, timezone = rng.choice(shop_files.CURRENCIES), rng.choice(ZONES)
+    print("%d customers, %d orders, %d questions; base %s, zone %s" % (customers, orders, count, base, timezone), flush=True)
+    clock = Clock()
+    made = (rng.randrange(1 << 30), base, customers, orders)
+    files = shop_files.generate(*made, folder)
+    clock.say("generated")
+
+    server = Server(timezone=timezone, currency=base).start()
+    load(server, files)
+    client = server.client()
+    clock.say("loaded: %s", client.call("status")["rows"])
+    streamed_or_loaded(client, base, timezone, made, clock)
+    hold(client, rng, clock)
+    if orders <= 2 * 10**6:
+        other = another_way(client, base, timezone, files, clock)
+        questions = [Maker(rng, Shop(base, shop_files.CURRENCIES, shop_files.START, shop_files.END, customers)).ask() for _ in range(40)]
+        same_again(questions, ask_server(server, questions), other, "after loading in another order", clock)
+        other.stop()
+
+    more = shop_files.corrections(rng, folder, base, customers)
+    more.append(shop_files.first_rates_missing(folder, "EUR" if base != "EUR" else "USD", 45))
+    load(server, more)
+    clock.say("corrected: %d files", len(more))
+    naive = Naive(timezone, base)
+    naive.load(files + more)
+    clock.say("the naive program has read the same")
+
+    maker = Maker(rng, Shop(base, shop_files.CURRENCIES, shop_files.START, shop_files.END, customers), by_size(25, 60, 200))
+    questions = [maker.ask() for _ in range(count)]
+    answers = ask_server(server, questions)
+    clock.say("%d questions answered by the server", count)
+    said = naive.ask(questions)
+    clock.say("and by the naive program")
+    wrong = compare(questions, answers, said)
+    check(not wrong, "%d answers of %d differ (seed %d)", len(wrong), count, number)
+
+    share = [rng.randrange(count) for _ in range(max(20, count // 10))]
+    again, before = [questions[k] for k in share], [answers[k] for k in share]
+    equal(client.call("verify")["ok"], True, "verify")
+    client.close()
+    for way in ("stop", "kill"):
+        getattr(server, way)()
+        server.start()
+        same_again(again, before, server, "after %s and start" % way, clock)
+    client = server.client()
+    hold_after_changes(client, rng, base, clock)
+    client.close()
+    naive.end()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main(run)
