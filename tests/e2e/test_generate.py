@@ -439,6 +439,45 @@ def corrections_end_right(folder):
         check(same[0] == same[1], "%s do not depend on corrections", table)
 
 
+EXTRAS = ("--attributes", "--duties", "--rate-corrections", "20%")
+DAYS = ("day", "created", "cancelled", "attr.last_visit", "attr.promised", "attr.best_before")
+FLAGS = ("attr.newsletter", "attr.gift", "attr.engraved")
+
+
+def extras_change_nothing_else(folder):
+    asked = ["--customers", "4000", "--seed", "17", "--corrections", "3%"]
+    plain, _ = shop(folder, *asked)
+    path, _ = shop(folder, *asked, *EXTRAS)
+    for table in ALL:
+        before, after = rows(plain, table), rows(path, table)
+        if table == "fx":
+            continue
+        equal([{key: row[key] for key in old} for old, row in zip(before, after, strict=True)] == before, True, "%s with and without" % table)
+        added = [key for key in after[0] if key not in before[0] and key.startswith("attr.")]
+        equal(len(added), 0 if table == "refunds" else 7, "attributes of %s" % table)
+        for name in added:
+            unset = sum(row[name] == "" for row in after) / len(after)
+            check(0.02 < unset < 0.6, "%s %s: %.3f are unset", table, name, unset)
+            check(len({row[name] for row in after}) > 2, "%s %s says the same of all", table, name)
+    country = {row["order"]: row["country"] for row in rows(path, "orders")}
+    duty = {row["order"]: row["duty"] for row in rows(path, "orders") if row["duty"]}
+    check(duty and not any(country[order] in ("US", "TR", "SG") for order in duty), "duty within the base currency: %r", duty)
+    final, right, seen = {}, {(row["day"], row["currency"]): row["rate"] for row in rows(plain, "fx")}, []
+    for row in rows(path, "fx"):
+        key, version = (row["day"], row["currency"]), int(row["version"])
+        seen.append((key, version))
+        if version >= final.get(key, (0, ""))[0]:
+            final[key] = version, row["rate"]
+    equal({key: rate for key, (_, rate) in final.items()} == right, True, "rates after their corrections")
+    wrong, first = sum(version == 1 for _, version in seen), {}
+    for place, (key, version) in enumerate(seen):
+        first.setdefault(key, (place, version))
+    check(0.17 < wrong / len(right) < 0.23, "wrong rates: %d of %d", wrong, len(right))
+    late = sum(version == 2 and place >= len(right) * 0.85 and key[0] < "2024" for key, (place, version) in first.items())
+    check(0.05 < late / len(right) < 0.12, "late rates: %d of %d", late, len(right))
+    equal(generate("--dry-run", *asked)["parameters"].keys() & {"attributes", "duties", "rate_corrections"}, set(), "not told, not asked for")
+
+
 def text_ids(folder):
     path, _ = shop(folder, "--customers", "3000", "--text-ids", "25%", "--seed", "2")
     ids = [row["customer"] for row in rows(path, "customers")]
@@ -457,7 +496,7 @@ class Recorder:
     """A server that takes everything and remembers it; the first batch meets a full queue."""
 
     def __init__(self):
-        self.batches, self.busy = [], 1
+        self.batches, self.busy, self.added = [], 1, []
         self.most, self.socket = 0, socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -489,6 +528,9 @@ class Recorder:
     def reply(self, method, params):
         if method == "hello":
             return None, {"server": "recorder", "version": "0"}
+        if method == "schema.add":
+            self.added.append((params["table"], params["name"], params["type"]))
+            return None, {}
         if self.busy > 0:
             self.busy -= 1
             return {"code": "BUSY", "message": "later", "retryable": True}, None
@@ -504,7 +546,7 @@ def column_values(name, column):
     if isinstance(column, list):
         return column
     if isinstance(column, bytes):
-        width, letter = (4, "i") if name in ("day", "created", "cancelled") else (8, "q")
+        width, letter = (4, "i") if name in DAYS else (8, "q")
         return list(struct.unpack("<%d%s" % (len(column) // width, letter), column))
     if "dict" in column:
         width, letter = (1, "B") if len(column["dict"]) <= 256 else (2, "H")
@@ -518,10 +560,12 @@ def as_csv(name, value, currency):
         return ""
     if name in ("time", "paid"):
         return (datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=value)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if name in ("day", "created", "cancelled"):
+    if name in FLAGS:
+        return "true" if value else "false"
+    if name in DAYS:
         return str(datetime.date(1970, 1, 1) + datetime.timedelta(days=value))
     if name.endswith("_minor"):
-        digits = DIGITS[currency]
+        digits = DIGITS["USD" if name == "attr.credit_limit_minor" else currency]
         text = str(value).rjust(digits + 1, "0")
         return text if digits == 0 else text[:-digits] + "." + text[-digits:]
     if name == "price":
@@ -530,7 +574,7 @@ def as_csv(name, value, currency):
 
 
 def what_is_sent(folder):
-    asked = ["--customers", "2500", "--corrections", "4%", "--text-ids", "15%", "--batch-rows", "2000", "--seed", "6"]
+    asked = [*EXTRAS, "--customers", "2500", "--corrections", "4%", "--text-ids", "15%", "--batch-rows", "2000", "--seed", "6"]
     path, _ = shop(folder, *asked)
     server = Recorder()
     done = patron_json(server, "generate", "--tables", ",".join(ALL), *asked)
@@ -553,6 +597,9 @@ def what_is_sent(folder):
             # A column without a value in the whole batch is left out.
             check(all(got.get(field, "") == value for field, value in row.items()) and set(got) <= set(row),
                   "%s as sent %r, as CSV %r", table, got, row)
+    named = [(table, "attr." + name) for table, name, _ in server.added]
+    equal(sorted(named), sorted((table, key) for table in ALL for key in rows(path, table)[0] if key.startswith("attr.")), "schema.add")
+    equal({kind for _, _, kind in server.added}, {"bool", "int", "decimal", "money", "date", "enum", "set"}, "types of attributes")
     again = Recorder()
     patron_json(again, "generate", "--tables", ",".join(ALL), *asked, "--threads", "3")
     key = lambda b: b[2]  # noqa: E731
@@ -587,6 +634,12 @@ QUESTIONS = [
     {"by": [], "metrics": ["count", "sum(net)", "p50(net)", "avg(orders)"]},
     {"by": ["entity"], "metrics": ["count"], "where": "orders >= 3 AND consent HAS email", "order_by": ["entity"]},
     {"by": ["rfm_group"], "metrics": ["count", "sum(net)"], "as_of": "2023-06-30", "order_by": ["rfm_group"]},
+    {"by": ["attr.tier", "attr.newsletter"], "metrics": ["count", "sum(attr.credit_limit)", "avg(attr.rating)", "max(attr.last_visit)"],
+     "where": "attr.interests HAS home OR attr.visits > 3", "order_by": ["attr.tier", "attr.newsletter"]},
+    {"from": "orders", "by": ["attr.warehouse", "currency"], "metrics": ["count", "sum(attr.insured_minor)", "sum(duty_minor)", "sum(net)"],
+     "where": "attr.gift = true AND attr.weight < 7.5", "order_by": ["attr.warehouse", "currency"]},
+    {"from": "lines", "by": ["attr.size"], "metrics": ["count", "sum(attr.rebate)", "avg(attr.shelf)", "min(attr.best_before)"],
+     "where": "attr.materials HAS wool", "order_by": ["attr.size"]},
 ]
 
 
@@ -602,9 +655,17 @@ def answers(server):
 
 def streamed_and_loaded(folder):
     asked = ["--customers", str(by_size(500, 3000)), "--orders-per-customer", "6", "--seed", "13", "--corrections", "5%", "--text-ids", "10%"]
-    tables = ("customers", "orders", "refunds", "lines")
+    asked += EXTRAS
+    tables = ("customers", "orders", "refunds", "lines", "fx")
     path, _ = shop(folder, *asked, tables=tables)
     streamed, loaded = (Server(timezone="UTC", currency="USD").start() for _ in range(2))
+    attributes = Recorder()
+    attributes.busy = 0
+    patron_json(attributes, "generate", "--tables", ",".join(tables), "--customers", "1", *EXTRAS)
+    client = loaded.client()
+    for table, name, kind in attributes.added:
+        client.call("schema.add", {"table": table, "name": name, "type": kind})
+    client.close()
     done = patron_json(streamed, "generate", "--tables", ",".join(tables), *asked)
     for table in done["tables"]:
         equal(table["rejected"], 0, "rejected %s: %r" % (table["table"], done.get("reasons")))
@@ -642,6 +703,7 @@ def run():
     base_and_few(folder)
     corrections_end_right(folder)
     text_ids(folder)
+    extras_change_nothing_else(folder)
     print("ok  it adds up", flush=True)
     follows_bg_nbd(folder)
     fits_find_its_parameters(folder)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Places of the columns below; both change together. */
-enum { FX_DAY, FX_CURRENCY, FX_RATE, FX_COLUMNS };
+enum { FX_DAY, FX_CURRENCY, FX_RATE, FX_VERSION, FX_COLUMNS };
 enum {
     CUSTOMER_ID,
     CUSTOMER_VERSION,
@@ -23,6 +23,13 @@ enum {
     CUSTOMER_ENTITY,
     CUSTOMER_CONSENT,
     CUSTOMER_TAGS,
+    CUSTOMER_NEWSLETTER, /* attributes from here on */
+    CUSTOMER_VISITS,
+    CUSTOMER_RATING,
+    CUSTOMER_CREDIT_LIMIT,
+    CUSTOMER_LAST_VISIT,
+    CUSTOMER_TIER,
+    CUSTOMER_INTERESTS,
     CUSTOMER_COLUMNS
 };
 enum {
@@ -43,6 +50,14 @@ enum {
     ORDER_SHIPPING,
     ORDER_TAX,
     ORDER_COST,
+    ORDER_DUTY,
+    ORDER_GIFT, /* attributes from here on */
+    ORDER_PARCELS,
+    ORDER_WEIGHT,
+    ORDER_INSURED,
+    ORDER_PROMISED,
+    ORDER_WAREHOUSE,
+    ORDER_HANDLING,
     ORDER_COLUMNS
 };
 enum {
@@ -68,30 +83,45 @@ enum {
     LINE_CHANNEL,
     LINE_CATEGORY,
     LINE_COST,
+    LINE_ENGRAVED, /* attributes from here on */
+    LINE_SHELF,
+    LINE_REBATE,
+    LINE_LIST_PRICE,
+    LINE_BEST_BEFORE,
+    LINE_SIZE,
+    LINE_MATERIALS,
     LINE_COLUMNS
 };
 
 #define ID(name, letter)                                                                                               \
-    { name, NULL, PAT_GEN_KIND_ID, 0, letter, false }
+    { name, NULL, PAT_GEN_KIND_ID, 0, letter, PAT_GEN_ALWAYS }
 #define PLAIN(name, kind)                                                                                              \
-    { name, NULL, PAT_GEN_KIND_##kind, 0, 0, false }
-#define VERSION                                                                                                        \
-    { "version", NULL, PAT_GEN_KIND_INT, 0, 0, true }
+    { name, NULL, PAT_GEN_KIND_##kind, 0, 0, PAT_GEN_ALWAYS }
+#define VERSION(when)                                                                                                  \
+    { "version", NULL, PAT_GEN_KIND_INT, 0, 0, PAT_GEN_WITH_##when }
 #define MONEY(name)                                                                                                    \
-    { name, name "_minor", PAT_GEN_KIND_MONEY, 0, 0, false }
+    { name, name "_minor", PAT_GEN_KIND_MONEY, 0, 0, PAT_GEN_ALWAYS }
 #define CODE(name, list)                                                                                               \
-    { name, NULL, PAT_GEN_KIND_CODE8, PAT_GEN_LIST_##list, 0, false }
+    { name, NULL, PAT_GEN_KIND_CODE8, PAT_GEN_LIST_##list, 0, PAT_GEN_ALWAYS }
 #define CODE16(name, list)                                                                                             \
-    { name, NULL, PAT_GEN_KIND_CODE16, PAT_GEN_LIST_##list, 0, false }
+    { name, NULL, PAT_GEN_KIND_CODE16, PAT_GEN_LIST_##list, 0, PAT_GEN_ALWAYS }
+
+#define ATTRIBUTE(name, kind)                                                                                          \
+    { "attr." name, NULL, PAT_GEN_KIND_##kind, 0, 0, PAT_GEN_WITH_ATTRIBUTES }
+#define ATTRIBUTE_MONEY(name, kind)                                                                                    \
+    { "attr." name, "attr." name "_minor", PAT_GEN_KIND_##kind, 0, 0, PAT_GEN_WITH_ATTRIBUTES }
+#define ATTRIBUTE_CODE(name, list)                                                                                     \
+    { "attr." name, NULL, PAT_GEN_KIND_CODE8, PAT_GEN_LIST_##list, 0, PAT_GEN_WITH_ATTRIBUTES }
 
 static const struct pat_gen_column_kind fx_columns[FX_COLUMNS] = {
     [FX_DAY] = PLAIN("day", DAY),
     [FX_CURRENCY] = CODE("currency", CURRENCY),
     [FX_RATE] = PLAIN("rate", RATE),
+    [FX_VERSION] = VERSION(RATE_CORRECTIONS),
 };
 static const struct pat_gen_column_kind customer_columns[CUSTOMER_COLUMNS] = {
     [CUSTOMER_ID] = ID("customer", 'C'),
-    [CUSTOMER_VERSION] = VERSION,
+    [CUSTOMER_VERSION] = VERSION(CORRECTIONS),
     [CUSTOMER_CREATED] = PLAIN("created", DAY),
     [CUSTOMER_COUNTRY] = CODE("country", COUNTRY),
     [CUSTOMER_REGION] = CODE("region", REGION),
@@ -104,10 +134,17 @@ static const struct pat_gen_column_kind customer_columns[CUSTOMER_COLUMNS] = {
     [CUSTOMER_ENTITY] = CODE("entity", ENTITY),
     [CUSTOMER_CONSENT] = CODE("consent", CONSENT),
     [CUSTOMER_TAGS] = CODE("tags", TAGS),
+    [CUSTOMER_NEWSLETTER] = ATTRIBUTE("newsletter", BOOL),
+    [CUSTOMER_VISITS] = ATTRIBUTE("visits", INT),
+    [CUSTOMER_RATING] = ATTRIBUTE("rating", TENTHS),
+    [CUSTOMER_CREDIT_LIMIT] = ATTRIBUTE_MONEY("credit_limit", BASE),
+    [CUSTOMER_LAST_VISIT] = ATTRIBUTE("last_visit", DAY),
+    [CUSTOMER_TIER] = ATTRIBUTE_CODE("tier", TIER),
+    [CUSTOMER_INTERESTS] = ATTRIBUTE_CODE("interests", INTERESTS),
 };
 static const struct pat_gen_column_kind order_columns[ORDER_COLUMNS] = {
     [ORDER_ID] = ID("order", 'W'),
-    [ORDER_VERSION] = VERSION,
+    [ORDER_VERSION] = VERSION(CORRECTIONS),
     [ORDER_CUSTOMER] = ID("customer", 'C'),
     [ORDER_TIME] = PLAIN("time", TIME),
     [ORDER_AMOUNT] = MONEY("amount"),
@@ -123,6 +160,14 @@ static const struct pat_gen_column_kind order_columns[ORDER_COLUMNS] = {
     [ORDER_SHIPPING] = MONEY("shipping"),
     [ORDER_TAX] = MONEY("tax"),
     [ORDER_COST] = MONEY("cost"),
+    [ORDER_DUTY] = {"duty", "duty_minor", PAT_GEN_KIND_MONEY, 0, 0, PAT_GEN_WITH_DUTIES},
+    [ORDER_GIFT] = ATTRIBUTE("gift", BOOL),
+    [ORDER_PARCELS] = ATTRIBUTE("parcels", INT),
+    [ORDER_WEIGHT] = ATTRIBUTE("weight", TENTHS),
+    [ORDER_INSURED] = ATTRIBUTE_MONEY("insured", MONEY),
+    [ORDER_PROMISED] = ATTRIBUTE("promised", DAY),
+    [ORDER_WAREHOUSE] = ATTRIBUTE_CODE("warehouse", WAREHOUSE),
+    [ORDER_HANDLING] = ATTRIBUTE_CODE("handling", HANDLING),
 };
 static const struct pat_gen_column_kind refund_columns[REFUND_COLUMNS] = {
     [REFUND_ID] = ID("refund", 'R'),
@@ -146,14 +191,26 @@ static const struct pat_gen_column_kind line_columns[LINE_COLUMNS] = {
     [LINE_CHANNEL] = CODE("channel", CHANNEL),
     [LINE_CATEGORY] = CODE("category", CATEGORY),
     [LINE_COST] = MONEY("cost"),
+    [LINE_ENGRAVED] = ATTRIBUTE("engraved", BOOL),
+    [LINE_SHELF] = ATTRIBUTE("shelf", INT),
+    [LINE_REBATE] = ATTRIBUTE("rebate", TENTHS),
+    [LINE_LIST_PRICE] = ATTRIBUTE_MONEY("list_price", MONEY),
+    [LINE_BEST_BEFORE] = ATTRIBUTE("best_before", DAY),
+    [LINE_SIZE] = ATTRIBUTE_CODE("size", SIZE),
+    [LINE_MATERIALS] = ATTRIBUTE_CODE("materials", MATERIALS),
 };
 
+_Static_assert((int)ORDER_COLUMNS <= (int)PAT_GEN_COLUMNS_MAX && (int)CUSTOMER_COLUMNS <= (int)PAT_GEN_COLUMNS_MAX &&
+                   (int)LINE_COLUMNS <= (int)PAT_GEN_COLUMNS_MAX,
+               "batches have room for them");
+
 const struct pat_gen_columns pat_gen_columns[PAT_GEN_TABLES] = {
-    [PAT_GEN_FX] = {fx_columns, FX_COLUMNS, FX_CURRENCY},
-    [PAT_GEN_CUSTOMERS] = {customer_columns, CUSTOMER_COLUMNS, CUSTOMER_CURRENCY},
-    [PAT_GEN_ORDERS] = {order_columns, ORDER_COLUMNS, ORDER_CURRENCY},
-    [PAT_GEN_REFUNDS] = {refund_columns, REFUND_COLUMNS, REFUND_CURRENCY},
-    [PAT_GEN_LINES] = {line_columns, LINE_COLUMNS, LINE_CURRENCY},
+    [PAT_GEN_FX] = {fx_columns, FX_COLUMNS, FX_CURRENCY, FX_COLUMNS, 0},
+    [PAT_GEN_CUSTOMERS] = {customer_columns, CUSTOMER_COLUMNS, CUSTOMER_CURRENCY, CUSTOMER_NEWSLETTER,
+                           PAT_GEN_STREAM_CUSTOMER_ATTRIBUTES},
+    [PAT_GEN_ORDERS] = {order_columns, ORDER_COLUMNS, ORDER_CURRENCY, ORDER_GIFT, PAT_GEN_STREAM_ORDER_ATTRIBUTES},
+    [PAT_GEN_REFUNDS] = {refund_columns, REFUND_COLUMNS, REFUND_CURRENCY, REFUND_COLUMNS, 0},
+    [PAT_GEN_LINES] = {line_columns, LINE_COLUMNS, LINE_CURRENCY, LINE_ENGRAVED, PAT_GEN_STREAM_LINE_ATTRIBUTES},
 };
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
@@ -168,7 +225,10 @@ static size_t width_of(enum pat_gen_kind kind) {
     case PAT_GEN_KIND_INT:
     case PAT_GEN_KIND_MONEY:
     case PAT_GEN_KIND_PRICE:
-    case PAT_GEN_KIND_RATE: break;
+    case PAT_GEN_KIND_RATE:
+    case PAT_GEN_KIND_BOOL:
+    case PAT_GEN_KIND_TENTHS:
+    case PAT_GEN_KIND_BASE: break;
     }
     return 8;
 }
@@ -202,6 +262,9 @@ struct pat_gen_batch *pat_gen_batch_new(const struct pat_gen_world *world, enum 
     for (unsigned c = 0; c < columns->count; c++) {
         const enum pat_gen_kind kind = columns->column[c].kind;
         struct pat_gen_column *column = &batch->column[c];
+        /* Versions are put whether or not somebody looks at them; the rest only where the plan has it. */
+        const bool versions = columns->column[c].when == PAT_GEN_WITH_CORRECTIONS;
+        if (!versions && !pat_gen_column_used(world, &columns->column[c])) continue;
         column->at.any = pat_arena_array(&batch->memory, batch->capacity, width_of(kind));
         column->nulls = pat_arena_alloc(&batch->memory, null_bytes(batch));
         if (column->at.any != NULL && column->nulls != NULL) continue;
@@ -276,10 +339,12 @@ static inline void put_code(struct pat_gen_batch *batch, unsigned column, uint8_
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-void pat_gen_batch_add_fx(struct pat_gen_batch *batch, uint32_t day, unsigned currency) {
+void pat_gen_batch_add_fx(struct pat_gen_batch *batch, uint32_t day, unsigned currency, int64_t decimal,
+                          int64_t version) {
     put_day(batch, FX_DAY, batch->world->plan->start + (int64_t)day);
     put_code(batch, FX_CURRENCY, (uint8_t)currency);
-    put(batch, FX_RATE, batch->world->currency[currency].decimal[day]);
+    put(batch, FX_RATE, decimal);
+    if (batch->world->plan->rate_corrections > 0) put(batch, FX_VERSION, version);
     batch->rows++;
 }
 
@@ -298,6 +363,7 @@ void pat_gen_batch_add_customer(struct pat_gen_batch *batch, const struct pat_ge
     put_code(batch, CUSTOMER_ENTITY, profile->entity);
     put_code(batch, CUSTOMER_CONSENT, profile->consent);
     put_code(batch, CUSTOMER_TAGS, profile->tags);
+    if (batch->world->plan->attributes) pat_gen_batch__add_attributes(batch, profile->id & ~PAT_GEN_TEXT_ID);
     batch->rows++;
 }
 
@@ -319,6 +385,8 @@ void pat_gen_batch_add_order(struct pat_gen_batch *batch, const struct pat_gen_o
     put(batch, ORDER_SHIPPING, order->shipping);
     put(batch, ORDER_TAX, order->tax);
     put(batch, ORDER_COST, order->cost);
+    if (batch->world->plan->duties) put_maybe(batch, ORDER_DUTY, order->duty);
+    if (batch->world->plan->attributes) pat_gen_batch__add_attributes(batch, order->id & ~PAT_GEN_TEXT_ID);
     batch->rows++;
 }
 
@@ -350,5 +418,8 @@ void pat_gen_batch_add_line(struct pat_gen_batch *batch, const struct pat_gen_or
     put_code(batch, LINE_CHANNEL, order->channel);
     put_code(batch, LINE_CATEGORY, line->category);
     put(batch, LINE_COST, line->cost);
+    if (batch->world->plan->attributes) {
+        pat_gen_batch__add_attributes(batch, (order->id & ~PAT_GEN_TEXT_ID) * (PAT_GEN_LINES_MAX + 1) + number);
+    }
     batch->rows++;
 }

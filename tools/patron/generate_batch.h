@@ -16,7 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAT_GEN_COLUMNS_MAX 20u
+/* Those of orders, the widest table. */
+#define PAT_GEN_COLUMNS_MAX 25u
 
 struct pat_gen_column {
     union {
@@ -25,7 +26,7 @@ struct pat_gen_column {
         uint16_t *code16;
         uint8_t *code8;
         void *any;
-    } at;                 /* [capacity] */
+    } at;                 /* [capacity]; NULL where the shop has no such column */
     unsigned char *nulls; /* bitmap; NULL where the kind has none */
     bool any_null, any_value, any_text_id;
 };
@@ -51,7 +52,8 @@ void pat_gen_batch_clear(struct pat_gen_batch *batch);
 
 /* Add rows; the batch has room for batch_rows of its plan, twice that for customers, and for all lines of as many
  * orders. */
-void pat_gen_batch_add_fx(struct pat_gen_batch *batch, uint32_t day, unsigned currency);
+void pat_gen_batch_add_fx(struct pat_gen_batch *batch, uint32_t day, unsigned currency, int64_t decimal,
+                          int64_t version);
 void pat_gen_batch_add_customer(struct pat_gen_batch *batch, const struct pat_gen_profile *profile, int64_t version);
 void pat_gen_batch_add_order(struct pat_gen_batch *batch, const struct pat_gen_order *order);
 void pat_gen_batch_add_refund(struct pat_gen_batch *batch, const struct pat_gen_order *order, unsigned which);
@@ -62,6 +64,8 @@ void pat_gen_batch_add_line(struct pat_gen_batch *batch, const struct pat_gen_or
 enum pat_status pat_gen_batch_values(struct pat_gen_batch *batch) PAT_MUST_CHECK;
 /* Makes `text`: the rows as CSV, without a header. */
 enum pat_status pat_gen_batch_csv(struct pat_gen_batch *batch) PAT_MUST_CHECK;
+/* Name and type of the attribute at `place` of a table, as schema.add has them; false behind the last one. */
+bool pat_gen_attribute(enum pat_gen_table table, unsigned place, const char **name, const char **type);
 enum pat_status pat_gen_batch_csv_header(const struct pat_gen_world *world, enum pat_gen_table table,
                                          struct pat_buf *out) PAT_MUST_CHECK;
 

@@ -102,6 +102,9 @@ static char *write_cell(char *to, const struct pat_gen_batch *batch, const struc
         const uint8_t currency = batch->column[columns->currency].at.code8[row];
         return write_money(to, (uint64_t)column->at.wide[row], world->currency[currency].digits);
     }
+    case PAT_GEN_KIND_BASE: return write_money(to, (uint64_t)column->at.wide[row], world->currency[0].digits);
+    case PAT_GEN_KIND_TENTHS: return write_money(to, (uint64_t)column->at.wide[row], 1);
+    case PAT_GEN_KIND_BOOL: return write_name(to, column->at.wide[row] != 0 ? PAT_TEXT("true") : PAT_TEXT("false"));
     case PAT_GEN_KIND_RATE: {
         pat_decimal_print(column->at.wide[row], to);
         return to + strlen(to);

@@ -78,14 +78,38 @@ enum pat_status pat_gen_facts_add(struct pat_gen_facts *facts, const struct pat_
     return ++facts->events < facts->world->plan->batch_rows ? PAT_OK : pat_gen_facts_flush(facts, error);
 }
 
-enum pat_status pat_gen_facts_add_fx(struct pat_gen_facts *facts, uint64_t first, uint32_t rows,
+/* Before the facts and behind them: which of its two versions a rate sends. 1 is wrong, 2 is right, 0 is none. */
+struct rate_fate {
+    int64_t early, late;
+};
+
+/* As with orders: one in four of the wrong ones is so late that the right one is there already. */
+static struct rate_fate rate_fate(const struct pat_gen_world *world, uint64_t row) {
+    const double corrections = world->plan->rate_corrections;
+    if (corrections <= 0) return (struct rate_fate){2, 0};
+    struct pat_random random = pat_random_of(world->key[PAT_GEN_STREAM_RATE_FATE], row);
+    if (pat_random_chance(&random, corrections)) {
+        return pat_random_below(&random, 4) == 0 ? (struct rate_fate){2, 1} : (struct rate_fate){1, 2};
+    }
+    return pat_random_chance(&random, corrections / 2) ? (struct rate_fate){0, 2} : (struct rate_fate){2, 0};
+}
+
+enum pat_status pat_gen_facts_add_fx(struct pat_gen_facts *facts, uint64_t first, uint32_t rows, bool late,
                                      struct pat_error *error) {
-    struct pat_gen_batch *batch = filling(facts, PAT_GEN_FX);
-    if (batch == NULL) return no_memory(error);
+    const struct pat_gen_world *world = facts->world;
     /* Day by day, every currency but the base. */
-    const unsigned others = facts->world->plan->currencies - 1;
+    const unsigned others = world->plan->currencies - 1;
     for (uint64_t row = first; row < first + rows; row++) {
-        pat_gen_batch_add_fx(batch, (uint32_t)(row / others), 1 + (unsigned)(row % others));
+        const struct rate_fate fate = rate_fate(world, row);
+        const int64_t version = late ? fate.late : fate.early;
+        if (version == 0) continue;
+        struct pat_gen_batch *batch = filling(facts, PAT_GEN_FX);
+        if (batch == NULL) return no_memory(error);
+        const uint32_t day = (uint32_t)(row / others);
+        const unsigned currency = 1 + (unsigned)(row % others);
+        /* A wrong rate is that of half a calendar away. */
+        const uint32_t of = version == 1 ? (day + world->days / 2) % world->days : day;
+        pat_gen_batch_add_fx(batch, day, currency, world->currency[currency].decimal[of], version);
     }
     return PAT_OK;
 }

@@ -25,7 +25,8 @@ void pat_gen_facts_init(struct pat_gen_facts *facts, const struct pat_gen_world 
 void pat_gen_facts_deinit(struct pat_gen_facts *facts);
 enum pat_status pat_gen_facts_add(struct pat_gen_facts *facts, const struct pat_gen_event *event,
                                   struct pat_error *error) PAT_MUST_CHECK;
-enum pat_status pat_gen_facts_add_fx(struct pat_gen_facts *facts, uint64_t first, uint32_t rows,
+/* Rates `first` .. `first + rows - 1`: what comes before the facts, or with `late` what comes behind them. */
+enum pat_status pat_gen_facts_add_fx(struct pat_gen_facts *facts, uint64_t first, uint32_t rows, bool late,
                                      struct pat_error *error) PAT_MUST_CHECK;
 /* The profiles of customers `first` .. `first + count - 1`, those that were wrong once more at the end. */
 enum pat_status pat_gen_facts_add_customers(struct pat_gen_facts *facts, uint32_t first, uint32_t count,

@@ -57,6 +57,14 @@ const struct pat_gen_country pat_gen_countries[PAT_GEN_COUNTRIES] = {
 static const char *const genders[] = {NULL, "female", "male", "other"};
 static const char *const acquisitions[] = {"organic",  "search_ads", "social", "marketplace",
                                            "referral", "affiliate",  "email",  "offline"};
+static const char *const tiers[] = {NULL, "basic", "basic", "silver", "silver", "gold", "platinum", "basic"};
+static const char *const interests[] = {NULL,           "garden", "garden|home", "home",
+                                        "sport|travel", "travel", "books|games", "games|sport"};
+static const char *const warehouses[] = {NULL,      "Rotterdam", "Leipzig",   "Memphis",
+                                         "Memphis", "Shenzhen",  "Rotterdam", "Sao Paulo"};
+static const char *const handlings[] = {NULL, NULL, NULL, NULL, "fragile", "cold|fragile", "cold", "oversize"};
+static const char *const sizes[] = {NULL, "S", "M", "M", "L", "L", "XL", "one size"};
+static const char *const materials[] = {NULL, "cotton", "cotton|wool", "wool", "linen", "steel", "oak|steel", "glass"};
 static const char *const credits[] = {NULL, "A", "B", "C", "D"};
 static const char *const entities[] = {"person", "company"};
 static const char *const consents[] = {NULL,   "email", "email|sms",       "email|push", "email|sms|push",
@@ -128,6 +136,12 @@ static const struct {
     [PAT_GEN_LIST_KIND] = LIST(kinds),
     [PAT_GEN_LIST_REASON] = LIST(reasons),
     [PAT_GEN_LIST_CATEGORY] = LIST(categories),
+    [PAT_GEN_LIST_TIER] = LIST(tiers),
+    [PAT_GEN_LIST_INTERESTS] = LIST(interests),
+    [PAT_GEN_LIST_WAREHOUSE] = LIST(warehouses),
+    [PAT_GEN_LIST_HANDLING] = LIST(handlings),
+    [PAT_GEN_LIST_SIZE] = LIST(sizes),
+    [PAT_GEN_LIST_MATERIALS] = LIST(materials),
     [PAT_GEN_LIST_CURRENCY] = LIST(pat_gen_currency_codes),
 };
 

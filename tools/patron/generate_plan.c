@@ -60,6 +60,12 @@ const struct pat_cli_option pat_gen_options[PAT_GEN_OPTIONS] = {
     {"--corrections", "P%",
      "orders and customers sent wrong at first and right in a second version, sometimes the second before the first; "
      "half as many orders come late (default 0)"},
+    {"--rate-corrections", "P%",
+     "exchange rates sent wrong at first and right at the end of all; half as many come only then, when facts are "
+     "there "
+     "already (default 0)"},
+    {"--attributes", NULL, "customers, orders and lines with attributes of seven types (attr.NAME)"},
+    {"--duties", NULL, "orders to countries with another currency than the base pay duty"},
     {"--text-ids", "P%", "customers whose ids, and whose orders' ids, are no numbers (default 0)"},
     {"--pure", NULL,
      "the models' own world, to fit them on: no seasons, prospects, promotions, cancellations, refunds, tests or late "
@@ -79,30 +85,32 @@ struct number_option {
     size_t offset; /* of a double in the plan */
     double least, most;
     double initial;
-    bool share; /* "5%" or "0.05" */
+    bool share;  /* "5%" or "0.05" */
+    bool silent; /* not told while it is as it was before there was such an option: plans keep their digests */
 };
 
 #define NUMBER(option, name, member, ...)                                                                              \
     { option, name, offsetof(struct pat_gen_plan, member), __VA_ARGS__ }
 static const struct number_option number_options[] = {
-    NUMBER("--orders-per-customer", "orders_per_customer", orders_per_customer, 0.01, 5000, 0, false),
-    NUMBER("--rate-shape", "rate_shape", rate_shape, 0.01, 1000, 0.8, false),
-    NUMBER("--rate-scale", "rate_scale", rate_scale, 0.001, 1e6, 0, false),
-    NUMBER("--dropout-a", "dropout_a", dropout_a, 0.01, 1000, 0.9, false),
-    NUMBER("--dropout-b", "dropout_b", dropout_b, 0.01, 100000, 12, false),
-    NUMBER("--spend-p", "spend_p", spend_p, 0.1, 1000, 4, false),
-    NUMBER("--spend-q", "spend_q", spend_q, 1.01, 1000, 4, false),
-    NUMBER("--spend-gamma", "spend_gamma", spend_gamma, 0.01, 1e6, 40, false),
-    NUMBER("--seasonality", "seasonality", seasonality, 0, 1.5, 1, false),
-    NUMBER("--growth", "growth", growth, -0.9, 10, 0.2, true),
-    NUMBER("--prospects", "prospects", prospects, 0, 0.99, 0.05, true),
-    NUMBER("--promotions", "promotions", promotions, 0, 1, 0.12, true),
-    NUMBER("--cancellations", "cancellations", cancellations, 0, 1, 0.03, true),
-    NUMBER("--refunds", "refunds", refunds, 0, 1, 0.05, true),
-    NUMBER("--tests", "tests", tests, 0, 1, 0.002, true),
-    NUMBER("--late-payments", "late_payments", late_payments, 0, 1, 0.06, true),
-    NUMBER("--corrections", "corrections", corrections, 0, 1, 0, true),
-    NUMBER("--text-ids", "text_ids", text_ids, 0, 1, 0, true),
+    NUMBER("--orders-per-customer", "orders_per_customer", orders_per_customer, 0.01, 5000, 0, false, false),
+    NUMBER("--rate-shape", "rate_shape", rate_shape, 0.01, 1000, 0.8, false, false),
+    NUMBER("--rate-scale", "rate_scale", rate_scale, 0.001, 1e6, 0, false, false),
+    NUMBER("--dropout-a", "dropout_a", dropout_a, 0.01, 1000, 0.9, false, false),
+    NUMBER("--dropout-b", "dropout_b", dropout_b, 0.01, 100000, 12, false, false),
+    NUMBER("--spend-p", "spend_p", spend_p, 0.1, 1000, 4, false, false),
+    NUMBER("--spend-q", "spend_q", spend_q, 1.01, 1000, 4, false, false),
+    NUMBER("--spend-gamma", "spend_gamma", spend_gamma, 0.01, 1e6, 40, false, false),
+    NUMBER("--seasonality", "seasonality", seasonality, 0, 1.5, 1, false, false),
+    NUMBER("--growth", "growth", growth, -0.9, 10, 0.2, true, false),
+    NUMBER("--prospects", "prospects", prospects, 0, 0.99, 0.05, true, false),
+    NUMBER("--promotions", "promotions", promotions, 0, 1, 0.12, true, false),
+    NUMBER("--cancellations", "cancellations", cancellations, 0, 1, 0.03, true, false),
+    NUMBER("--refunds", "refunds", refunds, 0, 1, 0.05, true, false),
+    NUMBER("--tests", "tests", tests, 0, 1, 0.002, true, false),
+    NUMBER("--late-payments", "late_payments", late_payments, 0, 1, 0.06, true, false),
+    NUMBER("--corrections", "corrections", corrections, 0, 1, 0, true, false),
+    NUMBER("--rate-corrections", "rate_corrections", rate_corrections, 0, 1, 0, true, true),
+    NUMBER("--text-ids", "text_ids", text_ids, 0, 1, 0, true, false),
 };
 #define NUMBER_OPTIONS (sizeof number_options / sizeof number_options[0])
 
@@ -235,7 +243,7 @@ static enum pat_exit read_batch_rows(struct pat_gen_plan *plan, const struct pat
 static void make_pure(struct pat_gen_plan *plan) {
     plan->pure = true;
     plan->seasonality = plan->prospects = plan->promotions = plan->cancellations = 0;
-    plan->refunds = plan->tests = plan->late_payments = plan->corrections = 0;
+    plan->refunds = plan->tests = plan->late_payments = plan->corrections = plan->rate_corrections = 0;
 }
 
 /* What contradicts itself; and how the mean number of orders is to be had. */
@@ -258,6 +266,8 @@ static enum pat_exit settle(struct pat_gen_plan *plan, const struct pat_cli *cli
 enum pat_exit pat_gen_plan_read(struct pat_gen_plan *plan, const struct pat_cli *cli) {
     set_defaults(plan);
     if (pat_cli_option(cli, "--pure") != NULL) make_pure(plan);
+    plan->attributes = pat_cli_option(cli, "--attributes") != NULL;
+    plan->duties = pat_cli_option(cli, "--duties") != NULL;
     enum pat_exit code = read_whole_numbers(plan, cli);
     for (size_t i = 0; i < NUMBER_OPTIONS && code == PAT_EXIT_OK; i++)
         code = read_number(plan, cli, &number_options[i]);
@@ -297,8 +307,11 @@ struct pat_value pat_gen_plan_describe(const struct pat_gen_plan *plan, struct p
     pat_build_put(builder, &map, "model", pat_value_string(model_names[plan->model]));
     for (size_t i = 0; i < NUMBER_OPTIONS; i++) {
         const double *value = (const double *)((const char *)plan + number_options[i].offset);
+        if (number_options[i].silent && *value <= 0) continue;
         pat_build_put(builder, &map, number_options[i].name, pat_value_real(*value));
     }
+    if (plan->attributes) pat_build_put(builder, &map, "attributes", pat_value_bool(true));
+    if (plan->duties) pat_build_put(builder, &map, "duties", pat_value_bool(true));
     pat_build_put(builder, &map, "pure", pat_value_bool(plan->pure));
     pat_build_put(builder, &map, "batch_rows", pat_value_uint(plan->batch_rows));
     return map;

@@ -26,6 +26,8 @@ struct pat_gen_plan {
     char base[4];
     bool by_customer; /* order of the facts; else by time of arrival */
     bool pure;        /* nothing but what the models know */
+    bool attributes;  /* of customers, orders and lines, one of nearly every type */
+    bool duties;      /* on orders that leave the base currency's countries */
     uint32_t batch_rows;
 
     enum pat_gen_model model;
@@ -35,12 +37,12 @@ struct pat_gen_plan {
     double seasonality;                   /* 0 none, 1 as usual */
     double growth;                        /* of new customers, a year */
     /* shares, 0 .. 1 */
-    double prospects, promotions, cancellations, refunds, tests, late_payments, corrections, text_ids;
+    double prospects, promotions, cancellations, refunds, tests, late_payments, corrections, rate_corrections, text_ids;
 };
 
 extern const char *const pat_gen_table_names[PAT_GEN_TABLES];
 /* The command's options, those that do not change a row too. */
-#define PAT_GEN_OPTIONS 37u
+#define PAT_GEN_OPTIONS 40u
 extern const struct pat_cli_option pat_gen_options[PAT_GEN_OPTIONS];
 
 static inline bool pat_gen_wants(const struct pat_gen_plan *plan, enum pat_gen_table table) {

@@ -274,12 +274,22 @@ static uint64_t fx_rows(const struct pat_gen_run *run) {
     return (uint64_t)run->world->days * (run->world->plan->currencies - 1);
 }
 
-static enum pat_status make_fx(struct worker *worker, uint64_t unit, struct pat_gen_facts *facts,
-                               struct pat_error *error) {
+static enum pat_status make_rates(struct worker *worker, uint64_t unit, struct pat_gen_facts *facts, bool late,
+                                  struct pat_error *error) {
     const struct pat_gen_run *run = worker->phase->run;
     const uint32_t rows = run->world->plan->batch_rows;
     const uint64_t first = unit * rows, left = fx_rows(run) - first;
-    return pat_gen_facts_add_fx(facts, first, left < rows ? (uint32_t)left : rows, error);
+    return pat_gen_facts_add_fx(facts, first, left < rows ? (uint32_t)left : rows, late, error);
+}
+
+static enum pat_status make_fx(struct worker *worker, uint64_t unit, struct pat_gen_facts *facts,
+                               struct pat_error *error) {
+    return make_rates(worker, unit, facts, false, error);
+}
+
+static enum pat_status make_late_fx(struct worker *worker, uint64_t unit, struct pat_gen_facts *facts,
+                                    struct pat_error *error) {
+    return make_rates(worker, unit, facts, true, error);
 }
 
 /* The customers of a unit: numbers first .. first + count - 1. */
@@ -492,11 +502,20 @@ static enum pat_status run_by_customer(struct pat_gen_run *run, double *work, st
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
+static enum pat_status run_facts(struct pat_gen_run *run, double *work, struct pat_error *error) {
+    const struct pat_gen_plan *plan = run->world->plan;
+    const unsigned facts = 1u << PAT_GEN_ORDERS | 1u << PAT_GEN_REFUNDS | 1u << PAT_GEN_LINES;
+    if ((plan->tables & facts) == 0) return PAT_OK;
+    return plan->by_customer ? run_by_customer(run, work, error) : run_by_time(run, work, error);
+}
+
 enum pat_status pat_gen_run(struct pat_gen_run *run, struct pat_error *error) {
     const struct pat_gen_plan *plan = run->world->plan;
+    const bool rates = pat_gen_wants(plan, PAT_GEN_FX) && fx_rows(run) > 0;
+    const uint64_t rate_units = units_for(fx_rows(run), plan->batch_rows);
     double work = 0;
-    if (pat_gen_wants(plan, PAT_GEN_FX) && fx_rows(run) > 0) {
-        struct phase phase = {.run = run, .units = units_for(fx_rows(run), plan->batch_rows), .make = make_fx};
+    if (rates) {
+        struct phase phase = {.run = run, .units = rate_units, .make = make_fx};
         PAT_TRY(phase_run(&phase, &work, error));
     }
     if (pat_gen_wants(plan, PAT_GEN_CUSTOMERS)) {
@@ -509,7 +528,8 @@ enum pat_status pat_gen_run(struct pat_gen_run *run, struct pat_error *error) {
         };
         PAT_TRY(phase_run(&phase, &work, error));
     }
-    const unsigned facts = 1u << PAT_GEN_ORDERS | 1u << PAT_GEN_REFUNDS | 1u << PAT_GEN_LINES;
-    if ((plan->tables & facts) == 0) return PAT_OK;
-    return plan->by_customer ? run_by_customer(run, &work, error) : run_by_time(run, &work, error);
+    PAT_TRY(run_facts(run, &work, error));
+    if (!rates || plan->rate_corrections <= 0) return PAT_OK;
+    struct phase phase = {.run = run, .units = rate_units, .make = make_late_fx};
+    return phase_run(&phase, &work, error);
 }

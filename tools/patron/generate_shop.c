@@ -2,6 +2,8 @@
 
 #include "model/date.h"
 
+#include <string.h>
+
 #define DAY_SECONDS 86400
 /* Beyond this one purchase is no purchase; sums of many stay far from the ends of 64 bits. */
 #define AMOUNT_MAX 1e13
@@ -311,6 +313,15 @@ static void dress_money(const struct pat_gen_world *world, struct pat_random *ra
     if (abroad || (double)out->amount < 60 * per_base) out->shipping = money((abroad ? 14.9 : 4.9) * per_base);
 }
 
+/* Customs take it of goods that leave for another currency, above an amount that is not worth their while. */
+static int64_t duty_of(const struct pat_gen_world *world, const struct pat_gen_event *event,
+                       const struct pat_gen_order *order) {
+    const struct pat_gen_country *country = &pat_gen_countries[order->country];
+    const double per_base = world->currency[order->currency].per_base[event->at / DAY_SECONDS];
+    if (strcmp(country->currency, world->plan->base) == 0 || (double)order->amount < 100 * per_base) return PAT_NULL;
+    return share_of(order->amount, 20 + 3 * country->tax_percent);
+}
+
 /* A wrong row: charged too much, and often by the wrong means. The right one mends all of it. */
 static void spoil(struct pat_random *random, struct pat_gen_order *out) {
     out->version = 1;
@@ -332,6 +343,7 @@ void pat_gen_order_dress(const struct pat_gen_world *world, const struct pat_gen
     dress_fate(world, &fate, start, out);
     dress_names(world, &random, event, taste, out);
     dress_money(world, &random, event, out);
+    out->duty = world->plan->duties ? duty_of(world, event, out) : PAT_NULL;
     out->paid = PAT_NULL;
     if (pat_random_chance(&random, world->plan->late_payments)) {
         out->paid = out->time + 3600 + pat_random_below(&random, 5 * DAY_SECONDS);

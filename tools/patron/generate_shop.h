@@ -85,10 +85,10 @@ struct pat_gen_refund {
 };
 
 struct pat_gen_order {
-    uint64_t id, customer;                         /* may have PAT_GEN_TEXT_ID */
-    int64_t time, paid;                            /* seconds since 1970, UTC; paid PAT_NULL: at once */
-    int64_t cancelled;                             /* day, or PAT_NULL */
-    int64_t amount, discount, shipping, tax, cost; /* discount PAT_NULL: none */
+    uint64_t id, customer;                               /* may have PAT_GEN_TEXT_ID */
+    int64_t time, paid;                                  /* seconds since 1970, UTC; paid PAT_NULL: at once */
+    int64_t cancelled;                                   /* day, or PAT_NULL */
+    int64_t amount, discount, shipping, tax, cost, duty; /* discount and duty PAT_NULL: none */
     int64_t version;
     uint8_t currency, country, channel, payment, promotion;
     bool test;

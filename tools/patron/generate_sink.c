@@ -228,6 +228,40 @@ enum pat_status pat_gen_stream_open(struct pat_gen_stream *stream, const char *a
     return pat_client_open(&stream->client, address, error);
 }
 
+static enum pat_status add_attribute(struct pat_gen_stream *stream, enum pat_gen_table table, const char *name,
+                                     const char *type, struct pat_error *error) {
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct pat_builder builder = {.arena = &arena};
+    struct pat_value params = pat_build_map(&builder, 3), answer;
+    pat_build_put(&builder, &params, "table", pat_value_string(pat_gen_table_names[table]));
+    pat_build_put(&builder, &params, "name", pat_value_string(name));
+    pat_build_put(&builder, &params, "type", pat_value_string(type));
+    enum pat_status status = PAT_ERR_NO_MEMORY;
+    if (builder.failed) {
+        (void)pat_error_set(error, status, "no memory for an attribute");
+    } else {
+        status = pat_client_call(stream->client, "schema.add", &params, &arena, &answer, &stream->refused,
+                                 &stream->fault, error);
+    }
+    pat_arena_deinit(&arena);
+    if (status != PAT_OK || !stream->refused) return status;
+    return pat_error_set(error, PAT_ERR_BAD_REQUEST, "schema.add of %s %s: %.400s", pat_gen_table_names[table], name,
+                         stream->fault.message);
+}
+
+enum pat_status pat_gen_stream_attributes(struct pat_gen_stream *stream, const struct pat_gen_plan *plan,
+                                          struct pat_error *error) {
+    const char *name, *type;
+    for (int table = 0; plan->attributes && table < PAT_GEN_TABLES; table++) {
+        if (!pat_gen_wants(plan, (enum pat_gen_table)table)) continue;
+        for (unsigned i = 0; pat_gen_attribute((enum pat_gen_table)table, i, &name, &type); i++) {
+            PAT_TRY(add_attribute(stream, (enum pat_gen_table)table, name, type, error));
+        }
+    }
+    return PAT_OK;
+}
+
 enum pat_status pat_gen_stream_finish(struct pat_gen_stream *stream, struct pat_gen_pool *pool,
                                       struct pat_error *error) {
     while (stream->flights > 0) PAT_TRY(stream_receive(stream, pool, error));

@@ -46,6 +46,10 @@ struct pat_gen_stream {
 
 enum pat_status pat_gen_stream_open(struct pat_gen_stream *stream, const char *address, const atomic_bool *stop,
                                     struct pat_error *error) PAT_MUST_CHECK;
+/* Tells the server of the attributes that the plan's tables have. On failure `refused` says whether it was the server.
+ */
+enum pat_status pat_gen_stream_attributes(struct pat_gen_stream *stream, const struct pat_gen_plan *plan,
+                                          struct pat_error *error) PAT_MUST_CHECK;
 /* Waits for what is in flight. */
 enum pat_status pat_gen_stream_finish(struct pat_gen_stream *stream, struct pat_gen_pool *pool,
                                       struct pat_error *error) PAT_MUST_CHECK;

@@ -84,6 +84,17 @@ static struct pat_value prices_of(struct pat_builder *builder, const struct pat_
     return array;
 }
 
+/* The nearest double, as for prices. */
+static struct pat_value tenths_of(struct pat_builder *builder, const struct pat_gen_batch *batch,
+                                  const struct pat_gen_column *column) {
+    const struct pat_value array = items_of(builder, batch);
+    for (uint32_t row = 0; !builder->failed && row < batch->rows; row++) {
+        const bool null = column->any_null && (column->nulls[row / 8] >> (row % 8) & 1) != 0;
+        array.as.items[row] = null ? pat_value_nil() : pat_value_real((double)column->at.wide[row] / 10);
+    }
+    return array;
+}
+
 static struct pat_value rates_of(struct pat_builder *builder, const struct pat_gen_batch *batch,
                                  const struct pat_gen_column *column) {
     const struct pat_value array = items_of(builder, batch);
@@ -102,7 +113,10 @@ static struct pat_value column_value(struct pat_builder *builder, const struct p
     case PAT_GEN_KIND_ID: return ids_of(builder, batch, column, kind->letter);
     case PAT_GEN_KIND_TIME: return times_of(builder, batch, column);
     case PAT_GEN_KIND_DAY: return bin_with_nulls(builder, batch, column, column->at.any, 4);
+    case PAT_GEN_KIND_TENTHS: return tenths_of(builder, batch, column);
     case PAT_GEN_KIND_INT:
+    case PAT_GEN_KIND_BOOL:
+    case PAT_GEN_KIND_BASE:
     case PAT_GEN_KIND_MONEY: return bin_with_nulls(builder, batch, column, column->at.any, 8);
     case PAT_GEN_KIND_PRICE: return prices_of(builder, batch, column);
     case PAT_GEN_KIND_RATE: return rates_of(builder, batch, column);
