@@ -120,14 +120,15 @@ static void check_fit(const struct pat_btyd_fit *fit, const struct pat_btyd_mode
 }
 
 static struct pat_btyd_fit run_fit(const struct customers *customers, const struct bench_options *options,
-                                   const char *name) {
+                                   const struct pat_kernels *kernels, const char *name) {
     const struct pat_btyd_model *model = pat_btyd_model_find(name);
+    const struct pat_fit_options with = {.kernels = kernels};
     struct bench_samples samples = {.count = 0};
     struct pat_btyd_fit fit;
     struct pat_error error;
     while (bench_again(&samples, options)) {
         const uint64_t start = pat_clock_monotonic_ns();
-        if (pat_btyd_fit(&fit, model, customers->pattern, customers->patterns, NULL, &error) != PAT_OK)
+        if (pat_btyd_fit(&fit, model, customers->pattern, customers->patterns, &with, &error) != PAT_OK)
             bench_die("%s", error.message);
         bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
     }
@@ -136,7 +137,7 @@ static struct pat_btyd_fit run_fit(const struct customers *customers, const stru
     (void)snprintf(label, sizeof label, "%s fit, days", name);
     struct bench_case test = {.work = "W11",
                               .name = label,
-                              .cpu = "any",
+                              .cpu = kernels->name,
                               .samples = &samples,
                               .rows = customers->count,
                               .row = "customer",
@@ -218,8 +219,14 @@ int main(int argc, char **argv) {
     bench_options_read(&options, argc, argv);
     struct customers customers;
     customers_open(&customers, &options);
-    const struct pat_btyd_fit fit = run_fit(&customers, &options, "bg_nbd");
-    (void)run_fit(&customers, &options, "mbg_nbd");
+    struct pat_btyd_fit fit = {.loglik = 0};
+    for (unsigned i = 0; i < options.cpus; i++) {
+        const struct pat_kernels *kernels = pat_kernels_find(options.cpu[i]);
+        const double before = fit.loglik;
+        fit = run_fit(&customers, &options, kernels, "bg_nbd");
+        bench_must(i == 0 || fit.loglik == before, "kernel tables give different fits");
+        (void)run_fit(&customers, &options, kernels, "mbg_nbd");
+    }
     for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
         run_score(customers.pattern, customers.patterns, &fit, &scores[i], "pattern", &options);
     }

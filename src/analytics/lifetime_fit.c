@@ -275,7 +275,8 @@ static void name_fit(struct trial *trial, const struct pat_clv_ask *ask) {
 
 enum pat_status pat_answer__clv_fit(struct pat_run *run) {
     const struct pat_clv_ask *ask = &run->job->request->clv;
-    struct trial trial = {.run = run, .fit = run->job->fit, .options = {.stop_cb = stop, .context = run}};
+    struct trial trial = {
+        .run = run, .fit = run->job->fit, .options = {.kernels = run->kernels, .stop_cb = stop, .context = run}};
     PAT_TRY(pat_model__find(run, ask->model, &trial.model));
     PAT_TRY(check_holdout(run, ask->holdout_end));
     name_fit(&trial, ask);

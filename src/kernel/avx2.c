@@ -5,6 +5,22 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define PAT_SMOOTH_LANES 4
+#define PAT_SMOOTH_PAIRS load_pairs
+
+static inline __m256d two_pairs(const double (*pair)[2], const uint32_t *at) {
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(pair[at[0]])), _mm_loadu_pd(pair[at[2]]), 1);
+}
+
+/* Entries `at` of a table of pairs. */
+static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m256d *first, __m256d *second) {
+    const __m256d even = two_pairs(pair, at), odd = two_pairs(pair, at + 1);
+    *first = _mm256_unpacklo_pd(even, odd);
+    *second = _mm256_unpackhi_pd(even, odd);
+}
+
+#include "kernel/smooth_private.h"
+
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
 
 static inline __m256i load4(const int64_t *in) {
@@ -242,4 +258,5 @@ const struct pat_kernels pat_kernels_avx2 = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    PAT_SMOOTH_KERNELS,
 };

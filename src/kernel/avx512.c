@@ -5,6 +5,26 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
+#define PAT_SMOOTH_LANES 8
+#define PAT_SMOOTH_PAIRS load_pairs
+
+static inline __m512d four_pairs(const double (*pair)[2], const uint32_t *at) {
+    const __m256d low =
+        _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(pair[at[0]])), _mm_loadu_pd(pair[at[2]]), 1);
+    const __m256d high =
+        _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(pair[at[4]])), _mm_loadu_pd(pair[at[6]]), 1);
+    return _mm512_insertf64x4(_mm512_castpd256_pd512(low), high, 1);
+}
+
+/* Entries `at` of a table of pairs. Half the loads of gathers, which also wait for their target's old value. */
+static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m512d *first, __m512d *second) {
+    const __m512d even = four_pairs(pair, at), odd = four_pairs(pair, at + 1);
+    *first = _mm512_unpacklo_pd(even, odd);
+    *second = _mm512_unpackhi_pd(even, odd);
+}
+
+#include "kernel/smooth_private.h"
+
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
 
 static inline __m512i rebase(__m512i value, __m512i ones, __m512i base) {
@@ -214,4 +234,5 @@ const struct pat_kernels pat_kernels_avx512 = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    PAT_SMOOTH_KERNELS,
 };

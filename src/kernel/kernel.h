@@ -12,6 +12,15 @@
 
 #define PAT_KERNEL_NULL INT64_MIN
 
+/* Steps of one call of decay: two years of months, and their sums fit the first cache. */
+#define PAT_KERNEL_STEPS_MAX 24u
+
+/* The odds that a customer has left by `to` who bought at `from`: exp(shift + scale (time[to][0] - time[from][0])). */
+struct pat_kernel_odds {
+    const double (*time)[2]; /* of each distinct time: a logarithm, and a number whose differences are summed */
+    double shift, scale;
+};
+
 struct pat_kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
 
@@ -40,6 +49,23 @@ struct pat_kernels {
     void (*sum)(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
                 int64_t *sum_high);
     void (*bounds)(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest);
+
+    /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
+     * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */
+
+    /* out[i] = e^u / (1 + e^u). */
+    void (*share)(const double *u, size_t n, double *out);
+    /* With gap = time[to][0] - time[from][0], step = time[to][1] - time[from][1], u = shift + scale gap and
+     * dead = e^u / (1 + e^u): weighted sums of log(1 + e^u), dead, dead gap, dead step. shift may be -inf. */
+    void (*odds_sums)(const uint32_t *to, const uint32_t *from, const double *weight, size_t n,
+                      const struct pat_kernel_odds *odds, double out[4]);
+    /* With u = value + shift: weighted sums of log(1 + e^u), log(1 + e^-u), e^u / (1 + e^u), 1 / (1 + e^u). */
+    void (*balance_sums)(const double *value, const double *weight, size_t n, double shift, double out[4]);
+    /* out[j] = sum over i of share[i] ((1 + node[i] time[j])^-shape - (1 + node[i] time[j + 1])^-shape) / node[i], each
+     * difference from its factors. n is a multiple of 8; node > 0; steps <= PAT_KERNEL_STEPS_MAX, time[0 .. steps]
+     * rise from 0 or later. */
+    void (*decay)(const double *node, const double *share, size_t n, const double *time, size_t steps, double shape,
+                  double *out);
 };
 
 extern const struct pat_kernels pat_kernels_scalar;

@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+#define PAT_SMOOTH_LANES 2
+#include "kernel/smooth_private.h"
+
 __extension__ typedef __int128 wide;
 
 static void widen_u8(const uint8_t *in, size_t n, int64_t base, int64_t *out) {
@@ -106,4 +109,5 @@ const struct pat_kernels pat_kernels_scalar = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    PAT_SMOOTH_KERNELS,
 };

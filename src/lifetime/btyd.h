@@ -54,7 +54,7 @@ bool pat_btyd_pattern_valid(const struct pat_btyd_pattern *pattern);
  *
  * gradient: param_count values, or NULL. Never overflows: all is done in log space, x may be in the millions.
  * The sum runs in an order that depends on the patterns alone, not on threads or vector width.
- * Allocates: 20 bytes a pattern, 44 while loading, and up to 72 bytes a distinct x or time (PAT_MEM_QUERY) until it
+ * Allocates: 28 bytes a pattern, 60 while loading, and up to 120 bytes a distinct x or time (PAT_MEM_QUERY) until it
  * returns. Fails: PAT_ERR_BAD_REQUEST for an impossible pattern (error->row is its index), PAT_ERR_NO_MEMORY.
  */
 enum pat_status pat_btyd_loglik(const struct pat_btyd_model *model, const double *params,

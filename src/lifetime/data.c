@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LANES 8u
@@ -25,14 +26,17 @@ double pat_sum__pairwise(const double *value, size_t n) {
     return pat_sum__pairwise(value, half) + pat_sum__pairwise(value + half, n - half);
 }
 
-static double *doubles_new(size_t count) {
+static void *array_new(size_t count, size_t size) {
     size_t bytes;
-    return pat_size_mul(count, sizeof(double), &bytes) ? pat_mem_alloc(PAT_MEM_QUERY, bytes) : NULL;
+    return pat_size_mul(count, size, &bytes) ? pat_mem_alloc(PAT_MEM_QUERY, bytes) : NULL;
+}
+
+static double *doubles_new(size_t count) {
+    return array_new(count, sizeof(double));
 }
 
 static uint32_t *indexes_new(size_t count) {
-    size_t bytes;
-    return pat_size_mul(count, sizeof(uint32_t), &bytes) ? pat_mem_alloc(PAT_MEM_QUERY, bytes) : NULL;
+    return array_new(count, sizeof(uint32_t));
 }
 
 /* An open-addressed set of doubles: slots hold positions in `value`. */
@@ -128,9 +132,60 @@ static enum pat_status check_patterns(const struct pat_btyd_pattern *patterns, s
     return PAT_OK;
 }
 
-/* t_x and T share one list of times: patterns hold them side by side, so pairs are read with the stride of a pattern.
- */
-static enum pat_status find_times(struct pat_data *data, const struct pat_btyd_pattern *patterns) {
+/* ---- order ------------------------------------------------------------------------------------------------------- */
+
+static int compare_doubles(const void *a, const void *b) {
+    const double left = **(const double *const *)a, right = **(const double *const *)b;
+    return (left > right) - (left < right);
+}
+
+enum pat_status pat_distinct__sort(double *value, size_t distinct, uint32_t *index, size_t count) {
+    double **const order = array_new(distinct, sizeof *order), *const sorted = doubles_new(distinct);
+    uint32_t *const rank = indexes_new(distinct);
+    const bool all = order != NULL && sorted != NULL && rank != NULL;
+    if (all) {
+        for (size_t i = 0; i < distinct; i++) order[i] = &value[i];
+        qsort(order, distinct, sizeof *order, compare_doubles);
+        for (size_t i = 0; i < distinct; i++) {
+            rank[order[i] - value] = (uint32_t)i;
+            sorted[i] = *order[i];
+        }
+        memcpy(value, sorted, distinct * sizeof *value);
+        for (size_t i = 0; i < count; i++) index[i] = rank[index[i]];
+    }
+    pat_mem_free(PAT_MEM_QUERY, order);
+    pat_mem_free(PAT_MEM_QUERY, sorted);
+    pat_mem_free(PAT_MEM_QUERY, rank);
+    return all ? PAT_OK : PAT_ERR_NO_MEMORY;
+}
+
+enum pat_status pat_order__by_key(const uint32_t *key, size_t count, size_t keys, size_t **start, uint32_t *place) {
+    size_t *const at = array_new(keys + 1, sizeof *at);
+    if (at == NULL) return PAT_ERR_NO_MEMORY;
+    memset(at, 0, (keys + 1) * sizeof *at);
+    for (size_t i = 0; i < count; i++) at[key[i] + 1]++;
+    for (size_t k = 0; k < keys; k++) at[k + 1] += at[k];
+    for (size_t i = 0; i < count; i++) place[i] = (uint32_t)at[key[i]]++;
+    /* Each has run to where the next one began. */
+    memmove(at + 1, at, keys * sizeof *at);
+    at[0] = 0;
+    *start = at;
+    return PAT_OK;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
+
+static enum pat_status take_patterns(struct pat_data *data, size_t count) {
+    data->count = count;
+    data->t_x = indexes_new(count);
+    data->T = indexes_new(count);
+    data->weight = doubles_new(count);
+    return data->t_x == NULL || data->T == NULL || data->weight == NULL ? PAT_ERR_NO_MEMORY : PAT_OK;
+}
+
+/* t_x and T share one list of times. */
+static enum pat_status find_times(struct pat_data *data, const struct pat_btyd_pattern *patterns,
+                                  const uint32_t *place) {
     double *both = doubles_new(2 * data->count);
     uint32_t *index = indexes_new(2 * data->count);
     enum pat_status status = both == NULL || index == NULL ? PAT_ERR_NO_MEMORY : PAT_OK;
@@ -142,68 +197,198 @@ static enum pat_status find_times(struct pat_data *data, const struct pat_btyd_p
         status = pat_distinct__find(both, 2 * data->count, 1, index, &data->time_value, &data->time_count);
     }
     for (size_t i = 0; i < data->count && status == PAT_OK; i++) {
-        data->t_x[i] = index[2 * i];
-        data->T[i] = index[2 * i + 1];
+        data->t_x[place[i]] = index[2 * i];
+        data->T[place[i]] = index[2 * i + 1];
     }
     pat_mem_free(PAT_MEM_QUERY, both);
     pat_mem_free(PAT_MEM_QUERY, index);
     return status;
 }
 
-static enum pat_status take_tables(struct pat_data *data) {
-    bool all = true;
-    for (size_t i = 0; i < PAT_X_COLUMNS; i++) all = (data->x_table[i] = doubles_new(data->x_count)) != NULL && all;
-    for (size_t i = 0; i < PAT_TIME_COLUMNS; i++) {
-        all = (data->time_table[i] = doubles_new(data->time_count)) != NULL && all;
-    }
-    data->block_sums = doubles_new(PAT_TERMS * pat_blocks(data->count));
-    return all && data->block_sums != NULL ? PAT_OK : PAT_ERR_NO_MEMORY;
-}
-
-static void add_up(struct pat_data *data, const struct pat_btyd_pattern *patterns) {
-    for (size_t i = 0; i < data->count; i++) {
-        const double weight = patterns[i].weight;
-        data->weight[i] = weight;
-        data->customers += weight;
-        if (patterns[i].x > 0) data->repeaters += weight;
-        data->x_sum += weight * patterns[i].x;
-        data->T_sum += weight * patterns[i].T;
-    }
-}
-
-static enum pat_status load(struct pat_data *data, const struct pat_btyd_pattern *patterns) {
-    data->x = indexes_new(data->count);
-    data->t_x = indexes_new(data->count);
-    data->T = indexes_new(data->count);
-    data->weight = doubles_new(data->count);
-    if (data->x == NULL || data->t_x == NULL || data->T == NULL || data->weight == NULL) return PAT_ERR_NO_MEMORY;
+/* Runs of patterns, x rising, and where each pattern goes. */
+static enum pat_status find_runs(struct pat_data *data, const struct pat_btyd_pattern *patterns, uint32_t *index,
+                                 uint32_t *place) {
     const size_t stride = sizeof *patterns / sizeof patterns->x;
-    PAT_TRY(pat_distinct__find(&patterns->x, data->count, stride, data->x, &data->x_value, &data->x_count));
-    PAT_TRY(find_times(data, patterns));
+    double *x = NULL;
+    size_t *start = NULL;
+    PAT_TRY(pat_distinct__find(&patterns->x, data->count, stride, index, &x, &data->runs));
+    enum pat_status status = pat_distinct__sort(x, data->runs, index, data->count);
+    if (status == PAT_OK) status = pat_order__by_key(index, data->count, data->runs, &start, place);
+    data->run = array_new(data->runs, sizeof *data->run);
+    if (data->run == NULL) status = PAT_ERR_NO_MEMORY;
+    for (size_t i = 0; i < data->runs && status == PAT_OK; i++) {
+        data->run[i] = (struct pat_data_run){.x = x[i], .first = start[i], .end = start[i + 1]};
+    }
+    pat_mem_free(PAT_MEM_QUERY, x);
+    pat_mem_free(PAT_MEM_QUERY, start);
+    return status;
+}
+
+/* Spans of one run, in order of first appearance; `weight_of` has a zero for each time, and is left so. */
+static void collect_spans(struct pat_data *data, struct pat_data_run *run, double *weight_of) {
+    run->span_first = data->spans;
+    for (size_t i = run->first; i < run->end; i++) {
+        if (weight_of[data->T[i]] == 0) data->span_T[data->spans++] = data->T[i];
+        weight_of[data->T[i]] += data->weight[i];
+        run->weight += data->weight[i];
+    }
+    run->span_end = data->spans;
+    for (size_t i = run->span_first; i < run->span_end; i++) {
+        data->span_weight[i] = weight_of[data->span_T[i]];
+        weight_of[data->span_T[i]] = 0;
+    }
+}
+
+static enum pat_status find_spans(struct pat_data *data) {
+    double *const weight_of = doubles_new(data->time_count);
+    data->span_T = indexes_new(data->count);
+    data->span_weight = doubles_new(data->count);
+    const bool all = weight_of != NULL && data->span_T != NULL && data->span_weight != NULL;
+    for (size_t i = 0; i < data->time_count && all; i++) weight_of[i] = 0;
+    for (size_t i = 0; i < data->runs && all; i++) collect_spans(data, &data->run[i], weight_of);
+    pat_mem_free(PAT_MEM_QUERY, weight_of);
+    return all ? PAT_OK : PAT_ERR_NO_MEMORY;
+}
+
+static enum pat_status take_tables(struct pat_data *data) {
+    size_t longest = 0;
+    bool all = true;
+    for (size_t i = 0; i < data->runs; i++) {
+        const size_t length = data->run[i].end - data->run[i].first;
+        if (length > longest) longest = length;
+    }
+    for (size_t i = 0; i < PAT_X_COLUMNS; i++) all = (data->x_table[i] = doubles_new(data->runs)) != NULL && all;
+    data->time = array_new(data->time_count, sizeof *data->time);
+    data->block_sums = doubles_new(PAT_KERNEL_SUMS * pat_blocks(longest));
+    data->run_sums = doubles_new(PAT_TERMS * data->runs);
+    return all && data->time != NULL && data->block_sums != NULL && data->run_sums != NULL ? PAT_OK : PAT_ERR_NO_MEMORY;
+}
+
+static void add_up(struct pat_data *data) {
+    for (size_t i = 0; i < data->runs; i++) {
+        const struct pat_data_run *run = &data->run[i];
+        for (size_t k = run->span_first; k < run->span_end; k++) {
+            const double weight = data->span_weight[k];
+            data->customers += weight;
+            if (run->x > 0) data->repeaters += weight;
+            data->x_sum += weight * run->x;
+            data->T_sum += weight * data->time_value[data->span_T[k]];
+        }
+    }
+}
+
+static enum pat_status finish(struct pat_data *data) {
+    PAT_TRY(find_spans(data));
     PAT_TRY(take_tables(data));
-    add_up(data, patterns);
+    add_up(data);
     return PAT_OK;
 }
 
+static enum pat_status load(struct pat_data *data, const struct pat_btyd_pattern *patterns, size_t count) {
+    PAT_TRY(take_patterns(data, count));
+    uint32_t *const index = indexes_new(count), *const place = indexes_new(count);
+    enum pat_status status = index == NULL || place == NULL ? PAT_ERR_NO_MEMORY : PAT_OK;
+    if (status == PAT_OK) status = find_runs(data, patterns, index, place);
+    pat_mem_free(PAT_MEM_QUERY, index);
+    if (status == PAT_OK) status = find_times(data, patterns, place);
+    for (size_t i = 0; i < count && status == PAT_OK; i++) data->weight[place[i]] = patterns[i].weight;
+    pat_mem_free(PAT_MEM_QUERY, place);
+    return status == PAT_OK ? finish(data) : status;
+}
+
 enum pat_status pat_data__init(struct pat_data *data, const struct pat_btyd_pattern *patterns, size_t count,
-                               struct pat_error *error) {
+                               const struct pat_kernels *kernels, struct pat_error *error) {
     PAT_TRY(check_patterns(patterns, count, error));
-    *data = (struct pat_data){.count = count};
-    const enum pat_status status = load(data, patterns);
+    *data = (struct pat_data){.kernels = kernels};
+    const enum pat_status status = load(data, patterns, count);
     if (status == PAT_OK) return PAT_OK;
     pat_data__deinit(data);
     return pat_error_set(error, status, "no memory to fit %zu patterns", count);
 }
 
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
+
+/* Patterns of `run` whose customers are among every step-th; *before counts customers so far. */
+static void sample_run(struct pat_data *out, const struct pat_data *data, const struct pat_data_run *run, double step,
+                       double *before) {
+    struct pat_data_run *const into = &out->run[out->runs];
+    *into = (struct pat_data_run){.x = run->x, .first = out->count};
+    for (size_t i = run->first; i < run->end; i++) {
+        const double after = *before + data->weight[i], taken = floor(after / step) - floor(*before / step);
+        *before = after;
+        if (!(taken > 0)) continue;
+        out->t_x[out->count] = data->t_x[i];
+        out->T[out->count] = data->T[i];
+        out->weight[out->count++] = taken * step;
+    }
+    into->end = out->count;
+    if (into->end > into->first) out->runs++;
+}
+
+static enum pat_status sample(struct pat_data *out, const struct pat_data *data, double step) {
+    const size_t most = (size_t)fmin((double)data->count, data->customers / step + 1);
+    double before = 0;
+    PAT_TRY(take_patterns(out, most));
+    out->run = array_new(data->runs, sizeof *out->run);
+    out->time_value = doubles_new(data->time_count);
+    if (out->run == NULL || out->time_value == NULL) return PAT_ERR_NO_MEMORY;
+    out->time_count = data->time_count;
+    memcpy(out->time_value, data->time_value, data->time_count * sizeof *out->time_value);
+    out->count = 0;
+    for (size_t i = 0; i < data->runs; i++) sample_run(out, data, &data->run[i], step, &before);
+    return finish(out);
+}
+
+enum pat_status pat_data__sample(struct pat_data *out, const struct pat_data *data, double step) {
+    *out = (struct pat_data){.kernels = data->kernels};
+    const enum pat_status status = sample(out, data, step);
+    if (status != PAT_OK) pat_data__deinit(out);
+    return status;
+}
+
 void pat_data__deinit(struct pat_data *data) {
-    pat_mem_free(PAT_MEM_QUERY, data->x);
     pat_mem_free(PAT_MEM_QUERY, data->t_x);
     pat_mem_free(PAT_MEM_QUERY, data->T);
     pat_mem_free(PAT_MEM_QUERY, data->weight);
-    pat_mem_free(PAT_MEM_QUERY, data->x_value);
+    pat_mem_free(PAT_MEM_QUERY, data->run);
+    pat_mem_free(PAT_MEM_QUERY, data->span_T);
+    pat_mem_free(PAT_MEM_QUERY, data->span_weight);
     pat_mem_free(PAT_MEM_QUERY, data->time_value);
+    pat_mem_free(PAT_MEM_QUERY, data->time);
     for (size_t i = 0; i < PAT_X_COLUMNS; i++) pat_mem_free(PAT_MEM_QUERY, data->x_table[i]);
-    for (size_t i = 0; i < PAT_TIME_COLUMNS; i++) pat_mem_free(PAT_MEM_QUERY, data->time_table[i]);
     pat_mem_free(PAT_MEM_QUERY, data->block_sums);
+    pat_mem_free(PAT_MEM_QUERY, data->run_sums);
     *data = (struct pat_data){0};
+}
+
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
+
+void pat_data__span_sums(struct pat_data *data, const struct pat_data_run *run, double out[2]) {
+    const size_t blocks = pat_blocks(run->span_end - run->span_first);
+    double term[2][PAT_BLOCK];
+    for (size_t block = 0; block < blocks; block++) {
+        const size_t first = run->span_first + block * PAT_BLOCK, left = run->span_end - first;
+        const size_t n = left < PAT_BLOCK ? left : PAT_BLOCK;
+        for (size_t i = 0; i < n; i++) {
+            const double weight = data->span_weight[first + i], *time = data->time[data->span_T[first + i]];
+            term[0][i] = weight * time[0];
+            term[1][i] = weight * time[1];
+        }
+        for (size_t k = 0; k < 2; k++) data->block_sums[k * blocks + block] = pat_sum__lanes(term[k], n);
+    }
+    for (size_t k = 0; k < 2; k++) out[k] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
+}
+
+void pat_data__odds_sums(struct pat_data *data, const struct pat_data_run *run, double shift, double scale,
+                         double out[PAT_KERNEL_SUMS]) {
+    const struct pat_kernel_odds odds = {.time = (const double(*)[2])data->time, .shift = shift, .scale = scale};
+    const size_t blocks = pat_blocks(run->end - run->first);
+    for (size_t block = 0; block < blocks; block++) {
+        const size_t first = run->first + block * PAT_BLOCK, left = run->end - first;
+        double sums[PAT_KERNEL_SUMS];
+        data->kernels->odds_sums(data->T + first, data->t_x + first, data->weight + first,
+                                 left < PAT_BLOCK ? left : PAT_BLOCK, &odds, sums);
+        for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) data->block_sums[k * blocks + block] = sums[k];
+    }
+    for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) out[k] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
 }

@@ -1,52 +1,86 @@
-/* Patterns as a fit reads them over and over: distinct values are found once, so that each evaluation takes a logarithm
- * per distinct day and a log Gamma per distinct x, and per pattern no more than one exp and one log1p.
+/* Patterns as a fit reads them over and over: sorted by x, so that whatever depends on x is a number for a whole run of
+ * them; times as indexes of distinct ones, so that an evaluation takes a logarithm for each day only; and for each
+ * pattern, where customers may leave at all, one exp and one log1p.
  *
- *   patterns   x, t_x, T as indexes of distinct values, and a weight
- *   x values   [count.x] with table columns that a model fills for given parameters
- *   times      [count.times], likewise
+ *   runs       by distinct x, rising      patterns first .. end: t_x, T, weight
+ *                                         spans span_first .. span_end: distinct T, weight of all patterns with it
+ *   x tables   [runs], columns that a model fills for given parameters
+ *   times      [times], pairs likewise
  *
- * Sums: blocks of PAT_BLOCK patterns, each in eight lanes (lane i takes i, i + 8, ...), lanes and then blocks added
- * pairwise. A vector unit or a thread per block gives the same bits. */
+ * What the plain NBD asks of a pattern is x and T alone, and there are few spans: its part costs next to nothing.
+ *
+ * Sums: blocks of PAT_BLOCK, each in eight lanes (lane i takes i, i + 8, ...), lanes, blocks and then runs added
+ * pairwise. A vector unit or a thread per run gives the same bits. */
 #ifndef PAT_LIFETIME_DATA_PRIVATE_H
 #define PAT_LIFETIME_DATA_PRIVATE_H
 
 #include "base/status.h"
+#include "kernel/kernel.h"
 #include "lifetime/btyd.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Terms of a block (a likelihood and its gradient) fit a core's first cache; 512 is many vectors and few partial sums.
- */
+/* Many vectors, and few partial sums. */
 #define PAT_BLOCK 512u
 /* One likelihood, and a derivative for each parameter. */
 #define PAT_TERMS (1u + PAT_BTYD_PARAMS_MAX)
-/* Columns that a model can tabulate by x and by time. */
-#define PAT_X_COLUMNS    6u
-#define PAT_TIME_COLUMNS 2u
+/* Columns that a model can tabulate by x. */
+#define PAT_X_COLUMNS 6u
+/* Sums that kernels give of a block. */
+#define PAT_KERNEL_SUMS 4u
+
+struct pat_data_run {
+    double x;
+    double weight; /* of all its patterns */
+    size_t first, end;
+    size_t span_first, span_end;
+};
 
 struct pat_data {
+    const struct pat_kernels *kernels;
     size_t count; /* patterns */
-    uint32_t *x, *t_x, *T;
+    uint32_t *t_x, *T;
     double *weight;
-    size_t x_count, time_count;
-    double *x_value, *time_value; /* distinct, in order of first appearance */
+    size_t runs;
+    struct pat_data_run *run;
+    size_t spans;
+    uint32_t *span_T;
+    double *span_weight;
+    size_t time_count;
+    double *time_value; /* distinct, in order of first appearance */
+    double (*time)[2];  /* what a model makes of them */
     double *x_table[PAT_X_COLUMNS];
-    double *time_table[PAT_TIME_COLUMNS];
-    double *block_sums; /* [PAT_TERMS][blocks] */
+    double *block_sums; /* [PAT_KERNEL_SUMS][blocks of the longest run] */
+    double *run_sums;   /* [PAT_TERMS][runs] */
     double customers, repeaters;
     double x_sum, T_sum; /* weighted */
 };
 
 /* Owns memory on PAT_OK only. Fails: PAT_ERR_BAD_REQUEST (error->row), PAT_ERR_NO_MEMORY. */
 enum pat_status pat_data__init(struct pat_data *data, const struct pat_btyd_pattern *patterns, size_t count,
-                               struct pat_error *error) PAT_MUST_CHECK;
+                               const struct pat_kernels *kernels, struct pat_error *error) PAT_MUST_CHECK;
+/* Every `step`-th customer of `data` in the order of its patterns, each with weight `step`. PAT_ERR_NO_MEMORY. */
+enum pat_status pat_data__sample(struct pat_data *out, const struct pat_data *data, double step) PAT_MUST_CHECK;
 void pat_data__deinit(struct pat_data *data);
+
+/* Weighted sums of time[T][0] and time[T][1] over the spans of a run. */
+void pat_data__span_sums(struct pat_data *data, const struct pat_data_run *run, double out[2]);
+/* kernels->odds_sums over the patterns of a run, its blocks added pairwise. */
+void pat_data__odds_sums(struct pat_data *data, const struct pat_data_run *run, double shift, double scale,
+                         double out[PAT_KERNEL_SUMS]);
 
 /* Distinct values of `count` numbers: index[i] says which. *out holds *out_count of them in order of first appearance;
  * the caller frees it (PAT_MEM_QUERY). */
 enum pat_status pat_distinct__find(const double *value, size_t count, size_t stride, uint32_t *index, double **out,
                                    size_t *out_count) PAT_MUST_CHECK;
+
+/* Items by their key < keys, in the order they have: *start (the caller's to free, PAT_MEM_QUERY) holds where each key
+ * begins and the end; place[i] says where item i goes. */
+enum pat_status pat_order__by_key(const uint32_t *key, size_t count, size_t keys, size_t **start,
+                                  uint32_t *place) PAT_MUST_CHECK;
+/* Renumbers distinct values so that they rise: sorts `value` and changes each index with it. */
+enum pat_status pat_distinct__sort(double *value, size_t distinct, uint32_t *index, size_t count) PAT_MUST_CHECK;
 
 /* Sum of n <= PAT_BLOCK numbers in eight lanes. */
 double pat_sum__lanes(const double *value, size_t n);

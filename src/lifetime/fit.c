@@ -22,20 +22,42 @@ static double view_loglik(void *context, const double *params, double *gradient)
     return pat_model__loglik(view->model, params, view->data, gradient);
 }
 
-static void climb(const struct pat_btyd_model *model, struct pat_data *data, const double *base,
-                  const struct pat_fit_options *options, struct pat_search *search, struct view *view,
-                  struct pat_found *found) {
+static struct pat_search search_of(struct view *view, const struct pat_fit_options *options) {
+    return (struct pat_search){.dim = view->model->param_count,
+                               .loglik_cb = view_loglik,
+                               .context = view,
+                               .customers = view->data->customers,
+                               .options = options};
+}
+
+static enum pat_status climb_sampled(struct pat_search *search, const struct view *view,
+                                     const struct pat_search_map *map, struct pat_found *found) {
+    struct pat_data data;
+    PAT_TRY(pat_data__sample(&data, view->data, PAT_SAMPLE_STEP));
+    struct view part = {.model = view->model, .data = &data};
+    struct pat_search sample = search_of(&part, search->options);
+    pat_search__climb_sampled(search, &sample, map, found);
+    pat_data__deinit(&data);
+    return PAT_OK;
+}
+
+static enum pat_status climb(const struct pat_btyd_model *model, struct pat_data *data, const double *base,
+                             const struct pat_fit_options *options, struct pat_search *search, struct view *view,
+                             struct pat_found *found) {
     double start[PAT_STARTS_MAX][PAT_BTYD_PARAMS_MAX] = {{0}};
     *view = (struct view){.model = model, .data = data};
-    *search = (struct pat_search){.dim = model->param_count,
-                                  .loglik_cb = view_loglik,
-                                  .context = view,
-                                  .customers = data->customers,
-                                  .options = options};
+    *search = search_of(view, options);
     *found = (struct pat_found){0};
-    const size_t count = model->ops->starts(model, base, start);
-    pat_search__climb(search, (const double(*)[PAT_BTYD_PARAMS_MAX])start, count, model->ops->limits,
-                      model->ops->limit_count, found);
+    const struct pat_search_map map = {.start = (const double(*)[PAT_BTYD_PARAMS_MAX])start,
+                                       .start_count = model->ops->starts(model, base, start),
+                                       .limit = model->ops->limits,
+                                       .limit_count = model->ops->limit_count};
+    /* Without dropout a look at everything is a look at the spans. */
+    if (model->ops->leaving != PAT_LEAVES_NEVER && data->count >= PAT_SAMPLE_FROM) {
+        return climb_sampled(search, view, &map, found);
+    }
+    pat_search__climb(search, &map, found);
+    return PAT_OK;
 }
 
 /* Somebody buys again and time passes, in the smallest of data. */
@@ -68,10 +90,10 @@ static enum pat_status fit_data(const struct pat_btyd_model *model, struct pat_d
     struct view view;
     struct pat_found nbd, found;
     nbd_base(data, base);
-    climb(pat_btyd_model_find("nbd"), data, base, options, &search, &view, &nbd);
+    PAT_TRY(climb(pat_btyd_model_find("nbd"), data, base, options, &search, &view, &nbd));
     found = nbd;
     if (model->ops->without_dropout != NULL && !search.stopped) {
-        climb(model, data, nbd.params, options, &search, &view, &found);
+        PAT_TRY(climb(model, data, nbd.params, options, &search, &view, &found));
         found.iterations += nbd.iterations;
         found.evaluations += nbd.evaluations;
         if (!(found.loglik >= nbd.loglik)) {
@@ -89,8 +111,10 @@ enum pat_status pat_btyd_fit(struct pat_btyd_fit *out, const struct pat_btyd_mod
                              const struct pat_btyd_pattern *patterns, size_t count,
                              const struct pat_fit_options *options, struct pat_error *error) {
     struct pat_data data;
-    PAT_TRY(pat_data__init(&data, patterns, count, error));
+    const struct pat_kernels *const kernels = options != NULL ? options->kernels : NULL;
+    PAT_TRY(pat_data__init(&data, patterns, count, kernels != NULL ? kernels : &pat_kernels_scalar, error));
     const enum pat_status status = fit_data(model, &data, options, out);
     pat_data__deinit(&data);
+    if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "no memory to fit %zu patterns", count);
     return status == PAT_OK ? PAT_OK : pat_error_set(error, status, "the fit was cancelled");
 }

@@ -8,6 +8,7 @@
 #ifndef PAT_LIFETIME_FIT_H
 #define PAT_LIFETIME_FIT_H
 
+#include "kernel/kernel.h"
 #include "lifetime/btyd.h"
 
 #include <stdbool.h>
@@ -36,6 +37,7 @@ struct pat_btyd_fit {
 };
 
 struct pat_fit_options {
+    const struct pat_kernels *kernels; /* NULL: the scalar ones. All tables give the same bits. */
     /* Asked before each look at the data; true ends the fit with PAT_ERR_CANCELLED. NULL: never. */
     bool (*stop_cb)(void *context);
     void *context;
@@ -45,7 +47,8 @@ struct pat_fit_options {
  * Fits `model` to `count` patterns.
  *
  * options: may be NULL.  Same input, same bits out, on any thread.
- * Allocates: 20 bytes a pattern, 44 while loading, and up to 72 bytes a distinct x or time (PAT_MEM_QUERY) until it
+ * Large data (PAT_SAMPLE_FROM) are climbed by way of a sample; the end is the same.
+ * Allocates: 28 bytes a pattern, 60 while loading, and up to 120 bytes a distinct x or time (PAT_MEM_QUERY) until it
  * returns. Fails: PAT_ERR_BAD_REQUEST for no pattern at all or an impossible one (error->row is its index),
  * PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED; *out is then unspecified. Data that hold no information (all T = 0) do not
  * fail.

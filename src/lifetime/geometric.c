@@ -23,8 +23,6 @@ enum { R, ALPHA, A, B };
 
 /* Columns by x. */
 enum { X_LOG, X_SHAPE, X_ODDS, X_BY_R, X_BY_A, X_BY_B };
-/* Columns by time. */
-enum { TIME_LOG, TIME_SHARE };
 
 /* Gauss-Jacobi is taken where (horizon / (alpha+T)) max(1, (r+x) / (b+k)) is at most this. The integrand turns at about
  * p = 1 / ((r+x) horizon / (alpha+T)), the nodes lie at the scale of 1 / (b+k); 32 nodes then leave less than 1e-11. */
@@ -40,18 +38,19 @@ static double chances(const struct pat_btyd_model *model, double x) {
 /* ---- likelihood ---------------------------------------------------------------------------------------------------
  */
 
+/* log(1 + t / alpha) and t / (alpha + t) of each time. */
 static void tables_time(const double *params, struct pat_data *data) {
     for (size_t i = 0; i < data->time_count; i++) {
         const double time = data->time_value[i];
-        data->time_table[TIME_LOG][i] = log1p(time / params[ALPHA]);
-        data->time_table[TIME_SHARE][i] = time / (params[ALPHA] + time);
+        data->time[i][0] = log1p(time / params[ALPHA]);
+        data->time[i][1] = time / (params[ALPHA] + time);
     }
 }
 
 static void tables_purchases(const double *params, struct pat_data *data) {
     const double r = params[R], log_alpha = log(params[ALPHA]);
-    for (size_t i = 0; i < data->x_count; i++) {
-        const double x = data->x_value[i];
+    for (size_t i = 0; i < data->runs; i++) {
+        const double x = data->run[i].x;
         data->x_table[X_LOG][i] = pat_special__lgamma_diff(r, x) - x * log_alpha;
         data->x_table[X_SHAPE][i] = r + x;
         data->x_table[X_BY_R][i] = r * pat_special__digamma_diff(r, x);
@@ -60,8 +59,8 @@ static void tables_purchases(const double *params, struct pat_data *data) {
 
 static void tables_dropout(const struct pat_btyd_model *model, const double *params, struct pat_data *data) {
     const double a = params[A], b = params[B];
-    for (size_t i = 0; i < data->x_count; i++) {
-        const double k = chances(model, data->x_value[i]);
+    for (size_t i = 0; i < data->runs; i++) {
+        const double k = chances(model, data->run[i].x);
         const double both = pat_special__digamma_diff(a + b, k);
         data->x_table[X_LOG][i] += pat_special__lgamma_diff(b, k) - pat_special__lgamma_diff(a + b, k);
         data->x_table[X_ODDS][i] = k > 0 ? log(a) - log(b + k - 1) : -HUGE_VAL;
@@ -76,35 +75,34 @@ static void geometric_tables(const struct pat_btyd_model *model, const double *p
     if (model->ops->leaving != PAT_LEAVES_NEVER) tables_dropout(model, params, data);
 }
 
-static void nbd_block(const struct pat_btyd_model *model, const double *params, const struct pat_data *data,
-                      size_t first, size_t n, double term[PAT_TERMS][PAT_BLOCK]) {
+static void nbd_run(const struct pat_btyd_model *model, const double *params, struct pat_data *data, size_t i,
+                    double term[PAT_TERMS]) {
     (void)model;
-    for (size_t i = 0; i < n; i++) {
-        const size_t x = data->x[first + i], T = data->T[first + i];
-        const double w = data->weight[first + i], shape = data->x_table[X_SHAPE][x];
-        const double log_T = data->time_table[TIME_LOG][T];
-        term[0][i] = w * (data->x_table[X_LOG][x] - shape * log_T);
-        term[1 + R][i] = w * (data->x_table[X_BY_R][x] - params[R] * log_T);
-        term[1 + ALPHA][i] = w * (shape * data->time_table[TIME_SHARE][T] - data->x_value[x]);
-    }
+    const double shape = data->x_table[X_SHAPE][i];
+    const double weight = data->run[i].weight;
+    double sums[2]; /* of log(1 + T / alpha), T / (alpha + T) */
+    pat_data__span_sums(data, &data->run[i], sums);
+    term[0] = weight * data->x_table[X_LOG][i] - shape * sums[0];
+    term[1 + R] = weight * data->x_table[X_BY_R][i] - params[R] * sums[0];
+    term[1 + ALPHA] = shape * sums[1] - weight * data->run[i].x;
 }
 
-static void dropout_block(const struct pat_btyd_model *model, const double *params, const struct pat_data *data,
-                          size_t first, size_t n, double term[PAT_TERMS][PAT_BLOCK]) {
-    const double lag = model->ops->leaving == PAT_LEAVES_AFTER_ANY ? 0 : 1; /* b + k - 1 = b + x - lag */
-    for (size_t i = 0; i < n; i++) {
-        const size_t x = data->x[first + i], t_x = data->t_x[first + i], T = data->T[first + i];
-        const double w = data->weight[first + i], shape = data->x_table[X_SHAPE][x], b = params[B];
-        const double log_T = data->time_table[TIME_LOG][T], gap = log_T - data->time_table[TIME_LOG][t_x];
-        const double share_T = data->time_table[TIME_SHARE][T], share_t_x = data->time_table[TIME_SHARE][t_x];
-        double dead;
-        const double log_sum = pat_special__softplus(data->x_table[X_ODDS][x] + shape * gap, &dead);
-        term[0][i] = w * (data->x_table[X_LOG][x] - shape * log_T + log_sum);
-        term[1 + R][i] = w * (data->x_table[X_BY_R][x] - params[R] * (log_T - dead * gap));
-        term[1 + ALPHA][i] = w * (shape * (share_T - dead * (share_T - share_t_x)) - data->x_value[x]);
-        term[1 + A][i] = w * (data->x_table[X_BY_A][x] + dead);
-        term[1 + B][i] = w * (data->x_table[X_BY_B][x] - (dead > 0 ? dead * b / (b + data->x_value[x] - lag) : 0));
-    }
+/* On top of that the chance to have left, where there was one. */
+static void dropout_run(const struct pat_btyd_model *model, const double *params, struct pat_data *data, size_t i,
+                        double term[PAT_TERMS]) {
+    const double k = chances(model, data->run[i].x), shape = data->x_table[X_SHAPE][i], b = params[B];
+    const double weight = data->run[i].weight;
+    double sums[PAT_KERNEL_SUMS]; /* of log(1 + e^u), dead, dead gap, dead step: see kernel.h */
+    nbd_run(model, params, data, i, term);
+    term[1 + A] = weight * data->x_table[X_BY_A][i];
+    term[1 + B] = weight * data->x_table[X_BY_B][i];
+    if (!(k > 0)) return;
+    pat_data__odds_sums(data, &data->run[i], data->x_table[X_ODDS][i], shape, sums);
+    term[0] += sums[0];
+    term[1 + R] += params[R] * sums[2];
+    term[1 + ALPHA] -= shape * sums[3];
+    term[1 + A] += sums[1];
+    term[1 + B] -= sums[1] * b / (b + k - 1);
 }
 
 /* ---- where to start, and where a maximum may run ------------------------------------------------------------------
@@ -316,7 +314,7 @@ static double dropout_residual(const struct pat_btyd_model *model, const double 
 const struct pat_btyd_ops pat_geometric__nbd = {
     .leaving = PAT_LEAVES_NEVER,
     .tables = geometric_tables,
-    .block = nbd_block,
+    .run = nbd_run,
     .starts = nbd_starts,
     .limits = NBD_LIMITS,
     .limit_count = NBD_LIMIT_COUNT,
@@ -328,7 +326,7 @@ const struct pat_btyd_ops pat_geometric__nbd = {
 
 #define DROPOUT_OPS(when)                                                                                              \
     {                                                                                                                  \
-        .leaving = (when), .tables = geometric_tables, .block = dropout_block, .starts = dropout_starts,               \
+        .leaving = (when), .tables = geometric_tables, .run = dropout_run, .starts = dropout_starts,                   \
         .without_dropout = dropout_without, .limits = limits, .limit_count = sizeof limits / sizeof limits[0],         \
         .p_alive = dropout_p_alive, .expected = dropout_expected, .pmf = dropout_pmf, .residual = dropout_residual     \
     }

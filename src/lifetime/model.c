@@ -29,16 +29,15 @@ bool pat_btyd_params_valid(const struct pat_btyd_model *model, const double *par
 
 double pat_model__loglik(const struct pat_btyd_model *model, const double *params, struct pat_data *data,
                          double *gradient) {
-    const size_t blocks = pat_blocks(data->count), terms = gradient == NULL ? 1 : 1 + model->param_count;
-    double term[PAT_TERMS][PAT_BLOCK];
+    const size_t runs = data->runs, terms = gradient == NULL ? 1 : 1 + model->param_count;
     model->ops->tables(model, params, data);
-    for (size_t block = 0; block < blocks; block++) {
-        const size_t first = block * PAT_BLOCK, left = data->count - first, n = left < PAT_BLOCK ? left : PAT_BLOCK;
-        model->ops->block(model, params, data, first, n, term);
-        for (size_t k = 0; k < terms; k++) data->block_sums[k * blocks + block] = pat_sum__lanes(term[k], n);
+    for (size_t i = 0; i < runs; i++) {
+        double term[PAT_TERMS];
+        model->ops->run(model, params, data, i, term);
+        for (size_t k = 0; k < terms; k++) data->run_sums[k * runs + i] = term[k];
     }
-    for (size_t k = 1; k < terms; k++) gradient[k - 1] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
-    return pat_sum__pairwise(data->block_sums, blocks);
+    for (size_t k = 1; k < terms; k++) gradient[k - 1] = pat_sum__pairwise(data->run_sums + k * runs, runs);
+    return pat_sum__pairwise(data->run_sums, runs);
 }
 
 enum pat_status pat_btyd_loglik(const struct pat_btyd_model *model, const double *params,
@@ -46,7 +45,7 @@ enum pat_status pat_btyd_loglik(const struct pat_btyd_model *model, const double
                                 struct pat_error *error) {
     struct pat_data data;
     PAT_ASSERT(pat_btyd_params_valid(model, params));
-    PAT_TRY(pat_data__init(&data, patterns, count, error));
+    PAT_TRY(pat_data__init(&data, patterns, count, &pat_kernels_scalar, error));
     *loglik = pat_model__loglik(model, params, &data, gradient);
     pat_data__deinit(&data);
     return PAT_OK;

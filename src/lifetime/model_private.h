@@ -23,12 +23,12 @@ enum pat_leaving { PAT_LEAVES_NEVER, PAT_LEAVES_AFTER_REPEATS, PAT_LEAVES_AFTER_
 
 struct pat_btyd_ops {
     enum pat_leaving leaving;
-    /* Fills the tables of `data` that block reads, for given parameters. */
+    /* Fills the tables of `data` that `run` reads, for given parameters. */
     void (*tables)(const struct pat_btyd_model *model, const double *params, struct pat_data *data);
-    /* Terms of patterns first..first + n - 1 (n <= PAT_BLOCK), weighted: term[0] log-likelihoods, term[1 + k] their
-     * derivatives in the logarithm of parameter k. */
-    void (*block)(const struct pat_btyd_model *model, const double *params, const struct pat_data *data, size_t first,
-                  size_t n, double term[PAT_TERMS][PAT_BLOCK]);
+    /* Weighted sums over run i: term[0] of log-likelihoods, term[1 + k] of their derivatives in the logarithm of
+     * parameter k. */
+    void (*run)(const struct pat_btyd_model *model, const double *params, struct pat_data *data, size_t i,
+                double term[PAT_TERMS]);
     /* Parameters to start from, given those of the plain NBD; gives how many. */
     size_t (*starts)(const struct pat_btyd_model *model, const double *nbd,
                      double start[PAT_STARTS_MAX][PAT_BTYD_PARAMS_MAX]);

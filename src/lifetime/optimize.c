@@ -116,17 +116,26 @@ static bool advance(const struct pat_problem *problem, struct pat_optimum *optim
     return true;
 }
 
-void pat_optimize__maximize(const struct pat_problem *problem, struct pat_optimum *optimum) {
+static bool is_flat(const struct pat_problem *problem, const struct pat_optimum *optimum, double inverse[DIM][DIM]) {
+    const size_t dim = problem->dim;
+    if (largest(dim, optimum->gradient) <= problem->flat) return true;
+    if (!(problem->gain > 0)) return false;
+    double step[DIM];
+    for (size_t i = 0; i < dim; i++) step[i] = dot(dim, inverse[i], optimum->gradient);
+    return dot(dim, step, optimum->gradient) / 2 <= problem->gain;
+}
+
+void pat_optimize__maximize(const struct pat_problem *problem, struct pat_optimum *optimum, double guess[DIM][DIM]) {
     double inverse[DIM][DIM];
-    bool fresh = true; /* nothing learnt since the last start along the gradient */
+    bool fresh = guess == NULL; /* nothing learnt since the last start along the gradient */
     optimum->value = evaluate(problem, optimum, optimum->at, optimum->gradient);
     optimum->flat = false;
     if (!isfinite(optimum->value)) return;
+    if (guess != NULL) memcpy(inverse, guess, sizeof inverse);
     for (unsigned i = 0; i < ITERATIONS_MAX; i++) {
-        const double steepest = largest(problem->dim, optimum->gradient);
-        optimum->flat = steepest <= problem->flat;
+        if (fresh) matrix_scaled_identity(inverse, FIRST_STEP / largest(problem->dim, optimum->gradient));
+        optimum->flat = is_flat(problem, optimum, inverse);
         if (optimum->flat) return;
-        if (fresh) matrix_scaled_identity(inverse, FIRST_STEP / steepest);
         optimum->iterations++;
         const bool moved = advance(problem, optimum, inverse, fresh);
         if (!moved && fresh) return;
@@ -176,6 +185,20 @@ static void solve_lower(size_t n, double lower[DIM][DIM], double *x) {
         for (size_t k = 0; k < i; k++) x[i] -= lower[i][k] * x[k];
         x[i] /= lower[i][i];
     }
+}
+
+bool pat_optimize__invert(size_t dim, double matrix[DIM][DIM], double inverse[DIM][DIM]) {
+    double lower[DIM][DIM], column[DIM][DIM]; /* column[i] = lower^-1 e_i */
+    memcpy(lower, matrix, sizeof lower);
+    if (!cholesky(dim, lower)) return false;
+    for (size_t i = 0; i < dim; i++) {
+        for (size_t k = 0; k < dim; k++) column[i][k] = k == i;
+        solve_lower(dim, lower, column[i]);
+    }
+    for (size_t i = 0; i < dim; i++) {
+        for (size_t k = 0; k < dim; k++) inverse[i][k] = dot(dim, column[i], column[k]);
+    }
+    return true;
 }
 
 void pat_optimize__variances(size_t dim, double information[DIM][DIM], unsigned lost, const double *gradient,

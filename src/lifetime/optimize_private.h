@@ -15,6 +15,7 @@ struct pat_problem {
     double (*value_cb)(void *context, const double *at, double *gradient);
     void *context;
     double flat; /* no gradient component above this: a maximum */
+    double gain; /* ... or a Newton step would win no more than this; 0: do not ask */
 };
 
 struct pat_optimum {
@@ -26,12 +27,18 @@ struct pat_optimum {
 };
 
 /* BFGS with a bisecting line search (weak Wolfe conditions), from optimum->at. Ends after at most a few hundred
- * iterations: flat, or with the best point seen when rounding allows no further progress. */
-void pat_optimize__maximize(const struct pat_problem *problem, struct pat_optimum *optimum);
+ * iterations: flat, or with the best point seen when rounding allows no further progress. `inverse` (may be NULL): of
+ * minus the second derivatives, as a guess to begin with. */
+void pat_optimize__maximize(const struct pat_problem *problem, struct pat_optimum *optimum,
+                            double inverse[PAT_OPTIMIZE_DIM_MAX][PAT_OPTIMIZE_DIM_MAX]);
 
 /* Minus the second derivatives at the optimum, by central differences of the gradient. */
 void pat_optimize__information(const struct pat_problem *problem, struct pat_optimum *optimum,
                                double information[PAT_OPTIMIZE_DIM_MAX][PAT_OPTIMIZE_DIM_MAX]);
+
+/* The inverse of a symmetric matrix; false when it is not positive definite. */
+bool pat_optimize__invert(size_t dim, double matrix[PAT_OPTIMIZE_DIM_MAX][PAT_OPTIMIZE_DIM_MAX],
+                          double inverse[PAT_OPTIMIZE_DIM_MAX][PAT_OPTIMIZE_DIM_MAX]);
 
 /* Diagonal of the inverse of `information` restricted to the variables whose bit in `lost` is 0; NaN for the others,
  * and for all when it is not positive definite. *gain is what a last Newton step would still win (NaN likewise). */

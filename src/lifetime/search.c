@@ -1,5 +1,7 @@
 #include "lifetime/search_private.h"
 
+#include "base/status.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -16,6 +18,10 @@
 #define LIMIT_FAR 14.0
 /* A parameter beyond e^25 or below e^-25 is at its limit, whatever rounding makes of the likelihoods out there. */
 #define LIMIT_REACHED 25.0
+/* A limit that explains the customers of a sample so much worse is out of question for all of them. */
+#define LACK_DECISIVE 50.0
+/* The end of a climb that began next to the maximum: what is left is a hundred-thousandth of a standard error. */
+#define GAIN_END 1e-10
 /* Slope per logarithm that counts as none, for up to ten million customers. */
 #define FLAT 1e-6
 /* A fit has converged when a Newton step would win less than this. */
@@ -57,18 +63,21 @@ static bool limit_reached(const struct pat_search *search, const struct pat_fit_
     return (limit->up >> named & 1) ? at[named] >= LIMIT_REACHED : at[named] <= -LIMIT_REACHED;
 }
 
-/* Moves to a limit whose likelihood is as good as the one found. */
-static void try_limits(struct pat_search *search, const struct pat_fit_limit *limits, size_t limit_count,
-                       const struct pat_optimum *optimum, struct pat_found *found) {
+/* Moves to a limit whose likelihood is as good as the one found. `lack` (may be NULL): of the limits in a sample. */
+static void try_limits(struct pat_search *search, const struct pat_search_map *map, const struct pat_optimum *optimum,
+                       const double *lack, struct pat_found *found) {
+    const struct pat_fit_limit *const limits = map->limit;
     found->boundary = NULL;
-    for (size_t i = 0; i < limit_count && found->boundary == NULL; i++) {
+    for (size_t i = 0; i < map->limit_count && found->boundary == NULL; i++) {
         double at[DIM], gradient[DIM];
+        if (lack != NULL && lack[i] > PAT_SAMPLE_STEP * LACK_DECISIVE) continue;
         for (size_t k = 0; k < search->dim; k++) {
             const double far = (limits[i].up >> k & 1) ? LIMIT_FAR : (limits[i].down >> k & 1) ? -LIMIT_FAR : 0;
             at[k] = fmax(-LOG_MAX, fmin(LOG_MAX, optimum->at[k] + far));
         }
         const double loglik = search_value(search, at, gradient);
         found->evaluations++;
+        found->limit_lack[i] = optimum->value - loglik;
         if (!(loglik >= optimum->value - LIMIT_GAP) && !limit_reached(search, &limits[i], optimum->at)) continue;
         found->boundary = &limits[i];
         if (loglik > found->loglik) take(search, at, loglik, found);
@@ -96,24 +105,57 @@ static void rank_starts(struct pat_search *search, const double (*start)[PAT_BTY
     }
 }
 
-void pat_search__climb(struct pat_search *search, const double (*start)[PAT_BTYD_PARAMS_MAX], size_t count,
-                       const struct pat_fit_limit *limits, size_t limit_count, struct pat_found *found) {
+/* Adds what `optimum` cost; takes it when it is the best so far. */
+static void consider(struct pat_search *search, const struct pat_search_map *map, const struct pat_optimum *optimum,
+                     const double *lack, struct pat_found *found) {
+    found->iterations += optimum->iterations;
+    found->evaluations += optimum->evaluations;
+    if (!(optimum->value > found->loglik)) return;
+    take(search, optimum->at, optimum->value, found);
+    try_limits(search, map, optimum, lack, found);
+    found->inside = optimum->flat && found->boundary == NULL;
+}
+
+void pat_search__climb(struct pat_search *search, const struct pat_search_map *map, struct pat_found *found) {
     const struct pat_problem problem = problem_of(search);
     double at[PAT_STARTS_MAX][DIM];
     size_t best[2];
-    rank_starts(search, start, count, at, best, &found->evaluations);
+    PAT_ASSERT(map->limit_count <= PAT_LIMITS_MAX);
+    rank_starts(search, map->start, map->start_count, at, best, &found->evaluations);
     found->loglik = -HUGE_VAL;
-    for (size_t i = 0; i < 2 && !search->stopped; i++) {
+    found->inside = false;
+    for (size_t i = 0; i < 2 && !search->stopped && !found->inside; i++) {
         struct pat_optimum optimum = {.value = -HUGE_VAL};
         memcpy(optimum.at, at[best[i]], sizeof optimum.at);
-        pat_optimize__maximize(&problem, &optimum);
-        found->iterations += optimum.iterations;
-        found->evaluations += optimum.evaluations;
-        if (!(optimum.value > found->loglik)) continue;
-        take(search, optimum.at, optimum.value, found);
-        try_limits(search, limits, limit_count, &optimum, found);
-        if (optimum.flat && found->boundary == NULL) break;
+        pat_optimize__maximize(&problem, &optimum, NULL);
+        consider(search, map, &optimum, NULL, found);
     }
+}
+
+/* Climbs in everything from what `sample` found; false when that leads to no inner maximum. */
+static bool climb_on(struct pat_search *search, struct pat_search *sample, const struct pat_search_map *map,
+                     const struct pat_found *rough, struct pat_found *found) {
+    const struct pat_problem part = problem_of(sample);
+    struct pat_problem whole = problem_of(search);
+    struct pat_optimum optimum = {.value = rough->loglik};
+    double information[DIM][DIM] = {{0}}, inverse[DIM][DIM];
+    for (size_t i = 0; i < search->dim; i++) optimum.at[i] = log(rough->params[i]);
+    pat_optimize__information(&part, &optimum, information);
+    if (!pat_optimize__invert(search->dim, information, inverse)) return false;
+    whole.gain = GAIN_END;
+    pat_optimize__maximize(&whole, &optimum, inverse);
+    consider(search, map, &optimum, rough->limit_lack, found);
+    return found->inside;
+}
+
+void pat_search__climb_sampled(struct pat_search *search, struct pat_search *sample, const struct pat_search_map *map,
+                               struct pat_found *found) {
+    struct pat_found rough = {.loglik = -HUGE_VAL};
+    pat_search__climb(sample, map, &rough);
+    *found = (struct pat_found){.loglik = -HUGE_VAL, .iterations = rough.iterations, .evaluations = rough.evaluations};
+    if (sample->stopped) search->stopped = true;
+    if (rough.inside && !search->stopped && climb_on(search, sample, map, &rough, found)) return;
+    if (!search->stopped) pat_search__climb(search, map, found);
 }
 
 void pat_search__judge(struct pat_search *search, struct pat_found *found) {

@@ -42,8 +42,8 @@ struct pat_spend_fit {
  *
  * With nobody to fit, the answer has customers 0 and NaN for everything estimated: that is a fact about a shop, not a
  * failure.
- * Allocates: 20 bytes a pattern that takes part and up to 72 bytes a distinct x (PAT_MEM_QUERY) until it returns.
- * Fails: PAT_ERR_BAD_REQUEST for an impossible pattern, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED.
+ * Allocates: 17 bytes a pattern that takes part, 25 while loading, and up to 160 bytes a distinct x (PAT_MEM_QUERY)
+ * until it returns. Fails: PAT_ERR_BAD_REQUEST for an impossible pattern, PAT_ERR_NO_MEMORY, PAT_ERR_CANCELLED.
  */
 enum pat_status pat_spend_fit(struct pat_spend_fit *out, const struct pat_spend_pattern *patterns, size_t count,
                               const struct pat_fit_options *options, struct pat_error *error) PAT_MUST_CHECK;
