@@ -38,8 +38,7 @@ static bool fault_due(void) {
     return fail_at != 0 && call == fail_at;
 }
 
-static void account(enum pat_mem_purpose purpose, void *block) {
-    size_t bytes = malloc_usable_size(block);
+static void account(enum pat_mem_purpose purpose, size_t bytes) {
     atomic_fetch_add_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&accountant.total, bytes, memory_order_relaxed);
 }
@@ -61,7 +60,7 @@ static void *take(enum pat_mem_purpose purpose, size_t bytes) {
     } else {
         block = NULL;
     }
-    if (block != NULL) account(purpose, block);
+    if (block != NULL) account(purpose, malloc_usable_size(block));
     return block;
 }
 
@@ -79,20 +78,43 @@ void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
     void *block = NULL;
     if (posix_memalign(&block, HUGE_PAGE_BYTES, bytes) != 0) return NULL;
     (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
-    account(purpose, block);
+    account(purpose, malloc_usable_size(block));
     return block;
+}
+
+static _Noreturn void give_up(enum pat_mem_purpose purpose, size_t bytes) {
+    (void)fprintf(stderr,
+                  "patron: the system has no memory for %zu bytes (%s); acknowledged batches are safe in the journal\n",
+                  bytes, pat_mem_purpose_name(purpose));
+    abort();
 }
 
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
     void *block = take(purpose, bytes);
-    if (block == NULL) {
-        (void)fprintf(
-            stderr,
-            "patron: the system has no memory for %zu bytes (%s); acknowledged batches are safe in the journal\n",
-            bytes, pat_mem_purpose_name(purpose));
-        abort();
-    }
+    if (block == NULL) give_up(purpose, bytes);
     return block;
+}
+
+#define PAGE_BYTES ((size_t)4096)
+
+void *pat_mem_map_must(enum pat_mem_purpose purpose, size_t bytes) {
+    /* A huge page more than is wanted, to begin at a multiple; what lies before and behind goes back. */
+    const size_t asked = bytes + HUGE_PAGE_BYTES;
+    unsigned char *pages = mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) give_up(purpose, bytes);
+    const size_t before = (HUGE_PAGE_BYTES - (uintptr_t)pages % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    const size_t used = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    if (before > 0) (void)munmap(pages, before);
+    if (asked - before > used) (void)munmap(pages + before + used, asked - before - used);
+    (void)madvise(pages + before, used, MADV_HUGEPAGE); /* refused where there are none: small ones do as well */
+    account(purpose, bytes);
+    return pages + before;
+}
+
+void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes) {
+    if (pages == NULL) return;
+    unaccount(purpose, bytes);
+    (void)munmap(pages, bytes);
 }
 
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new) {

@@ -52,6 +52,12 @@ void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, 
 /* Gives a block back; NULL is allowed. The purpose must be the one it was taken with. */
 void pat_mem_free(enum pat_mem_purpose purpose, void *block);
 
+/* Pages of the system's own for what is large and read at random: zeroed as they are first touched, so that taking many
+ * costs nothing at once, and huge where the system has such pages. Never NULL, as pat_mem_alloc_must. */
+void *pat_mem_map_must(enum pat_mem_purpose purpose, size_t bytes);
+/* Gives pages back; `bytes` as they were asked for. NULL is allowed. */
+void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes);
+
 /* Moves the account of a block from one purpose to another. */
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block);
 

@@ -131,36 +131,3 @@ void pat_customer__refresh(struct pat_store *store, pat_row customer) {
     pat_table_set(customers, PAT_CUSTOMER_FACT_COUNTRY, customer, aggregate.fact_country);
     store->counts.customers += pat_customer_exists(customers, customer);
 }
-
-static int64_t or_zero(int64_t value) {
-    return value == PAT_NULL ? 0 : value;
-}
-
-bool pat_customer__gain_order(struct pat_store *store, pat_row customer, pat_row order) {
-    struct pat_table *customers = &store->table[PAT_CUSTOMERS];
-    const struct pat_table *orders = &store->table[PAT_ORDERS];
-    int64_t first = pat_table_get(customers, PAT_CUSTOMER_FIRST_ORDER, customer);
-    int64_t day = pat_table_get(orders, PAT_ORDER_DAY, order);
-    /* On or before the first order's day it may be the earliest, whose country counts: look at them all. The day after,
-     * too: where clocks went back over midnight the later day comes first. */
-    if (first == PAT_NULL || day <= first + 1) return false;
-    int64_t net = or_zero(pat_table_get(customers, PAT_CUSTOMER_NET, customer));
-    if (net == INT64_MAX || net == -INT64_MAX) return false; /* held there: the sum itself is not known */
-    struct aggregate aggregate = {
-        .orders_n = or_zero(pat_table_get(customers, PAT_CUSTOMER_ORDERS_N, customer)),
-        .unpriced_n = or_zero(pat_table_get(customers, PAT_CUSTOMER_UNPRICED_N, customer)),
-        .net = net,
-        .first_order = first,
-        .last_order = pat_table_get(customers, PAT_CUSTOMER_LAST_ORDER, customer),
-        .first_fact = pat_table_get(customers, PAT_CUSTOMER_FIRST_FACT, customer),
-        .settled = pat_table_get(customers, PAT_CUSTOMER_SETTLED, customer),
-    };
-    aggregate_order(&aggregate, orders, order);
-    pat_table_set(customers, PAT_CUSTOMER_ORDERS_N, customer, aggregate.orders_n == 0 ? PAT_NULL : aggregate.orders_n);
-    pat_table_set(customers, PAT_CUSTOMER_NET, customer, aggregate.net == 0 ? PAT_NULL : clamp(aggregate.net));
-    pat_table_set(customers, PAT_CUSTOMER_UNPRICED_N, customer,
-                  aggregate.unpriced_n == 0 ? PAT_NULL : aggregate.unpriced_n);
-    pat_table_set(customers, PAT_CUSTOMER_LAST_ORDER, customer, aggregate.last_order);
-    pat_table_set(customers, PAT_CUSTOMER_SETTLED, customer, aggregate.settled);
-    return true;
-}

@@ -1,7 +1,7 @@
 #include "ingest/ingest_private.h"
 
 struct order_columns {
-    const struct pat_batch_column *id, *version, *customer;
+    const struct pat_batch_column *version, *customer;
 };
 
 static int64_t order_value(const struct apply *apply, const struct pat_batch_column *column, uint32_t row) {
@@ -63,47 +63,28 @@ static enum row_fate order_apply(struct apply *apply, const struct order_columns
     return fresh ? ROW_FRESH : ROW_UPDATED;
 }
 
-/* A new order with nothing waiting for it: most rows of most loads. Adds the row at once, and adds to the aggregates
- * without walking the customer's chain. */
-static void order_append(struct apply *apply, const struct order_columns *columns, uint32_t row) {
-    struct pat_store *store = apply->store;
-    struct pat_table *orders = &store->table[PAT_ORDERS], *customers = &store->table[PAT_CUSTOMERS];
-    pat_row customer = pat_apply__customer(apply, pat_apply__key(columns->customer, row));
-    int64_t values[PAT_COLUMNS_MAX];
-    for (unsigned c = 0; c < orders->schema->columns; c++) values[c] = PAT_NULL;
-    for (uint32_t i = 0; i < apply->batch->columns; i++) {
-        const struct pat_batch_column *column = &apply->batch->column[i];
-        values[column->field] = order_value(apply, column, row);
-    }
-    values[PAT_ORDER_CUSTOMER] = customer;
-    values[PAT_ORDER_STATE] = PAT_ORDER_PRESENT;
-    values[PAT_ORDER_AMOUNT_GIVEN] = 1;
-    values[PAT_ORDER_PRODUCER] = pat_apply__producer(apply, PAT_ORDERS);
-    values[PAT_ORDER_NEXT] = pat_table_get(customers, PAT_CUSTOMER_ORDER_HEAD, customer);
-    pat_order__derive_values(store, values);
-    pat_row order = pat_table_add_id_values(store, PAT_ORDERS, pat_apply__key(columns->id, row), values);
-    pat_table_set(customers, PAT_CUSTOMER_ORDER_HEAD, customer, order);
-    pat_order__remember(store, order);
-    bool gained = pat_order_counts(orders, order) && pat_customer__gain_order(store, customer, order);
-    if (!gained) pat_apply__touch(apply, customer);
-    pat_apply__count(apply, ROW_FRESH);
+/* Rows that name an order which is there already: known before the batch, awaited by refunds, or made by a row before.
+ */
+static void apply_known(struct apply *apply, const struct order_columns *columns, uint32_t row, pat_row order) {
+    pat_order__forget(apply->store, order);
+    enum row_fate fate = order_apply(apply, columns, row, order);
+    pat_order__remember(apply->store, order);
+    pat_apply__count(apply, fate);
 }
 
+/* The new orders of a block come first, all at once: what the other rows do, they do to other orders, or to one of
+ * these after the row that made it. */
 void pat_apply__orders(struct apply *apply) {
     struct order_columns columns = {
-        .id = pat_batch_find(apply->batch, PAT_ORDER_ID),
         .version = pat_batch_find(apply->batch, PAT_ORDER_VERSION),
         .customer = pat_batch_find(apply->batch, PAT_ORDER_CUSTOMER),
     };
-    for (uint32_t row = 0; row < apply->batch->rows; row++) {
-        pat_row order = pat_table_find_id(apply->store, PAT_ORDERS, pat_apply__key(columns.id, row));
-        if (order == PAT_ROW_NONE) {
-            order_append(apply, &columns, row);
-            continue;
+    for (uint32_t first = 0, rows; first < apply->batch->rows; first += rows) {
+        rows = apply->batch->rows - first < BLOCK_ROWS ? apply->batch->rows - first : BLOCK_ROWS;
+        const struct appended appended = pat_apply__append_orders(apply, first, rows);
+        for (uint32_t i = 0; i < appended.known_count; i++) {
+            const uint32_t row = appended.known[i];
+            apply_known(apply, &columns, first + row, appended.order[row]);
         }
-        pat_order__forget(apply->store, order);
-        enum row_fate fate = order_apply(apply, &columns, row, order);
-        pat_order__remember(apply->store, order);
-        pat_apply__count(apply, fate);
     }
 }

@@ -99,6 +99,8 @@ struct apply {
     struct row_list leading; /* orders whose refunds must follow them */
     struct moves moves[LINKS];
     int64_t producer[PAT_TABLES]; /* its code in the dictionary of that table, PAT_NULL until asked for */
+    int64_t *fact_country; /* orders: customers' code of each entry of the batch's country column, PAT_NULL until asked
+                              for */
 };
 
 void pat_apply__customers(struct apply *apply);
@@ -126,6 +128,30 @@ void pat_apply__count(struct apply *apply, enum row_fate fate);
 /* True when the row's version is lower than the stored one. */
 bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
                       const struct pat_table *table, unsigned version_column, pat_row stored);
+
+/* ---- append_orders.c: new orders, column by column ----------------------------------------------------------------
+ */
+
+/* Orders of a batch that are taken at once. Enough that the orders of one chunk of customers come together also where
+ * there are thousands of chunks; few enough that the arrays of all this stay in a processor's cache. */
+#define BLOCK_ROWS 32768u
+
+/* Finds or makes the rows of orders `first` .. `first + count - 1` of the batch. New ones are added as the batch has
+ * them: columns, chains, counters, what is kept of their customers. `order` gets the row of each; those of the batch's
+ * rows that were known before, or that name an order which an earlier row of these has just made, are listed in
+ * `known`, and the caller treats them one by one, in order. Both are lent until the next call. */
+struct appended {
+    const pat_row *order;
+    const uint32_t *known;
+    uint32_t known_count;
+};
+struct appended pat_apply__append_orders(struct apply *apply, uint32_t first, uint32_t count);
+/* Bytes of arrays that this may need. */
+size_t pat_apply__append_bytes(const struct pat_batch *batch, const struct pat_store *store);
+/* Adds customers of these ids where they are not known; customer[i] gets the row of each. `fresh` has room for `count`.
+ */
+void pat_apply__claim_customers(struct apply *apply, struct pat_ids ids, uint32_t count, pat_row *customer,
+                                uint32_t *fresh);
 
 /* ---- facts.c: keeping chains, counters and derived columns together -----------------------------------------------
  */
@@ -166,7 +192,5 @@ void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, str
 
 /* Recomputes the kept aggregates of a customer from its chains and updates the count of customers that exist. */
 void pat_customer__refresh(struct pat_store *store, pat_row customer);
-/* The same result for a customer that gained this one order and nothing else. False: call refresh instead. */
-bool pat_customer__gain_order(struct pat_store *store, pat_row customer, pat_row order);
 
 #endif

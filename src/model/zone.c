@@ -112,6 +112,37 @@ pat_day pat_zone_day_at(const struct pat_zone *zone, int64_t utc_seconds) {
     return (pat_day)((local >= 0 ? local : local - (DAY_SECONDS - 1)) / DAY_SECONDS);
 }
 
+/* Instants from .. until - 1 have one offset; none before the first is asked for. */
+struct stretch {
+    int64_t from, until, offset;
+};
+
+/* The stretch around an instant, as far as the table says it: instants beyond its cycle are asked for one by one. */
+static struct stretch stretch_around(const struct pat_zone *zone, int64_t utc_seconds) {
+    if (utc_seconds < PAT_DAY_MIN * DAY_SECONDS || utc_seconds >= INSTANT_MAX) return (struct stretch){1, 0, 0};
+    if (cycles_beyond(zone, utc_seconds) != 0) return (struct stretch){1, 0, 0};
+    const size_t change = timeline_count_up_to(&zone->at, utc_seconds);
+    struct stretch stretch = {PAT_DAY_MIN * DAY_SECONDS, zone->cyclic ? zone->cycle_end : INSTANT_MAX,
+                              zone->offset[change]};
+    if (change > 0 && zone->at.value[change - 1] > stretch.from) stretch.from = zone->at.value[change - 1];
+    if (change < zone->changes && zone->at.value[change] < stretch.until) stretch.until = zone->at.value[change];
+    return stretch;
+}
+
+void pat_zone_days_at(const struct pat_zone *zone, const int64_t *utc_seconds, size_t count, int64_t *day) {
+    struct stretch stretch = {1, 0, 0};
+    for (size_t i = 0; i < count; i++) {
+        const int64_t at = utc_seconds[i];
+        if (at < stretch.from || at >= stretch.until) stretch = stretch_around(zone, at);
+        if (at < stretch.from || at >= stretch.until) {
+            day[i] = pat_zone_day_at(zone, at);
+            continue;
+        }
+        const int64_t local = at + stretch.offset;
+        day[i] = (local >= 0 ? local : local - (DAY_SECONDS - 1)) / DAY_SECONDS;
+    }
+}
+
 int64_t pat_zone_day_start(const struct pat_zone *zone, pat_day day) {
     const int64_t local = day * DAY_SECONDS;
     const int64_t cycles = cycles_beyond(zone, local);

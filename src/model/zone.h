@@ -27,6 +27,8 @@ int32_t pat_zone_offset_at(const struct pat_zone *zone, int64_t utc_seconds);
 int64_t pat_zone_from_local(const struct pat_zone *zone, int64_t local_seconds);
 /* Local day of an instant. */
 pat_day pat_zone_day_at(const struct pat_zone *zone, int64_t utc_seconds);
+/* Local days of many instants; neighbours between the same two changes of the clock cost a division each. */
+void pat_zone_days_at(const struct pat_zone *zone, const int64_t *utc_seconds, size_t count, int64_t *day);
 /* First instant of a local day (the first that exists, where midnight is skipped). */
 int64_t pat_zone_day_start(const struct pat_zone *zone, pat_day day);
 

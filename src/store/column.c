@@ -128,16 +128,57 @@ static uint8_t choose_width(int64_t low, int64_t high, int64_t *base) {
     return 8;
 }
 
-/* A copy of the chunk that can take `value` and has room for `rows` rows. */
+/* What many values are together. */
+struct range {
+    int64_t low, high; /* of what is not null; low > high: nothing */
+    bool has_null;
+};
+
+static struct range range_of_one(int64_t value) {
+    if (value == PAT_NULL) return (struct range){INT64_MAX, INT64_MIN, true};
+    return (struct range){value, value, false};
+}
+
+static struct range range_of(const int64_t *value, uint32_t count) {
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    bool has_null = false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool null = value[i] == PAT_NULL;
+        has_null |= null;
+        /* Null is the least integer: it never raises `high`, and must not lower `low`. */
+        low = !null && value[i] < low ? value[i] : low;
+        high = value[i] > high ? value[i] : high;
+    }
+    /* Nothing but nulls left `high` at null. */
+    return (struct range){low, high == PAT_NULL ? INT64_MIN : high, has_null};
+}
+
+/* True when all of the values are one; *value is it. */
+static bool range_is_one(struct range range, int64_t *value) {
+    *value = range.low > range.high ? PAT_NULL : range.low;
+    return range.low > range.high || (range.low == range.high && !range.has_null);
+}
+
+static bool chunk_fits_range(const struct pat_chunk *chunk, struct range range) {
+    int64_t one;
+    if (chunk->width == 0) return range_is_one(range, &one) && one == chunk->base;
+    return range.low > range.high || (chunk_fits(chunk, range.low) && chunk_fits(chunk, range.high));
+}
+
+static void chunk_note_range(struct pat_chunk *chunk, struct range range) {
+    chunk->has_null |= range.has_null;
+    if (range.low < chunk->low) chunk->low = range.low;
+    if (range.high > chunk->high) chunk->high = range.high;
+}
+
+/* A copy of the chunk that can take such values and has room for `rows_wanted` rows. */
 static struct pat_chunk *chunk_recode(const struct pat_column *column, const struct pat_chunk *old, uint32_t rows_used,
-                                      uint32_t rows_wanted, int64_t value) {
+                                      uint32_t rows_wanted, struct range range) {
     uint8_t width = old->width;
     int64_t base = old->base;
-    if (!chunk_fits(old, value)) {
-        int64_t low = old->low, high = old->high;
-        if (value != PAT_NULL && value < low) low = value;
-        if (value != PAT_NULL && value > high) high = value;
-        width = choose_width(low, high, &base);
+    if (!chunk_fits_range(old, range)) {
+        width = choose_width(old->low < range.low ? old->low : range.low,
+                             old->high > range.high ? old->high : range.high, &base);
     }
     uint32_t capacity = old->capacity < CHUNK_ROWS_FIRST ? CHUNK_ROWS_FIRST : old->capacity;
     while (capacity < rows_wanted) capacity *= 2;
@@ -162,7 +203,7 @@ static void append_slow(struct pat_column *column, uint32_t index, uint32_t i, i
         chunk = chunk_new(column, 0, value, 0);
         column->dir->chunk[index] = chunk;
     } else {
-        chunk = chunk_recode(column, column->dir->chunk[index], i, i + 1, value);
+        chunk = chunk_recode(column, column->dir->chunk[index], i, i + 1, range_of_one(value));
         dir_replace(column, index, chunk);
         chunk_put(chunk, i, value);
     }
@@ -190,6 +231,173 @@ void pat_column_append(struct pat_column *column, int64_t value) {
     }
 }
 
+/* ---- many rows at once ------------------------------------------------------------------------------------------ */
+
+#define DEFINE_NARROW(name, type, all_ones)                                                                            \
+    static void name(const int64_t *restrict value, uint32_t rows, int64_t base, unsigned char *restrict out) {        \
+        for (uint32_t i = 0; i < rows; i++) {                                                                          \
+            type narrow = value[i] == PAT_NULL ? all_ones : (type)((uint64_t)value[i] - (uint64_t)base);               \
+            memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);                                                   \
+        }                                                                                                              \
+    }
+DEFINE_NARROW(narrow_u8, uint8_t, UINT8_MAX)
+DEFINE_NARROW(narrow_u16, uint16_t, UINT16_MAX)
+DEFINE_NARROW(narrow_u32, uint32_t, UINT32_MAX)
+
+/* Values that fit, from row `i` of the chunk on. */
+static void chunk_put_all(struct pat_chunk *chunk, uint32_t i, const int64_t *value, uint32_t count) {
+    unsigned char *at = chunk->data + (size_t)i * chunk->width;
+    switch (chunk->width) {
+    case 0: return;
+    case 1: narrow_u8(value, count, chunk->base, at); return;
+    case 2: narrow_u16(value, count, chunk->base, at); return;
+    case 4: narrow_u32(value, count, chunk->base, at); return;
+    default: memcpy(at, value, (size_t)count * 8);
+    }
+}
+
+/* A chunk for the first `rows` rows of its part of the column. */
+static struct pat_chunk *chunk_for(const struct pat_column *column, struct range range, uint32_t rows) {
+    int64_t base;
+    if (range_is_one(range, &base)) return chunk_new(column, 0, base, 0);
+    const uint8_t width = choose_width(range.low, range.high, &base);
+    uint32_t capacity = CHUNK_ROWS_FIRST;
+    while (capacity < rows) capacity *= 2;
+    if (capacity > chunk_rows_max(column)) capacity = chunk_rows_max(column);
+    return chunk_new(column, width, base, capacity);
+}
+
+/* The last chunk, able to take `count` such values more at row `i` of it. */
+static struct pat_chunk *chunk_ready(struct pat_column *column, struct range range, uint32_t i, uint32_t count) {
+    const uint32_t index = column->rows >> column->shift;
+    if (i == 0) {
+        dir_prepare(column, index, false);
+        return column->dir->chunk[index] = chunk_for(column, range, count);
+    }
+    struct pat_chunk *chunk = column->dir->chunk[index];
+    if (chunk_fits_range(chunk, range) && (chunk->width == 0 || i + count <= chunk->capacity)) return chunk;
+    chunk = chunk_recode(column, chunk, i, i + count, range);
+    dir_replace(column, index, chunk);
+    return chunk;
+}
+
+static uint32_t rows_to_chunk_end(const struct pat_column *column, uint32_t count, uint32_t *i) {
+    *i = column->rows & (chunk_rows_max(column) - 1);
+    const uint32_t left = chunk_rows_max(column) - *i;
+    return left < count ? left : count;
+}
+
+void pat_column_append_all(struct pat_column *column, const int64_t *values, uint32_t count) {
+    while (count > 0) {
+        uint32_t i;
+        const uint32_t here = rows_to_chunk_end(column, count, &i);
+        const struct range range = range_of(values, here);
+        struct pat_chunk *chunk = chunk_ready(column, range, i, here);
+        chunk_put_all(chunk, i, values, here);
+        chunk_note_range(chunk, range);
+        column->rows += here;
+        values += here;
+        count -= here;
+    }
+}
+
+void pat_column_append_same(struct pat_column *column, int64_t value, uint32_t count) {
+    while (count > 0) {
+        uint32_t i;
+        const uint32_t here = rows_to_chunk_end(column, count, &i);
+        struct pat_chunk *chunk = chunk_ready(column, range_of_one(value), i, here);
+        for (uint32_t k = 0; chunk->width != 0 && k < here; k++) chunk_put(chunk, i + k, value);
+        chunk_note(chunk, value);
+        column->rows += here;
+        count -= here;
+    }
+}
+
+#define DEFINE_GATHER(name, type, all_ones)                                                                            \
+    static void name(const struct pat_chunk *chunk, const pat_row *row, uint32_t count, uint32_t mask, int64_t *out) { \
+        const int64_t base = chunk->base;                                                                              \
+        for (uint32_t k = 0; k < count; k++) {                                                                         \
+            type narrow;                                                                                               \
+            memcpy(&narrow, chunk->data + (row[k] & mask) * sizeof narrow, sizeof narrow);                             \
+            out[k] = narrow == all_ones ? PAT_NULL : base + (int64_t)narrow;                                           \
+        }                                                                                                              \
+    }
+DEFINE_GATHER(gather_u8, uint8_t, UINT8_MAX)
+DEFINE_GATHER(gather_u16, uint16_t, UINT16_MAX)
+DEFINE_GATHER(gather_u32, uint32_t, UINT32_MAX)
+
+static void chunk_gather(const struct pat_chunk *chunk, const pat_row *row, uint32_t count, uint32_t mask,
+                         int64_t *out) {
+    switch (chunk->width) {
+    case 0:
+        for (uint32_t k = 0; k < count; k++) out[k] = chunk->base;
+        return;
+    case 1: gather_u8(chunk, row, count, mask, out); return;
+    case 2: gather_u16(chunk, row, count, mask, out); return;
+    case 4: gather_u32(chunk, row, count, mask, out); return;
+    default:
+        for (uint32_t k = 0; k < count; k++) memcpy(&out[k], chunk->data + (size_t)(row[k] & mask) * 8, 8);
+    }
+}
+
+/* Rows from the first on that lie in the same chunk. */
+static uint32_t rows_in_chunk(const pat_row *row, uint32_t count, uint8_t shift) {
+    const pat_row index = row[0] >> shift;
+    uint32_t here = 1;
+    while (here < count && row[here] >> shift == index) here++;
+    return here;
+}
+
+void pat_column_gather(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out) {
+    for (uint32_t done = 0, here; done < count; done += here) {
+        here = rows_in_chunk(row + done, count - done, column->shift);
+        chunk_gather(column->dir->chunk[row[done] >> column->shift], row + done, here, chunk_rows_max(column) - 1,
+                     out + done);
+    }
+}
+
+/* The range of the values that are not the old ones; false when there are none. */
+static bool range_of_changes(const int64_t *old, const int64_t *value, uint32_t count, struct range *range) {
+    bool changed = false;
+    *range = (struct range){INT64_MAX, INT64_MIN, false};
+    for (uint32_t k = 0; k < count; k++) {
+        if (old[k] == value[k]) continue;
+        changed = true;
+        if (value[k] == PAT_NULL) {
+            range->has_null = true;
+            continue;
+        }
+        if (value[k] < range->low) range->low = value[k];
+        if (value[k] > range->high) range->high = value[k];
+    }
+    return changed;
+}
+
+static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,
+                          const int64_t *value) {
+    const uint32_t index = row[0] >> column->shift, mask = chunk_rows_max(column) - 1;
+    struct pat_chunk *chunk = column->dir->chunk[index];
+    struct range range;
+    if (!range_of_changes(old, value, count, &range)) return;
+    if (!chunk_fits_range(chunk, range) || pat_pins_shared(column->pins, chunk->born)) {
+        const uint32_t rows = chunk_rows(column, index);
+        chunk = chunk_recode(column, chunk, rows, rows, range);
+        dir_replace(column, index, chunk);
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        if (old[k] != value[k]) chunk_put(chunk, row[k] & mask, value[k]);
+    }
+    chunk_note_range(chunk, range);
+}
+
+void pat_column_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,
+                        const int64_t *value) {
+    for (uint32_t done = 0, here; done < count; done += here) {
+        here = rows_in_chunk(row + done, count - done, column->shift);
+        chunk_scatter(column, row + done, here, old + done, value + done);
+    }
+}
+
 void pat_column_fill(struct pat_column *column, pat_row rows) {
     PAT_ASSERT(column->rows == 0);
     for (uint64_t first = 0; first < rows; first += chunk_rows_max(column)) {
@@ -210,7 +418,7 @@ void pat_column_set(struct pat_column *column, pat_row row, int64_t value) {
     if (pat_chunk_get(chunk, i) == value) return;
     if (!chunk_fits(chunk, value) || pat_pins_shared(column->pins, chunk->born)) {
         uint32_t rows = chunk_rows(column, index);
-        chunk = chunk_recode(column, chunk, rows, rows, value);
+        chunk = chunk_recode(column, chunk, rows, rows, range_of_one(value));
         dir_replace(column, index, chunk);
     }
     chunk_put(chunk, i, value);

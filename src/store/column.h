@@ -83,12 +83,27 @@ void pat_column_init(struct pat_column *column, struct pat_pins *pins, uint8_t s
 void pat_column_deinit(struct pat_column *column); /* no view may be open */
 /* Adds one row. Never fails: see pat_mem_alloc_must. */
 void pat_column_append(struct pat_column *column, int64_t value);
+/* The same for many rows: the width is decided once for all that go into a chunk. */
+void pat_column_append_all(struct pat_column *column, const int64_t *values, uint32_t count);
+/* `count` rows of one value; costs chunks, not rows, where the chunk has no other values. */
+void pat_column_append_same(struct pat_column *column, int64_t value, uint32_t count);
 /* Makes a column without rows `rows` long, null everywhere: that takes no data. */
 void pat_column_fill(struct pat_column *column, pat_row rows);
 /* Changes a row that exists. */
 void pat_column_set(struct pat_column *column, pat_row row, int64_t value);
+/* Values of many rows, in any order; rows of one chunk cost least side by side. */
+void pat_column_gather(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out);
+/* Changes many rows, each there once: old[i] is what row[i] has, value[i] what it gets. Chunks in which nothing changes
+ * are not touched; rows of one chunk stand side by side, so that it is copied once at the most. */
+void pat_column_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,
+                        const int64_t *value);
 static inline int64_t pat_column_get(const struct pat_column *column, pat_row row) {
     return pat_chunk_get(column->dir->chunk[row >> column->shift], row & ((1u << column->shift) - 1));
+}
+/* Asks the processor for a value that will be read soon. */
+static inline void pat_column_prefetch(const struct pat_column *column, pat_row row) {
+    const struct pat_chunk *chunk = column->dir->chunk[row >> column->shift];
+    __builtin_prefetch(chunk->data + (size_t)(row & ((1u << column->shift) - 1)) * chunk->width);
 }
 /* True when no row ever had a value, as of fields that nobody sends. Looks at chunks, not at rows. */
 bool pat_column_is_blank(const struct pat_column *column);

@@ -1,5 +1,6 @@
 /* A hash index: 64-bit keyed hash -> u32. 256 shards by the top byte, each an open-addressing table of its own, so that
- * growing touches one part in 256 at a time. Writer thread only; nothing is ever removed. */
+ * growing touches one part in 256 at a time. Shards of a size lie side by side once they are large: random look-ups
+ * want few and huge pages. Writer thread only; nothing is ever removed. */
 #ifndef PAT_STORE_INDEX_H
 #define PAT_STORE_INDEX_H
 
@@ -8,10 +9,12 @@
 #include <stdint.h>
 
 #define PAT_INDEX_SHARDS 256u
+/* Capacities of shards: 16 << level, up to 2^32 slots. */
+#define PAT_INDEX_LEVELS 29u
 
 struct pat_index_slot {
-    uint32_t tag;   /* bits 24..55 of the hash */
-    uint32_t value; /* UINT32_MAX = empty */
+    uint32_t tag;  /* bits 24..55 of the hash */
+    uint32_t next; /* the value + 1; 0 = empty, as fresh pages are */
 };
 
 struct pat_index_shard {
@@ -20,8 +23,15 @@ struct pat_index_shard {
     uint32_t count;
 };
 
+/* Room for all shards of one capacity. */
+struct pat_index_region {
+    struct pat_index_slot *slot; /* [PAT_INDEX_SHARDS * capacity]; NULL while none is that large */
+    uint32_t shards;             /* that live here */
+};
+
 struct pat_index {
     struct pat_index_shard shard[PAT_INDEX_SHARDS];
+    struct pat_index_region region[PAT_INDEX_LEVELS];
     uint64_t count;
 };
 
@@ -32,6 +42,13 @@ void pat_index_init(struct pat_index *index);
 void pat_index_deinit(struct pat_index *index);
 /* The value whose key matches, or UINT32_MAX. */
 uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_match *match, const void *context);
+/* Asks the processor for the place where a search for this hash begins, so that the search finds it near. */
+static inline void pat_index_prefetch(const struct pat_index *index, uint64_t hash) {
+    const struct pat_index_shard *shard = &index->shard[hash >> 56];
+    if (shard->count > 0) __builtin_prefetch(&shard->slot[(uint32_t)(hash >> 24) & (shard->capacity - 1)]);
+}
+/* The first value whose tag is the hash's, or UINT32_MAX: whose key a search will compare first. */
+uint32_t pat_index_peek(const struct pat_index *index, uint64_t hash);
 /* Adds; the key must not be there. */
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);
 /* Bytes that `keys` more keys may make it grow by, spread over the shards as hashes spread them. */

@@ -93,6 +93,7 @@ void pat_store_close(struct pat_store **handle) {
     pat_store__free_runs(store);
     pat_pins_deinit(&store->pins);
     pat_heap_deinit(&store->heap);
+    pat_mem_free(PAT_MEM_OTHER, store->scratch);
     pat_mem_free(PAT_MEM_OTHER, store);
     *handle = NULL;
 }
@@ -112,11 +113,6 @@ static bool id_match(const void *context, uint32_t row) {
     return pat_text_equal(pat_heap_get(&lookup->store->heap, (uint64_t)~word), lookup->key.text);
 }
 
-static uint64_t id_hash(const struct pat_store *store, struct pat_id_key key) {
-    if (key.number >= 0) return pat_hash_keyed(&store->secret, &key.number, sizeof key.number);
-    return pat_hash_keyed(&store->secret, key.text.data, key.text.length);
-}
-
 /* The id is column 0 of each table that has one. */
 _Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0, "ids are column 0");
 
@@ -124,7 +120,7 @@ pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id id, s
     PAT_DEBUG_ASSERT(pat_table_has_id(id));
     const struct pat_table *table = &store->table[id];
     struct id_lookup lookup = {store, &table->column[0], key};
-    return pat_index_find(&table->index, id_hash(store, key), id_match, &lookup);
+    return pat_index_find(&table->index, pat_store__id_hash(store, key), id_match, &lookup);
 }
 
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id id, const int64_t *values) {
@@ -143,7 +139,7 @@ pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct p
 pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id id, struct pat_id_key key, int64_t *values) {
     values[0] = key.number >= 0 ? key.number : ~(int64_t)pat_heap_add(&store->heap, key.text);
     pat_row row = pat_table_add(store, id, values);
-    pat_index_add(&store->table[id].index, id_hash(store, key), row);
+    pat_index_add(&store->table[id].index, pat_store__id_hash(store, key), row);
     return row;
 }
 
@@ -158,7 +154,7 @@ bool pat_store__index_table(struct pat_store *store, enum pat_table_id id) {
     for (pat_row row = 0; row < table->rows; row++) {
         struct pat_id_key key = pat_table_key(store, id, row);
         if (pat_table_find_id(store, id, key) != PAT_ROW_NONE) return false;
-        pat_index_add(&table->index, id_hash(store, key), row);
+        pat_index_add(&table->index, pat_store__id_hash(store, key), row);
     }
     return true;
 }
@@ -184,6 +180,49 @@ int64_t pat_store_to_base(const struct pat_store *store, enum pat_table_id table
     if (!pat_rates_at(&store->rates, place, day, &rate)) return PAT_NULL;
     if (!pat_rate_convert(rate, amount, pat_currencies[place].digits, store->base_digits, &base)) return PAT_NULL;
     return base;
+}
+
+/* A currency as conversions need it, and the last rate that was looked for in it. */
+struct base_currency {
+    int64_t code;
+    bool is_base;
+    int place;
+    int64_t day;
+    bool priced;
+    struct pat_rate rate;
+};
+
+static struct base_currency base_currency_of(const struct pat_store *store, const struct pat_dict *dict, int64_t code) {
+    const struct pat_text text = pat_dict_text(dict, (uint32_t)code);
+    struct base_currency currency = {.code = code,
+                                     .is_base = pat_text_is(text, store->base_currency),
+                                     .place = pat_currency_find(text),
+                                     .day = PAT_NULL};
+    PAT_ASSERT(currency.place >= 0); /* ingest lets only ISO codes in */
+    return currency;
+}
+
+static int64_t base_of(const struct pat_store *store, struct base_currency *currency, int64_t day, pat_minor amount) {
+    if (currency->is_base) return amount;
+    if (day != currency->day) {
+        currency->priced = pat_rates_at(&store->rates, currency->place, (pat_day)day, &currency->rate);
+        currency->day = day;
+    }
+    int64_t base;
+    if (!currency->priced) return PAT_NULL;
+    const unsigned digits = pat_currencies[currency->place].digits;
+    return pat_rate_convert(currency->rate, amount, digits, store->base_digits, &base) ? base : PAT_NULL;
+}
+
+void pat_store_to_base_all(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
+                           const int64_t *currency, const int64_t *day, const int64_t *amount, uint32_t count,
+                           int64_t *base) {
+    const struct pat_dict *dict = store->table[table].dict[currency_column];
+    struct base_currency last = {.code = PAT_NULL};
+    for (uint32_t i = 0; i < count; i++) {
+        if (currency[i] != last.code) last = base_currency_of(store, dict, currency[i]);
+        base[i] = base_of(store, &last, day[i], amount[i]);
+    }
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
@@ -214,6 +253,18 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, 
     size_t table_bytes = pat_mem_used(table_purpose[id]);
     if (copies > table_bytes / 4) copies = table_bytes / 4; /* of a batch's few columns; narrow chunks are the rule */
     return fresh + copies + text_bytes * 2 + (rows > 0 ? (1u << PAT_HEAP_SEGMENT_SHIFT) : 0);
+}
+
+size_t pat_store_scratch_growth(const struct pat_store *store, size_t bytes) {
+    return bytes > store->scratch_bytes ? bytes : 0;
+}
+
+void *pat_store_scratch(struct pat_store *store, size_t bytes) {
+    if (bytes <= store->scratch_bytes) return store->scratch;
+    pat_mem_free(PAT_MEM_OTHER, store->scratch);
+    store->scratch = pat_mem_alloc_must(PAT_MEM_OTHER, bytes);
+    store->scratch_bytes = bytes;
+    return store->scratch;
 }
 
 /* ---- maps ------------------------------------------------------------------------------------------------------- */

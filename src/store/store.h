@@ -83,7 +83,9 @@ struct pat_store {
     const struct pat_zone *zone; /* borrowed from the engine */
     char base_currency[4];
     unsigned base_digits;
-    pat_lsn lsn; /* last batch applied */
+    pat_lsn lsn;   /* last batch applied */
+    void *scratch; /* see pat_store_scratch */
+    size_t scratch_bytes;
 };
 
 struct pat_store_options {
@@ -118,6 +120,38 @@ pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id table
 /* Adds a row of `values[schema->columns]`; for tables without ids. */
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id table, const int64_t *values);
 
+/* ---- writer: many rows ------------------------------------------------------------------------------------------ */
+
+/* Ids as a column of a batch has them: word[i] is the number, or ~index into `text`. */
+struct pat_ids {
+    const int64_t *word;
+    const struct pat_text *text;
+};
+
+/* row[i] = row of the i-th id. Ids that the table does not have get the next rows, in order; fresh[] are their first
+ * places among the `count`, and how many there are is returned. The index has them from now on: the caller appends
+ * exactly that many rows to every column at once (the ids by pat_table_append_ids) and calls pat_table_grow, before
+ * anything else is done with the table. */
+uint32_t pat_table_claim_ids(struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
+                             pat_row *row, uint32_t *fresh);
+/* row[i] = row of the i-th id, or PAT_ROW_NONE. */
+void pat_table_find_ids(const struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
+                        pat_row *row);
+/* Appends ids[fresh[0 .. count - 1]] to the id column, texts to the heap. */
+void pat_table_append_ids(struct pat_store *store, enum pat_table_id table, struct pat_ids ids, const uint32_t *fresh,
+                          uint32_t count);
+/* Every column of the table has `count` rows more. */
+static inline void pat_table_grow(struct pat_table *table, uint32_t count) {
+    PAT_DEBUG_ASSERT(table->column[0].rows == table->rows + count);
+    table->rows += count;
+}
+
+/* Memory of at least `bytes` for the writer's arrays of one batch, neither zeroed nor kept: the next call gives the
+ * same memory again. It stays with the store, so that big batches do not fetch it from the system each time. */
+void *pat_store_scratch(struct pat_store *store, size_t bytes);
+/* Bytes that this may take. */
+size_t pat_store_scratch_growth(const struct pat_store *store, size_t bytes);
+
 static inline int64_t pat_table_get(const struct pat_table *table, unsigned column, pat_row row) {
     return pat_column_get(&table->column[column], row);
 }
@@ -130,6 +164,10 @@ static inline void pat_table_set(struct pat_table *table, unsigned column, pat_r
 size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id table, size_t rows, size_t changes,
                            size_t text_bytes);
 
+/* pat_store_to_base for many rows; a rate is looked for once for neighbours of the same currency and day. */
+void pat_store_to_base_all(const struct pat_store *store, enum pat_table_id table, unsigned currency_column,
+                           const int64_t *currency, const int64_t *day, const int64_t *amount, uint32_t count,
+                           int64_t *base);
 /* Digits of the currency with dictionary code `code` of this column's dictionary. */
 unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,
                                    int64_t code);

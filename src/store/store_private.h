@@ -9,6 +9,11 @@ void pat_store__column_init(struct pat_store *store, enum pat_table_id id, unsig
 /* Frees the schemas of a table's attributes. */
 void pat_store__free_schemas(struct pat_table *table);
 
+/* The hash that leads to an id in the index of its table. */
+static inline uint64_t pat_store__id_hash(const struct pat_store *store, struct pat_id_key key) {
+    if (key.number >= 0) return pat_hash_word(&store->secret, (uint64_t)key.number);
+    return pat_hash_keyed(&store->secret, key.text.data, key.text.length);
+}
 /* Fills the id index of a restored table; false when an id is there twice. */
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id);
 /* When the store closes. */

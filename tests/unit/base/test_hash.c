@@ -34,6 +34,25 @@ static void the_digest_of_nothing_is_the_known_one(void **state) {
     assert_true(digest.low == UINT64_C(0x6001c324468d497f));
 }
 
+/* Numbers in a row, and numbers that differ in one bit, spread evenly over what the index looks at. */
+static void hashes_of_words_spread(void **state) {
+    (void)state;
+    struct pat_hash_secret secret, other;
+    pat_hash_secret_init(&secret, "one", 3);
+    pat_hash_secret_init(&other, "two", 3);
+    uint32_t shard[256] = {0};
+    for (uint64_t word = 0; word < 256 * 1000; word++) {
+        const uint64_t hash = pat_hash_word(&secret, word);
+        assert_true(hash == pat_hash_word(&secret, word) && hash != pat_hash_word(&other, word));
+        shard[hash >> 56]++;
+    }
+    for (unsigned i = 0; i < 256; i++) assert_in_range(shard[i], 800, 1200);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        const uint64_t differs = pat_hash_word(&secret, 12345) ^ pat_hash_word(&secret, 12345 ^ UINT64_C(1) << bit);
+        assert_in_range(__builtin_popcountll(differs), 10, 54);
+    }
+}
+
 static void any_flipped_bit_changes_the_digest(void **state) {
     (void)state;
     unsigned char data[257];
@@ -65,6 +84,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_entropy_gives_the_same_hash),
         cmocka_unit_test(the_digest_of_nothing_is_the_known_one),
+        cmocka_unit_test(hashes_of_words_spread),
         cmocka_unit_test(any_flipped_bit_changes_the_digest),
         cmocka_unit_test(a_chain_binds_every_bit_of_what_came_before),
     };

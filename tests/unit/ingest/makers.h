@@ -39,6 +39,9 @@ static bool chance(unsigned percent) {
 /* ---- random loads
  * ---------------------------------------------------------------------------------------------------------- */
 
+/* Of ids, days and rows: 1 lets everything meet everything, more makes batches of many rows. */
+static unsigned spread = 1;
+
 struct maker {
     struct pat_builder *builder;
     unsigned rows;
@@ -68,7 +71,7 @@ static void numbers(struct maker *maker, const char *name, int64_t low, unsigned
 static void ids(struct maker *maker, const char *name, unsigned span, unsigned nulls) {
     struct pat_value array = pat_build_array(maker->builder, maker->rows);
     for (unsigned i = 0; i < maker->rows; i++) {
-        unsigned id = below(span);
+        unsigned id = below(span * spread);
         struct pat_value value = id % 2 == 0 ? pat_value_int(id) : pat_build_printf(maker->builder, "id-%u", id);
         pat_build_push(maker->builder, &array, chance(nulls) ? pat_value_nil() : value);
     }
@@ -90,7 +93,7 @@ static const char *const pers[] = {"unit", "base", "?", "euro"};
 static void times(struct maker *maker, unsigned nulls) {
     struct pat_value array = pat_build_array(maker->builder, maker->rows);
     for (unsigned i = 0; i < maker->rows; i++) {
-        int64_t ms = (INT64_C(19000) + below(60)) * 86400000 + below(86400000);
+        int64_t ms = (INT64_C(19000) + below(60 * spread)) * 86400000 + below(86400000);
         pat_build_push(maker->builder, &array, chance(nulls) ? pat_value_nil() : pat_value_int(ms));
     }
     pat_build_put(maker->builder, &maker->columns, "time", array);
@@ -162,7 +165,7 @@ static bool random_load(struct shop *shop) {
     pat_arena_deinit(&shop->arena);
     struct pat_builder builder = {.arena = &shop->arena};
     enum pat_table_id table = (enum pat_table_id)below(PAT_TABLES);
-    struct maker maker = {.builder = &builder, .rows = below(12), .columns = pat_build_map(&builder, 16)};
+    struct maker maker = {.builder = &builder, .rows = below(12 * spread), .columns = pat_build_map(&builder, 16)};
     makers[table](&maker);
     shop->skip = chance(90);
     shop->append = table == PAT_LINES && chance(30);

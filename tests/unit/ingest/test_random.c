@@ -60,8 +60,14 @@ static void watch(struct watched *watched, struct pat_store *store) {
     watched[at].digest = view_digest(watched[at].view);
 }
 
+/* Values of `spread` and how many loads. */
+struct size {
+    unsigned spread, steps;
+};
+
 static void random_loads(void **state) {
-    (void)state;
+    const struct size *size = *state;
+    spread = size->spread;
     seed_choose("random_loads");
     struct shop shop;
     shop_open(&shop, "America/St_Johns", "EUR");
@@ -71,7 +77,7 @@ static void random_loads(void **state) {
     assert_int_equal(pat_store_open(&twin, &options, NULL), PAT_OK);
     struct watched watched[VIEWS] = {{0}};
     unsigned taken = 0;
-    for (unsigned step = 0; step < 1200; step++) {
+    for (unsigned step = 0; step < size->steps; step++) {
         if (chance(30)) watch(watched, shop.store);
         if (random_load(&shop)) {
             struct pat_batch_outcome outcome;
@@ -81,7 +87,7 @@ static void random_loads(void **state) {
         }
         check_store(shop.store);
     }
-    assert_true(taken > 600);
+    assert_true(taken > size->steps / 2);
     assert_true(shop.store->counts.orders > 0 && shop.store->counts.refunds > 0 && shop.store->counts.lines > 0 &&
                 shop.store->counts.fx > 0);
     check_same(shop.store, twin);
@@ -96,7 +102,11 @@ static void random_loads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_loads), cmocka_unit_test(random_loads),
-                                       cmocka_unit_test(random_loads)};
+    struct size few = {1, 1200}, some = {9, 120}, many = {70, 60};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(random_loads, &few),  cmocka_unit_test_prestate(random_loads, &few),
+        cmocka_unit_test_prestate(random_loads, &few),  cmocka_unit_test_prestate(random_loads, &some),
+        cmocka_unit_test_prestate(random_loads, &many),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

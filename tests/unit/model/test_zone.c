@@ -71,6 +71,10 @@ static void check_day(const struct pat_zone *zone, int64_t utc) {
     assert_int_equal(pat_zone_day_at(zone, start), day);
     if (start > utc) fail_msg("%s day %d starts behind %lld", pat_zone_name(zone), day, (long long)utc);
     assert_true(pat_zone_day_at(zone, start - 1) < day);
+    const int64_t instants[] = {utc, start, utc, start - 1, utc + 3600, INT64_MIN, utc, INT64_MAX, utc - 86400};
+    int64_t days[COUNT(instants)];
+    pat_zone_days_at(zone, instants, COUNT(instants), days);
+    for (size_t i = 0; i < COUNT(instants); i++) assert_int_equal(days[i], pat_zone_day_at(zone, instants[i]));
 }
 
 /* Around the change in (low, high]. */

@@ -229,6 +229,41 @@ static void world_change(struct world *world, unsigned kind) {
     }
 }
 
+/* Appends many, mostly of a kind, now and then all the same. */
+static void world_append_many(struct world *world, unsigned kind) {
+    const pat_row rows = world->column.rows;
+    uint32_t count = (uint32_t)below(90);
+    if (count > MODEL_ROWS - rows) count = MODEL_ROWS - rows;
+    const bool same = below(3) == 0;
+    int64_t value = random_value(kind);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!same) value = random_value(kind);
+        world->model[rows + i] = value;
+    }
+    if (same && below(2) == 0) {
+        pat_column_append_same(&world->column, value, count);
+    } else {
+        pat_column_append_all(&world->column, world->model + rows, count);
+    }
+}
+
+/* Changes some of the rows, ascending; what is read of them before is what the model says. */
+static void world_change_many(struct world *world, unsigned kind) {
+    pat_row row[MODEL_ROWS];
+    int64_t old[MODEL_ROWS], value[MODEL_ROWS];
+    uint32_t count = 0;
+    const uint64_t stride = 1 + below(40);
+    for (pat_row at = (pat_row)below(stride); at < world->column.rows; at += 1 + (pat_row)below(stride))
+        row[count++] = at;
+    pat_column_gather(&world->column, row, count, old);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(old[i] == world->model[row[i]]);
+        value[i] = below(3) == 0 ? old[i] : random_value(kind);
+        world->model[row[i]] = value[i];
+    }
+    pat_column_scatter(&world->column, row, count, old, value);
+}
+
 static void views_keep_what_they_saw(void **state) {
     (void)state;
     seed_from_environment("views_keep_what_they_saw");
@@ -244,6 +279,10 @@ static void views_keep_what_they_saw(void **state) {
                 world_open_view(world);
             } else if (action == 1) {
                 world_close_view(world);
+            } else if (action == 2) {
+                world_append_many(world, kind);
+            } else if (action == 3) {
+                world_change_many(world, below(20) == 0 ? (unsigned)below(6) : kind);
             } else {
                 world_change(world, below(50) == 0 ? (unsigned)below(6) : kind);
             }

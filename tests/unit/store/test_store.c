@@ -135,6 +135,69 @@ static void indexes_find_all_of_many(void **state) {
     store_free(store);
 }
 
+/* Blocks of ids, some of them known, some there twice, against the same looked up and added one by one. */
+static void ids_are_claimed_in_order(void **state) {
+    (void)state;
+    enum { COUNT_IDS = 3000, BLOCKS = 12 };
+    struct pat_store *store = store_new(), *single = store_new();
+    static int64_t word[COUNT_IDS];
+    static struct pat_text text[COUNT_IDS];
+    static char room[COUNT_IDS][16];
+    static pat_row row[COUNT_IDS], again[COUNT_IDS];
+    static uint32_t fresh[COUNT_IDS];
+    const struct pat_ids ids = {word, text};
+    struct pat_table *table = &store->table[PAT_CUSTOMERS];
+    for (uint64_t block = 0, next = 1; block < BLOCKS; block++) {
+        for (uint32_t i = 0; i < COUNT_IDS; i++) {
+            next = next * UINT64_C(6364136223846793005) + 1442695040888963407;
+            const unsigned id = (unsigned)(next >> 33) % 9000;
+            (void)snprintf(room[i], sizeof room[i], "c-%u", id);
+            text[i] = pat_text_of(room[i]);
+            word[i] = id % 3 == 0 ? ~(int64_t)i : (int64_t)id;
+        }
+        const uint32_t count = block == 0 ? 1 : COUNT_IDS;
+        const uint32_t added = pat_table_claim_ids(store, PAT_CUSTOMERS, ids, count, row, fresh);
+        pat_table_append_ids(store, PAT_CUSTOMERS, ids, fresh, added);
+        for (unsigned c = 1; c < table->schema->columns; c++)
+            pat_column_append_same(&table->column[c], PAT_NULL, added);
+        pat_table_grow(table, added);
+        pat_table_find_ids(store, PAT_CUSTOMERS, ids, COUNT_IDS, again);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct pat_id_key key = {word[i] >= 0 ? word[i] : -1, text[i]};
+            pat_row expected = pat_table_find_id(single, PAT_CUSTOMERS, key);
+            if (expected == PAT_ROW_NONE) expected = pat_table_add_id(single, PAT_CUSTOMERS, key);
+            assert_int_equal(row[i], expected);
+            assert_int_equal(again[i], expected);
+            assert_int_equal(pat_table_find_id(store, PAT_CUSTOMERS, key), expected);
+        }
+        assert_int_equal(table->rows, single->table[PAT_CUSTOMERS].rows);
+    }
+    pat_store_close(&single);
+    store_free(store);
+}
+
+/* Past the size from which shards lie side by side, and back to nothing. */
+static void large_indexes_give_their_pages_back(void **state) {
+    (void)state;
+    const size_t before = pat_mem_used(PAT_MEM_INDEX);
+    struct pat_index index;
+    struct pat_hash_secret secret;
+    pat_hash_secret_init(&secret, "fixed", 5);
+    pat_index_init(&index);
+    for (uint32_t i = 0; i < 500000; i++) {
+        const uint64_t hash = pat_hash_word(&secret, i);
+        const size_t may = i % 1000 == 0 ? pat_mem_used(PAT_MEM_INDEX) + pat_index_growth(&index, 1000) : SIZE_MAX;
+        pat_index_prefetch(&index, hash);
+        assert_true(pat_index_peek(&index, hash) != i);
+        pat_index_add(&index, hash, i);
+        assert_int_equal(pat_index_peek(&index, hash), i);
+        assert_true(pat_mem_used(PAT_MEM_INDEX) <= may);
+    }
+    assert_true(pat_index_probe_max(&index) < 200);
+    pat_index_deinit(&index);
+    assert_int_equal(pat_mem_used(PAT_MEM_INDEX), before);
+}
+
 /* What is reserved for rows is what they take, at the most. */
 static void reservations_hold(void **state) {
     (void)state;
@@ -375,6 +438,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_base_currency_must_exist),     cmocka_unit_test(dictionaries_grow_past_every_width),
         cmocka_unit_test(texts_never_cross_a_segment),    cmocka_unit_test(ids_are_what_they_read),
+        cmocka_unit_test(ids_are_claimed_in_order),       cmocka_unit_test(large_indexes_give_their_pages_back),
         cmocka_unit_test(indexes_find_all_of_many),       cmocka_unit_test(reservations_hold),
         cmocka_unit_test(the_newest_day_is_exact),        cmocka_unit_test(views_keep_their_maps),
         cmocka_unit_test(a_view_sees_its_rows_and_texts), cmocka_unit_test(a_restore_counts_and_finds),
