@@ -249,7 +249,8 @@ static void reject_money(const struct judgement *j, uint32_t row, const char *na
                          shown, about->code);
         return;
     }
-    pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY, "%s: %s does not fit %s, which has %u digits", name,
+    pat_rejects__add(j->rejects, row, name, PAT_REJECT_BAD_MONEY,
+                     "%s: %s does not fit %s, which has %u digits: round it, or name the currency that was meant", name,
                      shown, about->code, about->digits);
 }
 

@@ -71,7 +71,8 @@ static bool check_seconds(const struct pat_convert *convert, uint32_t row, int64
         char shown[26];
         pat_stamp_print(seconds, 0, shown);
         pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_FUTURE,
-                         "%s: %s is more than a day ahead of the server's clock", convert->name, shown);
+                         "%s: %s is more than a day ahead of the server's clock: is the year right, and day and month?",
+                         convert->name, shown);
         return false;
     }
     return true;

@@ -38,7 +38,7 @@ const char *pat_id_fault_text(enum pat_id_fault fault) {
     switch (fault) {
     case PAT_ID_FINE: return "the id is fine";
     case PAT_ID_EMPTY: return "an id must not be empty";
-    case PAT_ID_LONG: return "an id has at most 64 bytes";
+    case PAT_ID_LONG: return "an id has at most 64 bytes, this one is longer";
     case PAT_ID_CONTROL: return "an id must not contain control characters";
     case PAT_ID_UTF8: return "an id must be UTF-8";
     }

@@ -87,7 +87,9 @@ static void on_connection(uv_stream_t *stream, int failed) {
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 static enum pat_status fail(struct pat_error *error, const char *address, const char *reason) {
-    return pat_error_set(error, PAT_ERR_IO, "cannot listen on %.150s: %s", address, reason);
+    return pat_error_set(error, PAT_ERR_IO,
+                         "cannot listen on %.150s: %s (--listen takes another address; port 0 is any free one)",
+                         address, reason);
 }
 
 static enum pat_status open_tcp(struct pat_listener *listener, const struct pat_address *address,

@@ -73,15 +73,16 @@ static enum pat_status settings_match(struct pat_settings *given, const struct p
                                       struct pat_error *error) {
     if (given->zone[0] != '\0' && strcmp(given->zone, own->zone) != 0) {
         return pat_error_set(error, PAT_ERR_CONFLICT,
-                             "the data directory's time zone is %s, not %s: days were cut by it and cannot be changed",
-                             own->zone, given->zone);
+                             "the data directory's time zone is %s, not %s: days were cut by it and cannot be changed; "
+                             "start with --timezone %s, or on another directory",
+                             own->zone, given->zone, own->zone);
     }
     if (given->base_currency[0] != '\0' && strcmp(given->base_currency, own->base_currency) != 0) {
-        return pat_error_set(
-            error, PAT_ERR_CONFLICT,
-            "the data directory's base currency is %s, not %s: amounts were converted to it and cannot "
-            "be changed",
-            own->base_currency, given->base_currency);
+        return pat_error_set(error, PAT_ERR_CONFLICT,
+                             "the data directory's base currency is %s, not %s: amounts were converted to it and "
+                             "cannot be changed; start with "
+                             "--base-currency %s, or on another directory",
+                             own->base_currency, given->base_currency, own->base_currency);
     }
     *given = *own;
     return PAT_OK;

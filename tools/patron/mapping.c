@@ -394,7 +394,8 @@ static enum pat_exit take_by_header(struct pat_mapping *mapping, const struct pa
 
 static void note_one_lacking(struct pat_mapping *mapping, const char *field, const char *who) {
     if (mapping->lacking == NULL) mapping->lacking = field;
-    (void)fprintf(stderr, "note: nothing feeds %s, which new %s need\n", field, who);
+    (void)fprintf(stderr, "note: nothing feeds %s, which new %s need: --map %s=COLUMN, or %s:=VALUE for all rows\n",
+                  field, who, field, field);
 }
 
 /* What new rows need and nothing feeds. Patches of known rows do without, so it is a note and no error. */
