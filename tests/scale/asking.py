@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import RpcError, check, program  # noqa: E402
+from patron_test import RpcError, check, equal, patron_json, program  # noqa: E402
 
 # More would wait in the server's queue, fewer would wait for us.
 UNDER_WAY = 8
@@ -52,6 +52,13 @@ class Naive:
         code = self.process.wait(60)
         self.process.stdout.close()
         check(code == 0, "the naive program ended with %d", code)
+
+
+def load(server, files):
+    """(table, path) by the command line; nothing may be rejected."""
+    for table, path in files:
+        tally = patron_json(server, "load", table, path)
+        equal(tally["rejected"], 0, "rejected rows of %s: %r" % (path, tally))
 
 
 def ask_on(client, questions, places, answers, extra):

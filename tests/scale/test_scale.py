@@ -4,6 +4,7 @@ program that shares no code with the server, before and after restarts; and the 
 
     test_scale.py                          PATRON_TEST_SIZE says how big: short, normal or full (1 M customers, 10 M orders)
     test_scale.py --size 100000,1000000,2000   customers, orders, questions
+    test_scale.py --during-ingest          questions about any day while the shop streams in
     test_scale.py --keep DIR               the files go there, and stay
 """
 
@@ -17,14 +18,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 
+import during_ingest  # noqa: E402
 import shop_files  # noqa: E402
-from asking import Naive, ask_server, plain  # noqa: E402
+from asking import Naive, ask_server, load, plain  # noqa: E402
 from identities import hold, hold_after_changes  # noqa: E402
 from patron_test import Server, by_size, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
 from questions import Maker, Shop, difference  # noqa: E402
 
 ZONES = ("Europe/London", "America/Sao_Paulo", "Asia/Kathmandu", "Asia/Tokyo", "UTC", "America/New_York")
 SHOWN = 8
+DURING_INGEST = "--during-ingest" in sys.argv
 
 
 class Clock:
@@ -44,13 +47,11 @@ def argument(name, otherwise=None):
 
 def sizes():
     given = argument("--size")
-    return tuple(map(int, given.split(","))) if given else by_size((2000, 20000, 300), (20000, 200000, 1000), (10**6, 10**7, 10**4))
-
-
-def load(server, files):
-    for table, path in files:
-        tally = patron_json(server, "load", table, path)
-        equal(tally["rejected"], 0, "rejected rows of %s: %r" % (path, tally))
+    if given:
+        return tuple(map(int, given.split(",")))
+    if DURING_INGEST:
+        return by_size((2000, 20000, 150), (10000, 100000, 400), (100000, 1000000, 1500))
+    return by_size((2000, 20000, 300), (20000, 200000, 1000), (10**6, 10**7, 10**4))
 
 
 def digests(client):
@@ -123,6 +124,12 @@ def run():
     clock.say("generated")
 
     server = Server(timezone=timezone, currency=base).start()
+    if DURING_INGEST:
+        naive = Naive(timezone, base)
+        during_ingest.run(server, naive, files, rng, folder, base, customers, count, clock)
+        naive.end()
+        server.stop()
+        return
     load(server, files)
     client = server.client()
     clock.say("loaded: %s", client.call("status")["rows"])
