@@ -28,6 +28,11 @@ static bool call_of(struct pat_text text, const char *name, struct pat_text *ins
     return true;
 }
 
+/* Words of decimals are in no order. */
+static bool below(const struct pat_source *source, int64_t a, int64_t b) {
+    return source->type == PAT_TYPE_DECIMAL ? pat_decimal_compare(a, b) < 0 : a < b;
+}
+
 static enum pat_status parse_edges(struct pat_run *run, struct pat_text list, struct pat_dimension *out) {
     void *edge_memory, *text_memory;
     PAT_TRY(pat_run__array(run, PAT_BIN_EDGES_MAX, sizeof(int64_t), &edge_memory));
@@ -42,7 +47,8 @@ static enum pat_status parse_edges(struct pat_run *run, struct pat_text list, st
         if (count == PAT_BIN_EDGES_MAX) return fail(run, out->text, "a bin has 256 edges at the most");
         PAT_TRY(pat_literal__bin_edge(run, &out->source, text, &edge[count]));
         edge_text[count] = text;
-        if (count > 0 && edge[count] <= edge[count - 1]) return fail(run, out->text, "the edges of a bin must rise");
+        if (count > 0 && !below(&out->source, edge[count - 1], edge[count]))
+            return fail(run, out->text, "the edges of a bin must rise");
         count++;
         if (comma == NULL) break;
         list = (struct pat_text){comma + 1, list.length - length - 1};
@@ -69,7 +75,8 @@ static enum pat_status parse_bin(struct pat_run *run, enum pat_table_id table, s
     const struct pat_text name = trim((struct pat_text){inside.data, (size_t)(comma - inside.data)});
     PAT_TRY(pat_source__find(run, table, name, -1, PAT_USE_SHOWN, &out->source));
     if (pat_source__own_money(&out->source)) return fail_own_money(run, out->text);
-    if (out->source.type != PAT_TYPE_INT && out->source.type != PAT_TYPE_MONEY && out->source.type != PAT_TYPE_NUMBER) {
+    const enum pat_type type = out->source.type;
+    if (type != PAT_TYPE_INT && type != PAT_TYPE_MONEY && type != PAT_TYPE_NUMBER && type != PAT_TYPE_DECIMAL) {
         return fail(run, out->text, "bins are made of numbers and money");
     }
     return parse_edges(run, (struct pat_text){rest.data + 1, rest.length - 2}, out);
@@ -108,10 +115,10 @@ static int64_t bin_of(const struct pat_dimension *dimension, int64_t value) {
     uint32_t low = 0, high = dimension->edges;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (dimension->edge[middle] <= value) {
-            low = middle + 1;
-        } else {
+        if (below(&dimension->source, value, dimension->edge[middle])) {
             high = middle;
+        } else {
+            low = middle + 1;
         }
     }
     return low;

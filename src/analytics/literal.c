@@ -185,23 +185,34 @@ static bool literal_day(const struct pat_run *run, const struct pat_literal *lit
     return true;
 }
 
-static enum pat_status span_of_day(const struct pat_run *run, const struct pat_source *source,
+/* Nothing of a shop's own lies ahead of the question's day, so that 90d was meant to be -90d. What an attribute says
+ * may lie there, and so may rates. */
+static void warn_of_future(struct pat_run *run, const struct pat_source *source, const struct pat_literal *literal) {
+    const bool attribute = source->kind == PAT_SOURCE_STORED && source->column >= pat_schema[source->home].columns;
+    if (literal->kind != PAT_LITERAL_DAYS || literal->number <= 0 || attribute || source->home == PAT_FX) return;
+    pat_run__warn(run, "%s: %" PRId64 "d is a day after the one asked for; days before it are written -%" PRId64 "d",
+                  source->name, literal->number, literal->number);
+}
+
+static enum pat_status span_of_day(struct pat_run *run, const struct pat_source *source,
                                    const struct pat_literal *literal, struct pat_span *out) {
     pat_day day;
     if (!literal_day(run, literal, &day)) {
         return fail_day(run, source, literal, "give a day, as in '2010-12-09' or -90d",
                         "give a day, as in \"2010-12-09\" or {\"days\": -90}");
     }
+    warn_of_future(run, source, literal);
     *out = (struct pat_span){day, day};
     return PAT_OK;
 }
 
-static enum pat_status span_of_time(const struct pat_run *run, const struct pat_source *source,
+static enum pat_status span_of_time(struct pat_run *run, const struct pat_source *source,
                                     const struct pat_literal *literal, struct pat_span *out) {
     const struct pat_zone *zone = run->view->zone;
     pat_day day;
     struct pat_stamp stamp;
     if (literal_day(run, literal, &day)) {
+        warn_of_future(run, source, literal);
         *out = (struct pat_span){pat_zone_day_start(zone, day), pat_zone_day_start(zone, day + 1) - 1};
         return PAT_OK;
     }
@@ -232,6 +243,9 @@ enum pat_status pat_literal__span(struct pat_run *run, const struct pat_source *
     case PAT_TYPE_DAY: return span_of_day(run, source, literal, out);
     case PAT_TYPE_TIME: return span_of_time(run, source, literal, out);
     default: break;
+    }
+    if (literal->kind == PAT_LITERAL_DAYS) {
+        return fail(run, source, literal, "give a plain number, as in 90: it is no day");
     }
     if (literal->kind != PAT_LITERAL_NUMBER) return fail(run, source, literal, "give a number");
     return span_of_number(run, source, literal, source->type == PAT_TYPE_NUMBER ? PAT_NUMBER_DIGITS : 0, out);
@@ -280,6 +294,10 @@ enum pat_status pat_literal__bin_edge(struct pat_run *run, const struct pat_sour
     (void)pat_text_printable(text, shown, sizeof shown);
     pat_decimal value;
     struct pat_span span;
+    if (source->type == PAT_TYPE_DECIMAL && pat_decimal_parse(text, false, &value)) {
+        *out = value;
+        return PAT_OK;
+    }
     if (!pat_decimal_parse(text, false, &value) || !neighbours(value, digits, &span)) {
         return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, "by", -1, -1, "bin(%s, ...): \"%s\" is not a number",
                                 source->name, shown);

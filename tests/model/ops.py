@@ -448,10 +448,13 @@ class Maker:
         if table != "refunds":
             by += ["country", "country"]
         if table == "lines":
-            by += ["product", "category"]
+            by += ["product", "category", "bin(quantity, [0.5, 1, 2.25])"]
             metrics += ["sum(quantity)", "min(quantity)", "max(quantity)", "avg(quantity)", "p50(quantity)"]
         for prefix, source in (("attr.", table), ("customer.attr.", "customers")):
             by += [prefix + name for name, kind in self.attributes[source].items() if kind in ("enum", "bool", "set")]
+        shapes = {"decimal": "bin(%sattr.%s, [0.25, 2.5, 12.25])", "int": "bin(%sattr.%s, [0, 10])", "date": "month(%sattr.%s)"}
+        for prefix, source in (("", table), ("customer.", "customers")):
+            by += [shapes[kind] % (prefix, name) for name, kind in self.attributes[source].items() if kind in shapes]
         metrics += ["%s(attr.%s)" % (what, name) for name, kind in self.attributes[table].items() if kind == "decimal"
                     for what in ("sum", "avg", "max", "p50")]
         params.update({"from": table, "by": self.rng.sample(sorted(set(by)), self.rng.choice((0, 1, 1, 2))),
@@ -469,7 +472,7 @@ class Maker:
     def attribute_dimensions(self):
         added = self.attributes["customers"]
         shapes = {"date": ("month(attr.%s)", "attr.%s"), "int": ("bin(attr.%s, [0, 10])", "attr.%s"),
-                  "money": ("bin(attr.%s, [1, 50])", "attr.%s"), "time": ()}
+                  "money": ("bin(attr.%s, [1, 50])", "attr.%s"), "decimal": ("bin(attr.%s, [-1.5, 0.25, 2, 12.25])", "attr.%s"), "time": ()}
         return tuple(shape % name for name, kind in added.items() for shape in shapes.get(kind, ("attr.%s",)))
 
     def attribute_metrics(self):

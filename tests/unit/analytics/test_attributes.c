@@ -70,6 +70,11 @@ static void filters_know_them(void **state) {
     }
     assert_string_equal(ask(&shop, "count", "{'where':'attr.teir = 1'}"),
                         "UNKNOWN_FIELD: unknown field \"attr.teir\" at offset 0, did you mean \"attr.tier\"?");
+    const char *ahead = ask_part(&shop, "count", "{'where':'last_order < 90d AND attr.since < 90d'}", "warnings");
+    assert_non_null(strstr(ahead, "last_order: 90d is a day after the one asked for; days before it are written -90d"));
+    assert_null(strstr(ahead, "attr.since"));
+    const char *before = ask_part(&shop, "count", "{'where':'last_order < -90d AND last_order < 0d'}", "warnings");
+    assert_null(strstr(before, "last_order"));
     assert_string_equal(ask_part(&shop, "count", "{'where':'attr.tier = gold','as_of':'2024-04-01'}", "undated"),
                         "['attr.tier']");
     shop_close(&shop);
@@ -98,6 +103,16 @@ static void groups_and_rows_know_them(void **state) {
         "[['card','gold','1.500']]");
     assert_string_equal(ask_part(&shop, "group", "{'by':['bin(attr.wallet,[1,10])'],'metrics':['count']}", "rows"),
                         "[['< 1',1],['>= 10',1],[null,1]]");
+    /* The word of 0.5 is greater than that of 3. */
+    assert_string_equal(ask_part(&shop, "group",
+                                 "{'by':['bin(attr.ratio,[0.25,0.5,2.75])'],'metrics':['count'],'order_by':'count'}",
+                                 "rows"),
+                        "[['0.5 to < 2.75',1],['>= 2.75',1],[null,1]]");
+    assert_string_equal(ask(&shop, "group", "{'by':['bin(attr.ratio,[3,0.5])'],'metrics':['count']}"),
+                        "BAD_REQUEST: \"bin(attr.ratio,[3,0.5])\": the edges of a bin must rise");
+    assert_string_equal(
+        ask_part(&shop, "group", "{'by':['month(attr.since)'],'metrics':['count'],'order_by':'count'}", "rows"),
+        "[['2024-02',1],[null,2]]");
     assert_string_equal(
         ask_part(&shop, "rows",
                  "{'fields':['customer','attr.wallet','attr.likes','attr.vip'],'order_by':['-attr.wallet']}", "rows"),
