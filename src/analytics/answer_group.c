@@ -238,6 +238,85 @@ static void gather_block(struct grouping *grouping, struct block *block) {
     }
 }
 
+/* ---- everything as one group ------------------------------------------------------------------------------------- */
+
+/* One measure over the rows of a block whose bits are on. */
+static void gather_whole(const struct grouping *grouping, const struct pat_measure *measure, pat_row first,
+                         uint32_t count, const uint64_t *bits, struct pat_gather *into) {
+    const struct pat_run *run = grouping->run;
+    const struct pat_kernels *kernels = run->kernels;
+    const enum pat_metric_kind kind = measure->metric->kind;
+    struct pat_gather part = {.least = INT64_MAX, .greatest = INT64_MIN};
+    struct pat_strip strip;
+    if (kind == PAT_METRIC_COUNT) {
+        into->count += kernels->bits_count(bits, pat_bits__words(count));
+        return;
+    }
+    const bool sums = kind == PAT_METRIC_SUM || kind == PAT_METRIC_AVG;
+    if (sums && pat_source__strip(run, &measure->source, first, &strip)) {
+        pat_strip__sum(kernels, &strip, count, bits, &part.count, &part.sum);
+        part.least = part.greatest = 0; /* nobody asks a sum for them */
+    } else {
+        int64_t value[PAT_BLOCK_ROWS];
+        uint64_t low;
+        int64_t high;
+        pat_source__read(run, &measure->source, first, count, value);
+        kernels->sum(value, bits, count, &part.count, &low, &high);
+        kernels->bounds(value, bits, count, &part.least, &part.greatest);
+        part.sum = (pat_int128)((pat_uint128)(uint64_t)high << 64 | low);
+    }
+    pat_gather__merge(measure, into, &part);
+}
+
+/* Decimals do not add up as integers do, money of the rows' own only within one currency, and lists have a pass of
+ * their own. */
+static bool adds_up(const struct grouping *grouping) {
+    bool plain = grouping->dimensions == 0 && !grouping->own_money && grouping->lists == 0;
+    for (uint32_t m = 0; m < grouping->measures; m++) {
+        plain = plain && grouping->measure[m].source.type != PAT_TYPE_DECIMAL;
+    }
+    return plain;
+}
+
+struct whole {
+    const struct grouping *grouping;
+    struct pat_gather *gather; /* [threads * measures] */
+};
+
+static enum pat_status whole_part(void *context, const struct pat_part *part) {
+    const struct whole *whole = context;
+    const struct grouping *grouping = whole->grouping;
+    struct pat_gather *gather = whole->gather + (size_t)part->lane * grouping->measures;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
+        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+        const uint64_t *bits = grouping->of.bits + first / 64;
+        if (part->run->kernels->bits_count(bits, pat_bits__words(count)) == 0) continue;
+        for (uint32_t m = 0; m < grouping->measures; m++) {
+            gather_whole(grouping, &grouping->measure[m], (pat_row)first, count, bits, &gather[m]);
+        }
+    }
+    return PAT_OK;
+}
+
+static enum pat_status walk_whole(struct grouping *grouping) {
+    struct pat_run *run = grouping->run;
+    const unsigned lanes = pat_run__lanes(run);
+    uint32_t only;
+    void *memory;
+    PAT_TRY(pat_run__array(run, (uint64_t)lanes * grouping->measures, sizeof(struct pat_gather), &memory));
+    struct whole whole = {grouping, memory};
+    PAT_TRY(pat_run__spread(run, grouping->of.rows, whole_part, &whole));
+    PAT_TRY(find_group(grouping, (const int64_t[]){0}, &only)); /* one row, of nobody if need be */
+    for (unsigned lane = 0; lane < lanes; lane++) {
+        for (uint32_t m = 0; m < grouping->measures; m++) {
+            pat_gather__merge(&grouping->measure[m], &grouping->gather[m],
+                              &whole.gather[(size_t)lane * grouping->measures + m]);
+        }
+    }
+    return PAT_OK;
+}
+
 static enum pat_status walk_rows(struct grouping *grouping) {
     struct pat_run *run = grouping->run;
     void *memory;
@@ -569,7 +648,7 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     PAT_TRY(bind_parts(grouping));
     PAT_TRY(bind_order(grouping));
     PAT_TRY(pat_select__where(run, &grouping->of));
-    PAT_TRY(walk_rows(grouping));
+    PAT_TRY(adds_up(grouping) ? walk_whole(grouping) : walk_rows(grouping));
     uint32_t only;
     if (grouping->dimensions == 0) PAT_TRY(find_group(grouping, (const int64_t[]){0}, &only)); /* one row of nobody */
     for (uint32_t i = 0; i < grouping->lists; i++) PAT_TRY(build_list(grouping, &grouping->list[i]));

@@ -97,26 +97,116 @@ static void sort_best(struct best *best) {
     }
 }
 
-static enum pat_status collect(struct best *best, const struct pat_selection *selection) {
-    struct pat_run *run = best->run;
-    const uint64_t rows = selection->rows;
-    void *memory;
-    PAT_TRY(pat_run__array(run, (uint64_t)best->keys * PAT_BLOCK_ROWS, sizeof(int64_t), &memory));
-    int64_t *const block = memory;
-    for (uint64_t first = 0; first < rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = rows - first;
-        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        for (uint32_t k = 0; k < best->keys; k++) {
-            pat_source__read(run, &best->key[k].source, (pat_row)first, count, block + (size_t)k * PAT_BLOCK_ROWS);
-        }
-        for (uint32_t i = 0; i < count; i++) {
+/* Values of the first key order as integers do. */
+static bool ordered_as_integers(const struct key *key) {
+    switch (key->source.type) {
+    case PAT_TYPE_INT:
+    case PAT_TYPE_MONEY:
+    case PAT_TYPE_DAY:
+    case PAT_TYPE_TIME:
+    case PAT_TYPE_NUMBER: return true;
+    default: return false;
+    }
+}
+
+/* Takes rows out of `bits` whose first key alone places them behind the worst of a full heap. They are behind the
+ * cursor then, too, and count as offered. */
+static void drop_hopeless(struct best *best, pat_row first, uint32_t count, uint64_t *bits) {
+    const struct pat_kernels *kernels = best->run->kernels;
+    const struct key *key = &best->key[0];
+    const size_t words = pat_bits__words(count);
+    if (best->count < best->limit || best->value[0] == PAT_NULL || !ordered_as_integers(key)) return;
+    const int64_t low = key->descending ? best->value[0] : INT64_MIN + 1;
+    const int64_t high = key->descending ? INT64_MAX : best->value[0];
+    uint64_t hopeful[PAT_BLOCK_WORDS];
+    struct pat_strip strip;
+    if (pat_source__strip(best->run, &key->source, first, &strip)) {
+        pat_strip__range(kernels, &strip, count, low, high, hopeful);
+    } else {
+        int64_t value[PAT_BLOCK_ROWS];
+        pat_source__read(best->run, &key->source, first, count, value);
+        kernels->select_range(value, count, low, high, hopeful);
+    }
+    best->passed += kernels->bits_count(bits, words);
+    kernels->bits_and(bits, hopeful, words);
+    best->passed -= kernels->bits_count(bits, words);
+}
+
+/* Few rows of a block are looked at one by one; from this many on their values are unpacked together. */
+#define UNPACK_FROM 64u
+
+/* `values`: room for a block of each key. */
+static void offer_block(struct best *best, pat_row first, uint32_t count, const uint64_t *bits, int64_t *values) {
+    const bool unpack = best->run->kernels->bits_count(bits, pat_bits__words(count)) >= UNPACK_FROM;
+    for (uint32_t k = 0; k < best->keys && unpack; k++) {
+        pat_source__read(best->run, &best->key[k].source, first, count, values + (size_t)k * PAT_BLOCK_ROWS);
+    }
+    for (uint32_t word = 0; word < pat_bits__words(count); word++) {
+        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
+            const uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(rest);
             int64_t value[PAT_FIELDS_MAX + 2];
-            if (!pat_bits__get(selection->bits, first + i)) continue;
-            for (uint32_t k = 0; k < best->keys; k++) value[k] = block[(size_t)k * PAT_BLOCK_ROWS + i];
-            offer(best, (pat_row)(first + i), value);
+            for (uint32_t k = 0; k < best->keys; k++) {
+                value[k] = unpack ? values[(size_t)k * PAT_BLOCK_ROWS + i]
+                                  : pat_source__get(best->run, &best->key[k].source, first + i);
+            }
+            offer(best, first + i, value);
         }
     }
+}
+
+/* A heap for each thread, and room for the values of a block. */
+struct collection {
+    const struct pat_selection *selection;
+    struct best *best;
+    int64_t **values;
+};
+
+static enum pat_status collect_part(void *context, const struct pat_part *part) {
+    const struct collection *collection = context;
+    struct best *best = &collection->best[part->lane];
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
+        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+        uint64_t bits[PAT_BLOCK_WORDS];
+        memcpy(bits, collection->selection->bits + first / 64, pat_bits__words(count) * sizeof *bits);
+        drop_hopeless(best, (pat_row)first, count, bits);
+        offer_block(best, (pat_row)first, count, bits, collection->values[part->lane]);
+    }
+    return PAT_OK;
+}
+
+static enum pat_status make_heap(struct pat_run *run, struct best *best) {
+    void *memory;
+    PAT_TRY(pat_run__array(run, best->limit, sizeof(pat_row), &memory));
+    best->row = memory;
+    PAT_TRY(pat_run__array(run, (uint64_t)best->limit * best->keys, sizeof(int64_t), &memory));
+    best->value = memory;
+    return PAT_OK;
+}
+
+static void merge(struct best *best, const struct best *other) {
+    const uint64_t passed = best->passed + other->passed;
+    for (uint32_t i = 0; i < other->count; i++) offer(best, other->row[i], other->value + (size_t)i * other->keys);
+    best->passed = passed;
+}
+
+/* Fills the heap of `best`, sorted. */
+static enum pat_status collect(struct best *best, const struct pat_selection *selection) {
+    struct pat_run *run = best->run;
+    struct best own[PAT_SPREAD_LANES_MAX];
+    int64_t *values[PAT_SPREAD_LANES_MAX];
+    struct collection collection = {selection, own, values};
+    const unsigned lanes = pat_run__lanes(run);
+    for (unsigned lane = 0; lane < lanes; lane++) {
+        void *memory;
+        own[lane] = *best;
+        PAT_TRY(make_heap(run, &own[lane]));
+        PAT_TRY(pat_run__array(run, (uint64_t)best->keys * PAT_BLOCK_ROWS, sizeof(int64_t), &memory));
+        values[lane] = memory;
+    }
+    PAT_TRY(pat_run__spread(run, selection->rows, collect_part, &collection));
+    for (unsigned lane = 1; lane < lanes; lane++) merge(&own[0], &own[lane]);
+    *best = own[0];
     sort_best(best);
     return PAT_OK;
 }
@@ -203,14 +293,9 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
                         .after = run->job->continues ? run->job->after : PAT_ROW_NONE};
     struct pat_source *field = NULL;
     struct pat_selection selection = {.table = table, .kind = PAT_SELECT_KNOWN, .first = PAT_DAY_MIN, .last = run->day};
-    void *memory;
     PAT_TRY(bind_fields(run, table, &field));
     PAT_TRY(bind_keys(run, &best, table));
     PAT_TRY(pat_select__where(run, &selection));
-    PAT_TRY(pat_run__array(run, best.limit, sizeof(pat_row), &memory));
-    best.row = memory;
-    PAT_TRY(pat_run__array(run, (uint64_t)best.limit * best.keys, sizeof(int64_t), &memory));
-    best.value = memory;
     PAT_TRY(find_after(&best, &selection));
     PAT_TRY(collect(&best, &selection));
     if (run->job->last != NULL) *run->job->last = best.passed > best.count ? best.row[best.count - 1] : PAT_ROW_NONE;

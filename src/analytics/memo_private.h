@@ -15,6 +15,7 @@ struct pat_memo {
 
     uint64_t *live; /* NULL until computed, as the rest */
     uint64_t live_count;
+    const struct pat_kept *kept;
     struct pat_facts *facts;
     unsigned facts_have; /* bits of enum pat_fact */
     const uint8_t *lifecycle;

@@ -92,9 +92,32 @@ static void invert(const struct block *block, uint64_t *bits) {
     memcpy(bits, all, block->words * sizeof *bits);
 }
 
+/* On the codes themselves; false where that does not go. */
+static bool eval_strip(const struct block *block, const struct pat_bound *bound, uint64_t *out) {
+    const struct pat_kernels *kernels = block->run->kernels;
+    struct pat_strip strip;
+    if (!pat_source__strip(block->run, &bound->source, block->first, &strip)) return false;
+    switch (bound->kind) {
+    case PAT_BOUND_NULL: pat_strip__null(kernels, &strip, block->count, out); return true;
+    case PAT_BOUND_MEMBER: pat_strip__member(kernels, &strip, block->count, bound->set, bound->set_bits, out); break;
+    case PAT_BOUND_SPANS:
+        if (bound->spans != 1) return false;
+        pat_strip__range(kernels, &strip, block->count, bound->span[0].first, bound->span[0].last, out);
+        break;
+    default: return false;
+    }
+    if (!bound->outside) return true;
+    uint64_t unset[PAT_BLOCK_WORDS];
+    pat_strip__null(kernels, &strip, block->count, unset);
+    kernels->bits_or(out, unset, block->words);
+    invert(block, out);
+    return true;
+}
+
 static void eval_leaf(const struct block *block, const struct pat_bound *bound, uint64_t *out) {
     const struct pat_kernels *kernels = block->run->kernels;
     int64_t values[PAT_BLOCK_ROWS];
+    if (eval_strip(block, bound, out)) return;
     pat_source__read(block->run, &bound->source, block->first, block->count, values);
     switch (bound->kind) {
     case PAT_BOUND_NULL: kernels->select_null(values, block->count, out); return;

@@ -1,6 +1,7 @@
 #include "analytics/run_private.h"
 
 #include "analytics/facts_private.h"
+#include "analytics/kept_private.h"
 #include "analytics/lifetime_private.h"
 #include "analytics/memo_private.h"
 #include "model/date.h"
@@ -23,21 +24,46 @@ pat_day pat_analytics_day(const struct pat_job *job) {
     return job->today;
 }
 
+/* Everybody of the block is live by what its chunks say of themselves: dated up to D, known, and nobody withdrawn. */
+static bool all_live(const struct pat_run *run, const struct pat_strip *created, const struct pat_strip *fact,
+                     const struct pat_strip *profiled, const struct pat_strip *deleted) {
+    int64_t low, high;
+    bool any_null;
+    if (!pat_strip__bounds(deleted, &low, &high, &any_null) || high >= 1) return false;
+    if (pat_strip__bounds(fact, &low, &high, &any_null) && !any_null && high <= run->day) return true;
+    if (!pat_strip__bounds(profiled, &low, &high, &any_null) || any_null || low < 1) return false;
+    return pat_strip__bounds(created, &low, &high, &any_null) && !any_null && high <= run->day;
+}
+
 /* Live: known by a profile or a fact, not withdrawn, and the earliest of `created` and the first fact not after D. */
 static void live_block(struct pat_run *run, pat_row first, uint32_t count) {
-    const struct pat_table_view *table = &run->view->table[PAT_CUSTOMERS];
-    int64_t created[PAT_BLOCK_ROWS], fact[PAT_BLOCK_ROWS], profiled[PAT_BLOCK_ROWS], deleted[PAT_BLOCK_ROWS];
-    pat_column_view_read(&table->column[PAT_CUSTOMER_CREATED], first, count, created, run->kernels);
-    pat_column_view_read(&table->column[PAT_CUSTOMER_FIRST_FACT], first, count, fact, run->kernels);
-    pat_column_view_read(&table->column[PAT_CUSTOMER_PROFILED], first, count, profiled, run->kernels);
-    pat_column_view_read(&table->column[PAT_CUSTOMER_DELETED], first, count, deleted, run->kernels);
-    for (uint32_t i = 0; i < count; i++) {
-        const bool exists = (profiled[i] == 1 || fact[i] != PAT_NULL) && deleted[i] != 1;
-        const bool dated = created[i] != PAT_NULL || fact[i] != PAT_NULL;
-        const bool begun =
-            (created[i] != PAT_NULL && created[i] <= run->day) || (fact[i] != PAT_NULL && fact[i] <= run->day);
-        if (exists && (begun || !dated)) pat_bits__set(run->live, first + i);
+    const struct pat_kernels *kernels = run->kernels;
+    const struct pat_column_view *column = run->view->table[PAT_CUSTOMERS].column;
+    const struct pat_strip created = {.part = pat_column_view_part(&column[PAT_CUSTOMER_CREATED], first)};
+    const struct pat_strip fact = {.part = pat_column_view_part(&column[PAT_CUSTOMER_FIRST_FACT], first)};
+    const struct pat_strip profiled = {.part = pat_column_view_part(&column[PAT_CUSTOMER_PROFILED], first)};
+    const struct pat_strip deleted = {.part = pat_column_view_part(&column[PAT_CUSTOMER_DELETED], first)};
+    uint64_t *const live = run->live + first / 64;
+    const size_t words = pat_bits__words(count);
+    uint64_t no_fact[PAT_BLOCK_WORDS], dated[PAT_BLOCK_WORDS], other[PAT_BLOCK_WORDS];
+    if (all_live(run, &created, &fact, &profiled, &deleted)) {
+        pat_bits__fill(live, count);
+        return;
     }
+    /* Begun, or without any date. */
+    pat_strip__null(kernels, &fact, count, no_fact);
+    pat_strip__null(kernels, &created, count, live);
+    kernels->bits_and(live, no_fact, words);
+    pat_strip__range(kernels, &created, count, INT64_MIN + 1, run->day, dated);
+    kernels->bits_or(live, dated, words);
+    pat_strip__range(kernels, &fact, count, INT64_MIN + 1, run->day, dated);
+    kernels->bits_or(live, dated, words);
+    /* Not those that neither a profile nor a fact names, and not the withdrawn. */
+    pat_strip__range(kernels, &profiled, count, 1, 1, other);
+    kernels->bits_andnot(no_fact, other, words);
+    kernels->bits_andnot(live, no_fact, words);
+    pat_strip__range(kernels, &deleted, count, 1, 1, other);
+    kernels->bits_andnot(live, other, words);
 }
 
 static enum pat_status live_part(void *context, const struct pat_part *part) {
@@ -110,7 +136,9 @@ void pat_run__days(const struct pat_run *run, const struct pat_day_param param[2
 static enum pat_status put_unpriced(struct pat_run *run) {
     const bool lifetime = run->money_for_all || run->money_of_shown;
     int64_t unpriced = run->unpriced;
-    if (lifetime || run->money_of_window) {
+    if (lifetime && run->facts == NULL) {
+        unpriced += pat_kept__unpriced(run, run->money_for_all ? run->live : run->shown);
+    } else if (lifetime || run->money_of_window) {
         PAT_ASSERT((run->facts->have & PAT_FACT_BIT(lifetime ? PAT_FACT_UNPRICED : PAT_FACT_WINDOW_UNPRICED)) != 0);
         const uint32_t *counts = lifetime ? run->facts->unpriced : run->facts->window_unpriced;
         const uint64_t *rows = run->money_for_all || run->money_of_window ? run->live : run->shown;

@@ -23,6 +23,7 @@
 
 struct pat_bound;
 struct pat_facts;
+struct pat_kept;
 struct pat_scores;
 struct pat_view_rates;
 struct pat_lifetime;
@@ -45,9 +46,10 @@ struct pat_run {
     uint64_t live_count;
     const uint64_t *shown; /* live ones that `where` selects; == live until a filter was run */
 
-    struct pat_facts *facts;   /* NULL until pat_run__need */
-    struct pat_scores *scores; /* NULL until then, too */
-    unsigned facts_needed;     /* enum pat_fact bits that bound names ask for */
+    const struct pat_kept *kept; /* NULL until pat_run__need, and then one of kept and facts may stay so */
+    struct pat_facts *facts;     /* wins where both are there */
+    struct pat_scores *scores;   /* NULL until then, too */
+    unsigned facts_needed;       /* enum pat_fact bits that bound names ask for */
     bool scores_needed, lifecycle_needed, lifetime_needed, rates_needed;
     struct pat_lifetime *lifetime;      /* predictions by row; NULL until then */
     const uint8_t *lifecycle;           /* enum pat_lifecycle by row; NULL until then */

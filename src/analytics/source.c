@@ -1,6 +1,7 @@
 #include "analytics/source_private.h"
 
 #include "analytics/bind_private.h"
+#include "analytics/kept_private.h"
 #include "analytics/lifecycle_private.h"
 #include "analytics/lifetime_private.h"
 #include "analytics/memo_private.h"
@@ -390,8 +391,24 @@ enum pat_status pat_run__need_lifecycle(struct pat_run *run) {
     return pat_lifecycle__compute(run, all);
 }
 
+/* Nobody looks into the facts but sources: what is kept will do, where it holds at D. */
+static bool kept_will_do(const struct pat_run *run) {
+    const enum pat_method method = run->job->request->method;
+    const bool sources_only = method == PAT_METHOD_COUNT || method == PAT_METHOD_ROWS || method == PAT_METHOD_GROUP;
+    return sources_only && !run->scores_needed && !run->lifecycle_needed && !run->lifetime_needed;
+}
+
+static enum pat_status compute_facts(struct pat_run *run, unsigned needed) {
+    if (needed == 0 || run->facts != NULL) return PAT_OK;
+    if (kept_will_do(run)) {
+        if (run->kept == NULL) PAT_TRY(pat_kept__find(run));
+        if (run->kept != NULL) return PAT_OK;
+    }
+    return pat_facts__compute(run, needed);
+}
+
 static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
-    if (needed != 0 && run->facts == NULL) PAT_TRY(pat_facts__compute(run, needed));
+    PAT_TRY(compute_facts(run, needed));
     if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
     if (run->rates_needed && run->rates == NULL) PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &run->rates));
     if (run->lifetime_needed && run->lifetime == NULL) PAT_TRY(pat_lifetime__compute(run));
@@ -403,18 +420,20 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
 static enum pat_status need_with_memo(struct pat_run *run, struct pat_memo *memo, unsigned needed) {
     if (run->facts == NULL && (memo->facts_have & needed) == needed) run->facts = memo->facts;
     needed |= memo->facts_have; /* calls that look at different facts in turn do not lose each other's */
+    if (run->kept == NULL && kept_will_do(run)) run->kept = memo->kept;
     if (run->lifecycle == NULL) run->lifecycle = memo->lifecycle;
     if (run->lifetime == NULL) run->lifetime = memo->lifetime;
     if (run->scores_needed && run->scores == NULL) run->scores = memo->scores;
     struct pat_arena *const before = pat_memo__enter(run);
-    const bool computes = run->facts == NULL && needed != 0;
+    const struct pat_facts *const known = run->facts;
     const enum pat_status status = compute_needed(run, needed);
     pat_memo__leave(run, before);
     PAT_TRY(status);
-    if (computes) {
+    if (run->facts != known) {
         memo->facts = run->facts;
         memo->facts_have = needed;
     }
+    if (run->kept != NULL) memo->kept = run->kept;
     if (run->lifecycle != NULL) memo->lifecycle = run->lifecycle;
     if (run->lifetime != NULL) memo->lifetime = run->lifetime;
     if (run->scores != NULL) memo->scores = run->scores;
@@ -533,6 +552,60 @@ static void read_of_customer(const struct pat_run *run, const struct pat_source 
     }
 }
 
+static void read_fact(const struct pat_run *run, enum pat_fact fact, pat_row first, uint32_t count, int64_t *out) {
+    if (run->facts != NULL) {
+        pat_facts__read(run->facts, fact, first, count, out);
+        return;
+    }
+    /* Blocks of others may lie across those of customers. */
+    while (count > 0) {
+        const uint32_t left = PAT_BLOCK_ROWS - first % PAT_BLOCK_ROWS;
+        const uint32_t here = left < count ? left : count;
+        pat_kept__read(run, fact, first, here, out);
+        first += here;
+        count -= here;
+        out += here;
+    }
+}
+
+/* ---- strips ------------------------------------------------------------------------------------------------------ */
+
+static bool blank(const struct pat_column_part *part) {
+    return (part->width == 0 && part->base == PAT_NULL) || (part->bounded && part->low > part->high);
+}
+
+/* The profiles' countries where all have one, or the facts' where none has. */
+static bool country_strip(const struct pat_run *run, pat_row first, struct pat_strip *out) {
+    const struct pat_column_view *column = run->view->table[PAT_CUSTOMERS].column;
+    *out = (struct pat_strip){.part = pat_column_view_part(&column[PAT_CUSTOMER_COUNTRY], first)};
+    const struct pat_strip fact = {.part = pat_column_view_part(&column[PAT_CUSTOMER_FACT_COUNTRY], first)};
+    if (!out->part.has_null || blank(&fact.part)) return true;
+    if (!blank(&out->part) || run->view->counts.newest_fact > run->day) return false;
+    *out = fact;
+    return true;
+}
+
+bool pat_source__strip(const struct pat_run *run, const struct pat_source *source, pat_row first,
+                       struct pat_strip *out) {
+    if (source->of_customer) return false;
+    switch (source->kind) {
+    case PAT_SOURCE_STORED:
+        if (source->hops > 0 || source->dated) return false;
+        *out = (struct pat_strip){
+            .part = pat_column_view_part(&run->view->table[source->table].column[source->column], first),
+            .null_is_zero = source->null_is_zero};
+        return true;
+    case PAT_SOURCE_COUNTRY: return country_strip(run, first, out);
+    case PAT_SOURCE_FACT: return run->facts == NULL && pat_kept__strip(run, source->fact, first, out);
+    case PAT_SOURCE_RECENCY:
+        if (run->facts != NULL || !pat_kept__strip(run, PAT_FACT_LAST, first, out)) return false;
+        out->mirrored = true;
+        out->from = run->day;
+        return true;
+    default: return false;
+    }
+}
+
 void pat_source__read(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
                       int64_t *out) {
     if (source->of_customer) {
@@ -549,9 +622,9 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
         return;
     case PAT_SOURCE_STORED: read_stored(run, source, first, count, out); return;
     case PAT_SOURCE_COUNTRY: read_country(run, first, count, out); return;
-    case PAT_SOURCE_FACT: pat_facts__read(run->facts, source->fact, first, count, out); return;
+    case PAT_SOURCE_FACT: read_fact(run, source->fact, first, count, out); return;
     case PAT_SOURCE_RECENCY:
-        pat_facts__read(run->facts, PAT_FACT_LAST, first, count, out);
+        read_fact(run, PAT_FACT_LAST, first, count, out);
         for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? PAT_NULL : run->day - out[i];
         return;
     case PAT_SOURCE_P_ALIVE: memcpy(out, run->lifetime->p_alive + first, count * sizeof *out); return;

@@ -4,6 +4,7 @@
 #define PAT_ANALYTICS_SOURCE_PRIVATE_H
 
 #include "analytics/facts_private.h"
+#include "analytics/strip_private.h"
 
 enum pat_source_kind {
     PAT_SOURCE_STORED,  /* a column of the table, or of the row that references lead to */
@@ -83,6 +84,10 @@ enum pat_status pat_run__need_lifecycle(struct pat_run *run) PAT_MUST_CHECK;
 /* Values of rows first .. first + count - 1, count <= PAT_BLOCK_ROWS. */
 void pat_source__read(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
                       int64_t *out);
+/* The block of rows that starts at `first`, a multiple of PAT_BLOCK_ROWS, as it lies in a column; false where the
+ * values have to be worked out. */
+bool pat_source__strip(const struct pat_run *run, const struct pat_source *source, pat_row first,
+                       struct pat_strip *out);
 int64_t pat_source__get(const struct pat_run *run, const struct pat_source *source, pat_row row);
 
 /* TEXT and SET: how many codes there are, and what one means. */

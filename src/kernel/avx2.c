@@ -131,6 +131,91 @@ static void select_member(const int64_t *in, size_t n, const uint64_t *set, size
     pat_kernels_scalar.select_member(in + i, n - i, set, set_bits, out + i / 64);
 }
 
+static inline __m256i load_codes(const void *in) {
+    return _mm256_loadu_si256((const __m256i *)in);
+}
+
+/* x within low..high, unsigned: neither limit moves it. */
+static void select_range_u8(const uint8_t *in, size_t n, uint8_t low, uint8_t high, uint64_t *out) {
+    const __m256i lows = _mm256_set1_epi8((char)low);
+    const __m256i highs = _mm256_set1_epi8((char)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 32) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i inside = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(code, lows), code),
+                                                    _mm256_cmpeq_epi8(_mm256_min_epu8(code, highs), code));
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(inside) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range_u8(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_range_u16(const uint16_t *in, size_t n, uint16_t low, uint16_t high, uint64_t *out) {
+    const __m256i lows = _mm256_set1_epi16((short)low);
+    const __m256i highs = _mm256_set1_epi16((short)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 32) {
+            __m256i inside[2];
+            for (unsigned half = 0; half < 2; half++) {
+                const __m256i code = load_codes(in + i + j + (size_t)half * 16);
+                inside[half] = _mm256_and_si256(_mm256_cmpeq_epi16(_mm256_max_epu16(code, lows), code),
+                                                _mm256_cmpeq_epi16(_mm256_min_epu16(code, highs), code));
+            }
+            /* Packing works within halves of a register: the quarters come out as 0 2 1 3. */
+            const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(inside[0], inside[1]), 0xd8);
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(bytes) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range_u16(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_range_u32(const uint32_t *in, size_t n, uint32_t low, uint32_t high, uint64_t *out) {
+    const __m256i lows = _mm256_set1_epi32((int)low);
+    const __m256i highs = _mm256_set1_epi32((int)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i inside = _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_max_epu32(code, lows), code),
+                                                    _mm256_cmpeq_epi32(_mm256_min_epu32(code, highs), code));
+            word |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside)) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range_u32(in + i, n - i, low, high, out + i / 64);
+}
+
+/* A code's upper five bits name a byte of the set, its lower three a bit of that. */
+static void select_member_u8(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out) {
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)set));
+    const __m256i second = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(set + 2)));
+    const __m256i bits = _mm256_set1_epi64x((int64_t)UINT64_C(0x8040201008040201));
+    const __m256i low3 = _mm256_set1_epi8(7);
+    const __m256i low4 = _mm256_set1_epi8(15);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 32) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i byte = _mm256_and_si256(_mm256_srli_epi16(code, 3), low4);
+            const __m256i row =
+                _mm256_blendv_epi8(_mm256_shuffle_epi8(first, byte), _mm256_shuffle_epi8(second, byte), code);
+            const __m256i bit = _mm256_shuffle_epi8(bits, _mm256_and_si256(code, low3));
+            const __m256i inside = _mm256_cmpeq_epi8(_mm256_and_si256(row, bit), bit);
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(inside) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_member_u8(in + i, n - i, set, out + i / 64);
+}
+
 static inline __m256i load_words(const uint64_t *words) {
     return _mm256_loadu_si256((const __m256i *)(const void *)words);
 }
@@ -243,6 +328,91 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     pat_kernels_scalar.bounds(rest, on, rest_rows, least, greatest);
 }
 
+/* The halves of 32 bits of each lane, summed in 64. */
+static inline __m256i add_halves(__m256i sum, __m256i value) {
+    const __m256i low32 = _mm256_set1_epi64x(UINT32_MAX);
+    return _mm256_add_epi64(_mm256_add_epi64(sum, _mm256_and_si256(value, low32)), _mm256_srli_epi64(value, 32));
+}
+
+static void sum_u8(const uint8_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m256i ones = _mm256_set1_epi8(-1);
+    const __m256i bit = _mm256_set1_epi64x((int64_t)UINT64_C(0x8040201008040201));
+    /* Byte k of the mask is spread over bytes 8 k to 8 k + 7. */
+    const __m256i spread =
+        _mm256_set_epi64x(INT64_C(0x0303030303030303), INT64_C(0x0202020202020202), INT64_C(0x0101010101010101), 0);
+    __m256i total = _mm256_setzero_si256();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        if (bits[i / 64] == 0) continue;
+        for (unsigned j = 0; j < 64; j += 32) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i word = _mm256_set1_epi32((int)(uint32_t)(bits[i / 64] >> j));
+            const __m256i on = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(word, spread), bit), bit);
+            const __m256i mask = _mm256_andnot_si256(_mm256_cmpeq_epi8(code, ones), on);
+            total = _mm256_add_epi64(total, _mm256_sad_epu8(_mm256_and_si256(code, mask), _mm256_setzero_si256()));
+            rows += (uint64_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(mask));
+        }
+    }
+    pat_kernels_scalar.sum_u8(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = (uint64_t)lanes_sum(total, _mm256_setzero_si256()) + tail_sum;
+}
+
+static void sum_u16(const uint16_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m256i ones = _mm256_set1_epi16(-1);
+    const __m256i low16 = _mm256_set1_epi32(UINT16_MAX);
+    const __m256i bit = _mm256_set_epi16(INT16_MIN, 1 << 14, 1 << 13, 1 << 12, 1 << 11, 1 << 10, 1 << 9, 1 << 8, 1 << 7,
+                                         1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1, 1);
+    __m256i total = _mm256_setzero_si256();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 16) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i words = _mm256_set1_epi16((short)(uint16_t)(word >> j));
+            const __m256i on = _mm256_cmpeq_epi16(_mm256_and_si256(words, bit), bit);
+            const __m256i mask = _mm256_andnot_si256(_mm256_cmpeq_epi16(code, ones), on);
+            const __m256i part = _mm256_and_si256(code, mask);
+            total = add_halves(total, _mm256_add_epi32(_mm256_and_si256(part, low16), _mm256_srli_epi32(part, 16)));
+            rows += (uint64_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(mask)) / 2;
+        }
+    }
+    pat_kernels_scalar.sum_u16(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = (uint64_t)lanes_sum(total, _mm256_setzero_si256()) + tail_sum;
+}
+
+static void sum_u32(const uint32_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m256i ones = _mm256_set1_epi32(-1);
+    const __m256i bit = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
+    __m256i total = _mm256_setzero_si256();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 8) {
+            const __m256i code = load_codes(in + i + j);
+            const __m256i words = _mm256_set1_epi32((int)(uint32_t)(word >> j));
+            const __m256i on = _mm256_cmpeq_epi32(_mm256_and_si256(words, bit), bit);
+            const __m256i mask = _mm256_andnot_si256(_mm256_cmpeq_epi32(code, ones), on);
+            total = add_halves(total, _mm256_and_si256(code, mask));
+            rows += (uint64_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(mask)));
+        }
+    }
+    pat_kernels_scalar.sum_u32(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = (uint64_t)lanes_sum(total, _mm256_setzero_si256()) + tail_sum;
+}
+
+/* Doubles of 64-bit integers are not in this table's instructions, four at a time; one at a time they are. */
+static void bucket(const int64_t *in, size_t n, uint16_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = pat_kernel_bucket(in[i]);
+}
+
 const struct pat_kernels pat_kernels_avx2 = {
     .name = "avx2",
     .widen_u8 = widen_u8,
@@ -252,11 +422,19 @@ const struct pat_kernels pat_kernels_avx2 = {
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,
+    .select_range_u8 = select_range_u8,
+    .select_range_u16 = select_range_u16,
+    .select_range_u32 = select_range_u32,
+    .select_member_u8 = select_member_u8,
     .bits_and = bits_and,
     .bits_or = bits_or,
     .bits_andnot = bits_andnot,
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .sum_u8 = sum_u8,
+    .sum_u16 = sum_u16,
+    .sum_u32 = sum_u32,
+    .bucket = bucket,
     PAT_SMOOTH_KERNELS,
 };

@@ -130,6 +130,65 @@ static void select_member(const int64_t *in, size_t n, const uint64_t *set, size
     pat_kernels_scalar.select_member(in + i, n - i, set, set_bits, out + i / 64);
 }
 
+static void select_range_u8(const uint8_t *in, size_t n, uint8_t low, uint8_t high, uint64_t *out) {
+    const __m512i lows = _mm512_set1_epi8((char)low);
+    const __m512i highs = _mm512_set1_epi8((char)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const __m512i code = _mm512_loadu_si512(in + i);
+        out[i / 64] = _mm512_mask_cmple_epu8_mask(_mm512_cmple_epu8_mask(lows, code), code, highs);
+    }
+    pat_kernels_scalar.select_range_u8(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_range_u16(const uint16_t *in, size_t n, uint16_t low, uint16_t high, uint64_t *out) {
+    const __m512i lows = _mm512_set1_epi16((short)low);
+    const __m512i highs = _mm512_set1_epi16((short)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 32) {
+            const __m512i code = _mm512_loadu_si512(in + i + j);
+            word |= (uint64_t)_mm512_mask_cmple_epu16_mask(_mm512_cmple_epu16_mask(lows, code), code, highs) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range_u16(in + i, n - i, low, high, out + i / 64);
+}
+
+static void select_range_u32(const uint32_t *in, size_t n, uint32_t low, uint32_t high, uint64_t *out) {
+    const __m512i lows = _mm512_set1_epi32((int)low);
+    const __m512i highs = _mm512_set1_epi32((int)high);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned j = 0; j < 64; j += 16) {
+            const __m512i code = _mm512_loadu_si512(in + i + j);
+            word |= (uint64_t)_mm512_mask_cmple_epu32_mask(_mm512_cmple_epu32_mask(lows, code), code, highs) << j;
+        }
+        out[i / 64] = word;
+    }
+    pat_kernels_scalar.select_range_u32(in + i, n - i, low, high, out + i / 64);
+}
+
+/* As in avx2.c: a code's upper five bits name a byte of the set, its lower three a bit of that. */
+static void select_member_u8(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out) {
+    const __m512i first = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)set));
+    const __m512i second = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)(set + 2)));
+    const __m512i bits = _mm512_set1_epi64((int64_t)UINT64_C(0x8040201008040201));
+    const __m512i low3 = _mm512_set1_epi8(7);
+    const __m512i low4 = _mm512_set1_epi8(15);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const __m512i code = _mm512_loadu_si512(in + i);
+        const __m512i byte = _mm512_and_si512(_mm512_srli_epi16(code, 3), low4);
+        const __m512i row =
+            _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(first, byte), _mm512_movepi8_mask(code), second, byte);
+        out[i / 64] = _mm512_test_epi8_mask(row, _mm512_shuffle_epi8(bits, _mm512_and_si512(code, low3)));
+    }
+    pat_kernels_scalar.select_member_u8(in + i, n - i, set, out + i / 64);
+}
+
 static void bits_and(uint64_t *a, const uint64_t *b, size_t words) {
     size_t i = 0;
     for (; i + 8 <= words; i += 8)
@@ -219,6 +278,99 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     *greatest = body_greatest > tail_greatest ? body_greatest : tail_greatest;
 }
 
+/* The halves of 32 bits of each lane, summed in 64. */
+static inline __m512i add_halves(__m512i sum, __m512i value) {
+    const __m512i low32 = _mm512_set1_epi64(UINT32_MAX);
+    return _mm512_add_epi64(_mm512_add_epi64(sum, _mm512_and_si512(value, low32)), _mm512_srli_epi64(value, 32));
+}
+
+static inline uint64_t lanes_sum(__m512i sum) {
+    uint64_t lane[8], total = 0;
+    _mm512_storeu_si512(lane, sum);
+    for (unsigned k = 0; k < 8; k++) total += lane[k];
+    return total;
+}
+
+static void sum_u8(const uint8_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m512i ones = _mm512_set1_epi8(-1);
+    __m512i total = _mm512_setzero_si512();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const __m512i code = _mm512_loadu_si512(in + i);
+        const __mmask64 mask = _mm512_mask_cmpneq_epu8_mask(bits[i / 64], code, ones);
+        total = _mm512_add_epi64(total, _mm512_sad_epu8(_mm512_maskz_mov_epi8(mask, code), _mm512_setzero_si512()));
+        rows += (uint64_t)_mm_popcnt_u64(mask);
+    }
+    pat_kernels_scalar.sum_u8(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = lanes_sum(total) + tail_sum;
+}
+
+static void sum_u16(const uint16_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m512i ones = _mm512_set1_epi16(-1);
+    const __m512i low16 = _mm512_set1_epi32(UINT16_MAX);
+    __m512i total = _mm512_setzero_si512();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 32) {
+            const __m512i code = _mm512_loadu_si512(in + i + j);
+            const __mmask32 mask = _mm512_mask_cmpneq_epu16_mask((__mmask32)(word >> j), code, ones);
+            const __m512i part = _mm512_maskz_mov_epi16(mask, code);
+            total = add_halves(total, _mm512_add_epi32(_mm512_and_si512(part, low16), _mm512_srli_epi32(part, 16)));
+            rows += (uint64_t)_mm_popcnt_u32(mask);
+        }
+    }
+    pat_kernels_scalar.sum_u16(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = lanes_sum(total) + tail_sum;
+}
+
+static void sum_u32(const uint32_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    const __m512i ones = _mm512_set1_epi32(-1);
+    __m512i total = _mm512_setzero_si512();
+    uint64_t rows = 0, tail_rows, tail_sum;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint64_t word = bits[i / 64];
+        if (word == 0) continue;
+        for (unsigned j = 0; j < 64; j += 16) {
+            const __m512i code = _mm512_loadu_si512(in + i + j);
+            const __mmask16 mask = _mm512_mask_cmpneq_epu32_mask((__mmask16)(word >> j), code, ones);
+            total = add_halves(total, _mm512_maskz_mov_epi32(mask, code));
+            rows += (uint64_t)_mm_popcnt_u32(mask);
+        }
+    }
+    pat_kernels_scalar.sum_u32(in + i, bits + i / 64, n - i, &tail_rows, &tail_sum);
+    *count = rows + tail_rows;
+    *sum = lanes_sum(total) + tail_sum;
+}
+
+/* -value as a double is the double of value with its sign turned, so the magnitude comes from the bits without it. */
+static void bucket(const int64_t *in, size_t n, uint16_t *out) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i first = _mm512_set1_epi64((1023 << 5) - 1);
+    const __m512i middle = _mm512_set1_epi64(PAT_BUCKET_ZERO);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512i value = _mm512_loadu_si512(in + i);
+        const __m512i bits = _mm512_castpd_si512(_mm512_cvtepi64_pd(value));
+        const __m512i top = _mm512_srli_epi64(_mm512_slli_epi64(bits, 1), 48);
+        const __mmask8 set = _mm512_cmpneq_epi64_mask(value, zero);
+        const __m512i size = _mm512_maskz_sub_epi64(set, top, first);
+        const __m512i signs = _mm512_srai_epi64(value, 63);
+        const __m512i signed_size = _mm512_sub_epi64(_mm512_xor_si512(size, signs), signs);
+        const __m512i place = _mm512_add_epi64(middle, signed_size);
+        const __mmask8 known = _mm512_cmpneq_epi64_mask(value, null);
+        _mm_storeu_si128((__m128i *)(void *)(out + i), _mm512_cvtepi64_epi16(_mm512_maskz_mov_epi64(known, place)));
+    }
+    pat_kernels_scalar.bucket(in + i, n - i, out + i);
+}
+
 const struct pat_kernels pat_kernels_avx512 = {
     .name = "avx512",
     .widen_u8 = widen_u8,
@@ -228,11 +380,19 @@ const struct pat_kernels pat_kernels_avx512 = {
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,
+    .select_range_u8 = select_range_u8,
+    .select_range_u16 = select_range_u16,
+    .select_range_u32 = select_range_u32,
+    .select_member_u8 = select_member_u8,
     .bits_and = bits_and,
     .bits_or = bits_or,
     .bits_andnot = bits_andnot,
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .sum_u8 = sum_u8,
+    .sum_u16 = sum_u16,
+    .sum_u32 = sum_u32,
+    .bucket = bucket,
     PAT_SMOOTH_KERNELS,
 };

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PAT_KERNEL_NULL INT64_MIN
 
@@ -38,6 +39,13 @@ struct pat_kernels {
     /* Bit i = in[i] is not null, 0 <= in[i] < set_bits and bit in[i] of `set` is on. */
     void (*select_member)(const int64_t *in, size_t n, const uint64_t *set, size_t set_bits, uint64_t *out);
 
+    /* The same on codes as columns keep them: bit i = low <= in[i] <= high. */
+    void (*select_range_u8)(const uint8_t *in, size_t n, uint8_t low, uint8_t high, uint64_t *out);
+    void (*select_range_u16)(const uint16_t *in, size_t n, uint16_t low, uint16_t high, uint64_t *out);
+    void (*select_range_u32)(const uint32_t *in, size_t n, uint32_t low, uint32_t high, uint64_t *out);
+    /* Bit i = bit in[i] of the 256 of `set` is on. */
+    void (*select_member_u8)(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out);
+
     /* Words of bitmaps: a = a op b. */
     void (*bits_and)(uint64_t *a, const uint64_t *b, size_t words);
     void (*bits_or)(uint64_t *a, const uint64_t *b, size_t words);
@@ -49,6 +57,13 @@ struct pat_kernels {
     void (*sum)(const int64_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum_low,
                 int64_t *sum_high);
     void (*bounds)(const int64_t *in, const uint64_t *bits, size_t n, int64_t *least, int64_t *greatest);
+    /* Codes whose bit is on and that are not all ones: how many, and their sum. */
+    void (*sum_u8)(const uint8_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum);
+    void (*sum_u16)(const uint16_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum);
+    void (*sum_u32)(const uint32_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum);
+
+    /* out[i] = pat_kernel_bucket(in[i]). */
+    void (*bucket)(const int64_t *in, size_t n, uint16_t *out);
 
     /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
      * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */
@@ -67,6 +82,25 @@ struct pat_kernels {
     void (*decay)(const double *node, const double *share, size_t n, const double *time, size_t steps, double shape,
                   double *out);
 };
+
+/* Buckets of a histogram of int64 values: 32 to each power of two, so that one is at most a thirty-second of its values
+ * wide, and greater values are in greater buckets. 0 is null; PAT_BUCKET_ZERO is 0 alone. */
+#define PAT_BUCKETS     4096u
+#define PAT_BUCKET_ZERO 2048u
+
+/* The top bits of the value as a double, which rounds but never changes the order: exponent and 5 bits. */
+static inline uint32_t pat_kernel_magnitude(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint32_t)(bits >> 47) - ((1023u << 5) - 1);
+}
+
+static inline uint16_t pat_kernel_bucket(int64_t value) {
+    if (value == PAT_KERNEL_NULL) return 0;
+    if (value == 0) return PAT_BUCKET_ZERO;
+    if (value > 0) return (uint16_t)(PAT_BUCKET_ZERO + pat_kernel_magnitude((double)value));
+    return (uint16_t)(PAT_BUCKET_ZERO - pat_kernel_magnitude(-(double)value));
+}
 
 extern const struct pat_kernels pat_kernels_scalar;
 extern const struct pat_kernels pat_kernels_avx2;

@@ -47,6 +47,22 @@ static void select_member(const int64_t *in, size_t n, const uint64_t *set, size
         bit_put(out, i, in[i] >= 0 && (uint64_t)in[i] < set_bits && bit_get(set, (size_t)in[i]));
 }
 
+static void select_range_u8(const uint8_t *in, size_t n, uint8_t low, uint8_t high, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, low <= in[i] && in[i] <= high);
+}
+
+static void select_range_u16(const uint16_t *in, size_t n, uint16_t low, uint16_t high, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, low <= in[i] && in[i] <= high);
+}
+
+static void select_range_u32(const uint32_t *in, size_t n, uint32_t low, uint32_t high, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, low <= in[i] && in[i] <= high);
+}
+
+static void select_member_u8(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out) {
+    for (size_t i = 0; i < n; i++) bit_put(out, i, bit_get(set, in[i]));
+}
+
 static void bits_and(uint64_t *a, const uint64_t *b, size_t words) {
     for (size_t i = 0; i < words; i++) a[i] &= b[i];
 }
@@ -94,6 +110,37 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     *greatest = high;
 }
 
+static void sum_u8(const uint8_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    *count = *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!bit_get(bits, i) || in[i] == UINT8_MAX) continue;
+        ++*count;
+        *sum += in[i];
+    }
+}
+
+static void sum_u16(const uint16_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    *count = *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!bit_get(bits, i) || in[i] == UINT16_MAX) continue;
+        ++*count;
+        *sum += in[i];
+    }
+}
+
+static void sum_u32(const uint32_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
+    *count = *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!bit_get(bits, i) || in[i] == UINT32_MAX) continue;
+        ++*count;
+        *sum += in[i];
+    }
+}
+
+static void bucket(const int64_t *in, size_t n, uint16_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = pat_kernel_bucket(in[i]);
+}
+
 const struct pat_kernels pat_kernels_scalar = {
     .name = "scalar",
     .widen_u8 = widen_u8,
@@ -103,11 +150,19 @@ const struct pat_kernels pat_kernels_scalar = {
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,
+    .select_range_u8 = select_range_u8,
+    .select_range_u16 = select_range_u16,
+    .select_range_u32 = select_range_u32,
+    .select_member_u8 = select_member_u8,
     .bits_and = bits_and,
     .bits_or = bits_or,
     .bits_andnot = bits_andnot,
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .sum_u8 = sum_u8,
+    .sum_u16 = sum_u16,
+    .sum_u32 = sum_u32,
+    .bucket = bucket,
     PAT_SMOOTH_KERNELS,
 };

@@ -27,7 +27,7 @@ struct pat_chunk {
     int64_t base;      /* width 0: the value of every row; width 8: unused */
     uint32_t capacity; /* rows there is data for; width 0: any */
     uint8_t width;     /* bytes per value: 0, 1, 2, 4, 8 */
-    /* writer only: */
+    /* writer only, but for pat_column_view_part: */
     bool has_null;
     int64_t low, high; /* of the values ever stored, low > high when none; never narrowed by overwriting */
     unsigned char padding[24];
@@ -119,6 +119,34 @@ bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, 
 /* `row` below view->rows. */
 static inline int64_t pat_column_view_get(const struct pat_column_view *view, pat_row row) {
     return pat_chunk_get(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
+}
+/* Rows of one chunk as they lie there: values are those of pat_chunk. */
+struct pat_column_part {
+    const unsigned char *data; /* of the first row; nothing with width 0 */
+    int64_t base;
+    uint8_t width;
+    /* What the chunk holds at the most, when that is known: of a chunk that rows are still appended to only the writer
+     * may look. low > high when every row is null. */
+    bool bounded, has_null;
+    int64_t low, high;
+};
+/* Rows from `first` on, to the end of its chunk or of the view. */
+static inline struct pat_column_part pat_column_view_part(const struct pat_column_view *view, pat_row first) {
+    const pat_row index = first >> view->shift;
+    const struct pat_chunk *chunk = view->chunk[index];
+    struct pat_column_part part = {.data = chunk->data + (size_t)(first & ((1u << view->shift) - 1)) * chunk->width,
+                                   .base = chunk->base,
+                                   .width = chunk->width,
+                                   .bounded = ((uint64_t)index + 1) << view->shift <= view->rows,
+                                   .has_null = true,
+                                   .low = INT64_MIN,
+                                   .high = INT64_MAX};
+    if (part.bounded) {
+        part.has_null = chunk->has_null;
+        part.low = chunk->low;
+        part.high = chunk->high;
+    }
+    return part;
 }
 /* Unpacks rows first .. first + count - 1 to int64. */
 void pat_column_view_read(const struct pat_column_view *view, pat_row first, uint32_t count, int64_t *out,

@@ -115,6 +115,51 @@ static void check_select(const struct pat_kernels *k, const struct input *input,
     same_bytes(want, got, sizeof want, "select_member of nothing", k->name, n);
 }
 
+static void check_select_codes(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    uint64_t want[WORDS_MAX], got[WORDS_MAX];
+    const uint8_t *u8 = input->narrow.u8 + offset;
+    const uint16_t *u16 = input->narrow.u16 + offset;
+    const uint32_t *u32 = input->narrow.u32 + offset;
+    const uint32_t low = next() % 4 == 0 ? 0 : (uint32_t)next();
+    const uint32_t high = next() % 4 == 0 ? UINT32_MAX - 1 : (uint32_t)next();
+    for (size_t i = 0; i < WORDS_MAX; i++) want[i] = got[i] = CANARY;
+    pat_kernels_scalar.select_range_u8(u8, n, (uint8_t)low, (uint8_t)high, want);
+    k->select_range_u8(u8, n, (uint8_t)low, (uint8_t)high, got);
+    same_bytes(want, got, sizeof want, "select_range_u8", k->name, n);
+    pat_kernels_scalar.select_range_u16(u16, n, (uint16_t)low, (uint16_t)high, want);
+    k->select_range_u16(u16, n, (uint16_t)low, (uint16_t)high, got);
+    same_bytes(want, got, sizeof want, "select_range_u16", k->name, n);
+    pat_kernels_scalar.select_range_u32(u32, n, low, high, want);
+    k->select_range_u32(u32, n, low, high, got);
+    same_bytes(want, got, sizeof want, "select_range_u32", k->name, n);
+    pat_kernels_scalar.select_member_u8(u8, n, input->bits, want);
+    k->select_member_u8(u8, n, input->bits, got);
+    same_bytes(want, got, sizeof want, "select_member_u8", k->name, n);
+    if (n % 64 != 0) assert_int_equal(0, want[n / 64] >> (n % 64));
+}
+
+static void check_sum_codes(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    uint64_t want[2], got[2];
+    pat_kernels_scalar.sum_u8(input->narrow.u8 + offset, input->bits, n, &want[0], &want[1]);
+    k->sum_u8(input->narrow.u8 + offset, input->bits, n, &got[0], &got[1]);
+    same_bytes(want, got, sizeof want, "sum_u8", k->name, n);
+    pat_kernels_scalar.sum_u16(input->narrow.u16 + offset, input->bits, n, &want[0], &want[1]);
+    k->sum_u16(input->narrow.u16 + offset, input->bits, n, &got[0], &got[1]);
+    same_bytes(want, got, sizeof want, "sum_u16", k->name, n);
+    pat_kernels_scalar.sum_u32(input->narrow.u32 + offset, input->bits, n, &want[0], &want[1]);
+    k->sum_u32(input->narrow.u32 + offset, input->bits, n, &got[0], &got[1]);
+    same_bytes(want, got, sizeof want, "sum_u32", k->name, n);
+}
+
+static void check_bucket(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    uint16_t want[ROWS_MAX + 1], got[ROWS_MAX + 1];
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    pat_kernels_scalar.bucket(input->values + offset, n, want);
+    k->bucket(input->values + offset, n, got);
+    same_bytes(want, got, sizeof want, "bucket", k->name, n);
+}
+
 static void check_bits(const struct pat_kernels *k, const struct input *input, size_t words) {
     uint64_t want[WORDS_MAX], got[WORDS_MAX], other[WORDS_MAX];
     for (size_t i = 0; i < WORDS_MAX; i++) {
@@ -158,6 +203,9 @@ static void check_table(const struct pat_kernels *k) {
             check_select(k, &input, n, offset);
             check_bits(k, &input, n % WORDS_MAX);
             check_reduce(k, &input, n, offset);
+            check_select_codes(k, &input, n, offset);
+            check_sum_codes(k, &input, n, offset);
+            check_bucket(k, &input, n, offset);
         }
     }
 }
@@ -197,6 +245,23 @@ static void a_sum_carries_exactly_past_64_bits(void **state) {
     assert_true(low == 128);
 }
 
+/* Greater values never lie in lesser buckets, whatever their doubles round to. */
+static void buckets_keep_the_order_of_values(void **state) {
+    (void)state;
+    assert_int_equal(0, pat_kernel_bucket(INT64_MIN));
+    assert_int_equal(PAT_BUCKET_ZERO, pat_kernel_bucket(0));
+    assert_int_equal(PAT_BUCKET_ZERO + 1, pat_kernel_bucket(1));
+    assert_int_equal(PAT_BUCKET_ZERO - 1, pat_kernel_bucket(-1));
+    assert_true(pat_kernel_bucket(INT64_MAX) < PAT_BUCKETS);
+    assert_true(pat_kernel_bucket(INT64_MIN + 1) > 0);
+    for (int i = 0; i < 200000; i++) {
+        const int64_t a = any_value(), b = next() % 2 == 0 ? any_value() : a >> 1;
+        if (a == PAT_KERNEL_NULL || b == PAT_KERNEL_NULL) continue;
+        const uint16_t of_a = pat_kernel_bucket(a), of_b = pat_kernel_bucket(b);
+        if (a <= b ? of_a > of_b : of_a < of_b) fail_msg("%lld and %lld", (long long)a, (long long)b);
+    }
+}
+
 int main(void) {
     const char *given = getenv("PATRON_SEED");
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
@@ -204,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_equals_scalar),
         cmocka_unit_test(an_unknown_table_is_not_given),
+        cmocka_unit_test(buckets_keep_the_order_of_values),
         cmocka_unit_test(a_sum_carries_exactly_past_64_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

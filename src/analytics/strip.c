@@ -1,0 +1,191 @@
+#include "analytics/strip_private.h"
+
+#include <string.h>
+
+static uint32_t words_of(uint32_t count) {
+    return (count + 63) / 64;
+}
+
+static void set_all(uint32_t count, bool on, uint64_t *out) {
+    memset(out, 0, words_of(count) * sizeof *out);
+    if (on) pat_bits__fill(out, count);
+}
+
+/* Greatest code that is a value: all ones is null. */
+static uint64_t code_max(uint8_t width) {
+    return (UINT64_C(1) << (8 * width)) - 2;
+}
+
+bool pat_strip__bounds(const struct pat_strip *strip, int64_t *low, int64_t *high, bool *any_null) {
+    const struct pat_column_part *part = &strip->part;
+    if (!part->bounded) return false;
+    *low = part->low;
+    *high = part->high;
+    *any_null = part->has_null && !strip->null_is_zero;
+    if (strip->mirrored && part->low <= part->high) {
+        if (__builtin_sub_overflow((int64_t)strip->from, part->high, low)) return false;
+        if (__builtin_sub_overflow((int64_t)strip->from, part->low, high)) return false;
+    }
+    if (part->has_null && strip->null_is_zero) {
+        if (*low > 0) *low = 0;
+        if (*high < 0) *high = 0;
+    }
+    return true;
+}
+
+/* ---- nulls ------------------------------------------------------------------------------------------------------- */
+
+static void stored_null(const struct pat_kernels *kernels, const struct pat_column_part *part, uint32_t count,
+                        uint64_t *out) {
+    if (part->width == 0 || !part->has_null) {
+        set_all(count, part->width == 0 && part->base == PAT_NULL, out);
+        return;
+    }
+    switch (part->width) {
+    case 1: kernels->select_range_u8(part->data, count, UINT8_MAX, UINT8_MAX, out); return;
+    case 2: kernels->select_range_u16((const void *)part->data, count, UINT16_MAX, UINT16_MAX, out); return;
+    case 4: kernels->select_range_u32((const void *)part->data, count, UINT32_MAX, UINT32_MAX, out); return;
+    default: kernels->select_null((const void *)part->data, count, out); return;
+    }
+}
+
+void pat_strip__null(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, uint64_t *out) {
+    if (strip->null_is_zero) {
+        set_all(count, false, out);
+    } else {
+        stored_null(kernels, &strip->part, count, out);
+    }
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------------------ */
+
+/* low <= high; both in what is stored. */
+static void stored_range(const struct pat_kernels *kernels, const struct pat_column_part *part, uint32_t count,
+                         int64_t low, int64_t high, uint64_t *out) {
+    if (part->width == 0) {
+        set_all(count, part->base != PAT_NULL && low <= part->base && part->base <= high, out);
+        return;
+    }
+    if (part->width == 8) {
+        kernels->select_range((const void *)part->data, count, low, high, out);
+        return;
+    }
+    /* Codes start at the base; what lies beside them selects nothing. */
+    const uint64_t most = code_max(part->width);
+    const uint64_t first = low <= part->base ? 0 : (uint64_t)low - (uint64_t)part->base;
+    const uint64_t above = (uint64_t)high - (uint64_t)part->base;
+    const uint64_t last = above < most ? above : most;
+    if (high < part->base || first > most) {
+        set_all(count, false, out);
+        return;
+    }
+    switch (part->width) {
+    case 1: kernels->select_range_u8(part->data, count, (uint8_t)first, (uint8_t)last, out); return;
+    case 2: kernels->select_range_u16((const void *)part->data, count, (uint16_t)first, (uint16_t)last, out); return;
+    default: kernels->select_range_u32((const void *)part->data, count, (uint32_t)first, (uint32_t)last, out); return;
+    }
+}
+
+/* `value` reads as from - value in what is stored; ends beyond 64 bits are ends of them. */
+static int64_t mirror(pat_day from, int64_t value) {
+    int64_t stored;
+    if (!__builtin_sub_overflow((int64_t)from, value, &stored)) return stored;
+    return value < 0 ? INT64_MAX : INT64_MIN + 1;
+}
+
+void pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
+                      int64_t high, uint64_t *out) {
+    int64_t least, greatest;
+    bool any_null;
+    const bool known = pat_strip__bounds(strip, &least, &greatest, &any_null);
+    if (low > high || (known && (greatest < low || least > high))) {
+        set_all(count, false, out);
+        return;
+    }
+    if (known && !any_null && low <= least && greatest <= high) {
+        set_all(count, true, out);
+        return;
+    }
+    if (strip->mirrored) {
+        stored_range(kernels, &strip->part, count, mirror(strip->from, high), mirror(strip->from, low), out);
+        return;
+    }
+    stored_range(kernels, &strip->part, count, low, high, out);
+    if (!strip->null_is_zero || low > 0 || high < 0) return;
+    uint64_t unset[PAT_BLOCK_WORDS];
+    stored_null(kernels, &strip->part, count, unset);
+    kernels->bits_or(out, unset, words_of(count));
+}
+
+/* ---- members ----------------------------------------------------------------------------------------------------- */
+
+void pat_strip__member(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
+                       const uint64_t *set, size_t set_bits, uint64_t *out) {
+    const struct pat_column_part *part = &strip->part;
+    if (part->width == 0) {
+        const bool inside = part->base >= 0 && (uint64_t)part->base < set_bits;
+        set_all(count, inside && pat_bits__get(set, (uint64_t)part->base), out);
+        return;
+    }
+    if (part->width == 1 && part->base == 0) {
+        uint64_t codes[4] = {0};
+        const size_t bits = set_bits < UINT8_MAX ? set_bits : UINT8_MAX; /* 255 is null */
+        memcpy(codes, set, pat_bits__words(bits) * sizeof *codes);
+        if (bits % 64 != 0) codes[bits / 64] &= ((uint64_t)1 << (bits % 64)) - 1;
+        kernels->select_member_u8(part->data, count, codes, out);
+        return;
+    }
+    int64_t values[PAT_BLOCK_ROWS];
+    pat_strip__read(kernels, strip, count, values);
+    kernels->select_member(values, count, set, set_bits, out);
+}
+
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
+
+static void stored_sum(const struct pat_kernels *kernels, const struct pat_column_part *part, uint32_t count,
+                       const uint64_t *bits, uint64_t *rows, pat_int128 *sum) {
+    uint64_t low = 0;
+    int64_t high = 0;
+    *rows = 0;
+    *sum = 0;
+    switch (part->width) {
+    case 0:
+        if (part->base != PAT_NULL) *rows = kernels->bits_count(bits, words_of(count));
+        break;
+    case 1: kernels->sum_u8(part->data, bits, count, rows, &low); break;
+    case 2: kernels->sum_u16((const void *)part->data, bits, count, rows, &low); break;
+    case 4: kernels->sum_u32((const void *)part->data, bits, count, rows, &low); break;
+    default:
+        kernels->sum((const void *)part->data, bits, count, rows, &low, &high);
+        *sum = (pat_int128)((pat_uint128)(uint64_t)high << 64 | low);
+        return;
+    }
+    *sum = (pat_int128)low;
+    if (*rows > 0) *sum += (pat_int128)part->base * (int64_t)*rows;
+}
+
+void pat_strip__sum(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
+                    const uint64_t *bits, uint64_t *rows, pat_int128 *sum) {
+    stored_sum(kernels, &strip->part, count, bits, rows, sum);
+    if (strip->mirrored) *sum = (pat_int128)strip->from * (int64_t)*rows - *sum;
+    if (strip->null_is_zero) *rows = kernels->bits_count(bits, words_of(count));
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+void pat_strip__read(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t *out) {
+    const struct pat_column_part *part = &strip->part;
+    switch (part->width) {
+    case 0: kernels->fill(part->base, count, out); break;
+    case 1: kernels->widen_u8(part->data, count, part->base, out); break;
+    case 2: kernels->widen_u16((const void *)part->data, count, part->base, out); break;
+    case 4: kernels->widen_u32((const void *)part->data, count, part->base, out); break;
+    default: memcpy(out, part->data, count * sizeof *out); break;
+    }
+    if (part->has_null && strip->null_is_zero) {
+        for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? 0 : out[i];
+    }
+    if (strip->mirrored) {
+        for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? PAT_NULL : strip->from - out[i];
+    }
+}
