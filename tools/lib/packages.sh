@@ -3,7 +3,7 @@
 
 # What a build with tests needs.
 packages_build="cmake ninja-build gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev libxxhash-dev libjansson-dev libzstd-dev
-  zlib1g-dev libcmocka-dev python3"
+  zlib1g-dev libssl-dev libcmocka-dev python3"
 # What a running server reads.
 packages_run="tzdata"
 # The second compiler, the foreign clients, and what the Python tests read.

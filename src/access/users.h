@@ -1,0 +1,56 @@
+/* Who may log in: a text file, one user a line, as `patron user` keeps it and the server reads it.
+ *
+ *   # name role keys
+ *   ana reader SCRAM-SHA-256$10000:SALT$STORED:SERVER
+ *
+ * The keys stand in the form that PostgreSQL uses, so that they can be made with other tools, too. */
+#ifndef PAT_ACCESS_USERS_H
+#define PAT_ACCESS_USERS_H
+
+#include "access/scram.h"
+#include "base/status.h"
+
+#include <stddef.h>
+
+/* What a connection may do. `schema` and the room's README list the methods of each. */
+enum pat_role {
+    PAT_ROLE_NONE, /* before login */
+    PAT_ROLE_READER,
+    PAT_ROLE_LOADER,
+    PAT_ROLE_ADMIN,
+};
+const char *pat_role_name(enum pat_role role);
+/* False for anything but "reader", "loader", "admin". */
+bool pat_role_find(struct pat_text name, enum pat_role *role);
+
+/* Dashboards and loaders have users, people's accounts are elsewhere: hundreds, not thousands. */
+#define PAT_USERS_MAX 1024u
+
+struct pat_user {
+    char name[PAT_USER_BYTES_MAX + 1];
+    enum pat_role role;
+    struct pat_scram_keys keys;
+};
+
+struct pat_users {
+    unsigned count;
+    struct pat_user user[PAT_USERS_MAX];
+};
+
+/* Reads the text of a users file. PAT_ERR_BAD_REQUEST naming the line. */
+enum pat_status pat_users_parse(struct pat_users *out, struct pat_text text, struct pat_error *error) PAT_MUST_CHECK;
+/* Reads the file; no such file is nobody. PAT_ERR_IO also when others than its owner may read or write it. */
+enum pat_status pat_users_read(struct pat_users *out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
+/* tmp (mode 0600), fsync, rename: a server that reads at the same time sees the old or the new one. */
+enum pat_status pat_users_write(const struct pat_users *users, const char *path,
+                                struct pat_error *error) PAT_MUST_CHECK;
+
+/* NULL when there is none. */
+const struct pat_user *pat_users_find(const struct pat_users *users, struct pat_text name);
+/* Adds a user, or replaces the one of that name. PAT_ERR_TOO_LARGE over PAT_USERS_MAX. */
+enum pat_status pat_users_put(struct pat_users *users, const struct pat_user *user,
+                              struct pat_error *error) PAT_MUST_CHECK;
+/* False when there is none. */
+bool pat_users_remove(struct pat_users *users, struct pat_text name);
+
+#endif
