@@ -25,6 +25,10 @@ struct pat_client_fault {
  * errors: "map". Fails: PAT_ERR_IO with a sentence that says what to do ("is patrond running?"). */
 enum pat_status pat_client_open(struct pat_client **out, const char *address, struct pat_error *error) PAT_MUST_CHECK;
 void pat_client_close(struct pat_client **client);
+/* Logs in with SCRAM-SHA-256; only when nothing else is in flight. PAT_ERR_AUTH when the server says no, or cannot show
+ * that it knows the user; the connection is of no use then. */
+enum pat_status pat_client_login(struct pat_client *client, struct pat_text user, struct pat_text password,
+                                 struct pat_error *error) PAT_MUST_CHECK;
 
 /* Sends a request and gives its msgid. `params` is a map, or NULL for none. Blocks while the socket is full. */
 enum pat_status pat_client_send(struct pat_client *client, const char *method, const struct pat_value *params,

@@ -41,6 +41,7 @@ static int serve(const struct pat_options *options) {
         .listen = address,
         .listens = options->listens,
         .unix_path = options->unix_path,
+        .users_path = options->users,
         .memory_bytes = options->memory_bytes,
         .workers = options->workers,
         .engine = {.data_dir = options->data,

@@ -20,6 +20,8 @@ enum pat_method {
     PAT_METHOD_HELLO,
     PAT_METHOD_PING,
     PAT_METHOD_CANCEL,
+    PAT_METHOD_AUTH_START,
+    PAT_METHOD_AUTH_FINISH,
     PAT_METHOD_STATUS,
     PAT_METHOD_SCHEMA,
     PAT_METHOD_SCHEMA_ADD,
@@ -52,7 +54,7 @@ enum pat_method {
 
 /* Where a method is answered. */
 enum pat_method_road {
-    PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel */
+    PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel, auth.* */
     PAT_ROAD_LOOP, /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse
                     */
     PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */

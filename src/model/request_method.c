@@ -9,6 +9,8 @@
 static const char *const no_params[] = {NULL};
 static const char *const hello_params[] = {"client", "errors", "bigint", NULL};
 static const char *const cancel_params[] = {"msgid", NULL};
+static const char *const auth_start_params[] = {"mechanism", "data", NULL};
+static const char *const auth_finish_params[] = {"data", NULL};
 static const char *const load_params[] = {"producer", "seq", "columns", "on_error", "mode", "meta", "errors", NULL};
 static const char *const schema_add_params[] = {"table", "name", "type", NULL};
 static const char *const load_state_params[] = {"producer", NULL};
@@ -42,6 +44,10 @@ const struct pat_method_info pat_method_list[] = {
     {"ping", PAT_METHOD_PING, PAT_ROAD_SESSION, -1, no_params, "Answers \"pong\"."},
     {"cancel", PAT_METHOD_CANCEL, PAT_ROAD_SESSION, -1, cancel_params,
      "Ends a request of this connection that is still running."},
+    {"auth.start", PAT_METHOD_AUTH_START, PAT_ROAD_SESSION, -1, auth_start_params,
+     "Begins a login: takes the client's first SCRAM-SHA-256 message, gives the server's."},
+    {"auth.finish", PAT_METHOD_AUTH_FINISH, PAT_ROAD_SESSION, -1, auth_finish_params,
+     "Ends it: takes the client's proof, gives the server's signature, the user and the role."},
     {"status", PAT_METHOD_STATUS, PAT_ROAD_LOOP, -1, no_params,
      "State of the server: lsn, rows, pending refunds, unpriced facts, producers, memory, last snapshot."},
     {"schema", PAT_METHOD_SCHEMA, PAT_ROAD_LOOP, -1, no_params,

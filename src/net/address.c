@@ -55,11 +55,11 @@ enum pat_status pat_address_parse(struct pat_address *out, const char *text, str
         return refuse(error, text, "the host is a numeric IPv4 address, an IPv6 address in [ ], or localhost");
     }
     if (is_loopback(out)) return PAT_OK;
-    return pat_error_set(
-        error, PAT_ERR_AUTH,
-        "%s is not a loopback address; login does not exist yet, so only loopback (127.0.0.1, [::1]) and "
-        "unix sockets are served",
-        text);
+    return pat_error_set(error, PAT_ERR_AUTH,
+                         "%s is not a loopback address; without TLS a login is heard by others on the way, so only "
+                         "loopback (127.0.0.1, [::1]) and "
+                         "unix sockets are served",
+                         text);
 }
 
 const char *pat_address_format(const struct sockaddr *address, char *out) {

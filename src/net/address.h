@@ -1,4 +1,4 @@
-/* Where to listen, as a person writes it. Until login exists only loopback is taken: whoever reaches the port may do
+/* Where to listen, as a person writes it. Until there is TLS only loopback is taken: whoever reaches the port may do
  * everything. */
 #ifndef PAT_NET_ADDRESS_H
 #define PAT_NET_ADDRESS_H

@@ -31,6 +31,7 @@ static struct pat_call *call_join(struct pat_call *call) {
     call->arrived_ms = uv_now(&conn->server->loop);
     call->errors_map = conn->errors_map;
     call->bigint_text = conn->bigint_text;
+    call->role = conn->role;
     conn->calls_count++;
     pat_list_push(&conn->calls, &call->link);
     return call;

@@ -4,14 +4,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static const struct pat_scan_limits frame_limits = {PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
+const struct pat_scan_limits pat_conn_limits = {PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
 
 struct pat_conn *pat_conn__new(struct pat_server *server) {
     struct pat_conn *conn = pat_mem_alloc(PAT_MEM_NET, sizeof *conn);
     if (conn == NULL) return NULL;
     conn->server = server;
     pat_buf_init(&conn->in, PAT_MEM_NET);
-    pat_scan_init(&conn->scan, frame_limits);
+    pat_scan_init(&conn->scan, pat_conn_limits);
     pat_list_init(&conn->calls);
     pat_list_init(&conn->waiting);
     pat_list_init(&conn->line);
@@ -26,6 +26,7 @@ struct pat_conn *pat_conn__new(struct pat_server *server) {
 void pat_conn__free(struct pat_conn *conn) {
     PAT_ASSERT(conn->calls_count == 0);
     if (conn->spare != NULL) pat_call__free(conn->spare);
+    pat_login__forget(conn);
     pat_buf_deinit(&conn->in);
     pat_mem_free(PAT_MEM_NET, conn);
 }
@@ -134,6 +135,12 @@ void pat_conn__sweep(struct pat_conn *conn) {
     uint64_t now_ms = uv_now(&conn->server->loop);
     if (conn->state == PAT_CONN_LINGER && now_ms - conn->state_ms > PAT_NET_LINGER_MS) {
         pat_conn__drop(conn, "lingered");
+    } else if (conn->state == PAT_CONN_OPEN && conn->role == PAT_ROLE_NONE &&
+               now_ms - conn->opened_ms > PAT_NET_LOGIN_MS) {
+        struct pat_error error;
+        (void)pat_error_set(&error, PAT_ERR_DEADLINE, "a login must be done %u s after the connection",
+                            PAT_NET_LOGIN_MS / 1000);
+        pat_conn__broken(conn, 0, &error);
     } else if (pat_conn__write_stalled(conn)) {
         pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=write queued_bytes=%zu", conn->out_bytes);
         pat_conn__drop(conn, "takes no answers");

@@ -26,6 +26,7 @@ static enum pat_status call_decode(struct pat_call *call) {
     if (call->message.kind == PAT_MESSAGE_RESPONSE) return PAT_OK;
     call->info = pat_method_find(call->message.method);
     if (call->info == NULL) return unknown_method(call);
+    PAT_TRY(pat_login__allow(call->role, call->info, error));
     const struct pat_value *params;
     PAT_TRY(pat_wire_argument(&call->message, &params, error));
     PAT_TRY(pat_request_parse(&call->request, call->info, params, &call->arena, error));

@@ -71,6 +71,8 @@ static void listener_accept(struct pat_listener *listener) {
     int failed = uv_accept(&listener->io.stream, &conn->io.stream);
     /* Answers are whole messages: there is nothing to wait for. */
     if (failed == 0 && !listener->local) (void)uv_tcp_nodelay(&conn->io.tcp, 1);
+    conn->local = listener->local;
+    pat_login__greet(conn);
     pat_conn__open(conn);
     if (failed != 0) pat_conn__drop(conn, uv_strerror(failed));
 }

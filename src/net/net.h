@@ -12,6 +12,7 @@ struct pat_server_options {
     const struct pat_address *listen;
     unsigned listens;
     const char *unix_path;            /* NULL = none */
+    const char *users_path;           /* NULL = nobody logs in, and only this machine may connect */
     uint64_t memory_bytes;            /* 0 = 80 % of what the machine, or its container, has */
     unsigned workers;                 /* 0 = one for each processor */
     unsigned connections_max;         /* 0 = 1,024; fewer when descriptors are scarce */

@@ -9,6 +9,7 @@
 #ifndef PAT_NET_NET_PRIVATE_H
 #define PAT_NET_NET_PRIVATE_H
 
+#include "access/users.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "engine/engine.h"
@@ -45,6 +46,13 @@
 #define PAT_NET_WRITE_MS   30000u
 /* How long a client may take to see that the server has said its last word. */
 #define PAT_NET_LINGER_MS 500u
+/* Before login: what auth.start and auth.finish need, and hello. */
+#define PAT_NET_STRANGER_BYTES   4096u
+#define PAT_NET_STRANGER_OBJECTS 64u
+/* For logging in, from the connection on. */
+#define PAT_NET_LOGIN_MS 5000u
+/* Places in the table of failed logins; a login shares one with others by chance, and then waits with them. */
+#define PAT_NET_LOGIN_FAILURES 256u
 /* A question with min_lsn and no deadline of its own waits as long. */
 #define PAT_NET_MIN_LSN_MS 5000u
 /* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
@@ -62,6 +70,19 @@ union pat_stream {
 
 struct pat_server;
 
+struct pat_login_failures {
+    unsigned count;
+    uint64_t until_ms; /* uv_now */
+};
+
+/* Who may log in. */
+struct pat_logins {
+    const char *path;                       /* NULL: nobody needs to */
+    struct pat_users *users;                /* NULL then */
+    unsigned char secret[PAT_SHA256_BYTES]; /* of this process */
+    struct pat_login_failures failures[PAT_NET_LOGIN_FAILURES];
+};
+
 struct pat_listener {
     struct pat_server *server;
     union pat_stream io;
@@ -78,9 +99,10 @@ struct pat_server {
     uv_timer_t tick;      /* every PAT_NET_TICK_MS */
     uv_timer_t deadline;  /* at the earliest of `timed` */
     uint64_t deadline_ms; /* when that is, 0 = not armed */
-    uv_signal_t signal[2];
+    uv_signal_t signal[3];
     struct pat_engine *engine;
     struct pat_workers *workers;
+    struct pat_logins logins;
 
     struct pat_listener *listener;
     unsigned listeners;
@@ -119,6 +141,12 @@ struct pat_conn {
     enum pat_conn_state state;
     bool working;      /* inside pat_conn__work: touching it is not needed */
     uint64_t state_ms; /* uv_now when ENDING or LINGER began */
+
+    bool local;                        /* came through a unix socket */
+    enum pat_role role;                /* NONE until it has logged in, where that is asked for */
+    char user[PAT_USER_BYTES_MAX + 1]; /* "" when none was asked for */
+    struct pat_scram_server *login;    /* between auth.start and auth.finish */
+    uint64_t opened_ms;                /* uv_now */
 
     /* what hello asked for */
     bool errors_map;
@@ -184,6 +212,7 @@ struct pat_call {
     size_t frame_bytes;
     bool frame_owned; /* else it stands in the arena */
     bool errors_map, bigint_text;
+    enum pat_role role;
     struct pat_message message;
     const struct pat_method_info *info;
     struct pat_request request;
@@ -209,6 +238,7 @@ void pat_server__turned(struct pat_server *server);
 void pat_server__time(struct pat_call *call);
 
 /* ---- conn.c ---- */
+extern const struct pat_scan_limits pat_conn_limits; /* of one that may send what there is to send */
 /* A connection whose `io` is not yet initialised; NULL without memory. */
 struct pat_conn *pat_conn__new(struct pat_server *server);
 /* For one that was never opened. */
@@ -263,6 +293,24 @@ void pat_calls__start_waiting(struct pat_conn *conn);
 bool pat_call__stop(struct pat_call *call, enum pat_status why);
 /* Stops all calls of a connection that can be; writes on their way go on. */
 void pat_calls__stop_all(struct pat_conn *conn);
+
+/* ---- login.c ---- */
+/* `path` NULL: no logins. Fails as pat_users_read; PAT_ERR_NOT_FOUND when the file has nobody. */
+enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, struct pat_error *error) PAT_MUST_CHECK;
+void pat_logins__close(struct pat_logins *logins);
+/* Reads the file again; false when nothing changed. */
+bool pat_logins__reload(struct pat_logins *logins);
+/* Role and limits of a new connection. */
+void pat_login__greet(struct pat_conn *conn);
+void pat_login__forget(struct pat_conn *conn);
+/* The user that logged in is still there, with the same role. */
+bool pat_login__holds(const struct pat_conn *conn);
+/* Thread: any. PAT_ERR_AUTH saying who may. */
+enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_info *info,
+                                 struct pat_error *error) PAT_MUST_CHECK;
+/* auth.start, auth.finish. */
+enum pat_status pat_login__answer(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
+                                  struct pat_value *result) PAT_MUST_CHECK;
 
 /* ---- session.c ---- */
 void pat_session__answer(struct pat_call *call);

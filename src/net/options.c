@@ -18,6 +18,7 @@ enum option {
     OPTION_DATA,
     OPTION_LISTEN,
     OPTION_UNIX,
+    OPTION_USERS,
     OPTION_MEMORY,
     OPTION_WORKERS,
     OPTION_SYNC,
@@ -37,6 +38,7 @@ static const char *const option_names[OPTIONS] = {
     [OPTION_DATA] = "data",
     [OPTION_LISTEN] = "listen",
     [OPTION_UNIX] = "unix",
+    [OPTION_USERS] = "users",
     [OPTION_MEMORY] = "memory",
     [OPTION_WORKERS] = "workers",
     [OPTION_SYNC] = "sync",
@@ -59,6 +61,7 @@ const char pat_options_help[] =
     "  --listen HOST:PORT     address to serve, may be given more than once; port 0 takes a free one;\n"
     "                         127.0.0.1:7411 when neither --listen nor --unix is given. Loopback only.\n"
     "  --unix PATH            unix socket to serve\n"
+    "  --users FILE           who may log in, as `patron user` keeps it; TCP asks for a login then\n"
     "  --memory SIZE          limit for data, buffers and questions together, e.g. 16G (80 % of the machine's)\n"
     "  --workers N            threads that answer questions (one for each processor)\n"
     "  --sync WHEN            always: a batch is on disk before it is acknowledged; interval, never (always)\n"
@@ -188,6 +191,7 @@ static enum pat_status set(struct pat_options *out, enum option option, const ch
     case OPTION_DATA: out->data = value; break;
     case OPTION_LISTEN: return set_listen(out, value, error);
     case OPTION_UNIX: out->unix_path = value; break;
+    case OPTION_USERS: out->users = value; break;
     case OPTION_TIMEZONE: out->timezone = value; break;
     case OPTION_BASE_CURRENCY: out->base_currency = value; break;
     case OPTION_CONFIG: out->config = value; break;

@@ -163,6 +163,17 @@ static void on_signal(uv_signal_t *signal, int number) {
     conns_each(server, pat_conn__end);
 }
 
+/* Who is no user any more, or may do something else now, logs in again. */
+static void conn_recheck(struct pat_conn *conn) {
+    if (!pat_login__holds(conn)) pat_conn__drop(conn, "user changed");
+}
+
+static void on_reload(uv_signal_t *signal, int number) {
+    struct pat_server *server = signal->data;
+    (void)number;
+    if (pat_logins__reload(&server->logins)) conns_each(server, conn_recheck);
+}
+
 static void exit_at_once(int number) {
     (void)number;
     _exit(1);
@@ -219,10 +230,11 @@ static void handles_init(struct pat_server *server) {
     failed |= uv_prepare_init(loop, &server->prepare);
     failed |= uv_timer_init(loop, &server->tick);
     failed |= uv_timer_init(loop, &server->deadline);
-    for (unsigned i = 0; i < 2; i++) failed |= uv_signal_init(loop, &server->signal[i]);
+    for (unsigned i = 0; i < 3; i++) failed |= uv_signal_init(loop, &server->signal[i]);
     PAT_ASSERT(failed == 0);
     server->engine_wake.data = server->jobs_wake.data = server->prepare.data = server;
-    server->tick.data = server->deadline.data = server->signal[0].data = server->signal[1].data = server;
+    server->tick.data = server->deadline.data = server->signal[0].data = server->signal[1].data =
+        server->signal[2].data = server;
 }
 
 static enum pat_status server_init(struct pat_server *server, const struct pat_server_options *options,
@@ -246,6 +258,7 @@ static enum pat_status server_open(struct pat_server *server, struct pat_error *
     struct pat_engine_options engine = options->engine;
     engine.wake_cb = engine_wake;
     engine.wake_context = server;
+    PAT_TRY(pat_logins__open(&server->logins, options->users_path, error));
     PAT_TRY(pat_engine_open(&server->engine, &engine, error));
     unsigned workers = options->workers != 0 ? options->workers : uv_available_parallelism();
     if (workers > PAT_WORKERS_MAX) workers = PAT_WORKERS_MAX;
@@ -259,6 +272,7 @@ static void server_serve(struct pat_server *server) {
     (void)uv_timer_start(&server->tick, on_tick, PAT_NET_TICK_MS, PAT_NET_TICK_MS);
     (void)uv_signal_start(&server->signal[0], on_signal, SIGTERM);
     (void)uv_signal_start(&server->signal[1], on_signal, SIGINT);
+    (void)uv_signal_start(&server->signal[2], on_reload, SIGHUP);
     char addresses[ADDRESSES_BYTES];
     pat_listeners__addresses(server, addresses, sizeof addresses);
     pat_log(PAT_LOG_INFO, "ready", "version=%s addresses=\"%s\" workers=%u connections_max=%u memory=%zu",
@@ -268,6 +282,7 @@ static void server_serve(struct pat_server *server) {
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     (void)uv_signal_stop(&server->signal[0]);
     (void)uv_signal_stop(&server->signal[1]);
+    (void)uv_signal_stop(&server->signal[2]);
 }
 
 enum pat_status pat_server_run(const struct pat_server_options *options, struct pat_error *error) {

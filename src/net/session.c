@@ -1,4 +1,4 @@
-/* What a connection answers by itself: hello, ping, cancel. */
+/* What a connection answers by itself: hello, ping, cancel, logins. */
 #include "net/net_private.h"
 
 #include "base/log.h"
@@ -52,7 +52,7 @@ static struct pat_value limits(struct pat_builder *builder, const struct pat_ser
 static struct pat_value features(struct pat_builder *builder) {
     static const char *const names[] = {"pipelining", "out_of_order", "cancel",        "deadline_ms",
                                         "min_lsn",    "errors_map",   "bigint_string", "binary_columns",
-                                        "batch",      "unless",       "cursors"};
+                                        "batch",      "unless",       "cursors",       "scram-sha-256"};
     struct pat_value array = pat_build_array(builder, sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         pat_build_push(builder, &array, pat_value_string(names[i]));
@@ -76,11 +76,12 @@ static enum pat_status hello(struct pat_call *call, const struct pat_value *para
     }
     conn->errors_map = errors_map;
     conn->bigint_text = bigint_text;
-    *result = pat_build_map(builder, 4);
+    *result = pat_build_map(builder, 5);
     pat_build_put(builder, result, "server", pat_value_string("patrond"));
     pat_build_put(builder, result, "version", pat_value_string(conn->server->options->engine.version));
     pat_build_put(builder, result, "limits", limits(builder, conn->server));
     pat_build_put(builder, result, "features", features(builder));
+    pat_build_put(builder, result, "login_needed", pat_value_bool(conn->role == PAT_ROLE_NONE));
     return PAT_OK;
 }
 
@@ -119,6 +120,9 @@ void pat_session__answer(struct pat_call *call) {
     enum pat_status status = pat_wire_argument(&call->message, &params, &call->error);
     if (status == PAT_OK && call->info->method == PAT_METHOD_HELLO) status = hello(call, params, &builder, &result);
     if (status == PAT_OK && call->info->method == PAT_METHOD_CANCEL) status = cancel(call, params, &builder, &result);
+    if (status == PAT_OK &&
+        (call->info->method == PAT_METHOD_AUTH_START || call->info->method == PAT_METHOD_AUTH_FINISH))
+        status = pat_login__answer(call, params, &builder, &result);
     if (status == PAT_OK && builder.failed)
         status = pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for the answer");
     if (call->message.kind == PAT_MESSAGE_NOTIFY) {

@@ -46,7 +46,7 @@ enum pat_exit pat_cli_ask(const struct pat_cli *cli, const char *method, const s
                           struct pat_arena *arena, struct pat_value *result) {
     struct pat_error error = {0};
     struct pat_client *client = NULL;
-    if (pat_client_open(&client, cli->connect, &error) != PAT_OK) return pat_cli_fail(&error);
+    if (pat_cli_connect(cli, &client, &error) != PAT_OK) return pat_cli_fail(&error);
     bool failed = false;
     struct pat_client_fault fault;
     enum pat_status status = pat_client_call(client, method, params, arena, result, &failed, &fault, &error);

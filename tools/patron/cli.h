@@ -58,6 +58,7 @@ struct pat_cli_given {
 struct pat_cli {
     const struct pat_cli_command *command;
     const char *connect; /* NULL = the default address */
+    const char *user;    /* NULL = no login */
     enum pat_cli_format format;
     bool help, version;
     const char *operand[PAT_CLI_OPERANDS_MAX];
@@ -89,6 +90,9 @@ enum pat_exit pat_cli_fail(const struct pat_error *error);
 const char *pat_cli_code(enum pat_status status);
 enum pat_exit pat_cli_refused(const struct pat_client_fault *fault);
 
+/* Opens a connection, and logs in where --user says as whom. */
+enum pat_status pat_cli_connect(const struct pat_cli *cli, struct pat_client **out,
+                                struct pat_error *error) PAT_MUST_CHECK;
 /* Opens a connection, asks one question, closes. On PAT_EXIT_OK `result` lives in the arena; otherwise the reason has
  * been printed. `params` may be NULL. */
 enum pat_exit pat_cli_ask(const struct pat_cli *cli, const char *method, const struct pat_value *params,
@@ -126,6 +130,7 @@ extern const struct pat_cli_command pat_command_clv;
 extern const struct pat_cli_command pat_command_status;
 extern const struct pat_cli_command pat_command_schema;
 extern const struct pat_cli_command pat_command_snapshot;
+extern const struct pat_cli_command pat_command_user;
 extern const struct pat_cli_command pat_command_verify;
 
 #endif

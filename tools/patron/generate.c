@@ -214,7 +214,8 @@ static enum pat_status open_sink(struct generate *generate, struct pat_error *er
     }
     generate->run.sink = &generate->stream.sink;
     PAT_TRY(name_producer(generate, error));
-    PAT_TRY(pat_gen_stream_open(&generate->stream, generate->cli->connect, &generate->stop, error));
+    PAT_TRY(pat_cli_connect(generate->cli, &generate->stream.client, error));
+    PAT_TRY(pat_gen_stream_open(&generate->stream, &generate->stop, error));
     return pat_gen_stream_attributes(&generate->stream, &generate->plan, error);
 }
 

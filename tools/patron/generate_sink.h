@@ -44,7 +44,7 @@ struct pat_gen_stream {
     struct pat_client_fault fault;
 };
 
-enum pat_status pat_gen_stream_open(struct pat_gen_stream *stream, const char *address, const atomic_bool *stop,
+enum pat_status pat_gen_stream_open(struct pat_gen_stream *stream, const atomic_bool *stop,
                                     struct pat_error *error) PAT_MUST_CHECK;
 /* Tells the server of the attributes that the plan's tables have. On failure `refused` says whether it was the server.
  */

@@ -45,9 +45,8 @@ static void print_program_help(void) {
     static const char *const headings[PAT_CLI_ROOMS] = {"Data in", "Questions", "The server"};
     (void)printf("patron %s: the command line of Patron, customer analytics in memory\n", PATRON_VERSION);
     for (int room = 0; room < PAT_CLI_ROOMS; room++) print_room((enum pat_cli_room)room, headings[room]);
-    (void)printf("Before or after the command: --connect HOST:PORT|PATH (default 127.0.0.1:7411),\n"
-                 "--format table|json|csv, --help, --version; `patron COMMAND --help` tells more\n"
-                 "Exit: 0 done, 1 refused (`CODE: text` on stderr; IO: on this side), 2 misused.\n");
+    (void)printf("Anywhere: --connect HOST:PORT|PATH, --user NAME, --format table|json|csv, --help\n"
+                 "(of a command, too), --version. Exit: 0 done, 1 refused (`CODE: text`), 2 misuse.\n");
 }
 
 void pat_cli_print_help(const struct pat_cli_command *command) {

@@ -142,8 +142,7 @@ static enum pat_exit read_options(struct load *load) {
 
 static enum pat_exit connect_client(struct load *load) {
     struct pat_error error;
-    if (load->client != NULL || pat_client_open(&load->client, load->cli->connect, &error) == PAT_OK)
-        return PAT_EXIT_OK;
+    if (load->client != NULL || pat_cli_connect(load->cli, &load->client, &error) == PAT_OK) return PAT_EXIT_OK;
     return pat_cli_fail(&error);
 }
 

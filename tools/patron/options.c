@@ -7,6 +7,7 @@
 
 static const struct pat_cli_option global_options[] = {
     {"--connect", "HOST:PORT|PATH", "server to talk to (default 127.0.0.1:7411)"},
+    {"--user", "NAME", "log in as this user; the password is asked for, or in PATRON_PASSWORD"},
     {"--format", "table|json|csv", "how to print the answer (default table)"},
     {"--help", NULL, "this text; after a command, the command's own"},
     {"--version", NULL, "print the version"},
@@ -86,10 +87,12 @@ static enum pat_exit take_option(struct pat_cli *cli, const struct pat_cli_optio
     if (option == &global_options[0]) {
         cli->connect = value;
     } else if (option == &global_options[1]) {
-        return take_format(cli, value);
+        cli->user = value;
     } else if (option == &global_options[2]) {
-        cli->help = true;
+        return take_format(cli, value);
     } else if (option == &global_options[3]) {
+        cli->help = true;
+    } else if (option == &global_options[4]) {
         cli->version = true;
     } else {
         if (cli->givens == PAT_CLI_GIVEN_MAX) return pat_cli_usage(cli, "more than %u options", PAT_CLI_GIVEN_MAX);

@@ -92,7 +92,7 @@ enum pat_exit pat_cli_rows_all(const struct pat_cli *cli, struct pat_builder *bu
     struct pages pages = {.cli = cli, .builder = builder, .params = params, .whole = pat_value_nil()};
     struct pat_error error = {0};
     pat_build_put(builder, params, "limit", pat_value_int(PAT_ROWS_LIMIT_MAX));
-    if (pat_client_open(&pages.client, cli->connect, &error) != PAT_OK) return pat_cli_fail(&error);
+    if (pat_cli_connect(cli, &pages.client, &error) != PAT_OK) return pat_cli_fail(&error);
     enum pat_exit code = read_pages(&pages);
     pat_client_close(&pages.client);
     if (code != PAT_EXIT_OK || cli->format == PAT_FORMAT_CSV) return code;

@@ -1,0 +1,285 @@
+/* Logging in, and who may call what.
+ *
+ *   no users file    whoever reaches the loopback may do everything
+ *   a users file     TCP: SCRAM-SHA-256 first. A unix socket: the server's own user and root are admins, by the
+ *                    kernel's word; others log in
+ *
+ * Who guesses is slowed down: a failed login ends its connection, and the same user from the same address has to wait,
+ * twice as long each time. */
+#include "net/net_private.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* After the first failed login, and at the most: a person who mistyped hardly notices, a program that guesses gets some
+ * ten thousand tries a day. */
+#define BACKOFF_FIRST_MS UINT64_C(100)
+#define BACKOFF_MOST_MS  UINT64_C(10000)
+/* A place in the table is forgotten when nothing failed there for so long. */
+#define BACKOFF_FORGET_MS UINT64_C(600000)
+#define SHOWN_BYTES       (PAT_USER_BYTES_MAX + 16)
+
+static const struct pat_scan_limits stranger_limits = {PAT_NET_STRANGER_BYTES, PAT_NET_STRANGER_OBJECTS,
+                                                       PAT_FRAME_DEPTH_MAX};
+
+/* ---- users --------------------------------------------------------------------------------------------------------
+ */
+
+enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, struct pat_error *error) {
+    logins->path = path;
+    if (path == NULL) return PAT_OK;
+    logins->users = pat_mem_alloc(PAT_MEM_NET, sizeof *logins->users);
+    if (logins->users == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the users");
+    if (!pat_crypto_random(logins->secret, sizeof logins->secret))
+        return pat_error_set(error, PAT_ERR_INTERNAL, "no random numbers for logins");
+    PAT_TRY(pat_users_read(logins->users, path, error));
+    if (logins->users->count == 0)
+        return pat_error_set(error, PAT_ERR_NOT_FOUND,
+                             "--users %.200s has nobody in it: nobody could log in; `patron user add NAME --file FILE` "
+                             "adds one",
+                             path);
+    return PAT_OK;
+}
+
+void pat_logins__close(struct pat_logins *logins) {
+    pat_mem_free(PAT_MEM_NET, logins->users);
+    logins->users = NULL;
+}
+
+/* A file that cannot be read changes nothing: better yesterday's users than none. */
+bool pat_logins__reload(struct pat_logins *logins) {
+    if (logins->users == NULL) return false;
+    struct pat_error error;
+    struct pat_users *users = pat_mem_alloc(PAT_MEM_NET, sizeof *users);
+    enum pat_status status = users != NULL ? pat_users_read(users, logins->path, &error)
+                                           : pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for the users");
+    if (status == PAT_OK && users->count == 0) status = pat_error_set(&error, PAT_ERR_NOT_FOUND, "nobody is in it");
+    if (status != PAT_OK) {
+        pat_log(PAT_LOG_ERROR, "users-not-reloaded", "reason=\"%s\"", error.message);
+        pat_mem_free(PAT_MEM_NET, users);
+        return false;
+    }
+    pat_mem_free(PAT_MEM_NET, logins->users);
+    logins->users = users;
+    pat_log(PAT_LOG_INFO, "users-reloaded", "users=%u", users->count);
+    return true;
+}
+
+/* ---- who is there -------------------------------------------------------------------------------------------------
+ */
+
+static bool is_trusted_peer(struct pat_conn *conn) {
+    uv_os_fd_t fd;
+    struct ucred peer;
+    socklen_t bytes = sizeof peer;
+    if (!conn->local || uv_fileno(&conn->io.handle, &fd) != 0) return false;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
+    return peer.uid == geteuid() || peer.uid == 0;
+}
+
+void pat_login__greet(struct pat_conn *conn) {
+    const bool open = conn->server->logins.users == NULL || is_trusted_peer(conn);
+    conn->role = open ? PAT_ROLE_ADMIN : PAT_ROLE_NONE;
+    conn->opened_ms = uv_now(&conn->server->loop);
+    if (!open) pat_scan_init(&conn->scan, stranger_limits);
+}
+
+void pat_login__forget(struct pat_conn *conn) {
+    if (conn->login != NULL) pat_crypto_wipe(conn->login, sizeof *conn->login);
+    pat_mem_free(PAT_MEM_NET, conn->login);
+    conn->login = NULL;
+}
+
+bool pat_login__holds(const struct pat_conn *conn) {
+    if (conn->user[0] == '\0') return true;
+    const struct pat_user *user = pat_users_find(conn->server->logins.users, pat_text_of(conn->user));
+    return user != NULL && user->role == conn->role;
+}
+
+/* ---- who may what -------------------------------------------------------------------------------------------------
+ */
+
+/* The least that a method takes: a reader, a loader, either of both, an admin. */
+static bool role_may(enum pat_role role, enum pat_method method) {
+    if (role == PAT_ROLE_ADMIN) return true;
+    switch (method) {
+    case PAT_METHOD_HELLO:
+    case PAT_METHOD_PING:
+    case PAT_METHOD_AUTH_START:
+    case PAT_METHOD_AUTH_FINISH: return true;
+    case PAT_METHOD_CANCEL:
+    case PAT_METHOD_STATUS:
+    case PAT_METHOD_SCHEMA:
+    case PAT_METHOD_CONTROL:
+    case PAT_METHOD_FX:
+    case PAT_METHOD_LOAD_STATE: return role != PAT_ROLE_NONE;
+    case PAT_METHOD_LOAD:
+    case PAT_METHOD_SCHEMA_ADD: return role == PAT_ROLE_LOADER;
+    case PAT_METHOD_CUSTOMER:
+    case PAT_METHOD_ORDER:
+    case PAT_METHOD_COUNT:
+    case PAT_METHOD_ROWS:
+    case PAT_METHOD_GROUP:
+    case PAT_METHOD_COHORT:
+    case PAT_METHOD_RFM_GRID:
+    case PAT_METHOD_RFM_GROUPS:
+    case PAT_METHOD_CLV_FITS:
+    case PAT_METHOD_CLV_PREDICT:
+    case PAT_METHOD_CLV_TOP:
+    case PAT_METHOD_CLV_DIST:
+    case PAT_METHOD_BATCH:
+    case PAT_METHOD_FILTER_PARSE: return role == PAT_ROLE_READER;
+    case PAT_METHOD_RFM_MAP_SAVE:
+    case PAT_METHOD_CLV_FIT:
+    case PAT_METHOD_CLV_USE:
+    case PAT_METHOD_SNAPSHOT_SAVE:
+    case PAT_METHOD_SNAPSHOT_LIST:
+    case PAT_METHOD_VERIFY:
+    case PAT_METHODS: return false;
+    }
+    return false;
+}
+
+enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_info *info, struct pat_error *error) {
+    if (role_may(role, info->method)) return PAT_OK;
+    if (role == PAT_ROLE_NONE)
+        return pat_error_set(error, PAT_ERR_AUTH,
+                             "%s needs a login; auth.start and auth.finish take SCRAM-SHA-256 (patron: --user NAME)",
+                             info->name);
+    return pat_error_set(error, PAT_ERR_AUTH, "a %s may not call %s; it takes %s", pat_role_name(role), info->name,
+                         role_may(PAT_ROLE_READER, info->method)   ? "a reader"
+                         : role_may(PAT_ROLE_LOADER, info->method) ? "a loader"
+                                                                   : "an admin");
+}
+
+/* ---- guessing -----------------------------------------------------------------------------------------------------
+ */
+
+/* Of address and user together: somebody who guesses must not be able to lock others out from elsewhere. */
+static struct pat_login_failures *failures_of(struct pat_conn *conn, const char *user) {
+    struct pat_logins *logins = &conn->server->logins;
+    struct sockaddr_storage peer;
+    int bytes = sizeof peer;
+    unsigned char digest[PAT_SHA256_BYTES];
+    char key[160] = "local";
+    if (!conn->local && uv_tcp_getpeername(&conn->io.tcp, (struct sockaddr *)&peer, &bytes) == 0)
+        (void)uv_ip_name((const struct sockaddr *)&peer, key, 64);
+    const size_t used = strlen(key);
+    (void)snprintf(key + used, sizeof key - used, " %s", user);
+    /* Keyed by the secret, so that nobody can choose whom to share a place with. */
+    if (!pat_hmac_sha256(logins->secret, key, strlen(key), digest)) return &logins->failures[0];
+    return &logins->failures[digest[0] % PAT_NET_LOGIN_FAILURES];
+}
+
+static enum pat_status wait_for_turn(struct pat_conn *conn, const char *user, struct pat_error *error) {
+    const struct pat_login_failures *failures = failures_of(conn, user);
+    const uint64_t now_ms = uv_now(&conn->server->loop);
+    if (now_ms >= failures->until_ms) return PAT_OK;
+    return pat_error_set(error, PAT_ERR_AUTH, "too many failed logins; try again in %" PRIu64 " ms",
+                         failures->until_ms - now_ms);
+}
+
+static void note_failure(struct pat_conn *conn, const char *user) {
+    struct pat_login_failures *failures = failures_of(conn, user);
+    const uint64_t now_ms = uv_now(&conn->server->loop);
+    if (now_ms > failures->until_ms + BACKOFF_FORGET_MS) failures->count = 0;
+    const unsigned shift = failures->count < 10 ? failures->count : 10;
+    const uint64_t wait_ms = BACKOFF_FIRST_MS << shift;
+    failures->count++;
+    failures->until_ms = now_ms + (wait_ms < BACKOFF_MOST_MS ? wait_ms : BACKOFF_MOST_MS);
+}
+
+/* ---- the exchange -------------------------------------------------------------------------------------------------
+ */
+
+static enum pat_status text_of(struct pat_call *call, const struct pat_value *params, const char *name,
+                               struct pat_text *out) {
+    const struct pat_value *value = params != NULL ? pat_value_get(params, name) : NULL;
+    if (value == NULL || value->type != PAT_VALUE_TEXT)
+        return pat_error_set_at(&call->error, PAT_ERR_BAD_REQUEST, name, -1, -1, "%s needs \"%s\", a text",
+                                call->info->name, name);
+    *out = pat_value_as_text(value);
+    return PAT_OK;
+}
+
+static void put_message(struct pat_builder *builder, struct pat_value *result, const char *message) {
+    pat_build_put(builder, result, "data", pat_build_printf(builder, "%s", message));
+}
+
+static enum pat_status start(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
+                             struct pat_value *result) {
+    struct pat_conn *conn = call->conn;
+    struct pat_logins *logins = &conn->server->logins;
+    struct pat_text mechanism, data;
+    char out[PAT_SCRAM_MESSAGE_BYTES];
+    PAT_TRY(text_of(call, params, "mechanism", &mechanism));
+    PAT_TRY(text_of(call, params, "data", &data));
+    if (!pat_text_is(mechanism, "SCRAM-SHA-256"))
+        return pat_error_set_at(&call->error, PAT_ERR_BAD_REQUEST, "mechanism", -1, -1,
+                                "the one mechanism is \"SCRAM-SHA-256\"");
+    if (logins->users == NULL)
+        return pat_error_set(&call->error, PAT_ERR_AUTH, "this server has no users, and asks for no login");
+    pat_login__forget(conn);
+    conn->login = pat_mem_alloc(PAT_MEM_NET, sizeof *conn->login);
+    if (conn->login == NULL) return pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for a login");
+    PAT_TRY(pat_scram_server_read(conn->login, data, &call->error));
+    PAT_TRY(wait_for_turn(conn, conn->login->user, &call->error));
+    const struct pat_user *user = pat_users_find(logins->users, pat_text_of(conn->login->user));
+    PAT_TRY(pat_scram_server_first(conn->login, user != NULL ? &user->keys : NULL, logins->secret, out, &call->error));
+    *result = pat_build_map(builder, 1);
+    put_message(builder, result, out);
+    return PAT_OK;
+}
+
+/* The user may have gone since auth.start: then the proof is right and the login is not. */
+static enum pat_status log_in(struct pat_call *call, struct pat_builder *builder, struct pat_value *result,
+                              const char *message) {
+    struct pat_conn *conn = call->conn;
+    const struct pat_user *user = pat_users_find(conn->server->logins.users, pat_text_of(conn->login->user));
+    if (user == NULL) return pat_error_set(&call->error, PAT_ERR_AUTH, "wrong user or password");
+    conn->role = user->role;
+    memcpy(conn->user, user->name, sizeof conn->user);
+    pat_scan_init(&conn->scan, pat_conn_limits);
+    pat_log(PAT_LOG_INFO, "login", "user=\"%s\" role=%s", user->name, pat_role_name(user->role));
+    *result = pat_build_map(builder, 3);
+    put_message(builder, result, message);
+    pat_build_put(builder, result, "user", pat_build_printf(builder, "%s", user->name));
+    pat_build_put(builder, result, "role", pat_value_string(pat_role_name(user->role)));
+    return PAT_OK;
+}
+
+static enum pat_status finish(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
+                              struct pat_value *result) {
+    struct pat_conn *conn = call->conn;
+    struct pat_text data;
+    char out[PAT_SCRAM_MESSAGE_BYTES];
+    PAT_TRY(text_of(call, params, "data", &data));
+    if (conn->login == NULL) return pat_error_set(&call->error, PAT_ERR_AUTH, "auth.finish comes after auth.start");
+    enum pat_status status = pat_scram_server_final(conn->login, data, out, &call->error);
+    if (status == PAT_OK) status = log_in(call, builder, result, out);
+    if (status == PAT_ERR_AUTH) {
+        char shown[SHOWN_BYTES];
+        note_failure(conn, conn->login->user);
+        pat_log(PAT_LOG_WARN, "login-failed", "user=\"%s\"",
+                pat_text_printable(pat_text_of(conn->login->user), shown, sizeof shown));
+    }
+    pat_login__forget(conn);
+    return status;
+}
+
+enum pat_status pat_login__answer(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
+                                  struct pat_value *result) {
+    const bool first = call->info->method == PAT_METHOD_AUTH_START;
+    const enum pat_status status = first ? start(call, params, builder, result) : finish(call, params, builder, result);
+    /* Who failed says it again on a new connection: guessing costs one each time. */
+    if (status == PAT_ERR_AUTH && call->conn->server->logins.users != NULL) pat_conn__end(call->conn);
+    return status;
+}

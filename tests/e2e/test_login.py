@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Logging in: users and roles, what a stranger may do, who guesses, users that change while the server runs."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import msgpack
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from patron_test import Client, Server, check, equal, main, program, temp_dir  # noqa: E402
+
+READS = [("count", {}), ("group", {"by": []}), ("rows", {"fields": ["customer"]}), ("rfm.grid", {}), ("customer", {"customer": "a"}),
+         ("batch", {"calls": [["count", {}]]}), ("filter.parse", {"text": "net > 1"}), ("clv.fits", {})]
+LOADS = [("load.customers", {"producer": "p", "seq": 1, "columns": {"customer": ["a"]}}), ("schema.add", {"table": "customers", "name": "x", "type": "int"})]
+BOTH = [("status", {}), ("schema", {}), ("control", {"table": "orders", "by": "day"}), ("load.state", {"producer": "p"}), ("cancel", {"msgid": 1})]
+ADMIN = [("snapshot.save", {}), ("snapshot.list", {}), ("verify", {}), ("clv.use", {"name": "x"}), ("rfm.map.save", {"name": "x", "groups": {}})]
+
+
+def user(path, *arguments, password=None, expect=0):
+    env = {**os.environ, **({"PATRON_PASSWORD": password} if password is not None else {})}
+    if password is None:
+        env.pop("PATRON_PASSWORD", None)
+    done = subprocess.run([program("PATRON"), "user", *arguments, "--file", path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60)
+    equal(done.returncode, expect, "patron user %s; it said %s" % (" ".join(arguments), done.stderr.decode()))
+    return done.stdout.decode() if expect == 0 else done.stderr.decode()
+
+
+def command(server, name, password, *arguments, expect=0):
+    done = subprocess.run([program("PATRON"), "--connect", server.address(), "--user", name, *arguments], stdin=subprocess.DEVNULL,
+                          env={**os.environ, "PATRON_PASSWORD": password}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    equal(done.returncode, expect, "patron --user %s %s; it said %s" % (name, " ".join(arguments), done.stderr.decode()))
+    return done.stdout.decode() if expect == 0 else done.stderr.decode()
+
+
+def the_file(folder):
+    path = os.path.join(folder, "users")
+    equal(user(path, "list"), "", "no file is nobody")
+    user(path, "add", "ana", password="one")
+    user(path, "add", "leo", "--role", "loader", password="two")
+    user(path, "add", "root,=", "--role", "admin", password="p\u00e4ss w\u00f6rd")
+    equal(user(path, "list"), "ana reader\nleo loader\nroot,= admin\n", "who is there")
+    equal(os.stat(path).st_mode & 0o777, 0o600, "mode of the file")
+    with open(path) as file:
+        text = file.read()
+    check("one" not in text.replace("none", "") and "SCRAM-SHA-256$10000:" in text, "no password stands in the file")
+    check("password" in user(path, "add", "bob", expect=1), "without a password and a terminal")
+    check("empty" in user(path, "add", "bob", password="", expect=1), "an empty password")
+    check("role" in user(path, "add", "bob", "--role", "king", password="x", expect=2), "a role that there is none of")
+    check("no user 'bob'" in user(path, "remove", "bob", expect=1), "removing nobody")
+    check("name" in user(path, "add", "a b", password="x", expect=2), "a name with a space")
+    os.chmod(path, 0o644)
+    check("chmod 600" in user(path, "list", expect=1), "a file that others can read")
+    os.chmod(path, 0o600)
+    return path
+
+
+@contextlib.contextmanager
+def connected(server):
+    client = server.client()
+    yield client
+    client.close()
+
+
+def ask(client, method, params=None):
+    """(error, result)"""
+    client.send(method, params)
+    return client.receive()[1:]
+
+
+def refused(client, method, params, code="AUTH"):
+    error, _ = ask(client, method, params)
+    check(error is not None and error.startswith(code + ": "), "%s should be refused with %s: %r", method, code, error)
+    return error
+
+
+def ended(client):
+    """Whatever still comes, the server closes."""
+    try:
+        while True:
+            client.receive()
+    except ConnectionError:
+        return True
+
+
+def strangers(server):
+    """Before login: hello and ping, nothing else, no big frame, no long stay."""
+    for method, params in READS + LOADS + BOTH + ADMIN:
+        with connected(server) as client:
+            check("login" in refused(client, method, params), "%s says what is missing", method)
+    with connected(server) as client:
+        equal(ask(client, "hello", {})[1]["login_needed"], True, "hello says so")
+        equal(ask(client, "ping")[1], "pong", "ping")
+        client.raw(msgpack.packb([0, 9, "hello", [{"client": "x" * 5000}]]))
+        check(ended(client), "a frame of 5,000 bytes ends a stranger's connection")
+    with connected(server) as client:
+        start = time.monotonic()
+        check(ended(client), "a connection that does not log in ends")
+        check(time.monotonic() - start > 4, "but not before its time")
+    with connected(server) as client:
+        check("mechanism" in refused(client, "auth.start", {"mechanism": "PLAIN", "data": "x"}, "BAD_REQUEST"), "another mechanism")
+        refused(client, "auth.finish", {"data": "c=biws"})
+    with connected(server) as client:
+        refused(client, "auth.start", {"mechanism": "SCRAM-SHA-256", "data": "p=tls,,n=a,r=12345678"})
+        check(ended(client), "a message that is none ends the connection")
+
+
+def guesses(server):
+    for name in ("ana", "nobody"):
+        says = command(server, name, "wrong", "status", expect=1)
+        equal(says, "AUTH: wrong user or password\n", "a wrong password of %s" % name)
+    slowed = [command(server, "ana", "wrong", "status", expect=1) for _ in range(8)]
+    check(any("try again in" in text for text in slowed), "who guesses has to wait: %r", slowed)
+    equal(command(server, "leo", "two", "call", "ping"), '"pong"\n', "another user does not")
+    for _ in range(100):  # the wait ends
+        done = subprocess.run([program("PATRON"), "--connect", server.address(), "--user", "ana", "count"], stdin=subprocess.DEVNULL,
+                              env={**os.environ, "PATRON_PASSWORD": "one"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        if done.returncode == 0:
+            return
+        time.sleep(0.2)
+    check(False, "the right password is never taken again: %s", done.stderr)
+
+
+def roles(server):
+    for name, password, allowed in (("ana", "one", [READS, BOTH]), ("leo", "two", [LOADS, BOTH]), ("root,=", "p\u00e4ss w\u00f6rd", [READS, LOADS, BOTH, ADMIN])):
+        for calls in (READS, LOADS, BOTH, ADMIN):
+            for method, params in calls:
+                done = subprocess.run([program("PATRON"), "--connect", server.address(), "--user", name, "call", method, json.dumps(params)],
+                                      stdin=subprocess.DEVNULL, env={**os.environ, "PATRON_PASSWORD": password}, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, timeout=60)
+                auth = done.stderr.startswith(b"AUTH: ")
+                equal(auth, calls not in allowed, "%s calls %s: %s" % (name, method, done.stderr.decode()))
+                if auth:
+                    check(b"it takes a" in done.stderr, "the refusal says who may: %s", done.stderr.decode())
+
+
+def changes(server, path):
+    """SIGHUP: the file is read again; a damaged one changes nothing."""
+    user(path, "add", "new", password="three")
+    command(server, "new", "three", "count", expect=1)
+    server.process.send_signal(signal.SIGHUP)
+    for _ in range(100):
+        done = subprocess.run([program("PATRON"), "--connect", server.address(), "--user", "new", "count"], stdin=subprocess.DEVNULL,
+                              env={**os.environ, "PATRON_PASSWORD": "three"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        if done.returncode == 0:
+            break
+        time.sleep(0.2)
+    equal(done.returncode, 0, "a user that was added while the server runs")
+    with open(path) as file:
+        good = file.read()
+    with open(path, "w") as file:
+        file.write(good + "damaged\n")
+    server.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    command(server, "new", "three", "count")
+    with open(path, "w") as file:
+        file.write(good)
+
+
+def with_unix(path):
+    """Over a unix socket the server's own user needs no login: the kernel says who it is."""
+    folder = temp_dir()
+    address = os.path.join(folder, "patron.sock")
+    server = Server(extra=["--users", path, "--unix", address]).start()
+    client = Client(address)
+    equal(client.call("snapshot.list") is not None, True, "an admin by the kernel's word")
+    client.close()
+    server.stop()
+    with open(os.path.join(folder, "empty"), "w"):
+        pass
+    os.chmod(os.path.join(folder, "empty"), 0o600)
+    code, said = Server(extra=["--users", os.path.join(folder, "empty")]).refused()
+    check(code == 1 and "nobody" in said, "a users file with nobody in it: %r", said)
+
+
+def run():
+    path = the_file(temp_dir())
+    server = Server(extra=["--users", path]).start()
+    with_unix(path)
+    strangers(server)
+    guesses(server)
+    roles(server)
+    changes(server, path)
+    server.stop()
+    print("ok  users, roles, strangers, guesses", flush=True)
+
+
+if __name__ == "__main__":
+    main(run)
