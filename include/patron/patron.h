@@ -61,6 +61,12 @@ PATRON_API const char *patron_version(void);
  * Fails: PATRON_FAILED with code IO (nobody listens, no such host, refused), BAD_REQUEST (no address), NO_MEMORY. */
 PATRON_API enum patron_status patron_open(struct patron **out, const char *address, struct patron_error *error);
 
+/* Logs in with SCRAM-SHA-256, where the server asks for that (patrond --users). Nothing else may be in flight. The
+ * password does not leave this process. Fails: PATRON_FAILED with code AUTH (wrong user or password, too many tries, or
+ * a server that cannot show that it knows the user), IO, PROTO; the connection is of no use then. */
+PATRON_API enum patron_status patron_login(struct patron *patron, const char *user, const char *password,
+                                           struct patron_error *error);
+
 /* Closes the connection and sets *patron to NULL; NULL inside is allowed. Answers not received are lost. */
 PATRON_API void patron_close(struct patron **patron);
 

@@ -68,6 +68,13 @@ enum patron_status patron_open(struct patron **out, const char *address, struct 
     return PATRON_OK;
 }
 
+enum patron_status patron_login(struct patron *patron, const char *user, const char *password,
+                                struct patron_error *error) {
+    struct pat_error trouble;
+    const enum pat_status status = pat_client_login(patron->client, pat_text_of(user), pat_text_of(password), &trouble);
+    return status == PAT_OK ? PATRON_OK : patron__fail(error, &trouble);
+}
+
 void patron_close(struct patron **patron) {
     if (*patron == NULL) return;
     pat_client_close(&(*patron)->client);
