@@ -19,7 +19,9 @@ struct bench_local {
     struct pat_view *view;
     struct bench_crew *crew;
     uint64_t fill_ns;     /* of orders: prepare, validate, apply */
-    uint64_t store_bytes; /* that the accountant has for it */
+    uint64_t store_bytes; /* that the accountant has for it, runs not included */
+    uint64_t run_ns;      /* making a run of everything */
+    uint64_t run_bytes;   /* that the accountant has for it */
 };
 
 /* The shop of the options, whole. The view stays open until close. */

@@ -41,8 +41,8 @@ struct pat_engine_options {
  * currency differ from the directory's own. */
 enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine_options *options,
                                 struct pat_error *error) PAT_MUST_CHECK;
-/* Everything submitted must have been answered (pat_engine_idle), every view closed. With `snapshot` the state is saved
- * first. */
+/* Everything submitted must have been answered (pat_engine_idle), every view closed, every chore done. With `snapshot`
+ * the state is saved first. */
 enum pat_status pat_engine_close(struct pat_engine **engine, bool snapshot, struct pat_error *error);
 
 /* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal,
@@ -116,6 +116,22 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 /* Methods of the loop road: status, schema, load.state, snapshot.list, filter.parse. */
 enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,
                                 struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
+
+/* ---- work that nobody waits for ---------------------------------------------------------------------------------- */
+
+/* Making a run (store/run.h): questions are answered without it, too, only slower. */
+struct pat_chore;
+
+/* What is due now and memory is there for, or NULL; one at a time. Ask after each pat_engine_turn and when one is done.
+ */
+struct pat_chore *pat_engine_chore(struct pat_engine *engine);
+/* Thread: any, and less urgent than anything else. pause_cb (may be NULL) is called between blocks of work of up to
+ * some milliseconds, for what is more urgent. */
+void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), void *context);
+/* Thread: any. It ends at its next look. */
+void pat_chore_stop(struct pat_chore *chore);
+/* Once for each chore, after pat_chore_run or instead of it: what was made is published. */
+void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore);
 
 /* Starts a snapshot; done_cb (loop thread) when it is safe on disk or failed. PAT_ERR_BUSY while one is being written.
  */

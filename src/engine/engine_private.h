@@ -36,6 +36,18 @@ struct snapshot_waiter {
     struct snapshot_waiter *next;
 };
 
+struct pat_chore {
+    struct pat_view *view; /* NULL: there is none */
+    struct pat_run_plan plan;
+    uint64_t started_ns;
+    bool stop; /* atomic */
+    /* whoever does it */
+    void (*pause_cb)(void *context);
+    void *pause_context;
+    struct pat_fact_run *run;
+    enum pat_status status;
+};
+
 struct pat_engine {
     /* set at start */
     struct pat_fs *fs;
@@ -68,6 +80,8 @@ struct pat_engine {
     uint64_t snapshot_ns;            /* when the last one began */
     pat_lsn snapshot_lsn;            /* of the last one that is safe */
     int64_t snapshot_wall_ms;        /* when it was saved by this process, 0 = before */
+    struct pat_chore chore;
+    uint64_t chore_next_ns; /* none before */
 };
 
 /* query.c */
@@ -99,6 +113,8 @@ struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_tic
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
+/* runs.c */
+struct pat_value pat_engine__status_runs(const struct pat_engine *engine, struct pat_builder *builder);
 /* reply.c */
 struct pat_value pat_engine__load_answer(const struct pat_engine *engine, enum pat_table_id table,
                                          const struct pat_batch_outcome *outcome, const struct pat_batch *errors_of,

@@ -16,7 +16,9 @@
 
 static bool pinned_serves(const struct pat_engine *engine, const struct pat_pinned *pinned, pat_lsn min_lsn) {
     if (pinned == NULL || pinned->view->lsn < min_lsn) return false;
-    return pinned->view->lsn == engine->store->lsn || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
+    const bool newest =
+        pinned->view->lsn == engine->store->lsn && pinned->view->runs.generation == engine->store->runs.generation;
+    return newest || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
 }
 
 static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, struct pat_pinned **out,

@@ -103,6 +103,8 @@ struct pat_server {
     struct pat_engine *engine;
     struct pat_workers *workers;
     struct pat_logins logins;
+    struct pat_chore *chore; /* with the workers, NULL = none */
+    struct pat_job chore_job;
 
     struct pat_listener *listener;
     unsigned listeners;
@@ -311,6 +313,15 @@ enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_inf
 /* auth.start, auth.finish. */
 enum pat_status pat_login__answer(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
                                   struct pat_value *result) PAT_MUST_CHECK;
+
+/* ---- chore.c ---- */
+/* Gives the engine's next one to the workers, if there is none with them. */
+void pat_chore__offer(struct pat_server *server);
+/* The job is back. */
+void pat_chore__done(struct pat_server *server);
+/* Before and after the workers close. */
+void pat_chore__stop(struct pat_server *server);
+void pat_chore__forget(struct pat_server *server);
 
 /* ---- session.c ---- */
 void pat_session__answer(struct pat_call *call);

@@ -33,6 +33,7 @@ static void on_engine(uv_async_t *async) {
     if (server->engine == NULL) return;
     pat_engine_turn(server->engine);
     pat_server__turned(server);
+    pat_chore__offer(server);
 }
 
 static void on_jobs(uv_async_t *async) {
@@ -41,6 +42,10 @@ static void on_jobs(uv_async_t *async) {
     for (;;) {
         struct pat_job *job = pat_workers_take_done(server->workers);
         if (job == NULL) return;
+        if (job == &server->chore_job) {
+            pat_chore__done(server);
+            continue;
+        }
         pat_call__job_done(PAT_LINK_OF(job, struct pat_call, job));
     }
 }
@@ -141,6 +146,7 @@ static void on_tick(uv_timer_t *timer) {
     struct pat_server *server = timer->data;
     pat_engine_turn(server->engine);
     pat_server__turned(server);
+    pat_chore__offer(server);
     if (server->stopping) stop_check(server);
     if (++server->ticks % TICKS_PER_SWEEP != 0 && !server->stopping) return;
     conns_each(server, pat_conn__sweep);
@@ -195,7 +201,9 @@ static void close_handle(uv_handle_t *handle, void *context) {
 /* Engine before loop: its threads may wake the loop until they are joined. */
 static enum pat_status server_close(struct pat_server *server, bool snapshot, struct pat_error *error) {
     signals_to_exit();
+    pat_chore__stop(server);
     pat_workers_close(&server->workers);
+    pat_chore__forget(server);
     enum pat_status status = pat_engine_close(&server->engine, snapshot, error);
     uv_walk(&server->loop, close_handle, NULL);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);

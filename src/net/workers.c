@@ -37,14 +37,16 @@ struct pat_workers {
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
-    struct job_queue brief, lengthy, done;
+    struct job_queue brief, lengthy, background, done;
     unsigned lengthy_running;
     bool lengthy_next; /* whose turn it is when both wait */
     bool stop;
     unsigned idle;      /* workers that wait for something to do */
     struct share *open; /* newest first; may have no part left */
 
-    bool due; /* atomic, written under the mutex: a job waits that a free worker would take */
+    /* atomic, written under the mutex */
+    bool due;    /* a job waits that a free worker would take */
+    bool shared; /* there is open shared work */
 };
 
 static void queue_push(struct job_queue *queue, struct pat_job *job) {
@@ -56,6 +58,11 @@ static void queue_push(struct job_queue *queue, struct pat_job *job) {
         queue->head = job;
     }
     queue->tail = job;
+}
+
+static struct job_queue *queue_of(struct pat_workers *workers, const struct pat_job *job) {
+    if (job->background) return &workers->background;
+    return job->lengthy ? &workers->lengthy : &workers->brief;
 }
 
 static void queue_remove(struct job_queue *queue, struct pat_job *job) {
@@ -139,6 +146,7 @@ static void share_open(struct pat_workers *workers, struct share *share) {
     share->next = workers->open;
     if (share->next != NULL) share->next->prev = share;
     workers->open = share;
+    __atomic_store_n(&workers->shared, true, __ATOMIC_RELAXED);
     uint32_t helpers = share->parts - 1 < workers->spread.lanes - 1 ? share->parts - 1 : workers->spread.lanes - 1;
     if (helpers > workers->idle) helpers = workers->idle;
     for (uint32_t i = 0; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
@@ -153,6 +161,7 @@ static void share_close(struct pat_workers *workers, struct share *share) {
         workers->open = share->next;
     }
     if (share->next != NULL) share->next->prev = share->prev;
+    __atomic_store_n(&workers->shared, workers->open != NULL, __ATOMIC_RELAXED);
     while (share->helpers > 0) (void)pthread_cond_wait(&share->left, &workers->mutex);
     (void)pthread_mutex_unlock(&workers->mutex);
     (void)pthread_cond_destroy(&share->left);
@@ -185,16 +194,42 @@ static void job_run(struct pat_workers *workers, struct pat_job *job) {
     workers->done_cb(workers->context);
 }
 
+/* The background job to begin when there is nothing else, or NULL. Under the mutex. */
+static struct pat_job *background_take(struct pat_workers *workers) {
+    struct pat_job *job = workers->background.head;
+    if (job == NULL) return NULL;
+    queue_remove(&workers->background, job);
+    job->queued = false;
+    return job;
+}
+
+/* Jobs and shared work that nobody else is free for. Enters and leaves with the mutex held. */
+static bool urgent_run(struct pat_workers *workers) {
+    struct pat_job *job = job_take(workers);
+    struct share *share = job == NULL ? share_find(workers) : NULL;
+    if (job != NULL) job_run(workers, job);
+    if (share != NULL) share_help(workers, share);
+    return job != NULL || share != NULL;
+}
+
+void pat_workers_pause(struct pat_workers *workers) {
+    /* Relaxed is enough: who sees it late goes on for one block more. */
+    if (!__atomic_load_n(&workers->due, __ATOMIC_RELAXED) && !__atomic_load_n(&workers->shared, __ATOMIC_RELAXED)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&workers->mutex);
+    while (workers->idle == 0 && urgent_run(workers)) continue;
+    (void)pthread_mutex_unlock(&workers->mutex);
+}
+
 static void *worker_run(void *context) {
     struct pat_workers *workers = context;
     (void)pthread_mutex_lock(&workers->mutex);
     for (;;) {
-        struct pat_job *job = job_take(workers);
-        struct share *share = job == NULL ? share_find(workers) : NULL;
+        if (urgent_run(workers)) continue;
+        struct pat_job *job = background_take(workers);
         if (job != NULL) {
             job_run(workers, job);
-        } else if (share != NULL) {
-            share_help(workers, share);
         } else if (workers->stop) {
             break;
         } else {
@@ -271,7 +306,7 @@ void pat_workers_close(struct pat_workers **handle) {
     struct pat_workers *workers = *handle;
     if (workers == NULL) return;
     threads_join(workers, workers->count);
-    PAT_ASSERT(workers->brief.head == NULL && workers->lengthy.head == NULL);
+    PAT_ASSERT(workers->brief.head == NULL && workers->lengthy.head == NULL && workers->background.head == NULL);
     workers_free(workers);
     *handle = NULL;
 }
@@ -288,7 +323,7 @@ void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
     (void)pthread_mutex_lock(&workers->mutex);
     PAT_ASSERT(!job->queued);
     job->queued = true;
-    queue_push(job->lengthy ? &workers->lengthy : &workers->brief, job);
+    queue_push(queue_of(workers, job), job);
     note_due(workers);
     (void)pthread_cond_signal(&workers->changed);
     (void)pthread_mutex_unlock(&workers->mutex);
@@ -297,7 +332,7 @@ void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
 bool pat_workers_withdraw(struct pat_workers *workers, struct pat_job *job) {
     (void)pthread_mutex_lock(&workers->mutex);
     bool queued = job->queued;
-    if (queued) queue_remove(job->lengthy ? &workers->lengthy : &workers->brief, job);
+    if (queued) queue_remove(queue_of(workers, job), job);
     job->queued = false;
     note_due(workers);
     (void)pthread_mutex_unlock(&workers->mutex);

@@ -7,6 +7,9 @@
  * of them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in
  * turn.
  *
+ * A background job is begun when nothing else is to be done, and stands aside for what comes meanwhile: its worker does
+ * that between two blocks of the job's work, on the same stack. So it takes no worker away from anybody.
+ *
  * A job may share out parts of its work (base/spread.h): workers with nothing else to do join in, each with one part
  * after the other, and leave between two parts when a job waits that they may take. The worker that has the job stays
  * with it until all is done.
@@ -29,6 +32,7 @@ struct pat_workers;
 struct pat_job {
     void (*run_cb)(struct pat_job *job); /* on a worker; whatever it touches is its own until it returns */
     bool lengthy;                        /* goes through the long queue */
+    bool background; /* waits until there is nothing else to do; calls pat_workers_pause every few milliseconds */
     /* the workers' own: */
     struct pat_job *next, *prev;
     bool queued;
@@ -42,6 +46,8 @@ unsigned pat_workers_count(const struct pat_workers *workers);
 /* How jobs that run share out their work; lives as long as the workers. Its parts must not wait for anything. */
 const struct pat_spread *pat_workers_spread(const struct pat_workers *workers);
 void pat_workers_submit(struct pat_workers *workers, struct pat_job *job);
+/* Thread: a worker, inside a background job. Does what is more urgent and has no idle worker, and comes back. */
+void pat_workers_pause(struct pat_workers *workers);
 /* True when the job had not begun: it is the owner's again and will not be handed out by take_done. */
 bool pat_workers_withdraw(struct pat_workers *workers, struct pat_job *job);
 /* The job that was finished first, or NULL. */

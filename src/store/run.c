@@ -69,6 +69,7 @@ void pat_store_add_run(struct pat_store *store, struct pat_fact_run **run) {
     for (uint32_t i = at; i < runs->count; i++) retire(store, runs->run[i]);
     runs->run[at] = fresh;
     runs->count = at + 1;
+    runs->generation = fresh->generation;
     if (at == 0) store->marks.stale = store->marks.changes;
     *run = NULL;
 }

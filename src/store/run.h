@@ -68,6 +68,7 @@ struct pat_fact_run {
 struct pat_runs {
     uint32_t count;
     const struct pat_fact_run *run[PAT_RUNS_MAX];
+    uint64_t generation;            /* of the newest one, 0 without any: the same number, the same runs */
     struct pat_column_view changed; /* by customer row: generation in which a fact that some run covers last changed */
 };
 

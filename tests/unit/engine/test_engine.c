@@ -825,6 +825,137 @@ static void attributes_come_one_by_one(void **state) {
     assert_int_equal(world.engine->store->table[PAT_LINES].schema->columns, PAT_LINE_COLUMNS + 64);
 }
 
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+/* Orders first .. first + count - 1, each of a customer of its own number, all of `amount`. */
+static void load_orders(unsigned first, unsigned count, unsigned amount) {
+    static unsigned seq;
+    char text[64 + 60 * 100];
+    assert_true(count <= 100);
+    int at = snprintf(text, sizeof text, "load.orders {producer: 'runs', seq: %u, columns: {order: [", ++seq);
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], customer: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], time: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'2024-01-05' ");
+    at += snprintf(text + at, sizeof text - (size_t)at, "], amount: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", amount);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], currency: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'EUR' ");
+    (void)snprintf(text + at, sizeof text - (size_t)at, "]}}");
+    (void)load(text);
+}
+
+/* Does what is due, as often as something is; gives how often. */
+static unsigned do_chores(void) {
+    unsigned done = 0;
+    for (;;) {
+        world.engine->chore_next_ns = 0; /* no rest between them */
+        struct pat_chore *chore = pat_engine_chore(world.engine);
+        if (chore == NULL) return done;
+        assert_null(pat_engine_chore(world.engine));
+        pat_chore_run(chore, NULL, NULL);
+        pat_engine_chore_done(world.engine, chore);
+        assert_true(++done < 3);
+    }
+}
+
+static int64_t status_of_runs(const char *key) {
+    struct call call;
+    call_make(&call, "status {}");
+    struct pat_value result;
+    struct pat_error error = {.message = ""};
+    assert_int_equal(pat_engine_look(world.engine, &call.request, &call.arena, &result, &error), PAT_OK);
+    const int64_t value = number(pat_value_get(&result, "runs"), key);
+    call_free(&call);
+    return value;
+}
+
+static void runs_are_few_and_follow_the_rows(void **state) {
+    (void)state;
+    load_orders(0, 63, 1);
+    assert_int_equal(do_chores(), 0);
+    load_orders(63, 1, 1);
+    assert_int_equal(do_chores(), 1);
+    assert_int_equal(status_of_runs("count"), 1);
+    assert_int_equal(status_of_runs("rows"), 64);
+    unsigned made = 0;
+    for (unsigned first = 64; first < 6400; first += 64) {
+        load_orders(first, 64, 1);
+        made += do_chores();
+        const struct pat_runs *runs = &world.engine->store->runs;
+        uint64_t behind = 0;
+        for (uint32_t i = runs->count; i-- > 0;) {
+            const uint64_t rows = runs->run[i]->orders_to - runs->run[i]->orders_from;
+            assert_true(rows > behind);
+            behind += rows;
+        }
+        assert_true(status_of_runs("tail_rows") < 128);
+    }
+    assert_in_range(made, 40, 99);
+    world_close(&world, true);
+    world_open(&world);
+    assert_int_equal(status_of_runs("count"), 0);
+    assert_int_equal(do_chores(), 1);
+    assert_int_equal(status_of_runs("rows"), 6400);
+}
+
+static void runs_follow_what_changes(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    assert_int_equal(do_chores(), 1);
+    load_orders(20, 15, 2);
+    assert_int_equal(status_of_runs("stale_customers"), 15);
+    assert_int_equal(do_chores(), 0);
+    load_orders(30, 6, 2); /* one more than before */
+    assert_int_equal(status_of_runs("stale_customers"), 16);
+    assert_int_equal(do_chores(), 1);
+    assert_int_equal(status_of_runs("stale_customers"), 0);
+    world.engine->chore_next_ns = 0;
+    load_orders(0, 20, 3);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    load_orders(10, 20, 4); /* while one is made */
+    pat_chore_run(chore, NULL, NULL);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(status_of_runs("stale_customers"), 20);
+    assert_int_equal(do_chores(), 1);
+}
+
+static void count_pauses(void *context) {
+    (*(unsigned *)context)++;
+}
+
+static void runs_are_given_up(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    assert_non_null(chore);
+    pat_chore_stop(chore);
+    unsigned pauses = 0;
+    pat_chore_run(chore, count_pauses, &pauses);
+    assert_int_equal(pauses, 1);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(status_of_runs("count"), 0);
+    world.engine->chore_next_ns = 0;
+    chore = pat_engine_chore(world.engine);
+    pat_engine_chore_done(world.engine, chore); /* without having been run */
+    assert_int_equal(status_of_runs("count"), 0);
+    world.engine->chore_next_ns = 0;
+    pat_mem_set_budget(pat_mem_used_total() + 1000);
+    assert_null(pat_engine_chore(world.engine));
+    pat_mem_set_budget(0);
+    assert_null(pat_engine_chore(world.engine)); /* not yet again */
+    world.engine->chore_next_ns = 0;
+    chore = pat_engine_chore(world.engine);
+    (void)pat_mem_fail_at(3);
+    pat_chore_run(chore, NULL, NULL);
+    (void)pat_mem_fail_at(0);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(status_of_runs("count"), 0);
+    assert_null(pat_engine_chore(world.engine));
+    assert_int_equal(do_chores(), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
@@ -847,6 +978,9 @@ int main(void) {
         TEST(questions_stop),
         TEST(looks),
         TEST(a_small_budget_is_an_answer),
+        TEST(runs_are_few_and_follow_the_rows),
+        TEST(runs_follow_what_changes),
+        TEST(runs_are_given_up),
         TEST(at_every_allocation),
         TEST(at_every_allocation_of_a_snapshot),
         TEST(at_every_allocation_of_a_start),

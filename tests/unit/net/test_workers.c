@@ -289,6 +289,123 @@ static void a_helper_leaves_for_a_job_and_comes_back(void **state) {
     pat_workers_close(&workers);
 }
 
+/* ---- background -------------------------------------------------------------------------------------------------- */
+
+struct chore {
+    struct pat_job job;
+    struct pat_workers *workers;
+    atomic_uint blocks;
+    atomic_bool finish;
+};
+
+static void chore_run(struct pat_job *job) {
+    struct chore *chore = PAT_LINK_OF(job, struct chore, job);
+    while (!atomic_load(&chore->finish)) {
+        atomic_fetch_add(&chore->blocks, 1);
+        pat_clock_sleep_ms(1);
+        pat_workers_pause(chore->workers);
+    }
+}
+
+static void chore_submit(struct chore *chore, struct pat_workers *workers) {
+    *chore = (struct chore){.job = {.run_cb = chore_run, .background = true}, .workers = workers};
+    pat_workers_submit(workers, &chore->job);
+}
+
+static void wait_blocks(struct chore *chore) {
+    const unsigned before = atomic_load(&chore->blocks);
+    for (unsigned waited = 0; waited < WAIT_MS && atomic_load(&chore->blocks) == before; waited++)
+        pat_clock_sleep_ms(1);
+    assert_true(atomic_load(&chore->blocks) > before);
+}
+
+static void background_takes_no_worker_away(void **state) {
+    (void)state;
+    static struct chore chore;
+    for (unsigned count = 1; count <= 2; count++) {
+        struct pat_workers *workers = open_workers(count);
+        struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+        struct task lengthy = {.job = {.run_cb = task_run, .lengthy = true}, .gate = &gate};
+        struct task brief = {.job = {.run_cb = task_run}};
+        chore_submit(&chore, workers);
+        wait_blocks(&chore);
+        for (unsigned i = 1; i <= 20; i++) {
+            pat_workers_submit(workers, &brief.job);
+            assert_ptr_equal(take(workers), &brief);
+            assert_int_equal(brief.runs, i);
+            wait_blocks(&chore);
+        }
+        pat_workers_submit(workers, &lengthy.job);
+        wait_inside(&gate, 1);
+        /* All workers there are, less the one with the long job. */
+        if (count == 2) {
+            pat_workers_submit(workers, &brief.job);
+            assert_ptr_equal(take(workers), &brief);
+        }
+        gate_set(&gate, true);
+        assert_ptr_equal(take(workers), &lengthy);
+        wait_blocks(&chore);
+        atomic_store(&chore.finish, true);
+        assert_ptr_equal(take(workers), &chore);
+        pat_workers_close(&workers);
+    }
+}
+
+static void background_waits_for_all_else(void **state) {
+    (void)state;
+    static struct chore chore;
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct task first = {.job = {.run_cb = task_run}, .gate = &gate};
+    struct task next = {.job = {.run_cb = task_run}};
+    struct pat_workers *workers = open_workers(1);
+    pat_workers_submit(workers, &first.job);
+    wait_inside(&gate, 1);
+    chore_submit(&chore, workers);
+    atomic_store(&chore.finish, true);
+    pat_workers_submit(workers, &next.job);
+    gate_set(&gate, true);
+    assert_ptr_equal(take(workers), &first);
+    assert_ptr_equal(take(workers), &next);
+    assert_ptr_equal(take(workers), &chore);
+    chore_submit(&chore, workers);
+    wait_blocks(&chore);
+    assert_false(pat_workers_withdraw(workers, &chore.job));
+    atomic_store(&chore.finish, true);
+    (void)take(workers);
+    pat_workers_submit(workers, &first.job); /* the gate is open */
+    assert_ptr_equal(take(workers), &first);
+    gate_set(&gate, false);
+    pat_workers_submit(workers, &first.job);
+    wait_inside(&gate, 1);
+    chore_submit(&chore, workers);
+    assert_true(pat_workers_withdraw(workers, &chore.job));
+    gate_set(&gate, true);
+    assert_ptr_equal(take(workers), &first);
+    assert_int_equal(atomic_load(&chore.blocks), 0);
+    pat_workers_close(&workers);
+}
+
+static void background_helps_with_shared_work(void **state) {
+    (void)state;
+    static struct chore chore;
+    static struct endless endless;
+    struct pat_workers *workers = open_workers(2);
+    chore_submit(&chore, workers);
+    wait_blocks(&chore);
+    endless.job = (struct pat_job){.run_cb = endless_run, .lengthy = true};
+    endless.spread = pat_workers_spread(workers);
+    atomic_store(&endless.joined, 0);
+    atomic_store(&endless.finish, false);
+    pat_workers_submit(workers, &endless.job);
+    wait_joined(&endless, 5);
+    atomic_store(&endless.finish, true);
+    assert_ptr_equal(take(workers), &endless);
+    wait_blocks(&chore);
+    atomic_store(&chore.finish, true);
+    assert_ptr_equal(take(workers), &chore);
+    pat_workers_close(&workers);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_job_runs_once, end),
@@ -299,6 +416,9 @@ int main(void) {
         cmocka_unit_test_teardown(every_part_runs_once_on_a_lane_of_its_own, end),
         cmocka_unit_test_teardown(one_worker_alone_runs_its_parts_in_order, end),
         cmocka_unit_test_teardown(a_helper_leaves_for_a_job_and_comes_back, end),
+        cmocka_unit_test_teardown(background_takes_no_worker_away, end),
+        cmocka_unit_test_teardown(background_waits_for_all_else, end),
+        cmocka_unit_test_teardown(background_helps_with_shared_work, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

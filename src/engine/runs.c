@@ -1,0 +1,147 @@
+/* When a run is made, of what, and what happens around it. How is the store's business; who does the work is net's. */
+#include "engine/engine_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* Rows that no run covers from which on one is made: one in 64 of all. A row of the tail costs a question some twenty
+ * times what it costs in a run, so that the tail adds a third to a scan at the most. The least is what costs less to
+ * make than to ask for: opening the view and handing over the work. */
+#define TAIL_SHARE 64u
+#define TAIL_MIN   64u
+/* Customers whose facts in runs changed, from which on all is made anew: one in 512. Following the chains of one costs
+ * about a microsecond, two hundred times what it costs in a run. */
+#define STALE_SHARE 512u
+#define STALE_MIN   16u
+/* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change. */
+#define DUTY_SHARE 4u
+/* When there is no memory for a run, it is tried again after this long. */
+#define RETRY_MS 10000u
+/* Of the limit, what must stay free beside a run that is made: for batches and questions. */
+#define MEMORY_FREE_SHARE 32u
+
+/* ---- which rows ---------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t rows_of(const struct pat_fact_run *run) {
+    return (uint64_t)(run->orders_to - run->orders_from) + (run->refunds_to - run->refunds_from);
+}
+
+static uint64_t tail_rows(const struct pat_store *store) {
+    return (uint64_t)(store->table[PAT_ORDERS].rows - pat_runs_orders_end(&store->runs)) +
+           (store->table[PAT_REFUNDS].rows - pat_runs_refunds_end(&store->runs));
+}
+
+static uint64_t share_or(uint64_t all, uint64_t share, uint64_t least) {
+    return all / share > least ? all / share : least;
+}
+
+/* The runs that stay, or UINT32_MAX when none is to be made. A new run takes in those before it that are not longer
+ * than what it has already: so each is longer than all behind it together, which keeps them few, and a row is moved
+ * once for each time that what is behind it has doubled. */
+static uint32_t runs_to_keep(const struct pat_store *store) {
+    const struct pat_runs *runs = &store->runs;
+    const uint64_t all = (uint64_t)store->table[PAT_ORDERS].rows + store->table[PAT_REFUNDS].rows;
+    if (store->marks.stale >= share_or(store->table[PAT_CUSTOMERS].rows, STALE_SHARE, STALE_MIN)) return 0;
+    uint64_t rows = tail_rows(store);
+    if (rows < share_or(all, TAIL_SHARE, TAIL_MIN)) return UINT32_MAX;
+    uint32_t keep = runs->count;
+    while (keep > 0 && (keep == PAT_RUNS_MAX || rows_of(runs->run[keep - 1]) <= rows))
+        rows += rows_of(runs->run[--keep]);
+    return keep;
+}
+
+/* What making it takes: six bytes an order and four a customer or an order, keys while they are sorted, and room for
+ * refunds and a share of other odd facts. The allocations themselves are held to the limit in any case. */
+static size_t bytes_to_make(const struct pat_store *store, pat_row orders_from, pat_row refunds_from) {
+    const size_t orders = store->table[PAT_ORDERS].rows - orders_from;
+    const size_t refunds = store->table[PAT_REFUNDS].rows - refunds_from;
+    const size_t customers = store->table[PAT_CUSTOMERS].rows;
+    const size_t beside = orders < customers ? orders : customers;
+    return orders * 6 + beside * 4 + orders * 8 + (orders / 16 + refunds) * sizeof(struct pat_run_odd);
+}
+
+/* ---- the chore ----------------------------------------------------------------------------------------------------
+ */
+
+static bool stop_asked(void *context) {
+    struct pat_chore *chore = context;
+    if (chore->pause_cb != NULL) chore->pause_cb(chore->pause_context);
+    /* Relaxed is enough: nothing else is handed over by it. */
+    return __atomic_load_n(&chore->stop, __ATOMIC_RELAXED);
+}
+
+void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), void *context) {
+    chore->pause_cb = pause_cb;
+    chore->pause_context = context;
+    chore->status = pat_run_build(&chore->run, &chore->plan);
+}
+
+void pat_chore_stop(struct pat_chore *chore) {
+    __atomic_store_n(&chore->stop, true, __ATOMIC_RELAXED);
+}
+
+static bool memory_allows(const struct pat_store *store, const struct pat_run_plan *plan) {
+    const size_t bytes = bytes_to_make(store, plan->orders_from, plan->refunds_from);
+    return pat_mem_would_fit(bytes + pat_mem_budget() / MEMORY_FREE_SHARE);
+}
+
+struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
+    struct pat_store *store = engine->store;
+    struct pat_chore *chore = &engine->chore;
+    if (chore->view != NULL || pat_clock_monotonic_ns() < engine->chore_next_ns) return NULL;
+    const uint32_t keep = runs_to_keep(store);
+    if (keep == UINT32_MAX) return NULL;
+    *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = pat_clock_monotonic_ns()};
+    chore->plan = (struct pat_run_plan){.stop_cb = stop_asked, .stop_context = chore, .kernels = engine->kernels};
+    if (keep > 0) {
+        chore->plan.orders_from = store->runs.run[keep - 1]->orders_to;
+        chore->plan.refunds_from = store->runs.run[keep - 1]->refunds_to;
+    }
+    if (!memory_allows(store, &chore->plan) || pat_view_open(&chore->view, store) != PAT_OK) {
+        engine->chore_next_ns = chore->started_ns + RETRY_MS * NS_PER_MS;
+        return NULL;
+    }
+    chore->plan.view = chore->view;
+    chore->plan.generation = pat_store_begin_run(store);
+    return chore;
+}
+
+void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
+    PAT_ASSERT(chore == &engine->chore && chore->view != NULL);
+    const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
+    pat_view_close(&chore->view);
+    engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
+    if (chore->status == PAT_OK) {
+        pat_log(PAT_LOG_DEBUG, "run-made", "rows=%" PRIu64 " bytes=%" PRIu64 " ms=%" PRIu64, rows_of(chore->run),
+                chore->run->bytes, took_ns / NS_PER_MS);
+        pat_store_add_run(engine->store, &chore->run);
+    } else if (chore->status == PAT_ERR_NO_MEMORY) {
+        pat_log(PAT_LOG_INFO, "run-no-memory", "limit=%zu", pat_mem_budget());
+        engine->chore_next_ns = now_ns + RETRY_MS * NS_PER_MS;
+    }
+}
+
+/* ---- status -------------------------------------------------------------------------------------------------------
+ */
+
+struct pat_value pat_engine__status_runs(const struct pat_engine *engine, struct pat_builder *builder) {
+    const struct pat_store *store = engine->store;
+    const struct pat_runs *runs = &store->runs;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < runs->count; i++) bytes += runs->run[i]->bytes;
+    struct pat_value map = pat_build_map(builder, 6);
+    pat_build_put(builder, &map, "count", pat_value_uint(runs->count));
+    pat_build_put(builder, &map, "rows",
+                  pat_value_uint((uint64_t)pat_runs_orders_end(runs) + pat_runs_refunds_end(runs)));
+    pat_build_put(builder, &map, "tail_rows", pat_value_uint(tail_rows(store)));
+    pat_build_put(builder, &map, "stale_customers", pat_value_uint(store->marks.stale));
+    pat_build_put(builder, &map, "bytes", pat_value_uint(bytes));
+    pat_build_put(builder, &map, "making", pat_value_bool(engine->chore.view != NULL));
+    return map;
+}
