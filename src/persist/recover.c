@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "persist/codec_private.h"
+#include "persist/crew_private.h"
 #include "persist/file_private.h"
 #include "persist/snapshot_private.h"
 
@@ -72,7 +73,11 @@ static enum pat_status load_generation(struct recovery *r, struct pat_error *err
     r->out->generation = chosen->number;
     r->out->snapshot_lsn = r->out->lsn = chosen->lsn;
     if (chosen->saved_ms > r->persist->now_ms) r->persist->now_ms = chosen->saved_ms;
-    return pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store, error);
+    struct pat_crew *crew = pat_crew__open();
+    const enum pat_status status = pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store,
+                                                      pat_crew__spread(crew), error);
+    pat_crew__close(crew);
+    return status;
 }
 
 /* ---- journal ---------------------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/spread.h"
 #include "base/status.h"
 #include "persist/manifest_private.h"
 #include "store/store.h"
@@ -53,12 +54,12 @@ enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings
 enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
 /* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good
- * for nothing but closing; call pat_snapshot__verify first. */
+ * for nothing but closing; call pat_snapshot__verify first. `spread` (may be NULL) lends threads. */
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
-                                   struct pat_error *error) PAT_MUST_CHECK;
+                                   const struct pat_spread *spread, struct pat_error *error) PAT_MUST_CHECK;
 
 struct pat_totals pat_snapshot__totals_of_view(const struct pat_view *view);
-struct pat_totals pat_snapshot__totals_of_store(const struct pat_store *store);
+struct pat_totals pat_snapshot__totals_of_store(const struct pat_store *store, const struct pat_spread *spread);
 
 #endif

@@ -427,8 +427,9 @@ static enum pat_status load_sections(struct source *s, void *context) {
 }
 
 /* What was loaded must sum up to what footer and manifest say. */
-static enum pat_status totals_check(const struct load *load, const char *name, struct pat_error *error) {
-    struct pat_totals totals = pat_snapshot__totals_of_store(load->store);
+static enum pat_status totals_check(const struct load *load, const struct pat_spread *spread, const char *name,
+                                    struct pat_error *error) {
+    struct pat_totals totals = pat_snapshot__totals_of_store(load->store, spread);
     if (pat_manifest__totals_equal(&totals, &load->totals) &&
         pat_manifest__totals_equal(&totals, &load->entry->totals)) {
         return PAT_OK;
@@ -452,14 +453,14 @@ static enum pat_status totals_check(const struct load *load, const char *name, s
 
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
-                                   struct pat_error *error) {
+                                   const struct pat_spread *spread, struct pat_error *error) {
     struct source source = {.fs = fs, .error = error};
     struct load load = {.settings = settings, .entry = entry, .store = store};
     PAT_TRY(with_source(&source, entry, &load, load_sections));
     struct pat_error why = {0};
-    enum pat_status status = pat_store_rebuild(store, &why);
+    enum pat_status status = pat_store_rebuild(store, spread, &why);
     if (status != PAT_OK) {
         return pat_error_set_at(error, status, source.name, -1, -1, "%s: %s", source.name, why.message);
     }
-    return totals_check(&load, source.name, error);
+    return totals_check(&load, spread, source.name, error);
 }

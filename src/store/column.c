@@ -441,6 +441,39 @@ struct pat_column_view pat_column_view_of(const struct pat_column *column) {
     };
 }
 
+/* Least and greatest of stored values that are not null, without a branch for nulls: all ones is the greatest value and
+ * never the least one that is there, and one more than it wraps to nothing. */
+#define DEFINE_NOTE(name, type)                                                                                        \
+    static void name(struct pat_chunk *chunk, uint32_t rows) {                                                         \
+        const type *const value = (const void *)chunk->data;                                                           \
+        type least = (type)-1, greatest = 0, behind = 0;                                                               \
+        for (uint32_t i = 0; i < rows; i++) {                                                                          \
+            const type next = (type)(value[i] + 1);                                                                    \
+            least = value[i] < least ? value[i] : least;                                                               \
+            greatest = value[i] > greatest ? value[i] : greatest;                                                      \
+            behind = next > behind ? next : behind;                                                                    \
+        }                                                                                                              \
+        chunk->has_null = greatest == (type)-1;                                                                        \
+        if (behind == 0) return; /* all null */                                                                        \
+        chunk->low = chunk->base + (int64_t)least;                                                                     \
+        chunk->high = chunk->base + (int64_t)(type)(behind - 1);                                                       \
+    }
+DEFINE_NOTE(note_u8, uint8_t)
+DEFINE_NOTE(note_u16, uint16_t)
+DEFINE_NOTE(note_u32, uint32_t)
+
+/* What a chunk's values, all fresh, say of it. */
+static void chunk_note_all(struct pat_chunk *chunk, uint32_t rows) {
+    switch (chunk->width) {
+    case 0: chunk_note(chunk, chunk->base); return;
+    case 1: note_u8(chunk, rows); return;
+    case 2: note_u16(chunk, rows); return;
+    case 4: note_u32(chunk, rows); return;
+    default:
+        for (uint32_t i = 0; i < rows; i++) chunk_note(chunk, pat_chunk_get(chunk, i));
+    }
+}
+
 bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
                         const unsigned char *data) {
     bool known_width = width == 0 || width == 1 || width == 2 || width == 4 || width == 8;
@@ -452,7 +485,7 @@ bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, 
     while (capacity < rows) capacity *= 2;
     struct pat_chunk *chunk = chunk_new(column, width, base, width == 0 ? 0 : capacity);
     if (width > 0) memcpy(chunk->data, data, (size_t)rows * width);
-    for (uint32_t i = 0; i < rows; i++) chunk_note(chunk, pat_chunk_get(chunk, i));
+    chunk_note_all(chunk, rows);
     column->dir->chunk[index] = chunk;
     column->rows += rows;
     return true;

@@ -35,8 +35,13 @@ static void day_counts_cover(struct pat_day_counts *counts, pat_day day) {
 }
 
 void pat_day_counts_add(struct pat_day_counts *counts, pat_day day) {
+    pat_day_counts_add_many(counts, day, 1);
+}
+
+void pat_day_counts_add_many(struct pat_day_counts *counts, pat_day day, uint32_t facts) {
+    if (facts == 0) return;
     day_counts_cover(counts, day);
-    counts->count[day - counts->first]++;
+    counts->count[day - counts->first] += facts;
     if (counts->at_most == PAT_DAY_NONE || day > counts->at_most) counts->at_most = day;
 }
 

@@ -19,6 +19,8 @@ struct pat_day_counts {
 void pat_day_counts_init(struct pat_day_counts *counts);
 void pat_day_counts_deinit(struct pat_day_counts *counts);
 void pat_day_counts_add(struct pat_day_counts *counts, pat_day day);
+/* The same `facts` times. */
+void pat_day_counts_add_many(struct pat_day_counts *counts, pat_day day, uint32_t facts);
 /* `day` must have been added. */
 void pat_day_counts_remove(struct pat_day_counts *counts, pat_day day);
 /* The newest day that has a fact, PAT_DAY_NONE without any. */

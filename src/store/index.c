@@ -9,14 +9,6 @@
  * for shards that it does not have. */
 #define REGION_LEVEL_FIRST 6u
 
-/* Top byte: shard. The 32 bits below it: the tag, whose low bits also choose the slot, so that growing needs no key. */
-static uint32_t hash_shard(uint64_t hash) {
-    return (uint32_t)(hash >> 56);
-}
-static uint32_t hash_tag(uint64_t hash) {
-    return (uint32_t)(hash >> 24);
-}
-
 void pat_index_init(struct pat_index *index) {
     *index = (struct pat_index){0};
 }
@@ -64,9 +56,9 @@ void pat_index_deinit(struct pat_index *index) {
 /* ---- looking for keys -------------------------------------------------------------------------------------------- */
 
 uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_match *match, const void *context) {
-    const struct pat_index_shard *shard = &index->shard[hash_shard(hash)];
+    const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
     if (shard->count == 0) return NONE;
-    uint32_t tag = hash_tag(hash), mask = shard->capacity - 1;
+    uint32_t tag = pat_index_tag_of(hash), mask = shard->capacity - 1;
     for (uint32_t i = tag & mask;; i = (i + 1) & mask) {
         struct pat_index_slot slot = shard->slot[i];
         if (slot.next == 0) return NONE;
@@ -75,9 +67,9 @@ uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_
 }
 
 uint32_t pat_index_peek(const struct pat_index *index, uint64_t hash) {
-    const struct pat_index_shard *shard = &index->shard[hash_shard(hash)];
+    const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
     if (shard->count == 0) return NONE;
-    uint32_t tag = hash_tag(hash), mask = shard->capacity - 1;
+    uint32_t tag = pat_index_tag_of(hash), mask = shard->capacity - 1;
     for (uint32_t i = tag & mask;; i = (i + 1) & mask) {
         struct pat_index_slot slot = shard->slot[i];
         if (slot.next == 0 || slot.tag == tag) return slot.next - 1;
@@ -92,9 +84,12 @@ static void shard_put(struct pat_index_shard *shard, struct pat_index_slot slot)
     shard->slot[i] = slot;
 }
 
-static void shard_grow(struct pat_index *index, uint32_t s) {
+static uint32_t capacity_next(uint32_t capacity) {
+    return capacity == 0 ? SHARD_CAPACITY_FIRST : capacity * 2;
+}
+
+static void shard_grow(struct pat_index *index, uint32_t s, uint32_t capacity) {
     const struct pat_index_shard shard = index->shard[s];
-    const uint32_t capacity = shard.capacity == 0 ? SHARD_CAPACITY_FIRST : shard.capacity * 2;
     struct pat_index_shard bigger = {slots_take(index, s, capacity), capacity, shard.count};
     for (uint32_t i = 0; i < shard.capacity; i++) {
         if (shard.slot[i].next != 0) shard_put(&bigger, shard.slot[i]);
@@ -132,12 +127,38 @@ size_t pat_index_growth(const struct pat_index *index, size_t keys) {
 }
 
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value) {
-    const uint32_t s = hash_shard(hash);
+    const uint32_t s = pat_index_shard_of(hash);
     struct pat_index_shard *shard = &index->shard[s];
-    if (shard_is_full(shard->count, shard->capacity)) shard_grow(index, s);
-    shard_put(shard, (struct pat_index_slot){hash_tag(hash), value + 1});
+    if (shard_is_full(shard->count, shard->capacity)) shard_grow(index, s, capacity_next(shard->capacity));
+    shard_put(shard, (struct pat_index_slot){pat_index_tag_of(hash), value + 1});
     shard->count++;
     index->count++;
+}
+
+void pat_index_reserve(struct pat_index *index, uint32_t s, uint32_t keys) {
+    const struct pat_index_shard *shard = &index->shard[s];
+    uint32_t capacity = shard->capacity;
+    if (keys == 0) return;
+    while (shard_is_full((uint64_t)shard->count + keys - 1, capacity)) capacity = capacity_next(capacity);
+    if (capacity != shard->capacity) shard_grow(index, s, capacity);
+}
+
+uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32_t value, pat_index_match *match,
+                       const void *context) {
+    struct pat_index_shard *shard = &index->shard[s];
+    const uint32_t mask = shard->capacity - 1;
+    uint32_t i = tag & mask;
+    for (; shard->slot[i].next != 0; i = (i + 1) & mask) {
+        if (shard->slot[i].tag == tag && match(context, shard->slot[i].next - 1)) return shard->slot[i].next - 1;
+    }
+    shard->slot[i] = (struct pat_index_slot){tag, value + 1};
+    shard->count++;
+    return NONE;
+}
+
+void pat_index_settle(struct pat_index *index) {
+    index->count = 0;
+    for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) index->count += index->shard[i].count;
 }
 
 uint32_t pat_index_probe_max(const struct pat_index *index) {

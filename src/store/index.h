@@ -38,19 +38,39 @@ struct pat_index {
 /* Says whether `value`'s key is the one looked for. */
 typedef bool pat_index_match(const void *context, uint32_t value);
 
+/* A hash is known by its shard, the top byte, and its tag, the 32 bits below: their low ones also choose the slot, so
+ * that growing needs no key. */
+static inline uint32_t pat_index_shard_of(uint64_t hash) {
+    return (uint32_t)(hash >> 56);
+}
+static inline uint32_t pat_index_tag_of(uint64_t hash) {
+    return (uint32_t)(hash >> 24);
+}
+
 void pat_index_init(struct pat_index *index);
 void pat_index_deinit(struct pat_index *index);
 /* The value whose key matches, or UINT32_MAX. */
 uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_match *match, const void *context);
 /* Asks the processor for the place where a search for this hash begins, so that the search finds it near. */
 static inline void pat_index_prefetch(const struct pat_index *index, uint64_t hash) {
-    const struct pat_index_shard *shard = &index->shard[hash >> 56];
-    if (shard->count > 0) __builtin_prefetch(&shard->slot[(uint32_t)(hash >> 24) & (shard->capacity - 1)]);
+    const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
+    if (shard->count > 0) __builtin_prefetch(&shard->slot[pat_index_tag_of(hash) & (shard->capacity - 1)]);
 }
 /* The first value whose tag is the hash's, or UINT32_MAX: whose key a search will compare first. */
 uint32_t pat_index_peek(const struct pat_index *index, uint64_t hash);
 /* Adds; the key must not be there. */
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);
+
+/* ---- filling a whole index, shards on different threads ---- */
+
+/* Makes room for `keys` more in one shard. One thread. */
+void pat_index_reserve(struct pat_index *index, uint32_t shard, uint32_t keys);
+/* Adds to a shard that has room, unless a key that matches is there: gives that one's value, or UINT32_MAX when it was
+ * added. One thread to a shard; pat_index_settle afterwards. */
+uint32_t pat_index_put(struct pat_index *index, uint32_t shard, uint32_t tag, uint32_t value, pat_index_match *match,
+                       const void *context);
+void pat_index_settle(struct pat_index *index);
+
 /* Bytes that `keys` more keys may make it grow by, spread over the shards as hashes spread them. */
 size_t pat_index_growth(const struct pat_index *index, size_t keys);
 /* Longest probe of any entry: what an attack with crafted keys would drive up. */

@@ -1,172 +1,11 @@
-/* What is derived from the columns and not stored: id indexes and counters. And the check that columns make sense
- * together. */
+/* What is derived from the columns and not stored: id indexes and counters. */
 #include "store/store.h"
 #include "store/store_private.h"
 
 #include "base/mem.h"
 #include "model/currency.h"
 
-#include <stddef.h>
 #include <stdlib.h>
-
-struct reference {
-    enum pat_table_id from;
-    unsigned column;
-    enum pat_table_id to;
-};
-
-static const struct reference references[] = {
-    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS},
-    {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS},
-    {PAT_ORDERS, PAT_ORDER_CUSTOMER, PAT_CUSTOMERS},
-    {PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDERS},
-    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES},
-    {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS},
-    {PAT_LINES, PAT_LINE_ORDER, PAT_ORDERS},
-    {PAT_LINES, PAT_LINE_NEXT, PAT_LINES},
-    {PAT_REFUNDS, PAT_REFUND_ORDER, PAT_ORDERS},
-    {PAT_REFUNDS, PAT_REFUND_CUSTOMER, PAT_CUSTOMERS},
-    {PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUNDS},
-    {PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUNDS},
-};
-
-static bool check_lengths(const struct pat_table *table) {
-    for (unsigned c = 0; c < table->schema->columns; c++) {
-        if (table->column[c].rows != table->rows) return false;
-    }
-    return true;
-}
-
-static bool check_reference(const struct pat_store *store, const struct reference *reference) {
-    const struct pat_table *from = &store->table[reference->from];
-    pat_row limit = store->table[reference->to].rows;
-    for (pat_row row = 0; row < from->rows; row++) {
-        int64_t to = pat_table_get(from, reference->column, row);
-        if (to != PAT_NULL && (to < 0 || to >= (int64_t)limit)) return false;
-    }
-    return true;
-}
-
-static bool check_codes(const struct pat_table *table) {
-    for (unsigned c = 0; c < table->schema->columns; c++) {
-        if (table->dict[c] == NULL) continue;
-        for (pat_row row = 0; row < table->rows; row++) {
-            int64_t code = pat_table_get(table, c, row);
-            if (code != PAT_NULL && (code < 0 || code >= (int64_t)table->dict[c]->count)) return false;
-        }
-    }
-    return true;
-}
-
-/* Each row of fx says a rate, of a day and a currency that can have one. */
-static bool check_rates(const struct pat_store *store) {
-    const struct pat_table *fx = &store->table[PAT_FX];
-    for (pat_row row = 0; row < fx->rows; row++) {
-        const int64_t day = pat_table_get(fx, PAT_FX_DAY, row), currency = pat_table_get(fx, PAT_FX_CURRENCY, row);
-        const int64_t per = pat_table_get(fx, PAT_FX_PER, row);
-        bool per_base;
-        if (day < PAT_DAY_MIN || day > PAT_DAY_MAX || currency == PAT_NULL || per == PAT_NULL) return false;
-        if (pat_table_get(fx, PAT_FX_RATE, row) <= 0) return false;
-        if (pat_text_is(pat_dict_text(fx->dict[PAT_FX_CURRENCY], (uint32_t)currency), store->base_currency))
-            return false;
-        if (!pat_rate_per(pat_dict_text(fx->dict[PAT_FX_PER], (uint32_t)per), &per_base)) return false;
-    }
-    return true;
-}
-
-static bool check_ids(const struct pat_store *store, const struct pat_table *table) {
-    for (pat_row row = 0; row < table->rows; row++) {
-        int64_t word = pat_table_get(table, 0, row);
-        if (word < 0 && (word == PAT_NULL || !pat_heap_holds(&store->heap, (uint64_t)~word))) return false;
-    }
-    return true;
-}
-
-/* A chain from owners[head] along items[next], whose items say in items[owner] whose they are. */
-struct chain {
-    enum pat_table_id owners;
-    unsigned head;
-    enum pat_table_id items;
-    unsigned next, owner;
-    bool all; /* every item that has an owner is in its chain; replaced lines are in none */
-};
-
-static const struct chain chains[] = {
-    {PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, PAT_ORDERS, PAT_ORDER_NEXT, PAT_ORDER_CUSTOMER, true},
-    {PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_NEXT, PAT_REFUND_CUSTOMER, true},
-    {PAT_ORDERS, PAT_ORDER_LINE_HEAD, PAT_LINES, PAT_LINE_NEXT, PAT_LINE_ORDER, false},
-    {PAT_ORDERS, PAT_ORDER_REFUND_HEAD, PAT_REFUNDS, PAT_REFUND_ORDER_NEXT, PAT_REFUND_ORDER, true},
-};
-
-/* A chain that visits more rows than its table has runs in a circle. */
-static bool check_chain(const struct pat_store *store, const struct chain *chain) {
-    const struct pat_table *owners = &store->table[chain->owners], *items = &store->table[chain->items];
-    uint64_t visited = 0, owned = 0;
-    for (pat_row owner = 0; owner < owners->rows; owner++) {
-        int64_t item = pat_table_get(owners, chain->head, owner);
-        while (item != PAT_NULL) {
-            if (++visited > items->rows) return false;
-            if (pat_table_get(items, chain->owner, (pat_row)item) != (int64_t)owner) return false;
-            item = pat_table_get(items, chain->next, (pat_row)item);
-        }
-    }
-    for (pat_row item = 0; item < items->rows; item++) owned += pat_table_get(items, chain->owner, item) != PAT_NULL;
-    return chain->all ? visited == owned : visited <= owned;
-}
-
-static bool check_fact_days(const struct pat_store *store) {
-    const struct pat_table *orders = &store->table[PAT_ORDERS], *refunds = &store->table[PAT_REFUNDS];
-    for (pat_row row = 0; row < orders->rows; row++) {
-        int64_t day = pat_table_get(orders, PAT_ORDER_DAY, row);
-        if (pat_order_counts(orders, row) && (day < PAT_DAY_MIN || day > PAT_DAY_MAX)) return false;
-    }
-    for (pat_row row = 0; row < refunds->rows; row++) {
-        int64_t day = pat_table_get(refunds, PAT_REFUND_DAY, row);
-        if (pat_refund_counts(refunds, row) && (day < PAT_DAY_MIN || day > PAT_DAY_MAX)) return false;
-    }
-    return true;
-}
-
-/* Digits of money are looked up by these, and there is no way on without them. */
-static bool check_currencies(const struct pat_store *store) {
-    const struct pat_dict *const dicts[] = {store->table[PAT_ORDERS].dict[PAT_ORDER_CURRENCY],
-                                            store->table[PAT_REFUNDS].dict[PAT_REFUND_CURRENCY],
-                                            store->table[PAT_FX].dict[PAT_FX_CURRENCY]};
-    for (size_t i = 0; i < sizeof dicts / sizeof dicts[0]; i++) {
-        for (uint32_t code = 0; code < dicts[i]->count; code++) {
-            if (pat_currency_find(pat_dict_text(dicts[i], code)) < 0) return false;
-        }
-    }
-    return true;
-}
-
-bool pat_store_check(const struct pat_store *store, const char **why) {
-    for (int id = 0; id < PAT_TABLES; id++) {
-        const struct pat_table *table = &store->table[id];
-        *why = "columns of a table differ in length";
-        if (!check_lengths(table)) return false;
-        *why = "a dictionary code is out of range";
-        if (!check_codes(table)) return false;
-        *why = "an id is missing or points outside the heap";
-        if (pat_table_has_id((enum pat_table_id)id) && !check_ids(store, table)) return false;
-    }
-    *why = "a reference leads outside its table";
-    for (size_t i = 0; i < sizeof references / sizeof references[0]; i++) {
-        if (!check_reference(store, &references[i])) return false;
-    }
-    *why = "a chain runs in a circle, or its items are not its owner's";
-    for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
-        if (!check_chain(store, &chains[i])) return false;
-    }
-    *why = "an order or refund has no day";
-    if (!check_fact_days(store)) return false;
-    *why = "a currency is not an ISO 4217 code";
-    if (!check_currencies(store)) return false;
-    *why = "an exchange rate has no day, currency or value";
-    if (!check_rates(store)) return false;
-    *why = NULL;
-    return true;
-}
 
 bool pat_customer_exists(const struct pat_table *customers, pat_row row) {
     if (pat_table_get(customers, PAT_CUSTOMER_DELETED, row) == 1) return false;
@@ -184,41 +23,121 @@ bool pat_refund_counts(const struct pat_table *refunds, pat_row row) {
            pat_table_get(refunds, PAT_REFUND_DELETED, row) != 1;
 }
 
-static void count_fact(struct pat_counts *counts, struct pat_day_counts *days, int64_t day, int64_t base) {
+/* Rows that one thread counts in a piece. */
+#define COUNT_ROWS 65536u
+
+/* What one thread has counted. */
+struct tally {
+    struct pat_counts counts;
+    struct pat_day_counts days;
+    bool wants_days;
+};
+
+static void count_fact(struct tally *tally, int64_t day, int64_t base) {
+    struct pat_counts *const counts = &tally->counts;
     if (base == PAT_NULL) counts->unpriced++;
     if (counts->newest_fact == PAT_DAY_NONE || day > counts->newest_fact) counts->newest_fact = (pat_day)day;
-    if (days != NULL) pat_day_counts_add(days, (pat_day)day);
+    if (tally->wants_days) pat_day_counts_add(&tally->days, (pat_day)day);
 }
 
-static void count_orders(const struct pat_table *orders, struct pat_counts *counts, struct pat_day_counts *days) {
-    for (pat_row row = 0; row < orders->rows; row++) {
+struct recount {
+    const struct pat_store *store;
+    const struct pat_table *table;
+    void (*rows_cb)(const struct pat_table *table, pat_row first, pat_row end, struct tally *tally);
+    struct tally tally[PAT_SPREAD_LANES_MAX];
+};
+
+static void count_orders(const struct pat_table *orders, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first; row < end; row++) {
         if (!pat_order_counts(orders, row)) continue;
-        counts->orders++;
-        count_fact(counts, days, pat_table_get(orders, PAT_ORDER_DAY, row), pat_table_get(orders, PAT_ORDER_BASE, row));
+        tally->counts.orders++;
+        count_fact(tally, pat_table_get(orders, PAT_ORDER_DAY, row), pat_table_get(orders, PAT_ORDER_BASE, row));
     }
 }
 
-static void count_refunds(const struct pat_table *refunds, struct pat_counts *counts, struct pat_day_counts *days) {
-    for (pat_row row = 0; row < refunds->rows; row++) {
+static void count_refunds(const struct pat_table *refunds, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first; row < end; row++) {
         if (pat_refund_counts(refunds, row)) {
-            counts->refunds++;
-            count_fact(counts, days, pat_table_get(refunds, PAT_REFUND_DAY, row),
+            tally->counts.refunds++;
+            count_fact(tally, pat_table_get(refunds, PAT_REFUND_DAY, row),
                        pat_table_get(refunds, PAT_REFUND_BASE, row));
         } else if (pat_table_get(refunds, PAT_REFUND_DELETED, row) != 1) {
-            counts->pending_refunds++;
+            tally->counts.pending_refunds++;
         }
     }
 }
 
-void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days) {
+static void count_customers(const struct pat_table *customers, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first; row < end; row++) tally->counts.customers += pat_customer_exists(customers, row);
+}
+
+static void count_lines(const struct pat_table *lines, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first; row < end; row++) {
+        tally->counts.lines += pat_table_get(lines, PAT_LINE_DELETED, row) != 1;
+    }
+}
+
+static void count_rates(const struct pat_table *fx, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first; row < end; row++) tally->counts.fx += pat_table_get(fx, PAT_FX_DELETED, row) != 1;
+}
+
+static void recount_part(void *context, uint32_t part, unsigned lane) {
+    struct recount *recount = context;
+    const pat_row first = part * COUNT_ROWS, rows = recount->table->rows;
+    struct tally tally = recount->tally[lane];
+    recount->rows_cb(recount->table, first, rows - first < COUNT_ROWS ? rows : first + COUNT_ROWS, &tally);
+    recount->tally[lane] = tally;
+}
+
+static void merge_tally(const struct tally *tally, struct pat_counts *counts, struct pat_day_counts *days) {
+    counts->customers += tally->counts.customers;
+    counts->orders += tally->counts.orders;
+    counts->lines += tally->counts.lines;
+    counts->refunds += tally->counts.refunds;
+    counts->pending_refunds += tally->counts.pending_refunds;
+    counts->unpriced += tally->counts.unpriced;
+    counts->fx += tally->counts.fx;
+    const pat_day newest = tally->counts.newest_fact;
+    if (newest != PAT_DAY_NONE && (counts->newest_fact == PAT_DAY_NONE || newest > counts->newest_fact)) {
+        counts->newest_fact = newest;
+    }
+    for (uint32_t i = 0; days != NULL && i < tally->days.days; i++) {
+        pat_day_counts_add_many(days, tally->days.first + (pat_day)i, tally->days.count[i]);
+    }
+}
+
+static void recount_tables(struct recount *recount, const struct pat_spread *spread) {
+    static void (*const rows_cb[PAT_TABLES])(const struct pat_table *, pat_row, pat_row, struct tally *) = {
+        [PAT_CUSTOMERS] = count_customers, [PAT_ORDERS] = count_orders, [PAT_LINES] = count_lines,
+        [PAT_REFUNDS] = count_refunds,     [PAT_FX] = count_rates,
+    };
+    for (int id = 0; id < PAT_TABLES; id++) {
+        recount->table = &recount->store->table[id];
+        recount->rows_cb = rows_cb[id];
+        pat_spread_run(spread, recount_part, recount,
+                       (uint32_t)(((uint64_t)recount->table->rows + COUNT_ROWS - 1) / COUNT_ROWS));
+    }
+}
+
+static void recount_shared(const struct pat_store *store, const struct pat_spread *spread, struct pat_counts *counts,
+                           struct pat_day_counts *days) {
+    struct recount recount = {.store = store};
+    const unsigned lanes = pat_spread_lanes(spread);
+    for (unsigned lane = 0; lane < lanes; lane++) {
+        recount.tally[lane].counts.newest_fact = PAT_DAY_NONE;
+        recount.tally[lane].wants_days = days != NULL;
+        pat_day_counts_init(&recount.tally[lane].days);
+    }
+    recount_tables(&recount, spread);
     *counts = (struct pat_counts){.newest_fact = PAT_DAY_NONE};
-    const struct pat_table *customers = &store->table[PAT_CUSTOMERS], *lines = &store->table[PAT_LINES];
-    const struct pat_table *fx = &store->table[PAT_FX];
-    for (pat_row row = 0; row < customers->rows; row++) counts->customers += pat_customer_exists(customers, row);
-    for (pat_row row = 0; row < lines->rows; row++) counts->lines += pat_table_get(lines, PAT_LINE_DELETED, row) != 1;
-    for (pat_row row = 0; row < fx->rows; row++) counts->fx += pat_table_get(fx, PAT_FX_DELETED, row) != 1;
-    count_orders(&store->table[PAT_ORDERS], counts, days);
-    count_refunds(&store->table[PAT_REFUNDS], counts, days);
+    for (unsigned lane = 0; lane < lanes; lane++) {
+        merge_tally(&recount.tally[lane], counts, days);
+        pat_day_counts_deinit(&recount.tally[lane].days);
+    }
+}
+
+void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days) {
+    recount_shared(store, NULL, counts, days);
 }
 
 struct dated_rate {
@@ -258,17 +177,17 @@ static bool index_rates(struct pat_store *store) {
     return once;
 }
 
-enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) {
+enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spread *spread, struct pat_error *error) {
     for (int id = 0; id < PAT_TABLES; id++) store->table[id].rows = store->table[id].column[0].rows;
     const char *why;
-    if (!pat_store_check(store, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
+    if (!pat_store__check(store, spread, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
     for (int id = 0; id < PAT_TABLES; id++) {
         if (!pat_table_has_id((enum pat_table_id)id)) continue;
-        if (!pat_store__index_table(store, (enum pat_table_id)id)) {
+        if (!pat_store__index_table(store, (enum pat_table_id)id, spread)) {
             return pat_error_set(error, PAT_ERR_CORRUPT, "an id of %s is there twice", pat_schema[id].name);
         }
     }
     if (!index_rates(store)) return pat_error_set(error, PAT_ERR_CORRUPT, "a day of fx has two rates of one currency");
-    pat_store_recount(store, &store->counts, &store->fact_days);
+    recount_shared(store, spread, &store->counts, &store->fact_days);
     return PAT_OK;
 }

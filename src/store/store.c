@@ -149,16 +149,6 @@ struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id
     return (struct pat_id_key){-1, pat_heap_get(&store->heap, (uint64_t)~word)};
 }
 
-bool pat_store__index_table(struct pat_store *store, enum pat_table_id id) {
-    struct pat_table *table = &store->table[id];
-    for (pat_row row = 0; row < table->rows; row++) {
-        struct pat_id_key key = pat_table_key(store, id, row);
-        if (pat_table_find_id(store, id, key) != PAT_ROW_NONE) return false;
-        pat_index_add(&table->index, pat_store__id_hash(store, key), row);
-    }
-    return true;
-}
-
 /* ---- money ------------------------------------------------------------------------------------------------------ */
 
 unsigned pat_store_currency_digits(const struct pat_store *store, enum pat_table_id table, unsigned column,

@@ -12,6 +12,7 @@
 #define PAT_STORE_STORE_H
 
 #include "base/hash.h"
+#include "base/spread.h"
 #include "base/status.h"
 #include "model/clv.h"
 #include "model/rfm.h"
@@ -215,9 +216,10 @@ bool pat_refund_counts(const struct pat_table *refunds, pat_row row);
 /* Counts from the columns what store->counts keeps; `days` (may be NULL) gets the days of the facts. */
 void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days);
 
-/* After a restore: rebuilds the indexes and recounts `counts` from the columns. PAT_ERR_CORRUPT when references do not
- * hold. */
-enum pat_status pat_store_rebuild(struct pat_store *store, struct pat_error *error) PAT_MUST_CHECK;
+/* After a restore: rebuilds the indexes and recounts `counts` from the columns, on as many threads as `spread` (may be
+ * NULL) lends. PAT_ERR_CORRUPT when references do not hold. */
+enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spread *spread,
+                                  struct pat_error *error) PAT_MUST_CHECK;
 /* Structure holds: columns of a table are equally long, references in range, chains end and hold their owner's rows,
  * facts have days. For tests and restores. */
 bool pat_store_check(const struct pat_store *store, const char **why);

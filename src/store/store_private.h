@@ -2,6 +2,7 @@
 #ifndef PAT_STORE_STORE_PRIVATE_H
 #define PAT_STORE_STORE_PRIVATE_H
 
+#include "base/spread.h"
 #include "store/store.h"
 
 /* Makes column `c` ready for the rows of a table that has none, dictionary included. */
@@ -15,7 +16,9 @@ static inline uint64_t pat_store__id_hash(const struct pat_store *store, struct 
     return pat_hash_keyed(&store->secret, key.text.data, key.text.length);
 }
 /* Fills the id index of a restored table; false when an id is there twice. */
-bool pat_store__index_table(struct pat_store *store, enum pat_table_id id);
+bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const struct pat_spread *spread);
+/* pat_store_check on several threads. */
+bool pat_store__check(const struct pat_store *store, const struct pat_spread *spread, const char **why);
 /* When the store closes. */
 void pat_store__free_fits(struct pat_store *store);
 void pat_store__free_runs(struct pat_store *store);

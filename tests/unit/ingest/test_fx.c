@@ -161,7 +161,7 @@ static void a_rebuilt_store_knows_its_rates(void **state) {
         (void)pat_table_add(copy, PAT_FX, values);
     }
     struct pat_error error;
-    assert_int_equal(pat_store_rebuild(copy, &error), PAT_OK);
+    assert_int_equal(pat_store_rebuild(copy, NULL, &error), PAT_OK);
     assert_int_equal(copy->counts.fx, 2);
     int64_t usd = pat_dict_add(copy->table[PAT_ORDERS].dict[PAT_ORDER_CURRENCY], PAT_TEXT("USD"));
     int64_t jpy = pat_dict_add(copy->table[PAT_ORDERS].dict[PAT_ORDER_CURRENCY], PAT_TEXT("JPY"));
@@ -174,7 +174,7 @@ static void a_rebuilt_store_knows_its_rates(void **state) {
     (void)pat_dict_add(copy->table[PAT_FX].dict[PAT_FX_CURRENCY], PAT_TEXT("USD"));
     (void)pat_dict_add(copy->table[PAT_FX].dict[PAT_FX_PER], PAT_TEXT("unit"));
     for (unsigned i = 0; i < 2; i++) (void)pat_table_add(copy, PAT_FX, twice);
-    assert_int_equal(pat_store_rebuild(copy, &error), PAT_ERR_CORRUPT);
+    assert_int_equal(pat_store_rebuild(copy, NULL, &error), PAT_ERR_CORRUPT);
     pat_store_close(&copy);
     shop_close(&shop);
 }

@@ -1,6 +1,7 @@
 /* Snapshots of stores of many shapes, and snapshots while the store goes on. */
 #include "kit.h"
 
+#include "persist/crew_private.h"
 #include "persist/snapshot_private.h"
 
 #define SEED 31u
@@ -84,7 +85,10 @@ static void test_stores_of_all_sizes_come_back_as_they_were(void **state) {
         assert_int_equal(pat_snapshot__verify(&disk.base, &entry, &blocks, &error), PAT_OK);
         assert_true(blocks >= 9);
         struct pat_store *back = kit_store();
-        enum pat_status status = pat_snapshot__load(&disk.base, &settings, &entry, back, &error);
+        struct pat_crew *crew = i % 2 == 0 ? NULL : pat_crew__open();
+        enum pat_status status =
+            pat_snapshot__load(&disk.base, &settings, &entry, back, pat_crew__spread(crew), &error);
+        pat_crew__close(crew);
         if (status != PAT_OK) print_message("%s\n", error.message);
         assert_int_equal(status, PAT_OK);
         assert_true(pat_digest_equal(kit_digest(store), kit_digest(back)));
@@ -116,13 +120,13 @@ static void test_totals_that_differ_are_refused(void **state) {
     struct pat_generation_entry entry = write_snapshot(&disk, store), other = entry;
     struct pat_store *back = kit_store();
     other.totals.money[PAT_ORDERS]++;
-    assert_int_equal(pat_snapshot__load(&disk.base, &settings, &other, back, &error), PAT_ERR_CORRUPT);
+    assert_int_equal(pat_snapshot__load(&disk.base, &settings, &other, back, NULL, &error), PAT_ERR_CORRUPT);
     assert_non_null(strstr(error.message, "control totals differ"));
     pat_store_close(&back);
     back = kit_store();
     struct pat_settings elsewhere = settings;
     strcpy(elsewhere.base_currency, "USD");
-    assert_int_equal(pat_snapshot__load(&disk.base, &elsewhere, &entry, back, &error), PAT_ERR_CORRUPT);
+    assert_int_equal(pat_snapshot__load(&disk.base, &elsewhere, &entry, back, NULL, &error), PAT_ERR_CORRUPT);
     pat_store_close(&back);
     pat_store_close(&store);
     sim_deinit(&disk);

@@ -360,7 +360,7 @@ static enum pat_status rebuild(struct pat_store *store, struct pat_error *error)
         pat_index_deinit(&store->table[id].index);
         store->table[id].rows = 0;
     }
-    return pat_store_rebuild(store, error);
+    return pat_store_rebuild(store, NULL, error);
 }
 
 static void a_restore_counts_and_finds(void **state) {
