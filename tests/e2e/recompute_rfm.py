@@ -52,6 +52,7 @@ class Shop:
                 self._add(invoices, line)
         self.orders, self.refunds = {}, {}  # invoice -> (customer, day, pence)
         self.customers = {}                 # customer -> ([(day, pence)], [(day, pence)])
+        self.order_country = {}             # invoice -> where it went
         self.country = {}                   # customer -> (day of the earliest order, its country)
         first = {}
         for number, invoice in invoices.items():
@@ -59,6 +60,7 @@ class Shop:
             day = datetime.date.fromisoformat(invoice["time"][:10])
             back = invoice["sum"] < 0 and pence > 0
             (self.refunds if back else self.orders)[number] = (invoice["customer"], day, pence)
+            self.order_country[number] = invoice["country"]
             self.customers.setdefault(invoice["customer"], ([], []))[back].append((day, pence))
             moment = (invoice["time"], number)
             if not back and (invoice["customer"] not in first or moment < first[invoice["customer"]]):

@@ -94,7 +94,8 @@ void pat_render_footer(const struct pat_value *answer, int64_t rows) {
         between = " \u00b7 ";
     }
     if (ms != NULL && (ms->type == PAT_VALUE_FLOAT || ms->type == PAT_VALUE_INT)) {
-        (void)printf("%s%.3g ms", between, ms->type == PAT_VALUE_INT ? (double)ms->as.integer : ms->as.real);
+        const double taken = ms->type == PAT_VALUE_INT ? (double)ms->as.integer : ms->as.real;
+        (void)printf("%s%.3g %s", between, taken < 1000 ? taken : taken / 1000, taken < 1000 ? "ms" : "s");
     }
     const struct pat_value *cursor = pat_value_get(answer, "cursor");
     if (cursor != NULL && cursor->type == PAT_VALUE_TEXT) {
