@@ -70,6 +70,21 @@ static bool mark_codes(const struct binder *binder, const struct pat_source *sou
     return any;
 }
 
+/* All that the field may say, where that is a short list and the same in every shop. */
+static struct pat_text list_values(const struct binder *binder, const struct pat_source *source, uint32_t codes) {
+    struct pat_text all = {"", 0};
+    if (source->kind != PAT_SOURCE_LIFECYCLE && source->kind != PAT_SOURCE_GROUP) return all;
+    for (uint32_t code = 0; code < codes && all.data != NULL; code++) {
+        const struct pat_text entry = pat_source__text(binder->run, source, code);
+        all = pat_arena_printf(binder->run->arena, "%.*s%s%.*s", (int)all.length, all.data,
+                               code == 0          ? ": it is "
+                               : code + 1 < codes ? ", "
+                                                  : " or ",
+                               (int)entry.length, entry.data);
+    }
+    return all.data != NULL ? all : (struct pat_text){"", 0};
+}
+
 static void warn_unknown(const struct binder *binder, const struct pat_source *source, struct pat_text text,
                          uint32_t codes) {
     struct pat_text nearest = {NULL, 0};
@@ -84,7 +99,8 @@ static void warn_unknown(const struct binder *binder, const struct pat_source *s
     char shown[64], near_shown[64];
     (void)pat_text_printable(text, shown, sizeof shown);
     if (nearest.data == NULL) {
-        pat_run__warn(binder->run, "%s has no value \"%s\"", source->name, shown);
+        const struct pat_text all = list_values(binder, source, codes);
+        pat_run__warn(binder->run, "%s has no value \"%s\"%.*s", source->name, shown, (int)all.length, all.data);
         return;
     }
     pat_run__warn(binder->run, "%s has no value \"%s\", did you mean \"%s\"?", source->name, shown,

@@ -107,6 +107,9 @@ enum pat_status pat_dimension__parse(struct pat_run *run, enum pat_table_id tabl
                     table == PAT_CUSTOMERS ? "days, months and years are made of days: created, first_order, last_order"
                                            : "days, months and years are made of days and times: time, day");
     }
+    if (text.length > 0 && text.data[text.length - 1] == ')') {
+        return fail(run, text, "there are day(), month(), year() of a day or a time, and bin(number, [0, 100])");
+    }
     PAT_TRY(pat_source__find(run, table, inside, -1, PAT_USE_SHOWN, &out->source));
     return pat_source__own_money(&out->source) ? fail_own_money(run, text) : PAT_OK;
 }

@@ -319,6 +319,8 @@ static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id
                        source.name);
     } else if (nearest >= 0) {
         (void)snprintf(hint, sizeof hint, ", did you mean \"%s%s\"?", prefix, names[nearest]);
+    } else if (plain.length > 5 && memcmp(plain.data, "attr.", 5) == 0) {
+        (void)snprintf(hint, sizeof hint, ": %s have no such attribute, schema.add makes it", pat_schema[home].name);
     } else {
         (void)snprintf(hint, sizeof hint, ": schema lists the fields of %s", pat_schema[home].name);
     }

@@ -129,13 +129,13 @@ enum pat_exit pat_cli_put_filter(const struct pat_cli *cli, struct pat_builder *
 }
 
 static enum pat_exit put_json(const struct pat_cli *cli, struct pat_builder *builder, struct pat_value *params,
-                              const char *option, const char *name) {
+                              const char *option, const char *name, const char *example) {
     const char *text = pat_cli_option(cli, option);
     if (text == NULL) return PAT_EXIT_OK;
     struct pat_value value;
     struct pat_error error;
     if (pat_json_parse(&value, pat_text_of(text), builder->arena, &error) != PAT_OK) {
-        return pat_cli_usage(cli, "%s is not JSON: %s", option, error.message);
+        return pat_cli_usage(cli, "%s is JSON, as in %s '%s': %s", option, option, example, error.message);
     }
     pat_build_put(builder, params, name, value);
     return PAT_EXIT_OK;
@@ -149,8 +149,8 @@ enum pat_exit pat_cli_put_reading(const struct pat_cli *cli, struct pat_builder 
     }
     const char *as_of = pat_cli_option(cli, "--as-of");
     if (as_of != NULL) pat_build_put(builder, params, "as_of", pat_value_string(as_of));
-    enum pat_exit code = put_json(cli, builder, params, "--rfm", "rfm");
-    if (code == PAT_EXIT_OK) code = put_json(cli, builder, params, "--lifecycle", "lifecycle");
+    enum pat_exit code = put_json(cli, builder, params, "--rfm", "rfm", "{\"window\":\"all\"}");
+    if (code == PAT_EXIT_OK) code = put_json(cli, builder, params, "--lifecycle", "lifecycle", "{\"gaps\":[1,3]}");
     if (code == PAT_EXIT_OK) code = put_args(cli, builder, params);
     if (code == PAT_EXIT_OK) code = put_number(cli, builder, params, "--min-lsn", "min_lsn");
     if (code == PAT_EXIT_OK) code = put_number(cli, builder, params, "--deadline-ms", "deadline_ms");

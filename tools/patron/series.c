@@ -189,6 +189,11 @@ static void print_unit(const struct triangle *triangle, uint32_t all) {
                  all - triangle->periods);
 }
 
+static const char *start_of(const struct pat_cli *cli) {
+    const char *start = pat_cli_option(cli, "--start");
+    return start != NULL ? start : "first_order";
+}
+
 static enum pat_exit render_cohorts(const struct pat_cli *cli, struct pat_arena *arena,
                                     const struct pat_value *answer) {
     struct triangle triangle = {.render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV},
@@ -211,6 +216,8 @@ static enum pat_exit render_cohorts(const struct pat_cli *cli, struct pat_arena 
     fit(&triangle, &sheet, pat_terminal_width(stdout));
     pat_sheet_print_table(&sheet, stdout);
     print_unit(&triangle, all);
+    const int64_t outside = integer_of(answer, "outside");
+    if (outside > 0) (void)printf("%" PRId64 " customers are in none: they have no %s\n", outside, start_of(cli));
     pat_render_footer(answer, triangle.cohorts->count);
     return PAT_EXIT_OK;
 }
