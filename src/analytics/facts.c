@@ -103,25 +103,30 @@ static bool take_kept(const struct pat_facts_pass *pass, uint64_t customer, cons
     return true;
 }
 
-/* Fills pass->open with whoever is left. */
-static enum pat_status read_kept(const struct pat_facts_pass *pass, uint64_t *open_count) {
+static enum pat_status kept_part(void *context, const struct pat_part *part) {
+    const struct pat_facts_pass *pass = context;
     int64_t block[KEPT_COLUMNS][PAT_BLOCK_ROWS];
     const struct pat_table_view *table = &pass->view->table[PAT_CUSTOMERS];
-    for (uint64_t first = 0; first < table->rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(pass->run));
-        const uint64_t left = table->rows - first;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
         for (unsigned k = 0; k < KEPT_COLUMNS; k++) {
-            pat_column_view_read(&table->column[kept_column[k]], (pat_row)first, count, block[k], pass->run->kernels);
+            pat_column_view_read(&table->column[kept_column[k]], (pat_row)first, count, block[k], part->run->kernels);
         }
         for (uint32_t i = 0; i < count; i++) {
             int64_t kept[KEPT_COLUMNS];
             for (unsigned k = 0; k < KEPT_COLUMNS; k++) kept[k] = block[k][i];
-            if (take_kept(pass, first + i, kept)) continue;
-            pat_bits__set(pass->open, first + i);
-            ++*open_count;
+            if (!take_kept(pass, first + i, kept)) pat_bits__set(pass->open, first + i);
         }
     }
+    return PAT_OK;
+}
+
+/* Fills pass->open with whoever is left. */
+static enum pat_status read_kept(struct pat_facts_pass *pass, uint64_t *open_count) {
+    struct pat_run *run = pass->run;
+    PAT_TRY(pat_run__spread(run, run->customers, kept_part, pass));
+    *open_count = run->kernels->bits_count(pass->open, pat_bits__words(run->customers));
     return PAT_OK;
 }
 
@@ -163,14 +168,25 @@ static enum pat_status make_facts(struct pat_run *run, unsigned needed, struct p
     return PAT_OK;
 }
 
+/* The kept values answer for nearly everybody: nothing is dated after D, and the window holds all. */
+static bool kept_serves(const struct pat_facts_pass *pass) {
+    const bool window = (pass->facts->have & PAT_FACTS_WINDOW) != 0;
+    const pat_day newest = pass->view->counts.newest_fact;
+    return (!window || pass->from == PAT_DAY_MIN) && (newest == PAT_DAY_NONE || newest <= pass->run->day);
+}
+
 static enum pat_status take_road(struct pat_facts_pass *pass) {
+    bool done = false;
+    if (!kept_serves(pass)) PAT_TRY(pat_facts__scan_runs(pass, &done));
+    if (done) return PAT_OK;
     void *open;
     PAT_TRY(pat_run__array(pass->run, pat_bits__words(pass->run->customers), sizeof(uint64_t), &open));
     pass->open = open;
     uint64_t open_count = 0;
     PAT_TRY(read_kept(pass, &open_count));
     if (open_count <= pass->run->customers / PAT_FACTS_CHAIN_SHARE) return pat_facts__follow_all(pass, open);
-    return pat_facts__scan_tables(pass, 0, 0);
+    if (kept_serves(pass)) PAT_TRY(pat_facts__scan_runs(pass, &done));
+    return done ? PAT_OK : pat_facts__scan_tables(pass, 0, 0);
 }
 
 enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {

@@ -20,14 +20,24 @@ void pat_facts__follow(const struct pat_facts_pass *pass, pat_row customer) {
     }
 }
 
-enum pat_status pat_facts__follow_all(const struct pat_facts_pass *pass, const uint64_t *customers) {
-    for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
-        if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(pass->run));
-        for (uint64_t rest = customers[word]; rest != 0; rest &= rest - 1) {
-            pat_facts__follow(pass, (pat_row)(word * 64 + (uint64_t)__builtin_ctzll(rest)));
+struct following {
+    const struct pat_facts_pass *pass;
+    const uint64_t *customers;
+};
+
+static enum pat_status follow_part(void *context, const struct pat_part *part) {
+    const struct following *following = context;
+    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
+        for (uint64_t rest = following->customers[word]; rest != 0; rest &= rest - 1) {
+            pat_facts__follow(following->pass, (pat_row)(word * 64 + (uint64_t)__builtin_ctzll(rest)));
         }
     }
     return PAT_OK;
+}
+
+enum pat_status pat_facts__follow_all(const struct pat_facts_pass *pass, const uint64_t *customers) {
+    struct following following = {pass, customers};
+    return pat_run__spread(pass->run, pass->run->customers, follow_part, &following);
 }
 
 /* ---- sums that no int64 holds ------------------------------------------------------------------------------------ */

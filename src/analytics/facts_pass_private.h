@@ -13,7 +13,7 @@ struct pat_facts_pass {
     const struct pat_view *view;
     struct pat_facts *facts;
     pat_day from;     /* first day of the window */
-    uint64_t *open;   /* bitmap: customers that chains or tables have to answer; NULL: all of them */
+    uint64_t *open;   /* bitmap: customers that the tables have to answer; NULL: all of them */
     uint64_t *beyond; /* bitmap: customers whose sums left an int64 on the way */
 };
 
@@ -36,5 +36,8 @@ void pat_facts__hold_sums(const struct pat_facts_pass *pass);
 /* Adds the facts of orders and refunds from these rows on (facts_table.c). */
 enum pat_status pat_facts__scan_tables(const struct pat_facts_pass *pass, pat_row orders,
                                        pat_row refunds) PAT_MUST_CHECK;
+
+/* Whether runs lead to the facts of this view, and then them (facts_runs.c). */
+enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *done) PAT_MUST_CHECK;
 
 #endif

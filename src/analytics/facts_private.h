@@ -1,8 +1,10 @@
 /* What orders and refunds say of every customer as of D and within a window: the one place that reads facts in bulk.
  *
  *   aggregates kept at ingest   customers with nothing dated after D, where the window holds all of it or none
- *   chains                      where those leave a few customers open
- *   tables                      one pass over both, where they leave many
+ *   runs                        any day and window, streaming; what lies behind them is added, and customers whose
+ *                               facts changed in them are read from their chains
+ *   chains                      where the others leave a few customers open
+ *   tables                      one pass over both, where runs do not cover them
  *
  * All roads give the same bits. */
 #ifndef PAT_ANALYTICS_FACTS_PRIVATE_H

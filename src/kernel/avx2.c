@@ -328,6 +328,47 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     pat_kernels_scalar.bounds(rest, on, rest_rows, least, greatest);
 }
 
+/* How many of n ascending days are below `bound`, 16 at a time. What is read behind the last one is masked off. */
+static inline uint32_t days_below(const uint16_t *day, uint32_t n, uint32_t bound) {
+    if (bound == 0) return 0;
+    const __m256i most = _mm256_set1_epi16((short)(uint16_t)(bound - 1));
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < n; i += 16) {
+        const __m256i days = _mm256_loadu_si256((const __m256i *)(const void *)(day + i));
+        const __m256i within = _mm256_cmpeq_epi16(_mm256_min_epu16(days, most), days);
+        uint32_t mask = (uint32_t)_mm256_movemask_epi8(within);
+        if (n - i < 16) mask &= ((uint32_t)1 << (2 * (n - i))) - 1;
+        below += (uint32_t)_mm_popcnt_u32(mask) / 2;
+        if (below < i + 16) break;
+    }
+    return below;
+}
+
+static inline int64_t sum_nets(const int32_t *net, uint32_t n) {
+    __m256i sums = _mm256_setzero_si256();
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(net + i));
+        sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(four));
+    }
+    const __m128i halves = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    int64_t total = _mm_cvtsi128_si64(halves) + _mm_extract_epi64(halves, 1);
+    for (; i < n; i++) total += net[i];
+    return total;
+}
+
+static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
+                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t first = offset[i];
+        const uint32_t until = days_below(day + first, offset[i + 1] - first, high);
+        const uint32_t from = days_below(day + first, until, low);
+        count[i] = until - from;
+        if (sums != NULL) sums[i] = sum_nets(net + first + from, until - from);
+        if (last != NULL) last[i] = until == 0 ? INT32_MIN : base + day[first + until - 1];
+    }
+}
+
 /* The halves of 32 bits of each lane, summed in 64. */
 static inline __m256i add_halves(__m256i sum, __m256i value) {
     const __m256i low32 = _mm256_set1_epi64x(UINT32_MAX);
@@ -432,6 +473,7 @@ const struct pat_kernels pat_kernels_avx2 = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .run_window = run_window,
     .sum_u8 = sum_u8,
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,

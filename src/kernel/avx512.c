@@ -278,6 +278,43 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     *greatest = body_greatest > tail_greatest ? body_greatest : tail_greatest;
 }
 
+static inline __m512i add_nets(__m512i sums, const int32_t *net, __mmask16 wanted) {
+    const __m512i nets = _mm512_maskz_loadu_epi32(wanted, net);
+    sums = _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(nets)));
+    if ((wanted & 0xff00) == 0) return sums;
+    return _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(nets, 1)));
+}
+
+/* 32 days at a time: nearly every customer is one step. `until` and `from` count the days below high and low; days
+ * ascend, so a step that is not full is the last one. */
+static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
+                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
+    const __m512i highest = _mm512_set1_epi16((short)(uint16_t)(high - 1));
+    const __m512i lows = _mm512_set1_epi16((short)(uint16_t)low);
+    const __mmask32 any_high = high == 0 ? 0 : UINT32_MAX, any_low = low > UINT16_MAX ? 0 : UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t first = offset[i], entries = offset[i + 1] - first;
+        uint32_t until = 0, inside = 0;
+        __m512i total = _mm512_setzero_si512();
+        for (uint32_t j = 0; j < entries; j += 32) {
+            const __mmask32 here = _bzhi_u32(UINT32_MAX, entries - j < 32 ? entries - j : 32);
+            const __m512i days = _mm512_maskz_loadu_epi16(here, day + first + j);
+            const __mmask32 below = _mm512_mask_cmple_epu16_mask(here & any_high, days, highest);
+            const __mmask32 wanted = _mm512_mask_cmpge_epu16_mask(below & any_low, days, lows);
+            until += (uint32_t)_mm_popcnt_u32(below);
+            inside += (uint32_t)_mm_popcnt_u32(wanted);
+            if (sums != NULL) {
+                total = add_nets(total, net + first + j, (__mmask16)wanted);
+                if (wanted >> 16 != 0) total = add_nets(total, net + first + j + 16, (__mmask16)(wanted >> 16));
+            }
+            if (below != UINT32_MAX) break;
+        }
+        count[i] = inside;
+        if (sums != NULL) sums[i] = _mm512_reduce_add_epi64(total);
+        if (last != NULL) last[i] = until == 0 ? INT32_MIN : base + day[first + until - 1];
+    }
+}
+
 /* The halves of 32 bits of each lane, summed in 64. */
 static inline __m512i add_halves(__m512i sum, __m512i value) {
     const __m512i low32 = _mm512_set1_epi64(UINT32_MAX);
@@ -390,6 +427,7 @@ const struct pat_kernels pat_kernels_avx512 = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .run_window = run_window,
     .sum_u8 = sum_u8,
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,

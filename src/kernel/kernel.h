@@ -65,6 +65,13 @@ struct pat_kernels {
     /* out[i] = pat_kernel_bucket(in[i]). */
     void (*bucket)(const int64_t *in, size_t n, uint16_t *out);
 
+    /* Customer i of n has the entries offset[i] .. offset[i + 1] - 1 of `day`, which ascend, and of `net`. Of those
+     * with low <= day < high (low <= high <= 65,536) count[i] is the number and sum[i] the sum of net; last[i] is base
+     * + the greatest day below high, on whichever side of low, INT32_MIN without one. `sum` and `last` may be NULL. 64
+     * bytes behind the last entry of either may be read. */
+    void (*run_window)(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
+                       uint32_t high, int32_t base, uint32_t *count, int64_t *sum, int32_t *last);
+
     /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
      * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */
 

@@ -110,6 +110,24 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     *greatest = high;
 }
 
+static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
+                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t inside = 0;
+        int64_t total = 0;
+        int32_t latest = INT32_MIN;
+        for (uint32_t j = offset[i]; j < offset[i + 1] && day[j] < high; j++) {
+            latest = base + day[j];
+            if (day[j] < low) continue;
+            inside++;
+            total += net[j];
+        }
+        count[i] = inside;
+        if (sums != NULL) sums[i] = total;
+        if (last != NULL) last[i] = latest;
+    }
+}
+
 static void sum_u8(const uint8_t *in, const uint64_t *bits, size_t n, uint64_t *count, uint64_t *sum) {
     *count = *sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -160,6 +178,7 @@ const struct pat_kernels pat_kernels_scalar = {
     .bits_count = bits_count,
     .sum = sum,
     .bounds = bounds,
+    .run_window = run_window,
     .sum_u8 = sum_u8,
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,

@@ -232,6 +232,24 @@ static inline void shop_keep(struct shop *shop) {
     pat_store_recount(shop->store, &shop->store->counts, NULL);
 }
 
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+/* Puts what no run has yet into one more, or everything into a new one. */
+static inline void shop_run(struct shop *shop, bool everything) {
+    const struct pat_runs *runs = &shop->store->runs;
+    struct pat_run_plan plan = {.generation = pat_store_begin_run(shop->store),
+                                .orders_from = everything ? 0 : pat_runs_orders_end(runs),
+                                .refunds_from = everything ? 0 : pat_runs_refunds_end(runs),
+                                .kernels = &pat_kernels_scalar};
+    struct pat_view *view;
+    struct pat_fact_run *run;
+    assert_int_equal(PAT_OK, pat_view_open(&view, shop->store));
+    plan.view = view;
+    assert_int_equal(PAT_OK, pat_run_build(&run, &plan));
+    pat_store_add_run(shop->store, &run);
+    pat_view_close(&view);
+}
+
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 struct printer {

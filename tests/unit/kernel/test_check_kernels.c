@@ -193,6 +193,105 @@ static void check_reduce(const struct pat_kernels *k, const struct input *input,
     same_bytes(want_bounds, got_bounds, sizeof want_bounds, "bounds", k->name, n);
 }
 
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+#define RUN_CUSTOMERS 60u
+#define RUN_ENTRIES   20000u
+#define RUN_BEHIND    32u /* 64 bytes of days */
+
+struct run {
+    uint32_t offset[RUN_CUSTOMERS + 1];
+    uint16_t day[RUN_ENTRIES + RUN_BEHIND];
+    int32_t net[RUN_ENTRIES + RUN_BEHIND];
+};
+
+static int by_day(const void *a, const void *b) {
+    const uint16_t x = *(const uint16_t *)a, y = *(const uint16_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t any_entries(void) {
+    switch (next() % 8) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return 15 + (uint32_t)(next() % 3);
+    case 3: return 31 + (uint32_t)(next() % 3);
+    case 4: return 63 + (uint32_t)(next() % 3);
+    case 5: return next() % 8 == 0 ? 3000 : 5;
+    default: return (uint32_t)(next() % 20);
+    }
+}
+
+static uint16_t any_day(unsigned kind) {
+    static const uint16_t special[] = {0, 1, 32767, 32768, 65534, 65535};
+    switch (kind) {
+    case 0: return special[next() % 6];
+    case 1: return 20000;
+    case 2: return (uint16_t)(1000 + next() % 1100);
+    default: return (uint16_t)next();
+    }
+}
+
+static int32_t any_net(void) {
+    static const int32_t special[] = {INT32_MIN, INT32_MAX, INT32_MIN + 1, 0, -1, 1};
+    return next() % 3 == 0 ? special[next() % 6] : (int32_t)next();
+}
+
+/* What stands behind the last entry must not matter. */
+static void run_make(struct run *run) {
+    uint32_t at = 0;
+    for (size_t i = 0; i < RUN_CUSTOMERS; i++) {
+        uint32_t entries = any_entries();
+        if (entries > RUN_ENTRIES - at) entries = RUN_ENTRIES - at;
+        const unsigned kind = (unsigned)(next() % 4);
+        run->offset[i] = at;
+        for (uint32_t j = 0; j < entries; j++) {
+            run->day[at + j] = any_day(kind);
+            run->net[at + j] = any_net();
+        }
+        qsort(run->day + at, entries, sizeof *run->day, by_day);
+        at += entries;
+    }
+    run->offset[RUN_CUSTOMERS] = at;
+    for (uint32_t i = at; i < at + RUN_BEHIND; i++) {
+        run->day[i] = any_day(0);
+        run->net[i] = any_net();
+    }
+}
+
+struct windows {
+    uint32_t count[RUN_CUSTOMERS + 1];
+    int64_t sum[RUN_CUSTOMERS + 1];
+    int32_t last[RUN_CUSTOMERS + 1];
+};
+
+static void check_window(const struct pat_kernels *k, const struct run *run, uint32_t low, uint32_t high) {
+    struct windows want, got;
+    const size_t first = next() % RUN_CUSTOMERS, n = next() % (RUN_CUSTOMERS - first + 1);
+    const uint32_t *offset = run->offset + first;
+    const int32_t base = (int32_t)(next() % 100000) - 50000;
+    memset(&want, 0x5a, sizeof want);
+    memset(&got, 0x5a, sizeof got);
+    pat_kernels_scalar.run_window(offset, n, run->day, run->net, low, high, base, want.count, want.sum, want.last);
+    k->run_window(offset, n, run->day, run->net, low, high, base, got.count, got.sum, got.last);
+    same_bytes(&want, &got, sizeof want, "run_window", k->name, n);
+    k->run_window(offset, n, run->day, run->net, low, high, base, got.count, NULL, NULL);
+    same_bytes(&want, &got, sizeof want, "run_window of counts", k->name, n);
+}
+
+static void check_runs(const struct pat_kernels *k) {
+    static const uint32_t bounds[] = {0, 1, 1500, 20000, 20001, 32768, 65535, 65536};
+    static struct run run;
+    for (unsigned round = 0; round < 40; round++) {
+        run_make(&run);
+        for (size_t low = 0; low < 8; low++) {
+            for (size_t high = low; high < 8; high++) check_window(k, &run, bounds[low], bounds[high]);
+        }
+        const uint32_t from = (uint32_t)(next() % 65537);
+        check_window(k, &run, from, from + (uint32_t)(next() % (65537 - from)));
+    }
+}
+
 static void check_table(const struct pat_kernels *k) {
     static struct input input;
     for (unsigned round = 0; round < 12; round++) {
@@ -208,6 +307,7 @@ static void check_table(const struct pat_kernels *k) {
             check_bucket(k, &input, n, offset);
         }
     }
+    check_runs(k);
 }
 
 static void every_table_equals_scalar(void **state) {

@@ -1,0 +1,176 @@
+/* Facts from runs, a block of customers at a time: what a customer has in the runs, then what lies behind them, then
+ * the chains of those whose facts in the runs have changed. */
+#include "analytics/facts_pass_private.h"
+
+_Static_assert(PAT_PART_ROWS % PAT_RUN_BLOCK == 0, "parts of a pass are whole blocks of the runs");
+
+#define DAYS_MAX 65536 /* of a run: days from its base on */
+
+/* Customers first .. first + count - 1, at most a block, and which entries of a run count for them. */
+struct span {
+    pat_row first;
+    uint32_t count;
+    uint32_t low, high; /* days of the run: those of the window begin at `low`, all end before `high` */
+};
+
+static uint32_t clamp_day(int64_t day) {
+    return day < 0 ? 0 : day > DAYS_MAX ? DAYS_MAX : (uint32_t)day;
+}
+
+static struct span span_of(const struct pat_facts_pass *pass, const struct pat_fact_run *run, pat_row first,
+                           uint32_t count) {
+    const uint32_t high = clamp_day((int64_t)pass->run->day + 1 - run->day_base);
+    const uint32_t low = clamp_day((int64_t)pass->from - run->day_base);
+    const uint32_t there = run->customers <= first ? 0 : run->customers - first;
+    return (struct span){first, there < count ? there : count, low < high ? low : high, high};
+}
+
+/* ---- runs with offsets ------------------------------------------------------------------------------------------- */
+
+/* Where the facts of a block go: the arrays of all customers, or scratch to be added to them. */
+struct columns {
+    uint32_t *orders, *window_orders;
+    int64_t *net, *window_net;
+    int32_t *first, *last;
+};
+
+static void read_first_days(const struct pat_fact_run *run, const struct span *span, int32_t *out) {
+    for (uint32_t i = 0; i < span->count; i++) {
+        const uint32_t at = run->offset[span->first + i];
+        const bool any = at < run->offset[span->first + i + 1] && run->day[at] < span->high;
+        out[i] = any ? run->day_base + run->day[at] : PAT_FACT_NO_DAY;
+    }
+}
+
+static void read_dense(const struct pat_kernels *kernels, const struct pat_fact_run *run, const struct span *span,
+                       const struct columns *out) {
+    uint32_t counts[PAT_RUN_BLOCK]; /* where nobody asked */
+    const uint32_t *offset = run->offset + span->first;
+    const bool window = out->window_orders != NULL || out->window_net != NULL;
+    const bool lifetime = out->orders != NULL || out->net != NULL;
+    if (window) {
+        kernels->run_window(offset, span->count, run->day, run->net, span->low, span->high, run->day_base,
+                            out->window_orders != NULL ? out->window_orders : counts, out->window_net,
+                            lifetime ? NULL : out->last);
+    }
+    if (lifetime || (!window && out->last != NULL)) {
+        kernels->run_window(offset, span->count, run->day, run->net, 0, span->high, run->day_base,
+                            out->orders != NULL ? out->orders : counts, out->net, out->last);
+    }
+    if (out->first != NULL) read_first_days(run, span, out->first);
+}
+
+/* The first run of a block: nothing was there before. */
+static void take_dense(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
+    const struct pat_facts *facts = pass->facts;
+    const pat_row at = span->first;
+    const struct columns out = {
+        .orders = facts->orders != NULL ? facts->orders + at : NULL,
+        .window_orders = facts->window_orders != NULL ? facts->window_orders + at : NULL,
+        .net = facts->net != NULL ? facts->net + at : NULL,
+        .window_net = facts->window_net != NULL ? facts->window_net + at : NULL,
+        .first = facts->first != NULL ? facts->first + at : NULL,
+        .last = facts->last != NULL ? facts->last + at : NULL,
+    };
+    read_dense(pass->run->kernels, run, span, &out);
+    /* Plain orders have a price. */
+    const size_t bytes = span->count * sizeof(uint32_t);
+    if (facts->unpriced != NULL) memset(facts->unpriced + at, 0, bytes);
+    if (facts->window_unpriced != NULL) memset(facts->window_unpriced + at, 0, bytes);
+}
+
+/* A later one: each entry is added, since such runs hold few. */
+static void add_dense(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
+    for (uint32_t i = 0; i < span->count; i++) {
+        const uint32_t end = run->offset[span->first + i + 1];
+        for (uint32_t at = run->offset[span->first + i]; at < end && run->day[at] < span->high; at++) {
+            pat_facts__add(pass, (uint64_t)span->first + i, (int64_t)run->day_base + run->day[at], 1, run->net[at]);
+        }
+    }
+}
+
+/* ---- the others -------------------------------------------------------------------------------------------------- */
+
+static void add_sparse(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
+    const uint32_t block = span->first / PAT_RUN_BLOCK;
+    for (uint32_t at = run->block[block]; at < run->block[block + 1]; at++) {
+        if (run->day[at] >= span->high) continue;
+        pat_facts__add(pass, run->customer[at], (int64_t)run->day_base + run->day[at], 1, run->net[at]);
+    }
+}
+
+static void add_odd(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
+    const uint32_t block = span->first / PAT_RUN_BLOCK;
+    for (uint32_t at = run->odd_block[block]; at < run->odd_block[block + 1]; at++) {
+        const struct pat_run_odd *odd = &run->odd[at];
+        if (odd->from > pass->run->day || pass->run->day >= odd->until) continue;
+        pat_facts__add(pass, odd->customer, odd->day, odd->orders, odd->net);
+    }
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+static void scan_block(const struct pat_facts_pass *pass, pat_row first, uint32_t count) {
+    const struct pat_runs *runs = &pass->view->runs;
+    uint32_t taken = 0; /* customers of the block that have their first values */
+    if (runs->run[0]->offset != NULL) {
+        const struct span span = span_of(pass, runs->run[0], first, count);
+        take_dense(pass, runs->run[0], &span);
+        taken = span.count;
+    }
+    for (; taken < count; taken++) pat_facts__clear(pass->facts, (uint64_t)first + taken);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct span span = span_of(pass, runs->run[i], first, count);
+        if (span.count == 0) continue;
+        if (runs->run[i]->offset == NULL) add_sparse(pass, runs->run[i], &span);
+        if (runs->run[i]->offset != NULL && i > 0) add_dense(pass, runs->run[i], &span);
+        add_odd(pass, runs->run[i], &span);
+    }
+}
+
+static enum pat_status scan_part(void *context, const struct pat_part *part) {
+    for (uint64_t first = part->first; first < part->end; first += PAT_RUN_BLOCK) {
+        const uint64_t left = part->end - first;
+        scan_block(context, (pat_row)first, left < PAT_RUN_BLOCK ? (uint32_t)left : PAT_RUN_BLOCK);
+    }
+    return PAT_OK;
+}
+
+struct stale {
+    const struct pat_runs *runs;
+    uint64_t *bits;
+};
+
+static enum pat_status stale_part(void *context, const struct pat_part *part) {
+    const struct stale *stale = context;
+    const struct pat_kernels *kernels = part->run->kernels;
+    int64_t changed[PAT_RUN_BLOCK];
+    for (uint64_t first = part->first; first < part->end; first += PAT_RUN_BLOCK) {
+        const uint64_t left = part->end - first;
+        const uint32_t count = left < PAT_RUN_BLOCK ? (uint32_t)left : PAT_RUN_BLOCK;
+        pat_column_view_read(&stale->runs->changed, (pat_row)first, count, changed, kernels);
+        kernels->select_range(changed, count, (int64_t)stale->runs->run[0]->generation, INT64_MAX,
+                              stale->bits + first / 64);
+    }
+    return PAT_OK;
+}
+
+enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *done) {
+    struct pat_run *run = pass->run;
+    const struct pat_runs *runs = &pass->view->runs;
+    const uint64_t words = pat_bits__words(run->customers);
+    *done = false;
+    if (runs->count == 0) return PAT_OK;
+    void *bits;
+    PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
+    struct stale stale = {runs, bits};
+    PAT_TRY(pat_run__spread(run, run->customers, stale_part, &stale));
+    /* So many chains cost more than the tables. */
+    if (run->kernels->bits_count(bits, words) > run->customers / PAT_FACTS_CHAIN_SHARE) return PAT_OK;
+    struct pat_facts_pass everybody = *pass;
+    everybody.open = NULL;
+    PAT_TRY(pat_run__spread(run, run->customers, scan_part, &everybody));
+    PAT_TRY(pat_facts__scan_tables(&everybody, pat_runs_orders_end(runs), pat_runs_refunds_end(runs)));
+    *done = true;
+    return pat_facts__follow_all(pass, bits);
+}
