@@ -21,14 +21,22 @@ static enum row_fate customer_apply(struct apply *apply, const struct pat_batch_
     return fresh ? ROW_FRESH : changed ? ROW_UPDATED : ROW_DUPLICATE;
 }
 
+static void apply_known(struct apply *apply, const struct pat_batch_column *version, uint32_t row, pat_row customer) {
+    const struct pat_table *customers = &apply->store->table[PAT_CUSTOMERS];
+    apply->store->counts.customers -= pat_customer_exists(customers, customer);
+    pat_apply__count(apply, customer_apply(apply, version, row, customer));
+    apply->store->counts.customers += pat_customer_exists(customers, customer);
+}
+
+/* New customers of a block first, as new orders are. */
 void pat_apply__customers(struct apply *apply) {
-    struct pat_table *customers = &apply->store->table[PAT_CUSTOMERS];
-    const struct pat_batch_column *ids = pat_batch_find(apply->batch, PAT_CUSTOMER_ID);
     const struct pat_batch_column *version = pat_batch_find(apply->batch, PAT_CUSTOMER_VERSION);
-    for (uint32_t row = 0; row < apply->batch->rows; row++) {
-        pat_row customer = pat_apply__customer(apply, pat_apply__key(ids, row));
-        apply->store->counts.customers -= pat_customer_exists(customers, customer);
-        pat_apply__count(apply, customer_apply(apply, version, row, customer));
-        apply->store->counts.customers += pat_customer_exists(customers, customer);
+    for (uint32_t first = 0, rows; first < apply->batch->rows; first += rows) {
+        rows = apply->batch->rows - first < BLOCK_ROWS ? apply->batch->rows - first : BLOCK_ROWS;
+        const struct appended appended = pat_apply__append_customers(apply, first, rows);
+        for (uint32_t i = 0; i < appended.known_count; i++) {
+            const uint32_t row = appended.known[i];
+            apply_known(apply, version, first + row, appended.row[row]);
+        }
     }
 }

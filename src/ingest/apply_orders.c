@@ -84,7 +84,7 @@ void pat_apply__orders(struct apply *apply) {
         const struct appended appended = pat_apply__append_orders(apply, first, rows);
         for (uint32_t i = 0; i < appended.known_count; i++) {
             const uint32_t row = appended.known[i];
-            apply_known(apply, &columns, first + row, appended.order[row]);
+            apply_known(apply, &columns, first + row, appended.row[row]);
         }
     }
 }

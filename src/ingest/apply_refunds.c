@@ -1,7 +1,7 @@
 #include "ingest/ingest_private.h"
 
 struct refund_columns {
-    const struct pat_batch_column *id, *version, *order, *customer;
+    const struct pat_batch_column *version, *order, *customer;
 };
 
 static bool refund_set(struct apply *apply, pat_row refund, const struct pat_batch_column *column, uint32_t row) {
@@ -37,7 +37,7 @@ static int64_t refund_customer(struct apply *apply, const struct refund_columns 
 }
 
 static enum row_fate refund_apply(struct apply *apply, const struct refund_columns *columns, uint32_t row,
-                                  pat_row refund, bool fresh) {
+                                  pat_row refund) {
     struct pat_table *refunds = &apply->store->table[PAT_REFUNDS];
     if (pat_apply__stale(apply, columns->version, row, refunds, PAT_REFUND_VERSION, refund)) return ROW_STALE;
     bool changed = false;
@@ -53,36 +53,37 @@ static enum row_fate refund_apply(struct apply *apply, const struct refund_colum
     int64_t customer = refund_customer(apply, columns, row, refund, order);
     if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund)) changed = true;
     if (customer != pat_table_get(refunds, PAT_REFUND_CUSTOMER, refund)) changed = true;
-    if (!fresh && !changed) return ROW_DUPLICATE;
+    if (!changed) return ROW_DUPLICATE;
     /* Named by a row of its own from now on: lines that change their sign no longer withdraw it. */
     pat_table_set(refunds, PAT_REFUND_FROM_LINES, refund, PAT_NULL);
-    if (fresh) pat_table_set(refunds, PAT_REFUND_PRODUCER, refund, pat_apply__producer(apply, PAT_REFUNDS));
     pat_refund__derive(apply->store, refund);
     if (order != pat_table_get(refunds, PAT_REFUND_ORDER, refund))
         pat_link__move(apply, LINK_ORDER_REFUNDS, refund, order);
     pat_refund__give(apply, refund, customer);
     if (customer != PAT_NULL) pat_apply__touch(apply, (pat_row)customer);
-    return fresh ? ROW_FRESH : ROW_UPDATED;
+    return ROW_UPDATED;
 }
 
+static void apply_known(struct apply *apply, const struct refund_columns *columns, uint32_t row, pat_row refund) {
+    pat_refund__forget(apply->store, refund);
+    enum row_fate fate = refund_apply(apply, columns, row, refund);
+    pat_refund__remember(apply->store, refund);
+    pat_apply__count(apply, fate);
+}
+
+/* New refunds of a block first, as new orders are. */
 void pat_apply__refunds(struct apply *apply) {
     struct refund_columns columns = {
-        .id = pat_batch_find(apply->batch, PAT_REFUND_ID),
         .version = pat_batch_find(apply->batch, PAT_REFUND_VERSION),
         .order = pat_batch_find(apply->batch, PAT_REFUND_ORDER),
         .customer = pat_batch_find(apply->batch, PAT_REFUND_CUSTOMER),
     };
-    for (uint32_t row = 0; row < apply->batch->rows; row++) {
-        struct pat_id_key key = pat_apply__key(columns.id, row);
-        pat_row refund = pat_table_find_id(apply->store, PAT_REFUNDS, key);
-        bool fresh = refund == PAT_ROW_NONE;
-        if (fresh) {
-            refund = pat_table_add_id(apply->store, PAT_REFUNDS, key);
-        } else {
-            pat_refund__forget(apply->store, refund);
+    for (uint32_t first = 0, rows; first < apply->batch->rows; first += rows) {
+        rows = apply->batch->rows - first < BLOCK_ROWS ? apply->batch->rows - first : BLOCK_ROWS;
+        const struct appended appended = pat_apply__append_refunds(apply, first, rows);
+        for (uint32_t i = 0; i < appended.known_count; i++) {
+            const uint32_t row = appended.known[i];
+            apply_known(apply, &columns, first + row, appended.row[row]);
         }
-        enum row_fate fate = refund_apply(apply, &columns, row, refund, fresh);
-        pat_refund__remember(apply->store, refund);
-        pat_apply__count(apply, fate);
     }
 }

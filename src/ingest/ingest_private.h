@@ -129,7 +129,7 @@ void pat_apply__count(struct apply *apply, enum row_fate fate);
 bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
                       const struct pat_table *table, unsigned version_column, pat_row stored);
 
-/* ---- append_orders.c: new orders, column by column ----------------------------------------------------------------
+/* ---- append_*.c: new rows, column by column ----------------------------------------------------------------
  */
 
 /* Orders of a batch that are taken at once. Enough that the orders of one chunk of customers come together also where
@@ -141,13 +141,19 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
  * rows that were known before, or that name an order which an earlier row of these has just made, are listed in
  * `known`, and the caller treats them one by one, in order. Both are lent until the next call. */
 struct appended {
-    const pat_row *order;
+    const pat_row *row;
     const uint32_t *known;
     uint32_t known_count;
 };
 struct appended pat_apply__append_orders(struct apply *apply, uint32_t first, uint32_t count);
-/* Bytes of arrays that this may need. */
-size_t pat_apply__append_bytes(const struct pat_batch *batch, const struct pat_store *store);
+/* The same of refunds; awaited orders are made for those that name an order which is not known. */
+struct appended pat_apply__append_refunds(struct apply *apply, uint32_t first, uint32_t count);
+/* The same of customers. */
+struct appended pat_apply__append_customers(struct apply *apply, uint32_t first, uint32_t count);
+/* Bytes of arrays that these may need. */
+size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store);
+size_t pat_apply__append_customers_bytes(const struct pat_batch *batch, const struct pat_store *store);
+size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store);
 /* Adds customers of these ids where they are not known; customer[i] gets the row of each. `fresh` has room for `count`.
  */
 void pat_apply__claim_customers(struct apply *apply, struct pat_ids ids, uint32_t count, pat_row *customer,
