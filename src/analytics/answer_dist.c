@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+/* As the curves and tables of SCIENCE are drawn: tenths of the customers, and a point for each hundredth. */
 #define DECILES       10u
 #define LORENZ_POINTS 100u
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* What a message repeats of a dimension: as much as fits a line. */
 #define SHOWN_BYTES 80u
 
 static enum pat_status fail(const struct pat_run *run, struct pat_text text, const char *why) {

@@ -15,6 +15,7 @@ enum pat_dimension_kind {
     PAT_DIMENSION_BIN,
 };
 
+/* More bars than anybody looks at; each value takes eight steps to find its own. */
 #define PAT_BIN_EDGES_MAX 256u
 
 struct pat_dimension {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* No group has that number (PAT_GROUPS_MAX). Room at first for what most questions have: countries, months, scores. */
 #define SLOT_EMPTY   UINT32_MAX
 #define GROUPS_FIRST 64u
 

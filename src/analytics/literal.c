@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What a message repeats of a value: an id is never longer. */
 #define SHOWN_BYTES 64u
 
 static const char *show(const struct pat_literal *literal, char out[SHOWN_BYTES]) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+/* Up to here moving neighbours beats eight passes of counting. */
 #define SMALL 64u
 
 static void sort_small(int64_t *values, uint64_t n) {

@@ -95,6 +95,7 @@ void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
     return block;
 }
 
+/* Of x86-64: what the system maps and gives back at the least. */
 #define PAGE_BYTES ((size_t)4096)
 
 void *pat_mem_map_must(enum pat_mem_purpose purpose, size_t bytes) {

@@ -5,7 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define NS_PER_MS         UINT64_C(1000000)
+#define NS_PER_MS UINT64_C(1000000)
+/* Twice as many as a manifest can list. */
 #define GENERATIONS_SHOWN 16u
 
 /* ---- status

@@ -77,6 +77,7 @@ struct text_set {
     const struct pat_hash_secret *secret;
 };
 
+/* Most columns of texts have fewer than half as many different ones; the table doubles for the others. */
 #define TEXT_SLOTS_FIRST 64u
 
 static bool text_set_grow(struct text_set *set) {

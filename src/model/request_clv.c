@@ -95,6 +95,7 @@ static enum pat_status parse_use(struct pat_request *out, const struct pat_param
 
 /* ---- predict ---------------------------------------------------------------------------------------------------- */
 
+/* A history beyond these is a slip of units: a purchase each second for thirty years, or ten million weeks. */
 #define COUNT_MAX 1e9
 #define TIME_MAX  1e7
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A line of the file of options holds a path (PATH_MAX); messages repeat a screen's width of it. Once an hour is what
+ * the help promises. */
 #define LINE_BYTES                4096
 #define SHOWN_BYTES               80
 #define SNAPSHOT_EVERY_MS_DEFAULT UINT64_C(3600000)

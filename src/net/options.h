@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Every network card of a large machine, and a socket file. */
 #define PAT_OPTIONS_LISTEN_MAX 16u
 /* All values of a configuration file together: some paths and a dozen short words. */
 #define PAT_OPTIONS_TEXT_BYTES 8192u

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+/* Of the name that a client gives itself, for the log: a program and its version. */
 #define CLIENT_BYTES 64
 
 static enum pat_status refuse(struct pat_call *call, const char *name, const struct pat_value *got,

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+/* A year of monthly rates, before the first doubling. */
 #define CAPACITY_FIRST 16u
 
 void pat_rates_init(struct pat_rates *rates) {

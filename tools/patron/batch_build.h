@@ -31,6 +31,7 @@ struct pat_local_reject {
     struct pat_build_raw raw;
 };
 
+/* Room for a reason and the beginning of the cell it is about. */
 #define PAT_LOCAL_MESSAGE_BYTES 160u
 /* "'1,50' is no number" */
 const char *pat_local_message(const struct pat_local_reject *reject, char out[PAT_LOCAL_MESSAGE_BYTES]);

@@ -45,6 +45,7 @@ struct pat_cli_command {
     enum pat_exit (*run)(const struct pat_cli *cli);
 };
 
+/* `schema add TABLE NAME TYPE` has the most. */
 #define PAT_CLI_OPERANDS_MAX 4u
 /* Options given in one command line: more than any sane one has. */
 #define PAT_CLI_GIVEN_MAX 128u

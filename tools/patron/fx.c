@@ -50,6 +50,7 @@ static enum pat_exit render_fx(const struct pat_cli *cli, struct pat_arena *aren
 
 /* ---- after a load ----------------------------------------------------------------------------------------------- */
 
+/* A screen of them; patron fx has the rest. */
 #define GAPS_SHOWN 20u
 
 static unsigned warn_of(const struct pat_value *currency, unsigned shown) {

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Each has buffers of some megabytes; beyond the processors there are, more only wait. */
 #define THREADS_MAX 256u
 /* Customers looked at before the work begins: enough for the time buckets, quick beside the rest. */
 #define SAMPLE_CUSTOMERS 16384u

@@ -22,6 +22,7 @@ static inline uint64_t pat_random_mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
+/* 2^64 over the golden ratio, odd: the step of SplitMix64. */
 #define PAT_RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
 
 /* The key of a stream: what all its numbers have in common. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where explanations begin: behind nearly every option, behind every command. */
 #define OPTION_COLUMN  26
 #define COMMAND_COLUMN 18
 /* What is left of a line of 80. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A megabyte or two on the wire: large enough that the round trip does not show, small enough for many in flight. */
 #define BATCH_ROWS_DEFAULT 16384u
 /* Part of the default producer: raise it when the same file would be sent in another way than before. */
 #define SENDING_VERSION "2"

@@ -249,6 +249,7 @@ enum pat_exit pat_mapping_parse(struct pat_mapping *mapping, const struct pat_cl
 
 /* ---- binding to a file ---------------------------------------------------------------------------------------- */
 
+/* What a message repeats of a column's name. */
 #define SHOWN_COLUMNS 64u
 
 /* What a header of one cell seems to be written with; NULL: nothing else. */

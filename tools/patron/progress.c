@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+/* Ten times a second is smooth; the bar leaves a line of 80 room for rows, speed and time left. */
 #define REDRAW_NS UINT64_C(100000000)
 #define BAR_CELLS 24
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* Fields times the few things that can be wrong with one; what is beyond counts with the last. */
 #define PAT_TALLY_REASONS_MAX 128u
 
 struct pat_tally_reason {
