@@ -2,7 +2,6 @@
  * `limit` cut off. */
 #include "analytics/group_private.h"
 
-#include "analytics/selection_private.h"
 #include "model/currency.h"
 
 #include "analytics/scores_private.h"
@@ -13,64 +12,25 @@
 /* The currency of a group's money where the rows have none, or several. */
 #define CURRENCY_MIXED (-1)
 
-/* Values of one field, those of a group next to each other; sorted unless they are only told apart. */
-struct lists {
-    struct pat_source source;
-    struct pat_text field; /* empty for customers */
-    int64_t *value;
-    int64_t *scratch; /* as long; NULL when not sorted */
-    uint64_t *start;  /* [groups + 1] */
-    bool distinct;    /* rows of customers, to be counted once each */
-    uint64_t *seen;   /* distinct: bitmap over the customers, clear between uses */
-};
-
-struct grouping {
-    struct pat_run *run;
-    struct pat_selection of; /* the rows that are grouped */
-    struct pat_dimension dimension[PAT_GROUP_DIMENSIONS_MAX];
-    uint32_t dimensions;
-    struct pat_measure measure[PAT_GROUP_METRICS_MAX];
-    uint32_t measures;
-    struct lists list[PAT_GROUP_METRICS_MAX];
-    uint32_t lists;
-
-    struct pat_groups table;
-    uint32_t capacity;         /* of the arrays below, as the table's */
-    struct pat_gather *gather; /* [groups * measures] */
-    int64_t *currency;         /* [groups] code of own_currency, plus one; 0 before the first row */
-    bool own_money;            /* some measure is money of the rows' own currencies */
-    struct pat_source own_currency;
-    uint32_t *group_of; /* of the shown rows in their order; only for lists */
-    uint64_t shown;
-    struct pat_outcome *outcome; /* [groups * measures] */
-    uint32_t *order;             /* group numbers as the answer has them */
-
-    /* order_by: >= 0 a measure, else ~dimension. */
-    int by[PAT_FIELDS_MAX];
-    bool descending[PAT_FIELDS_MAX];
-    uint32_t bys;
-};
-
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
-/* Its values are brought together group by group before anything is computed. */
-static bool listed(const struct pat_measure *measure) {
+bool pat_measure__listed(const struct pat_measure *measure) {
     return measure->metric->kind == PAT_METRIC_PERCENTILE || measure->metric->kind == PAT_METRIC_CUSTOMERS;
 }
 
-static void bind_list(struct grouping *grouping, struct pat_measure *measure) {
+static void bind_list(struct pat_grouping *grouping, struct pat_measure *measure) {
     for (uint32_t i = 0; i < grouping->lists; i++) {
         if (!pat_text_equal(grouping->list[i].field, measure->metric->field)) continue;
         measure->values = i;
         return;
     }
     measure->values = grouping->lists;
-    grouping->list[grouping->lists++] = (struct lists){.source = measure->source,
-                                                       .field = measure->metric->field,
-                                                       .distinct = measure->metric->kind == PAT_METRIC_CUSTOMERS};
+    grouping->list[grouping->lists++] = (struct pat_lists){.source = measure->source,
+                                                           .field = measure->metric->field,
+                                                           .distinct = measure->metric->kind == PAT_METRIC_CUSTOMERS};
 }
 
-static enum pat_status bind_parts(struct grouping *grouping) {
+static enum pat_status bind_parts(struct pat_grouping *grouping) {
     const struct pat_request *request = grouping->run->job->request;
     PAT_ASSERT(request->names_count <= PAT_GROUP_DIMENSIONS_MAX);
     PAT_ASSERT(request->metrics <= PAT_GROUP_METRICS_MAX);
@@ -83,14 +43,14 @@ static enum pat_status bind_parts(struct grouping *grouping) {
     for (uint32_t i = 0; i < request->metrics; i++) {
         struct pat_measure *measure = &grouping->measure[i];
         PAT_TRY(pat_measure__bind(grouping->run, table, &request->metric[i], measure));
-        if (listed(measure)) bind_list(grouping, measure);
+        if (pat_measure__listed(measure)) bind_list(grouping, measure);
         grouping->own_money = grouping->own_money || pat_source__own_money(&measure->source);
     }
     if (!grouping->own_money) return PAT_OK;
     return pat_source__find(grouping->run, table, pat_text_of("currency"), -1, PAT_USE_SHOWN, &grouping->own_currency);
 }
 
-static enum pat_status fail_order(const struct grouping *grouping, struct pat_text text) {
+static enum pat_status fail_order(const struct pat_grouping *grouping, struct pat_text text) {
     const char *names[PAT_GROUP_DIMENSIONS_MAX + PAT_GROUP_METRICS_MAX];
     struct pat_arena *arena = grouping->run->arena;
     size_t count = 0;
@@ -111,7 +71,7 @@ static enum pat_status fail_order(const struct grouping *grouping, struct pat_te
                             nearest >= 0 ? "\"?" : "");
 }
 
-static enum pat_status bind_order(struct grouping *grouping) {
+static enum pat_status bind_order(struct pat_grouping *grouping) {
     const struct pat_request *request = grouping->run->job->request;
     for (uint32_t i = 0; i < request->order_bys; i++) {
         const struct pat_text text = request->order_by[i].text;
@@ -138,7 +98,7 @@ static enum pat_status bind_order(struct grouping *grouping) {
 /* ---- groups by key ----------------------------------------------------------------------------------------------- */
 
 /* Copies the old content of an array into one for `capacity` groups of `width` items. */
-static enum pat_status grow_array(struct grouping *grouping, uint32_t width, size_t size, void **array) {
+static enum pat_status grow_array(struct pat_grouping *grouping, uint32_t width, size_t size, void **array) {
     void *grown;
     PAT_TRY(pat_run__array(grouping->run, (uint64_t)grouping->table.capacity * width, size, &grown));
     if (grouping->capacity > 0) memcpy(grown, *array, (size_t)grouping->capacity * width * size);
@@ -146,7 +106,7 @@ static enum pat_status grow_array(struct grouping *grouping, uint32_t width, siz
     return PAT_OK;
 }
 
-static enum pat_status find_group(struct grouping *grouping, const int64_t *key, uint32_t *out) {
+enum pat_status pat_grouping__find(struct pat_grouping *grouping, const int64_t *key, uint32_t *out) {
     PAT_TRY(pat_groups__find(grouping->run, &grouping->table, key, out));
     if (grouping->table.capacity == grouping->capacity) return PAT_OK;
     void *gather = grouping->gather, *currency = grouping->currency;
@@ -171,7 +131,7 @@ struct block {
     int64_t key[PAT_GROUP_DIMENSIONS_MAX][PAT_BLOCK_ROWS];
 };
 
-static enum pat_status group_block(struct grouping *grouping, struct block *block) {
+static enum pat_status group_block(struct pat_grouping *grouping, struct block *block) {
     struct pat_run *run = grouping->run;
     block->rows = 0;
     for (uint32_t i = 0; i < block->count; i++) {
@@ -185,12 +145,12 @@ static enum pat_status group_block(struct grouping *grouping, struct block *bloc
     for (uint32_t i = 0; i < block->rows; i++) {
         int64_t key[PAT_GROUP_DIMENSIONS_MAX] = {0};
         for (uint32_t d = 0; d < grouping->dimensions; d++) key[d] = block->key[d][block->row[i]];
-        PAT_TRY(find_group(grouping, key, &block->group[i]));
+        PAT_TRY(pat_grouping__find(grouping, key, &block->group[i]));
     }
     return PAT_OK;
 }
 
-static enum pat_status fail_currencies(const struct grouping *grouping) {
+static enum pat_status fail_currencies(const struct pat_grouping *grouping) {
     const char *name = "amount";
     for (uint32_t m = 0; m < grouping->measures; m++) {
         if (pat_source__own_money(&grouping->measure[m].source)) name = grouping->measure[m].source.name;
@@ -202,7 +162,7 @@ static enum pat_status fail_currencies(const struct grouping *grouping) {
 }
 
 /* Money of several currencies does not add up. */
-static enum pat_status note_currencies(struct grouping *grouping, struct block *block) {
+static enum pat_status note_currencies(struct pat_grouping *grouping, struct block *block) {
     if (!grouping->own_money || block->rows == 0) return PAT_OK;
     pat_source__read(grouping->run, &grouping->own_currency, block->first, block->count, block->value);
     for (uint32_t i = 0; i < block->rows; i++) {
@@ -214,10 +174,10 @@ static enum pat_status note_currencies(struct grouping *grouping, struct block *
     return PAT_OK;
 }
 
-static void gather_block(struct grouping *grouping, struct block *block) {
+static void gather_block(struct pat_grouping *grouping, struct block *block) {
     for (uint32_t m = 0; m < grouping->measures && block->rows > 0; m++) {
         const struct pat_measure *measure = &grouping->measure[m];
-        if (listed(measure)) continue;
+        if (pat_measure__listed(measure)) continue;
         struct pat_gather *const gather = grouping->gather + m;
         if (measure->metric->kind == PAT_METRIC_COUNT) {
             for (uint32_t i = 0; i < block->rows; i++) gather[(size_t)block->group[i] * grouping->measures].count++;
@@ -241,7 +201,7 @@ static void gather_block(struct grouping *grouping, struct block *block) {
 /* ---- everything as one group ------------------------------------------------------------------------------------- */
 
 /* One measure over the rows of a block whose bits are on. */
-static void gather_whole(const struct grouping *grouping, const struct pat_measure *measure, pat_row first,
+static void gather_whole(const struct pat_grouping *grouping, const struct pat_measure *measure, pat_row first,
                          uint32_t count, const uint64_t *bits, struct pat_gather *into) {
     const struct pat_run *run = grouping->run;
     const struct pat_kernels *kernels = run->kernels;
@@ -270,7 +230,7 @@ static void gather_whole(const struct grouping *grouping, const struct pat_measu
 
 /* Decimals do not add up as integers do, money of the rows' own only within one currency, and lists have a pass of
  * their own. */
-static bool adds_up(const struct grouping *grouping) {
+static bool adds_up(const struct pat_grouping *grouping) {
     bool plain = grouping->dimensions == 0 && !grouping->own_money && grouping->lists == 0;
     for (uint32_t m = 0; m < grouping->measures; m++) {
         plain = plain && grouping->measure[m].source.type != PAT_TYPE_DECIMAL;
@@ -279,13 +239,13 @@ static bool adds_up(const struct grouping *grouping) {
 }
 
 struct whole {
-    const struct grouping *grouping;
+    const struct pat_grouping *grouping;
     struct pat_gather *gather; /* [threads * measures] */
 };
 
 static enum pat_status whole_part(void *context, const struct pat_part *part) {
     const struct whole *whole = context;
-    const struct grouping *grouping = whole->grouping;
+    const struct pat_grouping *grouping = whole->grouping;
     struct pat_gather *gather = whole->gather + (size_t)part->lane * grouping->measures;
     for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
         const uint64_t left = part->end - first;
@@ -299,7 +259,7 @@ static enum pat_status whole_part(void *context, const struct pat_part *part) {
     return PAT_OK;
 }
 
-static enum pat_status walk_whole(struct grouping *grouping) {
+static enum pat_status walk_whole(struct pat_grouping *grouping) {
     struct pat_run *run = grouping->run;
     const unsigned lanes = pat_run__lanes(run);
     uint32_t only;
@@ -307,7 +267,7 @@ static enum pat_status walk_whole(struct grouping *grouping) {
     PAT_TRY(pat_run__array(run, (uint64_t)lanes * grouping->measures, sizeof(struct pat_gather), &memory));
     struct whole whole = {grouping, memory};
     PAT_TRY(pat_run__spread(run, grouping->of.rows, whole_part, &whole));
-    PAT_TRY(find_group(grouping, (const int64_t[]){0}, &only)); /* one row, of nobody if need be */
+    PAT_TRY(pat_grouping__find(grouping, (const int64_t[]){0}, &only)); /* one row, of nobody if need be */
     for (unsigned lane = 0; lane < lanes; lane++) {
         for (uint32_t m = 0; m < grouping->measures; m++) {
             pat_gather__merge(&grouping->measure[m], &grouping->gather[m],
@@ -317,7 +277,7 @@ static enum pat_status walk_whole(struct grouping *grouping) {
     return PAT_OK;
 }
 
-static enum pat_status walk_rows(struct grouping *grouping) {
+static enum pat_status walk_rows(struct pat_grouping *grouping) {
     struct pat_run *run = grouping->run;
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof(struct block), &memory));
@@ -346,7 +306,7 @@ static enum pat_status walk_rows(struct grouping *grouping) {
 /* ---- values for percentiles, and customers ----------------------------------------------------------------------- */
 
 /* Counts the shown, set values of the list into next[group], or places them at those counts. */
-static enum pat_status walk_list(struct grouping *grouping, struct lists *list, bool place, uint64_t *next) {
+static enum pat_status walk_list(struct pat_grouping *grouping, struct pat_lists *list, bool place, uint64_t *next) {
     struct pat_run *run = grouping->run;
     int64_t value[PAT_BLOCK_ROWS];
     uint64_t at = 0;
@@ -366,7 +326,7 @@ static enum pat_status walk_list(struct grouping *grouping, struct lists *list, 
     return PAT_OK;
 }
 
-static enum pat_status build_list(struct grouping *grouping, struct lists *list) {
+static enum pat_status build_list(struct pat_grouping *grouping, struct pat_lists *list) {
     struct pat_run *run = grouping->run;
     const uint32_t groups = grouping->table.count;
     void *start, *next, *value, *scratch = NULL, *seen = NULL;
@@ -394,7 +354,7 @@ static enum pat_status build_list(struct grouping *grouping, struct lists *list)
 }
 
 /* Marks the customers of a group; how many were not marked before. */
-static uint64_t mark_customers(const struct lists *list, uint32_t group) {
+static uint64_t mark_customers(const struct pat_lists *list, uint32_t group) {
     uint64_t fresh = 0;
     for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
         const uint64_t row = (uint64_t)list->value[i];
@@ -404,7 +364,7 @@ static uint64_t mark_customers(const struct lists *list, uint32_t group) {
     return fresh;
 }
 
-static void unmark_customers(const struct lists *list, uint32_t group) {
+static void unmark_customers(const struct pat_lists *list, uint32_t group) {
     for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
         list->seen[(uint64_t)list->value[i] / 64] = 0;
     }
@@ -412,7 +372,8 @@ static void unmark_customers(const struct lists *list, uint32_t group) {
 
 /* ---- outcomes and their order ------------------------------------------------------------------------------------ */
 
-static struct pat_outcome list_outcome(const struct pat_measure *measure, const struct lists *list, uint32_t group) {
+static struct pat_outcome list_outcome(const struct pat_measure *measure, const struct pat_lists *list,
+                                       uint32_t group) {
     if (list->distinct) {
         const struct pat_outcome outcome = {.integer = mark_customers(list, group)};
         unmark_customers(list, group);
@@ -422,7 +383,7 @@ static struct pat_outcome list_outcome(const struct pat_measure *measure, const 
                                    list->start[group + 1] - list->start[group]);
 }
 
-static enum pat_status compute_outcomes(struct grouping *grouping) {
+static enum pat_status compute_outcomes(struct pat_grouping *grouping) {
     void *memory;
     const uint64_t count = (uint64_t)grouping->table.count * grouping->measures;
     PAT_TRY(pat_run__array(grouping->run, count, sizeof *grouping->outcome, &memory));
@@ -431,14 +392,20 @@ static enum pat_status compute_outcomes(struct grouping *grouping) {
         for (uint32_t m = 0; m < grouping->measures; m++) {
             const struct pat_measure *measure = &grouping->measure[m];
             const size_t at = (size_t)group * grouping->measures + m;
-            grouping->outcome[at] = listed(measure) ? list_outcome(measure, &grouping->list[measure->values], group)
-                                                    : pat_measure__outcome(measure, &grouping->gather[at]);
+            const struct pat_lists *list = &grouping->list[measure->values];
+            if (!pat_measure__listed(measure)) {
+                grouping->outcome[at] = pat_measure__outcome(measure, &grouping->gather[at]);
+            } else if (list->histogram != NULL) {
+                grouping->outcome[at] = list->histogram->outcome[at];
+            } else {
+                grouping->outcome[at] = list_outcome(measure, list, group);
+            }
         }
     }
     return PAT_OK;
 }
 
-static int compare_by(const struct grouping *grouping, uint32_t i, uint32_t a, uint32_t b) {
+static int compare_by(const struct pat_grouping *grouping, uint32_t i, uint32_t a, uint32_t b) {
     const bool descending = grouping->descending[i];
     if (grouping->by[i] < 0) {
         const uint32_t d = (uint32_t)~grouping->by[i];
@@ -455,7 +422,7 @@ static int compare_by(const struct grouping *grouping, uint32_t i, uint32_t a, u
 }
 
 static int compare_groups(const void *a, const void *b, void *context) {
-    const struct grouping *grouping = context;
+    const struct pat_grouping *grouping = context;
     const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
     for (uint32_t i = 0; i < grouping->bys; i++) {
         const int order = compare_by(grouping, i, left, right);
@@ -470,7 +437,7 @@ static int compare_groups(const void *a, const void *b, void *context) {
     return 0;
 }
 
-static enum pat_status sort_groups(struct grouping *grouping) {
+static enum pat_status sort_groups(struct pat_grouping *grouping) {
     void *memory;
     PAT_TRY(pat_run__array(grouping->run, grouping->table.count, sizeof *grouping->order, &memory));
     grouping->order = memory;
@@ -483,13 +450,13 @@ static enum pat_status sort_groups(struct grouping *grouping) {
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 /* Digits of the money of a group; `currency` as in grouping->currency. */
-static unsigned currency_digits(const struct grouping *grouping, int64_t currency) {
+static unsigned currency_digits(const struct pat_grouping *grouping, int64_t currency) {
     if (!grouping->own_money || currency <= 0) return 0;
     const int found = pat_currency_find(pat_source__text(grouping->run, &grouping->own_currency, currency - 1));
     return found < 0 ? 2 : pat_currencies[found].digits;
 }
 
-static enum pat_status push_outcome(struct grouping *grouping, uint32_t m, const struct pat_outcome *outcome,
+static enum pat_status push_outcome(struct pat_grouping *grouping, uint32_t m, const struct pat_outcome *outcome,
                                     int64_t currency, struct pat_value *row) {
     struct pat_value value = pat_value_nil();
     const struct pat_measure *measure = &grouping->measure[m];
@@ -501,7 +468,7 @@ static enum pat_status push_outcome(struct grouping *grouping, uint32_t m, const
     return PAT_OK;
 }
 
-static enum pat_status build_row(struct grouping *grouping, uint32_t group, struct pat_value *rows) {
+static enum pat_status build_row(struct pat_grouping *grouping, uint32_t group, struct pat_value *rows) {
     struct pat_run *run = grouping->run;
     struct pat_value row = pat_build_array(&run->builder, grouping->dimensions + grouping->measures);
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
@@ -516,15 +483,26 @@ static enum pat_status build_row(struct grouping *grouping, uint32_t group, stru
     return PAT_OK;
 }
 
-static struct pat_outcome customers_from(const struct grouping *grouping, const struct lists *list, uint32_t first) {
+static struct pat_outcome customers_from(const struct pat_grouping *grouping, const struct pat_lists *list,
+                                         uint32_t first) {
     uint64_t customers = 0;
     for (uint32_t i = first; i < grouping->table.count; i++) customers += mark_customers(list, grouping->order[i]);
     for (uint32_t i = first; i < grouping->table.count; i++) unmark_customers(list, grouping->order[i]);
     return (struct pat_outcome){.integer = customers};
 }
 
-static struct pat_outcome percentile_from(struct grouping *grouping, const struct pat_measure *measure,
-                                          const struct lists *list, uint32_t first) {
+static struct pat_outcome histogram_from(struct pat_grouping *grouping, uint32_t m, struct pat_lists *list,
+                                         uint32_t first) {
+    if (first == 0) return list->histogram->total[m];
+    if (list->histogram->rest == NULL && pat_histogram__rest(grouping, list, first) != PAT_OK) {
+        grouping->run->builder.failed = true;
+        return (struct pat_outcome){.null = true};
+    }
+    return list->histogram->rest[m];
+}
+
+static struct pat_outcome percentile_from(struct pat_grouping *grouping, const struct pat_measure *measure,
+                                          const struct pat_lists *list, uint32_t first) {
     /* The lists are done with by now but for this: gathering and sorting may destroy the scratch, not the values. */
     int64_t *const half = list->scratch;
     uint64_t n = 0;
@@ -544,10 +522,11 @@ static struct pat_outcome percentile_from(struct grouping *grouping, const struc
 }
 
 /* The metric over the groups order[first..], as if they were one. */
-static struct pat_outcome outcome_from(struct grouping *grouping, uint32_t m, uint32_t first) {
+static struct pat_outcome outcome_from(struct pat_grouping *grouping, uint32_t m, uint32_t first) {
     const struct pat_measure *measure = &grouping->measure[m];
-    if (listed(measure)) {
-        const struct lists *list = &grouping->list[measure->values];
+    if (pat_measure__listed(measure)) {
+        struct pat_lists *list = &grouping->list[measure->values];
+        if (list->histogram != NULL) return histogram_from(grouping, m, list, first);
         return list->distinct ? customers_from(grouping, list, first) : percentile_from(grouping, measure, list, first);
     }
     struct pat_gather all = {0};
@@ -557,7 +536,7 @@ static struct pat_outcome outcome_from(struct grouping *grouping, uint32_t m, ui
     return pat_measure__outcome(measure, &all);
 }
 
-static int64_t currency_from(const struct grouping *grouping, uint32_t first) {
+static int64_t currency_from(const struct pat_grouping *grouping, uint32_t first) {
     int64_t currency = 0;
     for (uint32_t i = first; i < grouping->table.count; i++) {
         const int64_t own = grouping->currency[grouping->order[i]];
@@ -567,7 +546,7 @@ static int64_t currency_from(const struct grouping *grouping, uint32_t first) {
     return currency;
 }
 
-static enum pat_status put_whole(struct grouping *grouping, const char *key, uint32_t first) {
+static enum pat_status put_whole(struct pat_grouping *grouping, const char *key, uint32_t first) {
     struct pat_run *run = grouping->run;
     struct pat_value row = pat_build_array(&run->builder, grouping->dimensions + grouping->measures);
     for (uint32_t d = 0; d < grouping->dimensions; d++) pat_build_push(&run->builder, &row, pat_value_nil());
@@ -580,7 +559,7 @@ static enum pat_status put_whole(struct grouping *grouping, const char *key, uin
     return PAT_OK;
 }
 
-static void put_columns(struct grouping *grouping) {
+static void put_columns(struct pat_grouping *grouping) {
     struct pat_builder *builder = &grouping->run->builder;
     struct pat_value columns = pat_build_array(builder, grouping->dimensions + grouping->measures);
     struct pat_value money = pat_build_array(builder, 4);
@@ -602,7 +581,7 @@ static void put_columns(struct grouping *grouping) {
 }
 
 /* Rows without a base value, where the answer has base money of theirs. */
-static void count_unpriced(struct grouping *grouping) {
+static void count_unpriced(struct pat_grouping *grouping) {
     struct pat_run *run = grouping->run;
     const struct pat_source *net = NULL;
     for (uint32_t m = 0; m < grouping->measures; m++) {
@@ -622,7 +601,7 @@ static void count_unpriced(struct grouping *grouping) {
     }
 }
 
-static enum pat_status put_answer(struct grouping *grouping) {
+static enum pat_status put_answer(struct pat_grouping *grouping) {
     struct pat_run *run = grouping->run;
     const uint32_t limit = run->job->request->limit;
     const bool cut = limit > 0 && limit < grouping->table.count;
@@ -636,11 +615,27 @@ static enum pat_status put_answer(struct grouping *grouping) {
     return put_whole(grouping, "total", 0);
 }
 
+/* From the selected rows to the groups with all that outcomes are made of. */
+static enum pat_status walk(struct pat_grouping *grouping) {
+    if (adds_up(grouping)) return walk_whole(grouping);
+    PAT_TRY(pat_dense__plan(grouping));
+    PAT_TRY(grouping->dense != NULL ? pat_dense__walk(grouping) : walk_rows(grouping));
+    uint32_t only;
+    if (grouping->dimensions == 0) {
+        PAT_TRY(pat_grouping__find(grouping, (const int64_t[]){0}, &only)); /* one row of nobody */
+    }
+    for (uint32_t i = 0; i < grouping->lists; i++) {
+        struct pat_lists *list = &grouping->list[i];
+        PAT_TRY(list->histogram != NULL ? pat_histogram__resolve(grouping, list) : build_list(grouping, list));
+    }
+    return PAT_OK;
+}
+
 enum pat_status pat_answer__group(struct pat_run *run) {
     const struct pat_request *request = run->job->request;
     void *memory;
-    PAT_TRY(pat_run__array(run, 1, sizeof(struct grouping), &memory));
-    struct grouping *grouping = memory;
+    PAT_TRY(pat_run__array(run, 1, sizeof(struct pat_grouping), &memory));
+    struct pat_grouping *grouping = memory;
     grouping->run = run;
     grouping->of = (struct pat_selection){.table = request->from, .kind = PAT_SELECT_COUNTING};
     pat_run__days(run, request->between, PAT_DAY_MIN, run->day, &grouping->of.first, &grouping->of.last);
@@ -648,10 +643,7 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     PAT_TRY(bind_parts(grouping));
     PAT_TRY(bind_order(grouping));
     PAT_TRY(pat_select__where(run, &grouping->of));
-    PAT_TRY(adds_up(grouping) ? walk_whole(grouping) : walk_rows(grouping));
-    uint32_t only;
-    if (grouping->dimensions == 0) PAT_TRY(find_group(grouping, (const int64_t[]){0}, &only)); /* one row of nobody */
-    for (uint32_t i = 0; i < grouping->lists; i++) PAT_TRY(build_list(grouping, &grouping->list[i]));
+    PAT_TRY(walk(grouping));
     PAT_TRY(compute_outcomes(grouping));
     PAT_TRY(sort_groups(grouping));
     count_unpriced(grouping);

@@ -3,7 +3,11 @@
 #define PAT_ANALYTICS_GROUP_PRIVATE_H
 
 #include "analytics/answers_private.h"
+#include "analytics/selection_private.h"
 #include "model/decimal.h"
+
+struct pat_histogram;
+struct pat_dense;
 
 /* ---- dimensions (dimension.c) ---- */
 
@@ -82,6 +86,10 @@ struct pat_outcome pat_measure__outcome(const struct pat_measure *measure, const
 void pat_measure__sort(const struct pat_source *source, int64_t *values, int64_t *scratch, uint64_t n);
 /* Nearest rank of n sorted values. */
 struct pat_outcome pat_measure__percentile(const struct pat_measure *measure, const int64_t *sorted, uint64_t n);
+/* Its place, from 1 on, among n > 0 sorted values. */
+uint64_t pat_measure__place(const struct pat_measure *measure, uint64_t n);
+/* The outcome that is one value of the field. */
+struct pat_outcome pat_measure__single(const struct pat_measure *measure, int64_t value);
 int pat_outcome__compare(const struct pat_outcome *a, const struct pat_outcome *b); /* neither null */
 /* `digits` of the currency, where the measure is money of the rows' own. */
 enum pat_status pat_outcome__value(struct pat_run *run, const struct pat_measure *measure,
@@ -101,5 +109,118 @@ struct pat_groups {
 /* The number of the group with this key; a new one when there is none. Fails: PAT_ERR_TOO_LARGE over PAT_GROUPS_MAX. */
 enum pat_status pat_groups__find(struct pat_run *run, struct pat_groups *groups, const int64_t *key,
                                  uint32_t *out) PAT_MUST_CHECK;
+
+/* ---- groups (answer_group.c) ---- */
+
+/* Values of one field, those of a group next to each other; sorted unless they are only told apart. */
+struct pat_lists {
+    struct pat_source source;
+    struct pat_text field;           /* empty for customers */
+    struct pat_histogram *histogram; /* not NULL: instead of what follows */
+    int64_t *value;
+    int64_t *scratch; /* as long; NULL when not sorted */
+    uint64_t *start;  /* [groups + 1] */
+    bool distinct;    /* rows of customers, to be counted once each */
+    uint64_t *seen;   /* distinct: bitmap over the customers, clear between uses */
+};
+
+struct pat_grouping {
+    struct pat_run *run;
+    struct pat_selection of; /* the rows that are grouped */
+    struct pat_dimension dimension[PAT_GROUP_DIMENSIONS_MAX];
+    uint32_t dimensions;
+    struct pat_measure measure[PAT_GROUP_METRICS_MAX];
+    uint32_t measures;
+    struct pat_lists list[PAT_GROUP_METRICS_MAX];
+    uint32_t lists;
+
+    struct pat_groups table;
+    struct pat_dense *dense;   /* NULL: groups are found by key */
+    uint32_t capacity;         /* of the arrays below, as the table's */
+    struct pat_gather *gather; /* [groups * measures] */
+    int64_t *currency;         /* [groups] code of own_currency, plus one; 0 before the first row */
+    bool own_money;            /* some measure is money of the rows' own currencies */
+    struct pat_source own_currency;
+    uint32_t *group_of; /* of the shown rows in their order; only for lists */
+    uint64_t shown;
+    struct pat_outcome *outcome; /* [groups * measures] */
+    uint32_t *order;             /* group numbers as the answer has them */
+
+    /* order_by: >= 0 a measure, else ~dimension. */
+    int by[PAT_FIELDS_MAX];
+    bool descending[PAT_FIELDS_MAX];
+    uint32_t bys;
+};
+
+/* Its values are brought together group by group before anything is computed. */
+bool pat_measure__listed(const struct pat_measure *measure);
+/* The number of the group with this key, a new one if need be, with room in the arrays by group. */
+enum pat_status pat_grouping__find(struct pat_grouping *grouping, const int64_t *key, uint32_t *out) PAT_MUST_CHECK;
+
+/* ---- groups by place (group_dense.c) ----
+ *
+ * Where all dimensions have few values (codes, bins, months, small numbers), a row's group is a place in an array: the
+ * dimensions' values from the least on, as digits. Percentiles come from histograms, so that only the values of the
+ * buckets that hold a rank are brought together and sorted. */
+
+#define PAT_DENSE_CELLS_MAX 16384u
+
+struct pat_dense_dimension {
+    int64_t low;            /* the value of cell 1; 0 is null */
+    uint32_t cells;         /* null included */
+    uint32_t stride;        /* cells of the dimensions before */
+    const uint16_t *of_day; /* DAY, MONTH, YEAR: the cell of day low_day + i; else NULL */
+    int64_t low_day;
+};
+
+/* One thread's scratch. */
+struct pat_dense_block {
+    uint32_t rows;                 /* shown ones */
+    uint16_t row[PAT_BLOCK_ROWS];  /* their places in the block */
+    uint16_t cell[PAT_BLOCK_ROWS]; /* of all rows of the block */
+    uint16_t bucket[PAT_BLOCK_ROWS];
+    int64_t value[PAT_BLOCK_ROWS];
+};
+
+struct pat_dense {
+    struct pat_dense_dimension dimension[PAT_GROUP_DIMENSIONS_MAX];
+    uint32_t cells;
+    struct pat_dense_block *block; /* [threads] */
+    uint64_t *count;               /* [threads * cells] rows */
+    struct pat_gather *gather;     /* [threads * cells * measures] */
+    uint32_t *cell_of;             /* [groups] */
+};
+
+/* Sets grouping->dense where that goes, or leaves it NULL. After bounds of the fields can be known. */
+enum pat_status pat_dense__plan(struct pat_grouping *grouping) PAT_MUST_CHECK;
+/* Fills table, gather, histograms. */
+enum pat_status pat_dense__walk(struct pat_grouping *grouping) PAT_MUST_CHECK;
+/* The shown rows of a block and their cells. */
+void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_t count, struct pat_dense_block *out);
+/* Least and greatest value that rows of the table may have; false where columns do not say. */
+bool pat_source__bounds(const struct pat_run *run, const struct pat_source *source, uint64_t rows, int64_t *low,
+                        int64_t *high);
+
+/* ---- percentiles by histogram (histogram.c) ---- */
+
+struct pat_histogram {
+    bool exact; /* one value a bucket: low + bucket - 1 */
+    int64_t low;
+    uint32_t *hits;              /* [threads * cells * PAT_BUCKETS]; bucket 0 is null */
+    struct pat_outcome *outcome; /* [groups * measures], of the measures that are this list's */
+    struct pat_outcome *total;   /* [measures] */
+    struct pat_outcome *rest;    /* [measures]; NULL until asked for */
+};
+
+/* Sets list->histogram for each list, or leaves all NULL when that takes more memory than values would. */
+enum pat_status pat_histogram__plan(struct pat_grouping *grouping, bool *possible) PAT_MUST_CHECK;
+/* Adds the values of the rows in `block`. */
+void pat_histogram__add(const struct pat_grouping *grouping, const struct pat_lists *list, pat_row first,
+                        uint32_t count, struct pat_dense_block *block, unsigned lane);
+/* The percentiles of every group and of all, when the groups are known. */
+enum pat_status pat_histogram__resolve(struct pat_grouping *grouping, struct pat_lists *list) PAT_MUST_CHECK;
+/* Sets list->histogram->rest: those of the groups order[from..], taken as one. */
+enum pat_status pat_histogram__rest(struct pat_grouping *grouping, struct pat_lists *list,
+                                    uint32_t from) PAT_MUST_CHECK;
 
 #endif

@@ -142,17 +142,24 @@ struct pat_outcome pat_measure__outcome(const struct pat_measure *measure, const
 }
 
 /* The smallest value with at least q n values at or below it: place ceil(percent * n / 100), at least the first. */
-struct pat_outcome pat_measure__percentile(const struct pat_measure *measure, const int64_t *sorted, uint64_t n) {
-    if (n == 0) return (struct pat_outcome){.null = true};
+uint64_t pat_measure__place(const struct pat_measure *measure, uint64_t n) {
     pat_decimal percent;
     if (!pat_decimal_from_double(measure->metric->percent, &percent)) percent = 0;
     pat_int128 unit = 100;
     for (int scale = pat_decimal_scale(percent); scale > 0; scale--) unit *= 10;
     const pat_int128 product = (pat_int128)pat_decimal_mantissa(percent) * (int64_t)n;
-    uint64_t place = (uint64_t)((product + unit - 1) / unit);
-    if (place < 1) place = 1;
-    if (place > n) place = n;
-    return single(measure, sorted[place - 1]);
+    const uint64_t place = (uint64_t)((product + unit - 1) / unit);
+    if (place < 1) return 1;
+    return place > n ? n : place;
+}
+
+struct pat_outcome pat_measure__single(const struct pat_measure *measure, int64_t value) {
+    return single(measure, value);
+}
+
+struct pat_outcome pat_measure__percentile(const struct pat_measure *measure, const int64_t *sorted, uint64_t n) {
+    if (n == 0) return (struct pat_outcome){.null = true};
+    return single(measure, sorted[pat_measure__place(measure, n) - 1]);
 }
 
 int pat_outcome__compare(const struct pat_outcome *a, const struct pat_outcome *b) {
