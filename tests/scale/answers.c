@@ -289,12 +289,6 @@ static void answer_cohort(const struct node *question) {
 /* ---- the question --------------------------------------------------------------------------------------------------
  */
 
-static void set_cuts(const struct node *question) {
-    const struct node *cuts = part(question, "lifecycle");
-    now.lifecycle_cut[0] = cuts == NULL ? 90 : atoi(cuts->word);
-    now.lifecycle_cut[1] = cuts == NULL ? 365 : atoi(cuts->next->word);
-}
-
 static bool needs_scores(const struct node *question) {
     static const char *const parts[] = {"where", "by", "metrics", "fields", "order_by"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -317,7 +311,7 @@ void answer(const struct node *question) {
     settle();
     const struct node *day = part(question, "as_of");
     state_on(is_word(day, "latest") ? shop.latest : day_of(day->word));
-    set_cuts(question);
+    lifecycle_by(question);
     forget_filters();
     (void)filter_of(table_asked(question), part(question, "where"));
     if (refused) {

@@ -41,7 +41,7 @@ class Naive:
 
     def ask(self, questions):
         """Answers by question; asked by day and way to score, since the program keeps what the last question needed."""
-        order = sorted(range(len(questions)), key=lambda k: (str(questions[k].params["as_of"]), json.dumps(questions[k].params.get("rfm"))))
+        order = sorted(range(len(questions)), key=lambda k: (str(questions[k].params["as_of"]), questions[k].scoring))
         answers = [None] * len(questions)
         for k, answer in zip(order, self.say([questions[k].line for k in order])):
             answers[k] = answer

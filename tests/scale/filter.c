@@ -113,14 +113,6 @@ static int64_t text_or_unset(int32_t text) {
     return text < 0 ? UNSET : text;
 }
 
-/* What the profile says, else where the earliest order up to the day went. */
-static int64_t country_of(int32_t c) {
-    if (shop.customer[c].text[COUNTRY] >= 0) return shop.customer[c].text[COUNTRY];
-    const uint32_t first = shop.of_orders.first[c];
-    if (first == shop.of_orders.first[c + 1] || shop.of_orders.fact[first].day > now.day) return UNSET;
-    return text_or_unset(shop.order[shop.of_orders.fact[first].row].text[ORDER_COUNTRY]);
-}
-
 static int64_t number_of_name(const char *name) {
     static const char *names[64];
     static int64_t number[64];

@@ -35,7 +35,10 @@ void sort_whole(int64_t *values, size_t count) {
     static size_t capacity;
     if (count > capacity) other = grown(other, capacity = count, sizeof *other);
     int64_t *from = values, *to = other;
+    uint64_t differ = 0;
+    for (size_t i = 1; i < count; i++) differ |= (uint64_t)values[i] ^ (uint64_t)values[0];
     for (int shift = 0; shift < 64 && count > 1; shift += 8) {
+        if ((differ >> shift & 0xff) == 0) continue;
         size_t place[257] = {0};
         for (size_t i = 0; i < count; i++) place[1 + (((uint64_t)from[i] ^ (uint64_t)1 << 63) >> shift & 0xff)]++;
         for (int byte = 0; byte < 256; byte++) place[byte + 1] += place[byte];
@@ -46,6 +49,7 @@ void sort_whole(int64_t *values, size_t count) {
         from = to;
         to = swap;
     }
+    if (from != values) memcpy(values, from, count * sizeof *values);
 }
 
 /* ---- dimensions ----------------------------------------------------------------------------------------------------

@@ -165,8 +165,7 @@ struct state {
     uint8_t *score[3]; /* r f m; 0 outside of the population */
     uint8_t *group;
     int64_t threshold[3][4];
-    int thresholds;           /* how many each */
-    int32_t lifecycle_cut[2]; /* set before lifecycle_of is asked */
+    int thresholds; /* how many each */
 };
 extern struct state now;
 
@@ -176,7 +175,11 @@ void scores_by(const struct node *question);
 const char *group_name(uint8_t group);
 bool fact_counts(const struct fact *fact, int32_t day);
 int64_t money_of_fact(const struct fact *fact);
+/* Takes (lifecycle cuts 90 365) or (lifecycle gaps 1 3) of the question; before lifecycle_of, after state_on. */
+void lifecycle_by(const struct node *question);
 int lifecycle_of(int32_t customer);
+/* What the profile says, else where the earliest order up to the day went; UNSET. */
+int64_t country_of(int32_t customer);
 
 /* ---- filter.c ------------------------------------------------------------------------------------------------------
  */

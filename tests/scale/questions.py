@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from ops import filter_text  # noqa: E402
 
-KINDS = ("count", "group", "facts", "rows", "fact_rows", "rfm.grid", "rfm.groups", "cohort")
+# Those about facts cost the naive program a pass over all orders each, so they are asked half as often.
+KINDS = ("count", "group", "rows", "rfm.grid", "rfm.groups", "cohort") * 2 + ("facts", "fact_rows")
 COUNTRIES = ("US", "GB", "DE", "BR", "JP", "CN", "AU", "PT", "FR", "XX")
 LIFECYCLES = ("prospect", "new", "returned", "active", "sleeping", "lost")
 GROUPS = ("champions", "loyal", "potential_loyalist", "new", "promising", "need_attention", "at_risk", "cannot_lose",
@@ -30,8 +31,10 @@ class Shop:
 
 
 class Question:
-    def __init__(self, kind, method, params, line):
-        self.kind, self.method, self.params, self.line = kind, method, params, line
+    """`scoring`: equal for questions that score alike."""
+
+    def __init__(self, kind, method, params, line, scoring):
+        self.kind, self.method, self.params, self.line, self.scoring = kind, method, params, line, scoring
 
 
 # ---- the naive program's form --------------------------------------------------------------------------------------
@@ -62,6 +65,10 @@ def tree_line(tree):
     if op == "in":
         return "(in %s (%s))" % (rest[0], " ".join(map(literal, rest[1])))
     return "(%s %s %s)" % (op, rest[0], " ".join(map(literal, rest[1:])))
+
+
+def rfm_of(method, params):
+    return params if method in ("rfm.grid", "rfm.groups") else params.get("rfm")
 
 
 def rfm_line(spec):
@@ -103,11 +110,12 @@ def order_line(texts, by, metrics):
 
 def line_of(method, params):
     parts = ["(as_of %s)" % (params["as_of"] if params["as_of"] == "latest" else '"%s"' % params["as_of"])]
-    rfm = params.get("rfm") if method not in ("rfm.grid", "rfm.groups") else params
+    rfm = rfm_of(method, params)
     if rfm:
         parts.append(rfm_line(rfm))
     if "lifecycle" in params:
-        parts.append("(lifecycle %d %d)" % tuple(params["lifecycle"]["cuts"]))
+        way, cuts = next(iter(params["lifecycle"].items()))
+        parts.append('(lifecycle %s "%s" "%s")' % (way, *cuts))
     for name in ("from", "start", "metric", "periods", "limit"):
         if name in params:
             parts.append("(%s %s)" % (name, params[name]))
@@ -130,10 +138,12 @@ def line_of(method, params):
 
 
 class Maker:
-    """Random questions; the same numbers give the same questions. `days`: how many different ones there are."""
+    """Random questions; the same numbers give the same questions. `days`: how many different ones there are, and of ways to
+    score a dozen: the naive program, asked in their order, has to work each of them out once."""
 
     def __init__(self, rng, shop, days=60):
         self.rng, self.shop = rng, shop
+        self.specs = [self.new_spec() for _ in range(12)]
         span = (shop.end - shop.start).days
         self.days = [(shop.start + datetime.timedelta(days=rng.randrange(-20, span + 60))).isoformat() for _ in range(days)]
         self.days += ["latest", (shop.start - datetime.timedelta(days=3)).isoformat()]
@@ -213,6 +223,9 @@ class Maker:
         return self.rng.choice(own)
 
     def rfm(self):
+        return dict(self.rng.choice(self.specs))
+
+    def new_spec(self):
         spec = {}
         if self.chance(60):
             spec["window"] = self.rng.choice(("365d", "90d", "30d", "12w", "all", "1d", "730d"))
@@ -230,7 +243,8 @@ class Maker:
         if rfm and self.chance(25):
             params["rfm"] = self.rfm()
         if self.chance(8):
-            params["lifecycle"] = {"cuts": self.rng.choice(([30, 180], [60, 60], [0, 1000]))}
+            params["lifecycle"] = self.rng.choice(({"cuts": [30, 180]}, {"cuts": [60, 60]}, {"cuts": [0, 1000]}, {"gaps": [1, 3]},
+                                                   {"gaps": [0.5, 2.125]}))
         return params
 
     # -- one of each kind
@@ -300,7 +314,6 @@ class Maker:
         params.update(self.rfm())
         if "cuts" not in params and self.chance(15):
             params["scoring"] = "mean"
-            # Scores of a mean split go up to 2.
         return params
 
     def cohort(self):
@@ -322,7 +335,8 @@ class Maker:
         line = line_of(method, {key: value for key, value in params.items() if not (method == "cohort" and key == "by")})
         if "where" in params and self.chance(30):
             params = dict(params, where=filter_text(params["where"]))
-        return Question(kind, method, params, line)
+        rfm = rfm_of(method, params)
+        return Question(kind, method, params, line, str(params.get("lifecycle")) + (rfm_line(rfm) if rfm else ""))
 
 
 # ---- comparing -----------------------------------------------------------------------------------------------------

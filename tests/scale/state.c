@@ -59,13 +59,115 @@ void state_on(int32_t day) {
     loaded = shop.loaded;
 }
 
+int64_t country_of(int32_t c) {
+    if (shop.customer[c].text[COUNTRY] >= 0) return shop.customer[c].text[COUNTRY];
+    const uint32_t first = shop.of_orders.first[c];
+    if (first == shop.of_orders.first[c + 1] || shop.of_orders.fact[first].day > now.day) return UNSET;
+    const int32_t country = shop.order[shop.of_orders.fact[first].row].text[ORDER_COUNTRY];
+    return country < 0 ? UNSET : country;
+}
+
+/* ---- life cycle ----------------------------------------------------------------------------------------------------
+ */
+
+/* A mean gap: so many days over so many gaps; none when there are no gaps. */
+struct gap {
+    int64_t country, days, gaps;
+};
+
+#define COUNTRIES_MAX 1024
+
+static struct {
+    bool by_gaps;
+    int64_t cut[2];                   /* thousandths of a day, or of a gap */
+    struct gap median[COUNTRIES_MAX]; /* of each country that has one */
+    int medians;
+    struct gap of_all;
+} cycle;
+
+/* Two gaps or more, of which one is longer than nothing. */
+static bool own_gap(int32_t c, struct gap *gap) {
+    if (now.orders[c] < 3 || now.last[c] == now.first[c]) return false;
+    *gap = (struct gap){country_of(c), now.last[c] - now.first[c], now.orders[c] - 1};
+    return true;
+}
+
+static int by_length(const void *a, const void *b) {
+    const struct gap *left = a, *right = b;
+    const int64_t l = left->days * right->gaps, r = right->days * left->gaps;
+    return (l > r) - (l < r);
+}
+
+static int by_country(const void *a, const void *b) {
+    const struct gap *left = a, *right = b;
+    if (left->country != right->country) return left->country < right->country ? -1 : 1;
+    return by_length(a, b);
+}
+
+/* Nearest rank: the first with half of them at or below it. */
+static struct gap median_of(const struct gap *sorted, size_t count) {
+    return sorted[(count + 1) / 2 - 1];
+}
+
+static void find_medians(void) {
+    struct gap *gap = grown(NULL, (size_t)shop.customers + 1, sizeof *gap);
+    size_t count = 0;
+    for (int32_t c = 0; c < shop.customers; c++) count += now.live[c] && own_gap(c, &gap[count]);
+    qsort(gap, count, sizeof *gap, by_country);
+    cycle.medians = 0;
+    for (size_t first = 0, end; first < count; first = end) {
+        end = first;
+        while (end < count && gap[end].country == gap[first].country) end++;
+        if (cycle.medians == COUNTRIES_MAX) die("more than %d countries", COUNTRIES_MAX);
+        cycle.median[cycle.medians++] = median_of(gap + first, end - first);
+    }
+    qsort(gap, count, sizeof *gap, by_length);
+    cycle.of_all = count == 0 ? (struct gap){0} : median_of(gap, count);
+    free(gap);
+}
+
+void lifecycle_by(const struct node *question) {
+    const struct node *given = part(question, "lifecycle");
+    cycle.by_gaps = is_word(given, "gaps");
+    cycle.cut[0] = 90 * 1000;
+    cycle.cut[1] = 365 * 1000;
+    if (given != NULL) {
+        const struct node *at = given->next;
+        for (int i = 0; i < 2; i++, at = at->next) {
+            const struct decimal number = decimal_of(at->word);
+            cycle.cut[i] = (int64_t)(number.mantissa * 1000 / power_of_ten(number.scale));
+        }
+    }
+    if (cycle.by_gaps) find_medians();
+}
+
+static struct gap gap_for(int32_t c) {
+    struct gap gap;
+    if (own_gap(c, &gap)) return gap;
+    const int64_t country = country_of(c);
+    for (int i = 0; i < cycle.medians; i++) {
+        if (cycle.median[i].country == country) return cycle.median[i];
+    }
+    return cycle.of_all;
+}
+
 int lifecycle_of(int32_t c) {
-    const int32_t *cut = now.lifecycle_cut;
     if (now.orders[c] == 0) return PROSPECT;
-    const int32_t recency = now.day - now.last[c];
-    if (recency > cut[0]) return recency <= cut[1] ? SLEEPING : LOST;
+    struct gap unit = {0, 1, 1};
+    int64_t cut[2] = {cycle.cut[0], cycle.cut[1]};
+    if (cycle.by_gaps) {
+        unit = gap_for(c);
+        if (unit.gaps == 0) {
+            unit = (struct gap){0, 1, 1};
+            cut[0] = 90 * 1000;
+            cut[1] = 365 * 1000;
+        }
+    }
+    /* days > unit * cut, all in whole numbers */
+    const int64_t recency = (int64_t)(now.day - now.last[c]) * unit.gaps * 1000;
+    if (recency > unit.days * cut[0]) return recency <= unit.days * cut[1] ? SLEEPING : LOST;
     if (now.orders[c] == 1) return NEW;
-    return now.last[c] - now.before_last[c] > cut[0] ? RETURNED : ACTIVE;
+    return (int64_t)(now.last[c] - now.before_last[c]) * unit.gaps * 1000 > unit.days * cut[0] ? RETURNED : ACTIVE;
 }
 
 /* ---- scores --------------------------------------------------------------------------------------------------------
@@ -282,8 +384,8 @@ void scores_by(const struct node *question) {
     static char done[8192];
     char asked[sizeof done] = "";
     const struct node *spec = spec_of(question);
-    (void)snprintf(asked, sizeof asked, "%d %d %d %llu ", now.day, now.lifecycle_cut[0], now.lifecycle_cut[1],
-                   (unsigned long long)shop.loaded);
+    (void)snprintf(asked, sizeof asked, "%d %d %lld %lld %llu ", now.day, cycle.by_gaps, (long long)cycle.cut[0],
+                   (long long)cycle.cut[1], (unsigned long long)shop.loaded);
     spell(spec, asked, sizeof asked);
     if (strcmp(asked, done) == 0) return;
     score_anew(spec);

@@ -175,9 +175,13 @@ void civil_of(int64_t day, int *year, int *month) {
     *year = (int)(of_month < 10 ? of_year : of_year + 1);
 }
 
+/* Asked for every fact of a cohort: days of this century are looked up. */
 int month_of(int64_t day) {
+    static int of_day[36525 * 2];
     int year, month;
+    if (day >= 0 && day < (int64_t)(sizeof of_day / sizeof *of_day) && of_day[day] != 0) return of_day[day];
     civil_of(day, &year, &month);
+    if (day >= 0 && day < (int64_t)(sizeof of_day / sizeof *of_day)) of_day[day] = year * 12 + month - 1;
     return year * 12 + month - 1;
 }
 
