@@ -107,7 +107,7 @@ static size_t best_rows(const struct listing *listing, const struct rows *rows, 
 static void answer_rows(const struct node *question) {
     struct listing listing = {.table = table_asked(question)};
     const struct rows *rows = pick(listing.table, question, false);
-    static const char *const ids[] = {"customer", "order", "refund"};
+    static const char *const ids[] = {[CUSTOMERS] = "customer", [ORDERS] = "order", [REFUNDS] = "refund"};
     listing.id = field_named(listing.table, ids[listing.table]);
     for (const struct node *at = part(question, "fields"); at != NULL; at = at->next) {
         listing.field[listing.fields++] = field_named(listing.table, at->word);

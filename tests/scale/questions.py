@@ -301,11 +301,12 @@ class Maker:
     def fact_rows(self):
         params = self.common()
         params.pop("where", None)
-        params["from"] = "orders"
+        params["from"] = table = self.rng.choice(("orders", "orders", "refunds"))
         if self.chance(70):
-            params["where"] = self.fact_tree("orders")
-        params["fields"] = ["order", "customer", "day", "net", "amount_minor", "currency", "country", "cancelled", "customer.orders"]
-        params["order_by"] = self.rng.choice((["-net"], ["day"], ["order"], ["-day", "net"], ["country", "-net"]))
+            params["where"] = self.fact_tree(table)
+        params["fields"] = ["order", "customer", "day", "net", "amount_minor", "currency", "customer.orders", "customer.lifecycle"]
+        params["fields"] += ["country", "cancelled", "test"] if table == "orders" else ["refund", "kind", "reason"]
+        params["order_by"] = self.rng.choice((["-net"], ["day"], ["order"], ["-day", "net"], ["currency", "-net"]))
         params["limit"] = self.rng.choice((1, 10, 50))
         return "rows", params
 

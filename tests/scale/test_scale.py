@@ -162,10 +162,10 @@ def run():
     again, before = [questions[k] for k in share], [answers[k] for k in share]
     equal(client.call("verify")["ok"], True, "verify")
     client.close()
-    for way in ("stop", "kill"):
+    for way, options in (("stop", ()), ("kill", ()), ("stop", ("--cpu", "scalar", "--workers", "1"))):
         getattr(server, way)()
-        server.start()
-        same_again(again, before, server, "after %s and start" % way, clock)
+        server.start(extra=options)
+        same_again(again, before, server, "after %s and start %s" % (way, " ".join(options)), clock)
     client = server.client()
     hold_after_changes(client, rng, base, clock)
     client.close()
