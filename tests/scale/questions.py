@@ -386,6 +386,7 @@ def expected(question, said):
 
 def hide_mixed(question, got):
     """Sums of several currencies are null in the server's total; where there is one currency only, they are not compared."""
+    got = dict(got)
     for name in ("total", "rest"):
         if question.method == "group" and name in got:
             n = len(question.params["by"])
