@@ -69,8 +69,10 @@ static enum pat_exit check_places(const struct generate *generate) {
     const unsigned tables = generate->plan.tables;
     const bool discard = pat_cli_option(cli, "--discard") != NULL;
     if (pat_cli_option(cli, "--dry-run") != NULL) return PAT_EXIT_OK;
-    if ((out != NULL) + (cli->connect != NULL) + discard != 1) {
-        return pat_cli_usage(cli, "say where to: --out DIR, or --connect HOST:PORT (or --discard, or --dry-run)");
+    const int places = (out != NULL) + (cli->connect != NULL) + discard;
+    if (places != 1) {
+        return pat_cli_usage(cli, "say where to%s: --out DIR, or --connect HOST:PORT (or --discard, or --dry-run)",
+                             places == 0 ? "" : ", and only once");
     }
     if (out != NULL && strcmp(out, "-") == 0 && (tables & (tables - 1)) != 0) {
         return pat_cli_usage(cli, "--out - takes one table: --tables orders");
