@@ -191,6 +191,7 @@ static void add_days(const struct pat_dense_dimension *dimension, const int64_t 
 
 void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_t count, struct pat_dense_block *out) {
     const struct pat_run *run = grouping->run;
+    out->of = NULL;
     list_rows(grouping->of.bits + first / 64, count, out);
     if (out->rows == 0 || load_codes(grouping, first, count, out)) return;
     memset(out->cell, 0, count * sizeof *out->cell);
@@ -205,6 +206,14 @@ void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_
         pat_dimension__map(run, &grouping->dimension[d], count, out->value);
         add_digits(dimension, out->value, count, out->cell);
     }
+}
+
+void pat_dense__read(const struct pat_grouping *grouping, const struct pat_source *source, pat_row first,
+                     uint32_t count, struct pat_dense_block *block) {
+    /* Sources of one field are copies of each other. */
+    if (block->of != NULL && memcmp(block->of, source, sizeof *source) == 0) return;
+    pat_source__read(grouping->run, source, first, count, block->value);
+    block->of = source;
 }
 
 /* ---- the pass over the rows -------------------------------------------------------------------------------------- */
@@ -238,7 +247,7 @@ static void gather_block(const struct pat_grouping *grouping, pat_row first, uin
         const enum pat_metric_kind kind = measure->metric->kind;
         struct pat_gather *const gather = dense->gather + (size_t)lane * dense->cells * grouping->measures + m;
         if (kind == PAT_METRIC_COUNT || pat_measure__listed(measure)) continue;
-        pat_source__read(grouping->run, &measure->source, first, count, block->value);
+        pat_dense__read(grouping, &measure->source, first, count, block);
         if (kind == PAT_METRIC_SUM || kind == PAT_METRIC_AVG) {
             gather_sums(block, gather, grouping->measures);
         } else {

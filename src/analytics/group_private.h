@@ -180,6 +180,7 @@ struct pat_dense_block {
     uint16_t cell[PAT_BLOCK_ROWS]; /* of all rows of the block */
     uint16_t bucket[PAT_BLOCK_ROWS];
     int64_t value[PAT_BLOCK_ROWS];
+    const struct pat_source *of; /* whose values these are; NULL: nobody's */
 };
 
 struct pat_dense {
@@ -197,6 +198,9 @@ enum pat_status pat_dense__plan(struct pat_grouping *grouping) PAT_MUST_CHECK;
 enum pat_status pat_dense__walk(struct pat_grouping *grouping) PAT_MUST_CHECK;
 /* The shown rows of a block and their cells. */
 void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_t count, struct pat_dense_block *out);
+/* Sets block->value, unless the same field was read before. */
+void pat_dense__read(const struct pat_grouping *grouping, const struct pat_source *source, pat_row first,
+                     uint32_t count, struct pat_dense_block *block);
 /* Least and greatest value that rows of the table may have; false where columns do not say. */
 bool pat_source__bounds(const struct pat_run *run, const struct pat_source *source, uint64_t rows, int64_t *low,
                         int64_t *high);

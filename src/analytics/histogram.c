@@ -39,7 +39,7 @@ enum pat_status pat_histogram__plan(struct pat_grouping *grouping, bool *possibl
 static void load_buckets(const struct pat_grouping *grouping, const struct pat_lists *list, pat_row first,
                          uint32_t count, struct pat_dense_block *block) {
     const struct pat_histogram *histogram = list->histogram;
-    pat_source__read(grouping->run, &list->source, first, count, block->value);
+    pat_dense__read(grouping, &list->source, first, count, block);
     if (!histogram->exact) {
         grouping->run->kernels->bucket(block->value, count, block->bucket);
         return;

@@ -182,9 +182,7 @@ void pat_strip__read(const struct pat_kernels *kernels, const struct pat_strip *
     case 4: kernels->widen_u32((const void *)part->data, count, part->base, out); break;
     default: memcpy(out, part->data, count * sizeof *out); break;
     }
-    if (part->has_null && strip->null_is_zero) {
-        for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? 0 : out[i];
-    }
+    if (part->has_null && strip->null_is_zero) kernels->fill_null(0, count, out);
     if (strip->mirrored) {
         for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? PAT_NULL : strip->from - out[i];
     }

@@ -80,6 +80,17 @@ static void fill(int64_t value, size_t n, int64_t *out) {
     pat_kernels_scalar.fill(value, n - i, out + i);
 }
 
+static void fill_null(int64_t value, size_t n, int64_t *values) {
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    const __m256i fresh = _mm256_set1_epi64x(value);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m256i old = load4(values + i);
+        store4(values + i, _mm256_blendv_epi8(old, fresh, _mm256_cmpeq_epi64(old, null)));
+    }
+    pat_kernels_scalar.fill_null(value, n - i, values + i);
+}
+
 static void select_range(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out) {
     const __m256i lows = _mm256_set1_epi64x(low);
     const __m256i highs = _mm256_set1_epi64x(high);
@@ -460,6 +471,7 @@ const struct pat_kernels pat_kernels_avx2 = {
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
     .fill = fill,
+    .fill_null = fill_null,
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,

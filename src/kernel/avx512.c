@@ -72,6 +72,17 @@ static void fill(int64_t value, size_t n, int64_t *out) {
     pat_kernels_scalar.fill(value, n - i, out + i);
 }
 
+static void fill_null(int64_t value, size_t n, int64_t *values) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    const __m512i fresh = _mm512_set1_epi64(value);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512i old = _mm512_loadu_si512(values + i);
+        _mm512_storeu_si512(values + i, _mm512_mask_mov_epi64(old, _mm512_cmpeq_epi64_mask(old, null), fresh));
+    }
+    pat_kernels_scalar.fill_null(value, n - i, values + i);
+}
+
 static void select_range(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out) {
     const __m512i lows =
         _mm512_set1_epi64(low > PAT_KERNEL_NULL ? low : PAT_KERNEL_NULL + 1); /* null is below every low */
@@ -414,6 +425,7 @@ const struct pat_kernels pat_kernels_avx512 = {
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
     .fill = fill,
+    .fill_null = fill_null,
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,

@@ -31,6 +31,8 @@ struct pat_kernels {
     void (*widen_u32)(const uint32_t *in, size_t n, int64_t base, int64_t *out);
     /* out[i] = value. */
     void (*fill)(int64_t value, size_t n, int64_t *out);
+    /* values[i] = values[i] is null ? value : values[i]. */
+    void (*fill_null)(int64_t value, size_t n, int64_t *values);
 
     /* Bit i = low <= in[i] <= high and in[i] is not null. */
     void (*select_range)(const int64_t *in, size_t n, int64_t low, int64_t high, uint64_t *out);

@@ -24,6 +24,12 @@ static void fill(int64_t value, size_t n, int64_t *out) {
     for (size_t i = 0; i < n; i++) out[i] = value;
 }
 
+static void fill_null(int64_t value, size_t n, int64_t *values) {
+    for (size_t i = 0; i < n; i++) {
+        if (values[i] == PAT_KERNEL_NULL) values[i] = value;
+    }
+}
+
 /* Appends row i's bit; a word is cleared when its first row arrives, so tail bits are zero. */
 static inline void bit_put(uint64_t *out, size_t i, bool on) {
     if (i % 64 == 0) out[i / 64] = 0;
@@ -165,6 +171,7 @@ const struct pat_kernels pat_kernels_scalar = {
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
     .fill = fill,
+    .fill_null = fill_null,
     .select_range = select_range,
     .select_null = select_null,
     .select_member = select_member,

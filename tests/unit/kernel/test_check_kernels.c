@@ -91,6 +91,11 @@ static void check_widen(const struct pat_kernels *k, const struct input *input, 
     pat_kernels_scalar.fill(base, n, want);
     k->fill(base, n, got);
     same_bytes(want, got, sizeof want, "fill", k->name, n);
+    memcpy(want, input->values + offset, n * sizeof *want);
+    memcpy(got, input->values + offset, n * sizeof *got);
+    pat_kernels_scalar.fill_null(base, n, want);
+    k->fill_null(base, n, got);
+    same_bytes(want, got, sizeof want, "fill_null", k->name, n);
 }
 
 static void check_select(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
