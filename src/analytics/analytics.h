@@ -20,6 +20,7 @@ struct pat_job {
     struct pat_arena *arena; /* scratch and the answer */
     pat_day today;           /* local day of the clock when the question came: "now" */
     struct pat_memo *memo;   /* what questions about the same view share; may be NULL */
+    struct pat_known *known; /* of the view, for look-ups by any thread; may be NULL */
     bool continues;          /* ROWS: not the first page, go on */
     pat_row after;           /* behind this row of the table */
     pat_row *last; /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
@@ -44,6 +45,11 @@ enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *r
  * rfm stay the same. Holds memory of its own, within the limit of one query. PAT_ERR_NO_MEMORY. */
 enum pat_status pat_memo_open(struct pat_memo **out) PAT_MUST_CHECK;
 void pat_memo_close(struct pat_memo **memo);
+
+/* What look-ups of single customers in one version share: thresholds of scores, a few of them. Of the view of the jobs
+ * that are given it. Thread: opened and closed with nobody reading, else any. PAT_ERR_NO_MEMORY. */
+enum pat_status pat_known_open(struct pat_known **out) PAT_MUST_CHECK;
+void pat_known_close(struct pat_known **known);
 
 /* The day that the request is about: D. */
 pat_day pat_analytics_day(const struct pat_job *job);

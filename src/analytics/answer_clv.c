@@ -129,13 +129,14 @@ enum pat_status pat_answer__clv_predict(struct pat_run *run) {
     if (request->id.length == 0) {
         put_given(run, &outlook);
     } else {
-        if (row == PAT_ROW_NONE || row >= run->customers || !pat_bits__get(run->live, row)) {
+        if (row == PAT_ROW_NONE || row >= run->customers || !pat_run__lives(run, row)) {
             return pat_run__not_found(run, "customer");
         }
         pat_run__put(run, "customer", pat_id__value(run, pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row)));
         PAT_TRY(put_customer(run, &outlook, row, &run->result));
-        PAT_TRY(pat_facts__compute(run, PAT_FACTS_LIFETIME));
-        run->unpriced = pat_facts__get(run->facts, PAT_FACT_UNPRICED, row);
+        struct pat_customer_facts facts;
+        pat_facts__of_customer(run, row, &facts);
+        run->unpriced = facts.value[PAT_FACT_UNPRICED];
     }
     pat_run__put_currency(run, &run->result);
     pat_run__put(run, "model", pat_value_string(outlook.model->name));

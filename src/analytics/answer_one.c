@@ -24,39 +24,64 @@ static void put_profile(struct pat_run *run, pat_row row) {
     pat_fact__put_attributes(run, PAT_CUSTOMERS, row, &run->result);
 }
 
-static void put_scores(struct pat_run *run, pat_row row) {
-    const struct pat_scores *scores = run->scores;
-    const bool scored = scores->r[row] != 0;
+static void put_scores(struct pat_run *run, struct pat_customer_scores scores, const struct pat_group_names *names) {
+    const bool scored = scores.r != 0;
     struct pat_value rfm = pat_build_map(&run->builder, 4);
-    pat_build_put(&run->builder, &rfm, "r", scored ? pat_value_int(scores->r[row]) : pat_value_nil());
-    pat_build_put(&run->builder, &rfm, "f", scored ? pat_value_int(scores->f[row]) : pat_value_nil());
-    pat_build_put(&run->builder, &rfm, "m", scored ? pat_value_int(scores->m[row]) : pat_value_nil());
-    const int64_t group = pat_scores__group(scores, row);
-    const char *name = group == PAT_NULL ? NULL : pat_group__name(&scores->names, (uint32_t)group);
+    pat_build_put(&run->builder, &rfm, "r", scored ? pat_value_int(scores.r) : pat_value_nil());
+    pat_build_put(&run->builder, &rfm, "f", scored ? pat_value_int(scores.f) : pat_value_nil());
+    pat_build_put(&run->builder, &rfm, "m", scored ? pat_value_int(scores.m) : pat_value_nil());
+    const char *name =
+        scored ? pat_group__name(names, pat_scores__group_of(names, scores.r, scores.f, scores.m)) : NULL;
     pat_build_put(&run->builder, &rfm, "group",
                   name == NULL ? pat_value_nil() : pat_build_text(&run->builder, pat_text_of(name)));
     pat_run__put(run, "rfm", rfm);
 }
 
-static void put_history(struct pat_run *run, pat_row row) {
-    const struct pat_facts *facts = run->facts;
-    const int64_t last = pat_facts__get(facts, PAT_FACT_LAST, row);
-    pat_run__put(run, "orders", pat_value_int(pat_facts__get(facts, PAT_FACT_ORDERS, row)));
-    pat_run__put(run, "net_minor", pat_value_int(pat_facts__get(facts, PAT_FACT_NET, row)));
+/* By thresholds, so that look-ups need not rank everybody; but a population with a filter says who is in it only for
+ * all of them together. */
+static enum pat_status find_scores(struct pat_run *run, pat_row row, const struct pat_customer_facts *facts,
+                                   struct pat_customer_scores *out) {
+    *out = (struct pat_customer_scores){0};
+    if (run->rfm->population == NULL) {
+        struct pat_thresholds thresholds;
+        PAT_TRY(pat_scores__thresholds(run, &thresholds));
+        if (facts->value[PAT_FACT_WINDOW_ORDERS] > 0) *out = pat_scores__of_customer(run, &thresholds, facts);
+        return PAT_OK;
+    }
+    run->scores_needed = true;
+    PAT_TRY(pat_run__find_live(run));
+    PAT_TRY(pat_run__need(run));
+    const struct pat_scores *scores = run->scores;
+    *out = (struct pat_customer_scores){scores->r[row], scores->f[row], scores->m[row]};
+    return PAT_OK;
+}
+
+static void put_history(struct pat_run *run, const struct pat_customer_facts *facts) {
+    const int64_t *value = facts->value, last = value[PAT_FACT_LAST];
+    pat_run__put(run, "orders", pat_value_int(value[PAT_FACT_ORDERS]));
+    pat_run__put(run, "net_minor", pat_value_int(value[PAT_FACT_NET]));
     pat_run__put_currency(run, &run->result);
-    pat_run__put(run, "first_order", pat_build_day(&run->builder, pat_facts__get(facts, PAT_FACT_FIRST, row)));
+    pat_run__put(run, "first_order", pat_build_day(&run->builder, value[PAT_FACT_FIRST]));
     pat_run__put(run, "last_order", pat_build_day(&run->builder, last));
     pat_run__put(run, "recency_days", last == PAT_NULL ? pat_value_nil() : pat_value_int(run->day - last));
 }
 
-static enum pat_status put_lifecycle(struct pat_run *run, pat_row row) {
+/* Cuts by gaps rest on medians over everybody. */
+static enum pat_status find_lifecycle(struct pat_run *run, pat_row row, const struct pat_customer_facts *facts,
+                                      enum pat_lifecycle *out) {
+    pat_lifecycle__note(run);
+    if (!pat_lifecycle__by_gaps(run)) {
+        *out = pat_lifecycle__of_customer(run, row, facts);
+        return PAT_OK;
+    }
     void *memory;
+    PAT_TRY(pat_run__find_live(run));
+    PAT_TRY(pat_run__need(run));
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &memory));
     uint64_t *const only = memory;
     pat_bits__set(only, row);
-    pat_lifecycle__note(run);
     PAT_TRY(pat_lifecycle__compute(run, only));
-    pat_run__put(run, "lifecycle", pat_value_string(pat_lifecycle_names[run->lifecycle[row]]));
+    *out = (enum pat_lifecycle)run->lifecycle[row];
     return PAT_OK;
 }
 
@@ -83,24 +108,31 @@ static enum pat_status put_facts(struct pat_run *run, pat_row row) {
 
 enum pat_status pat_answer__customer(struct pat_run *run) {
     const pat_row row = run->job->row;
-    if (row == PAT_ROW_NONE || row >= run->customers || !pat_bits__get(run->live, row)) {
+    struct pat_customer_facts facts;
+    struct pat_customer_scores scores;
+    struct pat_group_names names;
+    enum pat_lifecycle lifecycle;
+    struct pat_value clv;
+    if (row == PAT_ROW_NONE || row >= run->customers || !pat_run__lives(run, row)) {
         return pat_run__not_found(run, "customer");
     }
-    run->scores_needed = true;
-    run->facts_needed |= PAT_FACTS_LIFETIME;
-    PAT_TRY(pat_run__need(run));
+    if (pat_lifecycle__by_gaps(run)) run->facts_needed |= PAT_FACTS_LIFECYCLE;
+    pat_facts__of_customer(run, row, &facts);
+    PAT_TRY(pat_run__group_names(run, &names));
+    PAT_TRY(find_scores(run, row, &facts, &scores));
+    PAT_TRY(find_lifecycle(run, row, &facts, &lifecycle));
     const int64_t id = pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row);
     pat_run__put(run, "customer", pat_id__value(run, id));
     put_profile(run, row);
-    put_history(run, row);
-    PAT_TRY(put_lifecycle(run, row));
-    put_scores(run, row);
-    struct pat_value clv;
+    put_history(run, &facts);
+    pat_run__put(run, "lifecycle", pat_value_string(pat_lifecycle_names[lifecycle]));
+    put_scores(run, scores, &names);
     PAT_TRY(pat_clv__of_customer(run, row, &clv));
     pat_run__put(run, "clv", clv);
     PAT_TRY(put_facts(run, row));
-    run->unpriced = pat_facts__get(run->facts, PAT_FACT_UNPRICED, row);
-    run->money_for_all = run->money_of_window = false; /* this customer's, whoever the scores compare with */
+    run->unpriced = facts.value[PAT_FACT_UNPRICED];
+    /* This customer's, whoever the scores compare with. */
+    run->money_for_all = run->money_of_shown = run->money_of_window = false;
     return PAT_OK;
 }
 

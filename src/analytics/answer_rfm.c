@@ -57,7 +57,7 @@ static enum pat_status count_shown(struct pat_run *run, struct tally **out) {
 }
 
 static struct pat_value thresholds_of(struct pat_run *run, const struct pat_threshold *thresholds) {
-    const unsigned count = run->scores->levels - 1;
+    const unsigned count = run->scores->thresholds.levels - 1;
     struct pat_value list = pat_build_array(&run->builder, count);
     for (unsigned i = 0; i < count; i++) {
         pat_build_push(&run->builder, &list, thresholds[i].set ? pat_value_int(thresholds[i].value) : pat_value_nil());
@@ -76,9 +76,9 @@ static enum pat_status put_scoring(struct pat_run *run, const struct tally *tall
     pat_build_put(builder, &unscored, "count", pat_value_uint(tally->unscored.count));
     pat_build_put(builder, &unscored, "net_minor", net);
     struct pat_value thresholds = pat_build_map(builder, 3);
-    pat_build_put(builder, &thresholds, "r", thresholds_of(run, run->scores->r_days));
-    pat_build_put(builder, &thresholds, "f", thresholds_of(run, run->scores->f_orders));
-    pat_build_put(builder, &thresholds, "m_minor", thresholds_of(run, run->scores->m_minor));
+    pat_build_put(builder, &thresholds, "r", thresholds_of(run, run->scores->thresholds.r_days));
+    pat_build_put(builder, &thresholds, "f", thresholds_of(run, run->scores->thresholds.f_orders));
+    pat_build_put(builder, &thresholds, "m_minor", thresholds_of(run, run->scores->thresholds.m_minor));
     pat_run__put(run, "scored", pat_value_uint(tally->scored.count));
     pat_run__put(run, "unscored", unscored);
     pat_run__put(run, "thresholds", thresholds);
@@ -124,7 +124,7 @@ enum pat_status pat_answer__rfm_grid(struct pat_run *run) {
     PAT_TRY(count_shown(run, &tally));
     PAT_TRY(put_scoring(run, tally));
     struct pat_value cells = pat_build_array(&run->builder, 32);
-    const unsigned levels = run->scores->levels;
+    const unsigned levels = run->scores->thresholds.levels;
     for (unsigned r = 1; r <= levels; r++) {
         for (unsigned f = 1; f <= levels; f++) {
             for (unsigned m = 1; m <= levels; m++) {

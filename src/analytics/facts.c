@@ -197,7 +197,7 @@ enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {
     struct pat_facts_pass pass = {
         .run = run, .view = run->view, .facts = facts, .from = pat_run__window_start(run), .beyond = beyond};
     PAT_TRY(take_road(&pass));
-    pat_facts__hold_sums(&pass);
+    PAT_TRY(pat_facts__follow_all(&pass, beyond)); /* in 128 bits, held at the ends of 64 */
     run->facts = facts;
     return PAT_OK;
 }

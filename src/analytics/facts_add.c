@@ -11,7 +11,7 @@ void pat_facts__clear(const struct pat_facts *facts, uint64_t customer) {
     if (facts->window_unpriced != NULL) facts->window_unpriced[customer] = 0;
 }
 
-/* Wraps instead of overflowing, and notes whose sum did: pat_facts__hold_sums puts that right whatever the order of
+/* Wraps instead of overflowing, and notes whose sum did: following its chains puts that right whatever the order of
  * facts. INT64_MIN would read as null. */
 static void add_money(const struct pat_facts_pass *pass, int64_t *sums, uint64_t customer, int64_t minor) {
     if (sums == NULL) return;

@@ -26,13 +26,10 @@ void pat_facts__add(const struct pat_facts_pass *pass, uint64_t customer, int64_
 
 /* ---- roads ------------------------------------------------------------------------------------------------------- */
 
-/* Clears and follows the chains of one customer (facts_chain.c). */
+/* Sets the facts of one customer from its chains (facts_chain.c). */
 void pat_facts__follow(const struct pat_facts_pass *pass, pat_row customer);
 /* Follows those of a bitmap. */
 enum pat_status pat_facts__follow_all(const struct pat_facts_pass *pass, const uint64_t *customers) PAT_MUST_CHECK;
-/* Puts right the sums of customers in `beyond`. */
-void pat_facts__hold_sums(const struct pat_facts_pass *pass);
-
 /* Adds the facts of orders and refunds from these rows on (facts_table.c). */
 enum pat_status pat_facts__scan_tables(const struct pat_facts_pass *pass, pat_row orders,
                                        pat_row refunds) PAT_MUST_CHECK;

@@ -47,6 +47,12 @@ struct pat_facts {
  */
 enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) PAT_MUST_CHECK;
 
+/* The same of one customer, from its chains: for a few of them without all the others. */
+struct pat_customer_facts {
+    int64_t value[PAT_FACT_KINDS];
+};
+void pat_facts__of_customer(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
+
 /* One fact that was asked for. */
 int64_t pat_facts__get(const struct pat_facts *facts, enum pat_fact fact, uint64_t row);
 /* The same of rows first .. first + count - 1. */

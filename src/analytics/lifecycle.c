@@ -21,21 +21,30 @@ static int64_t cut_of(const struct pass *pass, uint64_t row, unsigned which) {
 }
 
 /* The gap before the latest order is more than the first cut when no other order lies within the cut before it. Two
- * orders say so by their days alone, and so do orders that all lie within a cut. */
+ * orders say so by their days alone, and so do orders that all lie within a cut; `asked`: only the orders say. */
+static enum pat_lifecycle judge(pat_day day, int64_t orders, int64_t first, int64_t last, const int64_t cut[2],
+                                bool *asked) {
+    *asked = false;
+    if (orders == 0) return PAT_LIFECYCLE_PROSPECT;
+    if (day - last > cut[1]) return PAT_LIFECYCLE_LOST;
+    if (day - last > cut[0]) return PAT_LIFECYCLE_SLEEPING;
+    if (orders == 1) return PAT_LIFECYCLE_NEW;
+    if (last - first <= cut[0]) return PAT_LIFECYCLE_ACTIVE;
+    *asked = orders > 2;
+    return PAT_LIFECYCLE_RETURNED;
+}
+
 static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
     const int64_t cut[2] = {cut_of(pass, row, 0), cut_of(pass, row, 1)};
     const struct pat_facts *facts = pass->run->facts;
-    const int64_t orders = facts->orders[row], first = facts->first[row];
-    const int64_t last = facts->last[row], recency = pass->run->day - last;
-    if (orders == 0) return PAT_LIFECYCLE_PROSPECT;
-    if (recency > cut[1]) return PAT_LIFECYCLE_LOST;
-    if (recency > cut[0]) return PAT_LIFECYCLE_SLEEPING;
-    if (orders == 1) return PAT_LIFECYCLE_NEW;
-    if (last - first <= cut[0]) return PAT_LIFECYCLE_ACTIVE;
-    if (orders == 2) return PAT_LIFECYCLE_RETURNED;
-    pat_bits__set(pass->asked, row);
-    pass->asked_count++;
-    return PAT_LIFECYCLE_RETURNED;
+    bool asked;
+    const enum pat_lifecycle state =
+        judge(pass->run->day, facts->orders[row], facts->first[row], facts->last[row], cut, &asked);
+    if (asked) {
+        pat_bits__set(pass->asked, row);
+        pass->asked_count++;
+    }
+    return state;
 }
 
 static void count_order(const struct pass *pass, uint64_t row, int64_t day) {
@@ -121,4 +130,22 @@ enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who)
     }
     run->lifecycle = pass.state;
     return PAT_OK;
+}
+
+enum pat_lifecycle pat_lifecycle__of_customer(const struct pat_run *run, pat_row customer,
+                                              const struct pat_customer_facts *facts) {
+    const struct pat_view *view = run->view;
+    const int32_t *fixed = run->job->request->question.lifecycle_cut;
+    const int64_t cut[2] = {fixed[0], fixed[1]}, last = facts->value[PAT_FACT_LAST];
+    bool asked;
+    const enum pat_lifecycle state =
+        judge(run->day, facts->value[PAT_FACT_ORDERS], facts->value[PAT_FACT_FIRST], last, cut, &asked);
+    if (!asked) return state;
+    unsigned late = 0;
+    int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
+    for (; row != PAT_NULL && late < 2; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
+        const bool counts = pat_order__eligible(view, (pat_row)row, run->day);
+        late += counts && pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row) >= last - cut[0];
+    }
+    return late == 2 ? PAT_LIFECYCLE_ACTIVE : state;
 }

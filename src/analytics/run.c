@@ -85,8 +85,20 @@ static enum pat_status compute_live(struct pat_run *run) {
     return PAT_OK;
 }
 
-static enum pat_status find_live(struct pat_run *run) {
+/* live_block for one. */
+bool pat_run__lives(const struct pat_run *run, pat_row customer) {
+    const struct pat_view *view = run->view;
+    const int64_t created = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_CREATED, customer);
+    const int64_t fact = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_FIRST_FACT, customer);
+    if (pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_DELETED, customer) == 1) return false;
+    if (fact == PAT_NULL && pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_PROFILED, customer) != 1) return false;
+    if (fact == PAT_NULL && created == PAT_NULL) return true;
+    return (created != PAT_NULL && created <= run->day) || (fact != PAT_NULL && fact <= run->day);
+}
+
+enum pat_status pat_run__find_live(struct pat_run *run) {
     struct pat_memo *memo = run->job->memo;
+    if (run->live != NULL) return PAT_OK;
     if (memo == NULL) return compute_live(run);
     if (memo->live == NULL) {
         struct pat_arena *const before = pat_memo__enter(run);
@@ -100,6 +112,10 @@ static enum pat_status find_live(struct pat_run *run) {
     run->shown = memo->live;
     run->live_count = memo->live_count;
     return PAT_OK;
+}
+
+static bool of_one_row(enum pat_method method) {
+    return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_CLV_PREDICT;
 }
 
 enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) {
@@ -117,7 +133,7 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
     run->result = pat_build_map(&run->builder, 16);
     PAT_TRY(pat_memo__begin(run));
-    return find_live(run);
+    return of_one_row(job->request->method) ? PAT_OK : pat_run__find_live(run);
 }
 
 static pat_day day_from(const struct pat_run *run, const struct pat_day_param *param, pat_day absent) {

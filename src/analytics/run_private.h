@@ -67,6 +67,10 @@ struct pat_run {
 
 /* Sets `run` up for job: day, live customers. */
 enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) PAT_MUST_CHECK;
+/* Who is live. Begin does it but for questions about one row. */
+enum pat_status pat_run__find_live(struct pat_run *run) PAT_MUST_CHECK;
+/* The same of one customer, without the others. */
+bool pat_run__lives(const struct pat_run *run, pat_row customer);
 /* Adds what stands beside every answer and hands the result over. */
 enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) PAT_MUST_CHECK;
 

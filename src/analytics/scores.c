@@ -1,11 +1,16 @@
 #include "analytics/scores_private.h"
 
 #include "analytics/bind_private.h"
+#include "analytics/known_private.h"
 
 /* What R, F and M are counted up from; for R the last day, so that more is better in all three. */
 enum measure { MEASURE_R, MEASURE_F, MEASURE_M, MEASURES };
 
 static const enum pat_fact measure_fact[MEASURES] = {PAT_FACT_LAST, PAT_FACT_WINDOW_ORDERS, PAT_FACT_WINDOW_NET};
+
+static unsigned levels_of(const struct pat_rfm_spec *rfm) {
+    return rfm->scoring == PAT_RFM_MEAN ? 2 : 5;
+}
 
 /* Live, ordered within the window, and in the population's filter. */
 static enum pat_status find_population(struct pat_run *run, struct pat_scores *scores) {
@@ -69,7 +74,8 @@ static struct pat_threshold mean(const int64_t *values, uint64_t n) {
 }
 
 static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *scores) {
-    struct pat_threshold *const out[MEASURES] = {scores->r_days, scores->f_orders, scores->m_minor};
+    struct pat_thresholds *const thresholds = &scores->thresholds;
+    struct pat_threshold *const out[MEASURES] = {thresholds->r_days, thresholds->f_orders, thresholds->m_minor};
     void *values, *scratch;
     PAT_TRY(pat_run__array(run, scores->population, sizeof(int64_t), &values));
     PAT_TRY(pat_run__array(run, scores->population, sizeof(int64_t), &scratch));
@@ -84,15 +90,15 @@ static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *s
         }
     }
     /* From the last day to days since. */
-    for (unsigned i = 0; i < 4; i++) scores->r_days[i].value = run->day - scores->r_days[i].value;
+    for (unsigned i = 0; i < 4; i++) thresholds->r_days[i].value = run->day - thresholds->r_days[i].value;
     return PAT_OK;
 }
 
-static void take_cuts(const struct pat_rfm_spec *spec, struct pat_scores *scores) {
+static void take_cuts(const struct pat_rfm_spec *spec, struct pat_thresholds *out) {
     for (unsigned i = 0; i < 4; i++) {
-        scores->r_days[i] = (struct pat_threshold){true, spec->cut_r[i]};
-        scores->f_orders[i] = (struct pat_threshold){true, spec->cut_f[i]};
-        scores->m_minor[i] = (struct pat_threshold){true, spec->cut_m[i]};
+        out->r_days[i] = (struct pat_threshold){true, spec->cut_r[i]};
+        out->f_orders[i] = (struct pat_threshold){true, spec->cut_f[i]};
+        out->m_minor[i] = (struct pat_threshold){true, spec->cut_m[i]};
     }
 }
 
@@ -108,13 +114,14 @@ static uint8_t score_of(const struct pat_threshold *thresholds, unsigned levels,
 
 static void assign(const struct pat_run *run, struct pat_scores *scores) {
     const struct pat_facts *facts = run->facts;
+    const struct pat_thresholds *thresholds = &scores->thresholds;
     for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
         for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
             const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
             const int64_t days = (int64_t)run->day - facts->last[row];
-            scores->r[row] = score_of(scores->r_days, scores->levels, days, true);
-            scores->f[row] = score_of(scores->f_orders, scores->levels, facts->window_orders[row], false);
-            scores->m[row] = score_of(scores->m_minor, scores->levels, facts->window_net[row], false);
+            scores->r[row] = score_of(thresholds->r_days, thresholds->levels, days, true);
+            scores->f[row] = score_of(thresholds->f_orders, thresholds->levels, facts->window_orders[row], false);
+            scores->m[row] = score_of(thresholds->m_minor, thresholds->levels, facts->window_net[row], false);
         }
     }
 }
@@ -123,7 +130,7 @@ enum pat_status pat_scores__compute(struct pat_run *run) {
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof *run->scores, &memory));
     struct pat_scores *scores = memory;
-    scores->levels = run->rfm->scoring == PAT_RFM_MEAN ? 2 : 5;
+    scores->thresholds.levels = levels_of(run->rfm);
     PAT_TRY(pat_run__group_names(run, &scores->names));
     PAT_TRY(find_population(run, scores));
     uint8_t **const score[] = {&scores->r, &scores->f, &scores->m};
@@ -132,7 +139,7 @@ enum pat_status pat_scores__compute(struct pat_run *run) {
         *score[i] = memory;
     }
     if (run->rfm->scoring == PAT_RFM_CUTS) {
-        take_cuts(run->rfm, scores);
+        take_cuts(run->rfm, &scores->thresholds);
     } else {
         PAT_TRY(find_thresholds(run, scores));
     }
@@ -141,9 +148,53 @@ enum pat_status pat_scores__compute(struct pat_run *run) {
     return PAT_OK;
 }
 
+uint32_t pat_scores__group_of(const struct pat_group_names *names, unsigned r, unsigned f, unsigned m) {
+    if (names->map == NULL) return (r - 1) * 4 + (f - 1) * 2 + (m - 1);
+    return names->map->of_cell[pat_rfm_cell(r, f, m)];
+}
+
 int64_t pat_scores__group(const struct pat_scores *scores, pat_row row) {
-    const unsigned r = scores->r[row], f = scores->f[row], m = scores->m[row];
-    if (r == 0) return PAT_NULL;
-    if (scores->names.map == NULL) return (int64_t)((r - 1) * 4 + (f - 1) * 2 + (m - 1));
-    return scores->names.map->of_cell[pat_rfm_cell(r, f, m)];
+    if (scores->r[row] == 0) return PAT_NULL;
+    return pat_scores__group_of(&scores->names, scores->r[row], scores->f[row], scores->m[row]);
+}
+
+/* ---- one customer ------------------------------------------------------------------------------------------------ */
+
+static enum pat_status work_out(struct pat_run *run, struct pat_thresholds *out) {
+    run->scores_needed = true;
+    PAT_TRY(pat_run__find_live(run));
+    PAT_TRY(pat_run__need(run));
+    *out = run->scores->thresholds;
+    return PAT_OK;
+}
+
+enum pat_status pat_scores__thresholds(struct pat_run *run, struct pat_thresholds *out) {
+    struct pat_known *const known = run->job->known;
+    PAT_ASSERT(run->rfm->population == NULL);
+    *out = (struct pat_thresholds){.levels = levels_of(run->rfm)};
+    if (run->rfm->scoring == PAT_RFM_CUTS) {
+        take_cuts(run->rfm, out);
+        return PAT_OK;
+    }
+    if (known == NULL) return work_out(run, out);
+    const struct pat_text key = pat_question_key(&run->job->request->question, run->arena);
+    if (key.data == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the question");
+    const struct pat_thresholds *found = pat_known__find(known, run->day, key);
+    if (found != NULL) {
+        *out = *found;
+        return PAT_OK;
+    }
+    PAT_TRY(work_out(run, out));
+    pat_known__keep(known, run->day, key, out);
+    return PAT_OK;
+}
+
+struct pat_customer_scores pat_scores__of_customer(const struct pat_run *run, const struct pat_thresholds *thresholds,
+                                                   const struct pat_customer_facts *facts) {
+    const int64_t *value = facts->value;
+    return (struct pat_customer_scores){
+        .r = score_of(thresholds->r_days, thresholds->levels, run->day - value[PAT_FACT_LAST], true),
+        .f = score_of(thresholds->f_orders, thresholds->levels, value[PAT_FACT_WINDOW_ORDERS], false),
+        .m = score_of(thresholds->m_minor, thresholds->levels, value[PAT_FACT_WINDOW_NET], false),
+    };
 }

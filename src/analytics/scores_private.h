@@ -10,18 +10,34 @@ struct pat_threshold {
     int64_t value;
 };
 
+/* levels - 1 of each are in use. */
+struct pat_thresholds {
+    unsigned levels; /* 5, or 2 for the mean split: 1 low, 2 high */
+    struct pat_threshold r_days[4], f_orders[4], m_minor[4];
+};
+
 struct pat_scores {
     uint64_t population;
-    uint64_t *scored;                                        /* bitmap of customers */
-    uint8_t *r, *f, *m;                                      /* by row; 0 = not in the population */
-    unsigned levels;                                         /* 5, or 2 for the mean split: 1 low, 2 high */
-    struct pat_threshold r_days[4], f_orders[4], m_minor[4]; /* levels - 1 are in use */
+    uint64_t *scored;   /* bitmap of customers */
+    uint8_t *r, *f, *m; /* by row; 0 = not in the population */
+    struct pat_thresholds thresholds;
     struct pat_group_names names;
 };
 
 /* Needs PAT_FACTS_SCORES, and what the population asks for. */
 enum pat_status pat_scores__compute(struct pat_run *run) PAT_MUST_CHECK;
 
+/* The thresholds of the question's rfm at D: of the version's known ones, or worked out and kept there. The population
+ * has no filter. */
+enum pat_status pat_scores__thresholds(struct pat_run *run, struct pat_thresholds *out) PAT_MUST_CHECK;
+/* Scores of a member of the population with these facts. */
+struct pat_customer_scores {
+    uint8_t r, f, m;
+};
+struct pat_customer_scores pat_scores__of_customer(const struct pat_run *run, const struct pat_thresholds *thresholds,
+                                                   const struct pat_customer_facts *facts);
+/* Number of the group of these scores. */
+uint32_t pat_scores__group_of(const struct pat_group_names *names, unsigned r, unsigned f, unsigned m);
 /* Number of the customer's group, or PAT_NULL outside of the population. */
 int64_t pat_scores__group(const struct pat_scores *scores, pat_row row);
 

@@ -226,6 +226,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     pat_engine__release_held(engine, true);
     PAT_ASSERT(engine->pinned == NULL);
     PAT_ASSERT(engine->chore.view == NULL);
+    pat_engine__drop_findings(&engine->findings);
     engine_free(engine);
     *handle = NULL;
     return status;

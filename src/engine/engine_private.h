@@ -11,9 +11,18 @@
 
 /* A view and the questions that read it. The newest one is shared until the store moves on; each is closed with its
  * last reader, so that a store without readers copies nothing. */
+/* What look-ups found out about the state at an lsn, for all versions of it: on a quiet server each look-up pins a
+ * version of its own. Loop thread, but for what is in `known`. */
+struct pat_findings {
+    pat_lsn lsn;
+    unsigned users; /* versions, and the engine for the newest */
+    struct pat_known *known;
+};
+
 struct pat_pinned {
     uint64_t number; /* what cursors call it */
     struct pat_view *view;
+    struct pat_findings *findings;
     unsigned readers;
     struct pat_pinned *next;
 };
@@ -70,8 +79,9 @@ struct pat_engine {
     bool turning;                               /* replies may submit again: such batches wait for the turn's end */
     bool journal_failed;                        /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
-    struct pat_pinned *pinned; /* newest first */
-    uint64_t pinned_next;      /* number of the next one */
+    struct pat_pinned *pinned;     /* newest first */
+    uint64_t pinned_next;          /* number of the next one */
+    struct pat_findings *findings; /* of the newest lsn that was asked about */
     struct held_version held[PAT_CURSOR_VERSIONS_MAX];
     unsigned held_count;
     struct pat_view *snapshot_view; /* being written */
@@ -86,6 +96,7 @@ struct pat_engine {
 
 /* query.c */
 void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
+void pat_engine__drop_findings(struct pat_findings **findings);
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
 enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,

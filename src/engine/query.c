@@ -21,6 +21,31 @@ static bool pinned_serves(const struct pat_engine *engine, const struct pat_pinn
     return newest || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
 }
 
+void pat_engine__drop_findings(struct pat_findings **handle) {
+    struct pat_findings *findings = *handle;
+    *handle = NULL;
+    if (findings == NULL || --findings->users > 0) return;
+    pat_known_close(&findings->known);
+    pat_mem_free(PAT_MEM_VIEWS, findings);
+}
+
+/* Those of `lsn`, which is the store's, with one user more. NULL without memory: look-ups do without, then. */
+static struct pat_findings *take_findings(struct pat_engine *engine, pat_lsn lsn) {
+    if (engine->findings != NULL && engine->findings->lsn != lsn) pat_engine__drop_findings(&engine->findings);
+    if (engine->findings == NULL) {
+        struct pat_findings *fresh = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *fresh);
+        if (fresh == NULL) return NULL;
+        *fresh = (struct pat_findings){.lsn = lsn, .users = 1};
+        if (pat_known_open(&fresh->known) != PAT_OK) {
+            pat_mem_free(PAT_MEM_VIEWS, fresh);
+            return NULL;
+        }
+        engine->findings = fresh;
+    }
+    engine->findings->users++;
+    return engine->findings;
+}
+
 static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, struct pat_pinned **out,
                                   struct pat_error *error) {
     if (pinned_serves(engine, engine->pinned, min_lsn)) {
@@ -37,6 +62,7 @@ static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, st
                                                     : "no memory for another view; %u may be open",
                              PAT_VIEWS_MAX);
     }
+    pinned->findings = take_findings(engine, pinned->view->lsn);
     pinned->number = ++engine->pinned_next;
     pinned->next = engine->pinned;
     engine->pinned = pinned;
@@ -49,6 +75,7 @@ void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
     struct pat_pinned **link = &engine->pinned;
     while (*link != pinned) link = &(*link)->next;
     *link = pinned->next;
+    pat_engine__drop_findings(&pinned->findings);
     pat_view_close(&pinned->view);
     pat_mem_free(PAT_MEM_VIEWS, pinned);
 }
@@ -192,6 +219,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
     struct watch watch = {.inquiry = inquiry,
                           .request = request,
                           .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
+    const struct pat_findings *const findings = inquiry->pinned->findings;
     pat_row last = PAT_ROW_NONE;
     const struct pat_job job = {.view = inquiry->pinned->view,
                                 .request = request,
@@ -199,6 +227,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .arena = arena,
                                 .today = inquiry->today,
                                 .memo = memo,
+                                .known = findings != NULL ? findings->known : NULL,
                                 .continues = request->cursor_given,
                                 .after = request->cursor.row,
                                 .last = request->method == PAT_METHOD_ROWS ? &last : NULL,

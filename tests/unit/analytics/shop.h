@@ -27,6 +27,7 @@ struct shop {
     struct pat_arena arena;
     struct pat_clv_fit fit; /* of the last clv.fit */
     struct pat_error error;
+    struct pat_known *known; /* of the store as it is, or NULL */
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
     const struct pat_spread *spread;
@@ -325,6 +326,7 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .arena = &shop->arena,
                               .today = shop->today,
                               .fit = &shop->fit,
+                              .known = shop->known,
                               .row = PAT_ROW_NONE,
                               .stop_cb = shop->stop_cb,
                               .stop_context = shop->stop_context,

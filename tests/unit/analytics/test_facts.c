@@ -208,6 +208,63 @@ static void runs_say_what_the_tables_say(void **state) {
     shop_close(&shop);
 }
 
+/* ---- one customer ------------------------------------------------------------------------------------------------ */
+
+/* The same members of the answer of `customer`, as `rows` would list them. */
+static const char *as_row(struct shop *shop, const char *params) {
+    static const char *const members[] = {"orders", "net_minor", "lifecycle"};
+    static char row[256];
+    char r[8], f[8], m[8], group[32];
+    assert_int_equal(4, sscanf(ask_part(shop, "customer", params, "rfm"), "{r:%7[^,],f:%7[^,],m:%7[^,],group:%31[^}]}",
+                               r, f, m, group));
+    int used = snprintf(row, sizeof row, "[[%s,%s,%s,%s", r, f, m, group);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *member = ask_part(shop, "customer", params, members[i]);
+        used += snprintf(row + used, sizeof row - (size_t)used, ",%s", member);
+    }
+    (void)snprintf(row + used, sizeof row - (size_t)used, "]]");
+    return row;
+}
+
+/* What `customer` says is what questions about everybody say, and what is known of the version changes nothing. */
+static void compare_customer(struct shop *shop, const char *question) {
+    char params[512], rows[640], want[2048];
+    const int id = (int)(next() % CUSTOMERS);
+    (void)snprintf(params, sizeof params, "{'customer':'%d',%s}", id, question);
+    (void)snprintf(rows, sizeof rows,
+                   "{'fields':['r','f','m','rfm_group','orders','net','lifecycle'],'where':'customer = %d',%s}", id,
+                   question);
+    (void)snprintf(want, sizeof want, "%s", ask(shop, "customer", params));
+    assert_int_equal(PAT_OK, pat_known_open(&shop->known));
+    for (unsigned again = 0; again < 3; again++) assert_string_equal(ask(shop, "customer", params), want);
+    pat_known_close(&shop->known);
+    if (strncmp(want, "NOT_FOUND", 9) != 0) {
+        (void)snprintf(want, sizeof want, "%s", as_row(shop, params));
+        assert_string_equal(ask_part(shop, "rows", rows, "rows"), want);
+    }
+}
+
+static void a_customer_scores_as_among_all(void **state) {
+    (void)state;
+    static const char *const rfm[] = {
+        "'window':'365d'",
+        "'window':'all'",
+        "'window':'30d','scoring':'mean'",
+        "'window':'365d','cuts':{'r':[300,100,50,10],'f':[2,3,4,5],'m_minor':[100,1000,5000,20000]}",
+        "'window':'all','population':'orders >= 2'",
+    };
+    struct shop shop;
+    open_random(&shop);
+    shop_run(&shop, true);
+    for (unsigned i = 0; i < 60; i++) {
+        char question[400], day[11];
+        pat_day_print(day_of("2021-12-30") + (pat_day)(next() % 1500), day);
+        (void)snprintf(question, sizeof question, "'as_of':'%s','rfm':{%s}", day, rfm[next() % 5]);
+        compare_customer(&shop, question);
+    }
+    shop_close(&shop);
+}
+
 static void counts_add_up(void **state) {
     (void)state;
     struct shop shop;
@@ -267,11 +324,9 @@ int main(void) {
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way_to_the_facts_agrees),
-        cmocka_unit_test(runs_say_what_the_tables_say),
-        cmocka_unit_test(counts_add_up),
-        cmocka_unit_test(sums_beyond_an_int64_are_held),
-        cmocka_unit_test(a_country_is_as_old_as_its_order),
+        cmocka_unit_test(every_way_to_the_facts_agrees),  cmocka_unit_test(runs_say_what_the_tables_say),
+        cmocka_unit_test(a_customer_scores_as_among_all), cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(sums_beyond_an_int64_are_held),  cmocka_unit_test(a_country_is_as_old_as_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
