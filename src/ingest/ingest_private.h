@@ -28,6 +28,8 @@ struct pat_rejects {
 };
 
 bool pat_rejects__init(struct pat_rejects *rejects, struct pat_arena *arena, uint32_t rows, uint32_t errors_max);
+/* Whether a reason noted of `row` now would be told, not just counted: what is costly to say need not be said else. */
+bool pat_rejects__told(const struct pat_rejects *rejects, uint32_t row);
 /* Notes why `row` is bad; only a row's first reason counts. */
 void pat_rejects__add(struct pat_rejects *rejects, uint32_t row, const char *field, enum pat_reject code,
                       const char *format, ...) __attribute__((format(printf, 5, 6)));

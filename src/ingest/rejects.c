@@ -51,6 +51,11 @@ static struct pat_row_error *error_place(struct pat_rejects *rejects, uint32_t r
     }
 }
 
+bool pat_rejects__told(const struct pat_rejects *rejects, uint32_t row) {
+    if (rejects->bad[row] || rejects->errors_max == 0) return false;
+    return rejects->errors < rejects->errors_max || rejects->error[0].row >= row;
+}
+
 void pat_rejects__add(struct pat_rejects *rejects, uint32_t row, const char *field, enum pat_reject code,
                       const char *format, ...) {
     if (rejects->bad[row]) return;

@@ -314,7 +314,8 @@ static bool check_dict_text(const struct pat_convert *convert, uint32_t row, str
     }
     if (!convert->currency_field || pat_currency_find(text) >= 0) return true;
     char shown[32];
-    int nearest = pat_currency_nearest(text);
+    /* Looking through all codes costs more than all else about a row. */
+    const int nearest = pat_rejects__told(convert->rejects, row) ? pat_currency_nearest(text) : -1;
     pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_CURRENCY,
                      "%s: \"%s\" is not an ISO 4217 code%s%s%s", convert->name,
                      pat_text_printable(text, shown, sizeof shown), nearest >= 0 ? ", did you mean " : " such as EUR",
