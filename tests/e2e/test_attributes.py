@@ -101,6 +101,8 @@ def loads_that_add(server, client):
     report, notes = load(server, "orders", SHOP, "--add-attrs")
     equal((report["new"], report["updated"], "adding" in notes), (3, 0, False), "the same file again is known: %r" % notes)
     # A type that is there stands, whatever the next file looks like.
+    _, notes = load(server, "customers", "customer,likes,note\n20,cups|pots,a | b\n21,cups,c|d\n", "--add-attrs")
+    check("attr.likes (set)" in notes and "attr.note (enum)" in notes, "words joined by | are a set: %r", notes)
     report, _ = load(server, "orders", "order,flag,zip\n1,many,5\n2,7,x\n", "--add-attrs")
     equal((report["updated"], report["rejected"]), (1, 1), "a row that does not fit")
     # With --map, all that is not mapped.

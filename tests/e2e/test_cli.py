@@ -588,6 +588,14 @@ def printing():
     code, _, err = patron(server, "verify", expect=None)
     check(code == 1 and err.startswith("CORRUPT: "), "verify that found something: %d %r", code, err)
     equal(patron(server, "call", "ping")[1], '"pong"\n', "call")
+    own = {"columns": ["order", "net", "amount_minor", "attr.weight", "sum(x)"],
+           "rows": [["17", 1250, 500, "2.5", "0.75"], ["18", None, 7, None, "12"]],
+           "money": {"currency": "GBP", "digits": 2, "columns": ["net"]}, **common}
+    server.answers["rows"] = own
+    _, out, _ = patron(server, "rows", "--from", "orders")
+    equal([line.split() for line in out.splitlines() if line[:2] in ("17", "18")],
+          [["17", "12.50", "500", "2.5", "0.75"], ["18", "-", "7", "-", "12"]], "money of the rows' own currencies stays in minor units")
+    check("amount_minor" in out and re.search(r"^17   ", out, re.M) and re.search(r" 0\.75$", out, re.M), "heading and sides: %s", out)
     text = "a text of several words, \u4e2d\u6587 among them, longer than the terminal is wide"
     server.answers["group"] = {"columns": ["country", "sum(net)"], "rows": [[text, 123456789], ["", 1]], "money": money, **common}
     out = on_terminal(40, "--connect", server.address(), "group", "--by", "country")

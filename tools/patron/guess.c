@@ -13,7 +13,8 @@ enum {
     COULD_DAY = 8,
     COULD_TIME = 16,
     COULD_FORMATTED = 32,
-    COULD_ANYTHING = 63
+    COULD_SET = 64,
+    COULD_ANYTHING = 127
 };
 
 /* Words only: a column of 0 and 1 may well hold a 2 further down. */
@@ -43,6 +44,16 @@ static bool is_decimal(struct pat_text cell, bool comma) {
     return !coded && pat_decimal_parse(cell, comma, &value);
 }
 
+/* One word, or words with one '|' between each and the next. A blank makes it a text that happens to have a '|'. */
+static bool is_set(struct pat_text cell) {
+    bool word = false;
+    for (size_t i = 0; i < cell.length; i++) {
+        if (cell.data[i] == ' ' || (cell.data[i] == '|' && !word)) return false;
+        word = cell.data[i] != '|';
+    }
+    return word;
+}
+
 static unsigned could_be(const struct pat_guess *guess, struct pat_text cell) {
     struct pat_stamp stamp;
     pat_day day;
@@ -50,6 +61,7 @@ static unsigned could_be(const struct pat_guess *guess, struct pat_text cell) {
     if (is_bool(cell)) could |= COULD_BOOL;
     if (is_int(cell)) could |= COULD_INT;
     if (is_decimal(cell, guess->decimal_comma)) could |= COULD_DECIMAL;
+    if (is_set(cell)) could |= COULD_SET;
     if (pat_day_parse(cell, &day)) could |= COULD_DAY;
     if (pat_stamp_parse(cell, &stamp)) could |= COULD_TIME;
     if (guess->time_format != NULL && pat_stamp_parse_format(cell, guess->time_format, &stamp))
@@ -61,7 +73,8 @@ static unsigned could_be(const struct pat_guess *guess, struct pat_text cell) {
 static void guess_begin(struct pat_guess *guess, unsigned columns) {
     guess->could = pat_arena_array(guess->arena, columns, sizeof *guess->could);
     guess->any = pat_arena_array(guess->arena, columns, sizeof *guess->any);
-    if (guess->could == NULL || guess->any == NULL) return;
+    guess->joined = pat_arena_array(guess->arena, columns, sizeof *guess->joined);
+    if (guess->could == NULL || guess->any == NULL || guess->joined == NULL) return;
     guess->columns = columns;
     for (unsigned c = 0; c < columns; c++) guess->could[c] = COULD_ANYTHING;
 }
@@ -76,6 +89,7 @@ void pat_guess_see(void *context, const struct pat_csv_record *record) {
     for (unsigned c = 0; c < guess->columns; c++) {
         if (record->cell[c].length == 0) continue;
         guess->any[c] = true;
+        if (memchr(record->cell[c].data, '|', record->cell[c].length) != NULL) guess->joined[c] = true;
         if (guess->could[c] != 0) guess->could[c] &= could_be(guess, record->cell[c]);
     }
 }
@@ -89,7 +103,8 @@ enum pat_type pat_guess_type(const struct pat_guess *guess, unsigned column, boo
     if ((could & COULD_DECIMAL) != 0) return PAT_TYPE_DECIMAL;
     *iso = (could & (COULD_DAY | COULD_TIME)) != 0;
     if ((could & COULD_DAY) != 0) return PAT_TYPE_DAY;
-    return *iso ? PAT_TYPE_TIME : PAT_TYPE_TEXT;
+    if (*iso) return PAT_TYPE_TIME;
+    return (could & COULD_SET) != 0 && guess->joined[column] ? PAT_TYPE_SET : PAT_TYPE_TEXT;
 }
 
 static bool is_lower(char c) {

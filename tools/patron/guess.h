@@ -19,11 +19,13 @@ struct pat_guess {
     unsigned columns;
     unsigned *could; /* [columns] types that every cell so far would be, as bits */
     bool *any;       /* [columns] some cell is not empty */
+    bool *joined;    /* [columns] some cell has a '|' */
 };
 
 /* Takes a record into account; the first one is the header. For pat_csv_sample. */
 void pat_guess_see(void *guess, const struct pat_csv_record *record);
-/* bool, int, decimal, date, time, else enum. *iso: a date or time that is not written as --time-format says. */
+/* bool, int, decimal, date, time, set (words joined by '|'), else enum. *iso: a date or time that is not written as
+ * --time-format says. */
 enum pat_type pat_guess_type(const struct pat_guess *guess, unsigned column, bool *iso);
 /* A column's name as that of an attribute: "Gift Card?" is gift_card. At most `capacity` bytes, NUL included; empty
  * when there is nothing to call it. */

@@ -2,6 +2,7 @@
 #include "render.h"
 
 #include "base/buf.h"
+#include "model/decimal.h"
 #include "proto/json.h"
 #include "sheet.h"
 
@@ -129,7 +130,7 @@ static bool is_number(const struct pat_value *value) {
 }
 
 /* Exact numbers that come as text, to lose nothing. */
-static bool is_decimal(struct pat_text name) {
+static bool is_exact(struct pat_text name) {
     static const char *const names[] = {"quantity", "price", "amount", "discount", "shipping", "tax", "duty", "cost"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (pat_text_is(name, names[i])) return true;
@@ -137,16 +138,29 @@ static bool is_decimal(struct pat_text name) {
     return false;
 }
 
+/* Where such a text is a number: ids come as text, too, and stay on the left. */
+static bool may_be_exact(struct pat_text name) {
+    if (is_exact(name)) return true;
+    const bool attribute = name.length > 5 && memcmp(name.data, "attr.", 5) == 0;
+    const bool year = name.length > 5 && memcmp(name.data, "year(", 5) == 0; /* a name of a year */
+    return attribute || (!year && name.length > 0 && name.data[name.length - 1] == ')');
+}
+
+static bool is_decimal(const struct pat_value *value) {
+    pat_decimal decimal;
+    return value->type == PAT_VALUE_TEXT && pat_decimal_parse(pat_value_as_text(value), false, &decimal);
+}
+
 /* A column is set to the right when it holds numbers and nothing else but nulls. */
 static bool column_is_numeric(const struct pat_value *rows, uint32_t column, struct pat_text name) {
-    if (is_decimal(name)) return true;
+    const bool decimals = may_be_exact(name);
     bool any = false;
     for (uint32_t r = 0; r < rows->count; r++) {
         const struct pat_value *row = &rows->as.items[r];
         if (row->type != PAT_VALUE_ARRAY || column >= row->count) continue;
         const struct pat_value *value = &row->as.items[column];
         if (value->type == PAT_VALUE_NIL) continue;
-        if (!is_number(value)) return false;
+        if (!is_number(value) && !(decimals && is_decimal(value))) return false;
         any = true;
     }
     return any;
@@ -190,6 +204,8 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
     for (uint32_t c = 0; c < columns->count && shape != NULL; c++) {
         const struct pat_text name = pat_value_as_text(&columns->as.items[c]);
         shape[c] = is_money_column(money, name) ? PAT_SHAPE_MONEY : pat_shape_of(name);
+        /* NAME_minor in the rows' own currencies, of which each has its digits: as it came. */
+        if (shape[c] == PAT_SHAPE_MONEY && !is_money_column(money, name)) shape[c] = PAT_SHAPE_PLAIN;
         pat_sheet_head(&sheet, c, pat_render_heading(render, name, shape[c], unit.currency),
                        column_is_numeric(rows, c, name));
     }
@@ -243,7 +259,7 @@ static const struct pat_value *member(const struct pat_value *map, struct pat_te
 }
 
 static bool key_is_numeric(const struct pat_value *array, struct pat_text key) {
-    if (is_decimal(key)) return true;
+    if (is_exact(key)) return true;
     bool any = false;
     for (uint32_t i = 0; i < array->count; i++) {
         const struct pat_value *value = member(&array->as.items[i], key);
