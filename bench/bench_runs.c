@@ -1,4 +1,4 @@
-/* Making runs: of everything, and of a tail behind it.
+/* Making runs: of everything, of a tail behind it, and of runs.
  *
  *   bench_runs --size full --customers 100000 --orders 1000000
  *
@@ -9,6 +9,8 @@
 
 /* Of the orders, what the tail has: as much as the engine lets it become. */
 #define TAIL_SHARE 64u
+/* Stale customers that it lets be. */
+#define STALE_SHARE 512u
 
 struct peak {
     size_t bytes;
@@ -23,7 +25,7 @@ static bool note_peak(void *context) {
 }
 
 static void build_case(struct bench_local *local, const struct bench_options *options, const char *name,
-                       pat_row orders_from, pat_row refunds_from) {
+                       pat_row orders_from, pat_row refunds_from, bool merge) {
     const size_t before = pat_mem_used(PAT_MEM_RUNS);
     const uint64_t rows = (uint64_t)(local->view->table[PAT_ORDERS].rows - orders_from) +
                           (local->view->table[PAT_REFUNDS].rows - refunds_from);
@@ -34,6 +36,7 @@ static void build_case(struct bench_local *local, const struct bench_options *op
                                     .generation = 1,
                                     .orders_from = orders_from,
                                     .refunds_from = refunds_from,
+                                    .merge = merge,
                                     .stop_cb = note_peak,
                                     .stop_context = &peak,
                                     .kernels = pat_kernels_find(options->cpu[i])};
@@ -64,9 +67,14 @@ int main(int argc, char **argv) {
     struct bench_local local;
     bench_local_open(&local, &options);
     const pat_row orders = local.view->table[PAT_ORDERS].rows, refunds = local.view->table[PAT_REFUNDS].rows;
-    build_case(&local, &options, "a run of everything", 0, 0);
-    build_case(&local, &options, "a run of the last 64th", orders - orders / TAIL_SHARE,
-               refunds - refunds / TAIL_SHARE);
+    build_case(&local, &options, "a run of everything", 0, 0, false);
+    build_case(&local, &options, "a run of the last 64th", orders - orders / TAIL_SHARE, refunds - refunds / TAIL_SHARE,
+               false);
+    for (pat_row row = 0; row < local.view->table[PAT_CUSTOMERS].rows; row += STALE_SHARE)
+        pat_store_mark_changed(local.store, row);
+    pat_view_close(&local.view);
+    bench_must(pat_view_open(&local.view, local.store) == PAT_OK, "no view");
+    build_case(&local, &options, "a merge of everything, one customer in 512 stale", 0, 0, true);
     bench_local_close(&local);
     return 0;
 }

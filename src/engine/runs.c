@@ -18,6 +18,9 @@
  * about a microsecond, two hundred times what it costs in a run. */
 #define STALE_SHARE 512u
 #define STALE_MIN   16u
+/* Runs are merged, not made from the tables, unless more than one customer in this many is stale: reading all rows
+ * costs three times what merging does, and a chained row thirty times. */
+#define MERGE_STALE_SHARE 16u
 /* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change. */
 #define DUTY_SHARE 4u
 /* When there is no memory for a run, it is tried again after this long. */
@@ -58,12 +61,13 @@ static uint32_t runs_to_keep(const struct pat_store *store) {
 
 /* What making it takes: six bytes an order and four a customer or an order, keys while they are sorted, and room for
  * refunds and a share of other odd facts. The allocations themselves are held to the limit in any case. */
-static size_t bytes_to_make(const struct pat_store *store, pat_row orders_from, pat_row refunds_from) {
-    const size_t orders = store->table[PAT_ORDERS].rows - orders_from;
-    const size_t refunds = store->table[PAT_REFUNDS].rows - refunds_from;
+static size_t bytes_to_make(const struct pat_store *store, const struct pat_run_plan *plan) {
+    const size_t orders = store->table[PAT_ORDERS].rows - plan->orders_from;
+    const size_t refunds = store->table[PAT_REFUNDS].rows - plan->refunds_from;
     const size_t customers = store->table[PAT_CUSTOMERS].rows;
     const size_t beside = orders < customers ? orders : customers;
-    return orders * 6 + beside * 4 + orders * 8 + (orders / 16 + refunds) * sizeof(struct pat_run_odd);
+    const size_t keys = plan->merge ? orders / 4 : orders;
+    return orders * 6 + beside * 4 + keys * 8 + (orders / 16 + refunds) * sizeof(struct pat_run_odd);
 }
 
 /* ---- the chore ----------------------------------------------------------------------------------------------------
@@ -87,8 +91,7 @@ void pat_chore_stop(struct pat_chore *chore) {
 }
 
 static bool memory_allows(const struct pat_store *store, const struct pat_run_plan *plan) {
-    const size_t bytes = bytes_to_make(store, plan->orders_from, plan->refunds_from);
-    return pat_mem_would_fit(bytes + pat_mem_budget() / MEMORY_FREE_SHARE);
+    return pat_mem_would_fit(bytes_to_make(store, plan) + pat_mem_budget() / MEMORY_FREE_SHARE);
 }
 
 struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
@@ -99,6 +102,8 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     if (keep == UINT32_MAX) return NULL;
     *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = pat_clock_monotonic_ns()};
     chore->plan = (struct pat_run_plan){.stop_cb = stop_asked, .stop_context = chore, .kernels = engine->kernels};
+    chore->plan.merge =
+        keep < store->runs.count && store->marks.stale <= store->table[PAT_CUSTOMERS].rows / MERGE_STALE_SHARE;
     if (keep > 0) {
         chore->plan.orders_from = store->runs.run[keep - 1]->orders_to;
         chore->plan.refunds_from = store->runs.run[keep - 1]->refunds_to;

@@ -1,7 +1,6 @@
 #include "store/run.h"
 
-#include "base/mem.h"
-#include "store/store.h"
+#include "store/run_private.h"
 #include "store/store_private.h"
 
 /* ---- a run's blocks ---------------------------------------------------------------------------------------------- */
@@ -15,11 +14,24 @@ static void blocks_of(struct pat_fact_run *run, void *block[RUN_BLOCKS]) {
     for (unsigned i = 0; i < RUN_BLOCKS; i++) block[i] = (void *)(uintptr_t)blocks[i];
 }
 
+void pat_run__reset(struct pat_fact_run *run) {
+    void *block[RUN_BLOCKS];
+    blocks_of(run, block);
+    for (unsigned i = 0; i + 1 < RUN_BLOCKS; i++) pat_mem_free(PAT_MEM_RUNS, block[i]);
+    *run = (struct pat_fact_run){.generation = run->generation,
+                                 .orders_from = run->orders_from,
+                                 .orders_to = run->orders_to,
+                                 .refunds_from = run->refunds_from,
+                                 .refunds_to = run->refunds_to,
+                                 .customers = run->customers,
+                                 .bytes = sizeof *run,
+                                 .day_base = run->day_base};
+}
+
 void pat_run_free(struct pat_fact_run **run) {
     if (*run == NULL) return;
-    void *block[RUN_BLOCKS];
-    blocks_of(*run, block);
-    for (unsigned i = 0; i < RUN_BLOCKS; i++) pat_mem_free(PAT_MEM_RUNS, block[i]);
+    pat_run__reset(*run);
+    pat_mem_free(PAT_MEM_RUNS, *run);
     *run = NULL;
 }
 
@@ -136,12 +148,8 @@ static bool block_holds(uint32_t from, uint32_t to, uint32_t count, pat_row b, p
     return from == to || (first / PAT_RUN_BLOCK == b && last / PAT_RUN_BLOCK == b);
 }
 
-static pat_row blocks_of_customers(pat_row customers) {
-    return (pat_row)(((uint64_t)customers + PAT_RUN_BLOCK - 1) / PAT_RUN_BLOCK);
-}
-
 static bool check_sparse(const struct pat_fact_run *run, const char **why) {
-    const pat_row blocks = blocks_of_customers(run->customers);
+    const pat_row blocks = pat_run__blocks(run->customers);
     if (run->block[0] != 0 || run->block[blocks] != run->count) return fails(why, "blocks miss entries");
     for (pat_row b = 0; b < blocks; b++) {
         const uint32_t from = run->block[b], to = run->block[b + 1];
@@ -159,7 +167,7 @@ static bool check_sparse(const struct pat_fact_run *run, const char **why) {
 }
 
 static bool check_odd(const struct pat_fact_run *run, const char **why) {
-    const pat_row blocks = blocks_of_customers(run->customers);
+    const pat_row blocks = pat_run__blocks(run->customers);
     if (run->odd_block[0] != 0 || run->odd_block[blocks] != run->odd_count) return fails(why, "blocks miss odd facts");
     for (pat_row b = 0; b < blocks; b++) {
         const uint32_t from = run->odd_block[b], to = run->odd_block[b + 1];

@@ -96,8 +96,9 @@ struct pat_run_plan {
     const struct pat_view *view;       /* opened with nothing applied between pat_store_begin_run and that */
     uint64_t generation;               /* what pat_store_begin_run gave */
     pat_row orders_from, refunds_from; /* where a run of the view begins, or where its last one ends */
-    uint32_t scratch_keys;             /* orders to sort at a time, 8 bytes each; 0: as many as are sensible */
-    bool (*stop_cb)(void *context);    /* asked between blocks of work; may be NULL */
+    bool merge; /* take what the view's runs from there on hold, and only what is behind or stale from the tables */
+    uint32_t scratch_keys;          /* orders to sort at a time, 8 bytes each; 0: as many as are sensible */
+    bool (*stop_cb)(void *context); /* asked between blocks of work; may be NULL */
     void *stop_context;
     const struct pat_kernels *kernels;
 };

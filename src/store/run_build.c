@@ -7,11 +7,9 @@
  *   count   rows -> plain and odd facts of each partition          one pass over the tables
  *   spread  rows -> key {customer, day, net} in its partition      one pass for each group of partitions
  *   sort    a partition's keys by customer and day, stable         then written to where they stay */
-#include "base/mem.h"
-#include "kernel/kernel.h"
-#include "store/store.h"
+#include "store/run_private.h"
 
-#include <string.h>
+#include "kernel/kernel.h"
 
 /* Customers of a partition: some 160,000 orders, so that keys and the copy that sorting needs stay in the second-level
  * cache; and ten million customers make 611 partitions, about the lines that the first level has to write them. */
@@ -26,9 +24,6 @@ _Static_assert(PARTITION % PAT_RUN_BLOCK == 0, "a block of customers lies in one
  * than 64 MiB of them, which is what one pass over some millions of rows takes. */
 #define SCRATCH_SHARE    4u
 #define SCRATCH_KEYS_MIN (8u << 20)
-
-/* Readable bytes behind `day` and `net`. */
-#define PADDING 64u
 
 struct order_block {
     pat_row first;
@@ -59,17 +54,8 @@ struct build {
     uint32_t *odd_start, *odd_at;     /* likewise into `odd` */
     run_key *scratch, *sorted;        /* of a group of partitions; of one */
     struct pat_run_odd *odd_sorted;   /* of one partition */
-    /* The run's arrays while they are written. */
-    uint16_t *day;
-    int32_t *net;
-    uint32_t *offset, *run_block, *odd_block;
-    pat_row *customer;
-    struct pat_run_odd *odd;
+    struct pat_run_writer writer;
 };
-
-static bool stopped(const struct build *build) {
-    return build->plan->stop_cb != NULL && build->plan->stop_cb(build->plan->stop_context);
-}
 
 /* ---- reading the tables ------------------------------------------------------------------------------------------ */
 
@@ -109,84 +95,37 @@ static const struct refund_block *read_refunds(const struct build *build, pat_ro
     return block;
 }
 
-enum fact_kind { FACT_NONE, FACT_PLAIN, FACT_ODD };
-
-static bool net_is_narrow(int64_t net) {
-    return net >= INT32_MIN && net <= INT32_MAX; /* PAT_NULL is not */
+static struct pat_run_order order_at(const struct order_block *block, uint32_t i) {
+    return (struct pat_run_order){block->customer[i], block->state[i], block->deleted[i],   block->test[i],
+                                  block->day[i],      block->paid[i],  block->cancelled[i], block->base[i]};
 }
 
-static enum fact_kind order_kind(const struct build *build, const struct order_block *block, uint32_t i) {
-    const int64_t day = block->day[i], paid = block->paid[i], cancelled = block->cancelled[i];
-    if (block->state[i] != PAT_ORDER_PRESENT || block->deleted[i] == 1 || block->test[i] == 1) return FACT_NONE;
-    if (block->customer[i] == PAT_NULL || day == PAT_NULL) return FACT_NONE;
-    const bool late = paid != PAT_NULL && paid > day;
-    if (cancelled != PAT_NULL) return cancelled > (late ? paid : day) ? FACT_ODD : FACT_NONE;
-    const int64_t above = day - build->run->day_base;
-    return !late && above >= 0 && above <= UINT16_MAX && net_is_narrow(block->base[i]) ? FACT_PLAIN : FACT_ODD;
-}
-
-static struct pat_run_odd odd_order(const struct order_block *block, uint32_t i) {
-    const int64_t day = block->day[i], paid = block->paid[i], cancelled = block->cancelled[i];
-    return (struct pat_run_odd){
-        .customer = (pat_row)block->customer[i],
-        .day = (int32_t)day,
-        .from = (int32_t)(paid != PAT_NULL && paid > day ? paid : day),
-        .until = cancelled == PAT_NULL ? INT32_MAX : (int32_t)cancelled,
-        .refers = INT32_MIN,
-        .orders = 1,
-        .net = block->base[i],
-    };
-}
-
-/* Whether its order lets it count is looked up once, when it is written: this is what it may be. */
-static bool refund_may_count(const struct refund_block *block, uint32_t i) {
-    return block->customer[i] != PAT_NULL && block->deleted[i] != 1 && block->day[i] != PAT_NULL;
-}
-
-/* False when its order never lets it count. */
-static bool odd_refund(const struct build *build, const struct refund_block *block, uint32_t i,
-                       struct pat_run_odd *odd) {
-    const int32_t day = (int32_t)block->day[i];
-    const int64_t base = block->base[i];
-    *odd = (struct pat_run_odd){
-        .customer = (pat_row)block->customer[i],
-        .day = day,
-        .from = day,
-        .until = INT32_MAX,
-        .refers = INT32_MIN,
-        .net = base == PAT_NULL ? PAT_NULL : -base,
-    };
-    if (block->order[i] == PAT_NULL) return true;
-    const struct pat_view *view = build->view;
-    const pat_row order = (pat_row)block->order[i];
-    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, order) == PAT_ORDER_AWAITED) return false;
-    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_DELETED, order) == 1) return false;
-    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_TEST, order) == 1) return false;
-    const int64_t cancelled = pat_view_get(view, PAT_ORDERS, PAT_ORDER_CANCELLED, order);
-    odd->refers = (int32_t)pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, order);
-    if (cancelled != PAT_NULL) odd->until = (int32_t)cancelled;
-    return odd->until > odd->from;
+static struct pat_run_refund refund_at(const struct refund_block *block, uint32_t i) {
+    return (struct pat_run_refund){block->customer[i], block->deleted[i], block->order[i], block->day[i],
+                                   block->base[i]};
 }
 
 /* ---- count ------------------------------------------------------------------------------------------------------- */
 
 static enum pat_status count_facts(struct build *build) {
     for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const struct order_block *block = read_orders(build, first);
         for (uint32_t i = 0; i < block->count; i++) {
-            const enum fact_kind kind = order_kind(build, block, i);
-            if (kind == FACT_NONE) continue;
-            uint32_t *start = kind == FACT_PLAIN ? build->plain_start : build->odd_start;
-            start[(block->customer[i] >> PARTITION_SHIFT) + 1]++;
+            const struct pat_run_order order = order_at(block, i);
+            const enum pat_run_kind kind = pat_run__order_kind(&order, build->run->day_base);
+            if (kind == PAT_RUN_NOTHING) continue;
+            uint32_t *start = kind == PAT_RUN_PLAIN ? build->plain_start : build->odd_start;
+            start[(order.customer >> PARTITION_SHIFT) + 1]++;
         }
         first += block->count;
     }
     for (pat_row first = build->run->refunds_from; first < build->run->refunds_to;) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const struct refund_block *block = read_refunds(build, first);
         for (uint32_t i = 0; i < block->count; i++) {
-            if (refund_may_count(block, i)) build->odd_start[(block->customer[i] >> PARTITION_SHIFT) + 1]++;
+            const struct pat_run_refund refund = refund_at(block, i);
+            if (pat_run__refund_may_count(&refund)) build->odd_start[(refund.customer >> PARTITION_SHIFT) + 1]++;
         }
         first += block->count;
     }
@@ -199,12 +138,37 @@ static enum pat_status count_facts(struct build *build) {
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static void *take(struct build *build, size_t count, size_t width, size_t padding) {
+static void *take(struct pat_fact_run *run, size_t count, size_t width, size_t padding) {
     void *block = pat_mem_alloc_big(PAT_MEM_RUNS, count * width + padding);
     if (block == NULL) return NULL;
     if (padding > 0) memset((unsigned char *)block + count * width, 0, padding);
-    build->run->bytes += count * width + padding;
+    run->bytes += count * width + padding;
     return block;
+}
+
+bool pat_run__take(struct pat_run_writer *writer, uint32_t odd_max) {
+    struct pat_fact_run *run = writer->run;
+    const size_t blocks = (size_t)pat_run__blocks(run->customers) + 1;
+    run->day = writer->day = take(run, run->count, sizeof *run->day, PAT_RUN_PADDING);
+    run->net = writer->net = take(run, run->count, sizeof *run->net, PAT_RUN_PADDING);
+    run->odd = writer->odd = take(run, odd_max, sizeof *run->odd, 0);
+    run->odd_block = writer->odd_block = take(run, blocks, sizeof *run->odd_block, 0);
+    if (run->day == NULL || run->net == NULL || run->odd == NULL || run->odd_block == NULL) return false;
+    if (run->count >= run->customers) {
+        run->offset = writer->offset = take(run, (size_t)run->customers + 1, sizeof *run->offset, 0);
+        return run->offset != NULL;
+    }
+    run->customer = writer->customer = take(run, run->count, sizeof *run->customer, PAT_RUN_PADDING);
+    run->block = writer->block = take(run, blocks, sizeof *run->block, 0);
+    return run->customer != NULL && run->block != NULL;
+}
+
+void pat_run__note_end(const struct pat_run_writer *writer) {
+    const struct pat_fact_run *run = writer->run;
+    const pat_row blocks = pat_run__blocks(run->customers);
+    if (writer->offset != NULL) writer->offset[run->customers] = run->count;
+    if (writer->block != NULL) writer->block[blocks] = run->count;
+    writer->odd_block[blocks] = run->odd_count;
 }
 
 static uint32_t greatest_partition(const uint32_t *start, uint32_t partitions) {
@@ -223,27 +187,6 @@ static uint32_t scratch_keys(const struct build *build) {
     if (keys > build->run->count) keys = build->run->count;
     const uint32_t greatest = greatest_partition(build->plain_start, build->partitions);
     return keys > greatest ? keys : greatest;
-}
-
-static pat_row customer_blocks(const struct pat_fact_run *run) {
-    return (pat_row)(((uint64_t)run->customers + PAT_RUN_BLOCK - 1) / PAT_RUN_BLOCK);
-}
-
-static bool take_run(struct build *build, uint32_t odd_max) {
-    struct pat_fact_run *run = build->run;
-    const size_t blocks = (size_t)customer_blocks(run) + 1;
-    run->day = build->day = take(build, run->count, sizeof *run->day, PADDING);
-    run->net = build->net = take(build, run->count, sizeof *run->net, PADDING);
-    run->odd = build->odd = take(build, odd_max, sizeof *run->odd, 0);
-    run->odd_block = build->odd_block = take(build, blocks, sizeof *run->odd_block, 0);
-    if (build->day == NULL || build->net == NULL || build->odd == NULL || build->odd_block == NULL) return false;
-    if (run->count >= run->customers) {
-        run->offset = build->offset = take(build, (size_t)run->customers + 1, sizeof *run->offset, 0);
-        return build->offset != NULL;
-    }
-    run->customer = build->customer = take(build, run->count, sizeof *run->customer, PADDING);
-    run->block = build->run_block = take(build, blocks, sizeof *run->block, 0);
-    return build->customer != NULL && build->run_block != NULL;
 }
 
 static bool take_scratch(struct build *build) {
@@ -278,14 +221,14 @@ static run_key key_of(int64_t customer, int64_t above, int64_t net) {
 static enum pat_status spread_plain(struct build *build, uint32_t from, uint32_t to) {
     for (uint32_t p = from; p < to; p++) build->plain_at[p] = build->plain_start[p] - build->plain_start[from];
     for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const struct order_block *block = read_orders(build, first);
         for (uint32_t i = 0; i < block->count; i++) {
-            if (order_kind(build, block, i) != FACT_PLAIN) continue;
-            const uint32_t p = (uint32_t)(block->customer[i] >> PARTITION_SHIFT);
+            const struct pat_run_order order = order_at(block, i);
+            if (pat_run__order_kind(&order, build->run->day_base) != PAT_RUN_PLAIN) continue;
+            const uint32_t p = (uint32_t)(order.customer >> PARTITION_SHIFT);
             if (p < from || p >= to) continue;
-            build->scratch[build->plain_at[p]++] =
-                key_of(block->customer[i], block->day[i] - build->run->day_base, block->base[i]);
+            build->scratch[build->plain_at[p]++] = key_of(order.customer, order.day - build->run->day_base, order.base);
         }
         first += block->count;
     }
@@ -322,36 +265,26 @@ static void sort_keys(run_key *key, run_key *sorted, uint32_t count) {
     }
 }
 
-/* Entries of customers below `end` begin no later than at `place`: notes where those from *next on do. */
-static void note_plain_starts(const struct build *build, pat_row *next, pat_row end, uint32_t place) {
-    for (; *next < end; (*next)++) {
-        if (build->offset != NULL) {
-            build->offset[*next] = place;
-        } else if (*next % PAT_RUN_BLOCK == 0) {
-            build->run_block[*next / PAT_RUN_BLOCK] = place;
-        }
-    }
-}
-
 static pat_row partition_end(const struct build *build, uint32_t p) {
     const uint64_t end = ((uint64_t)p + 1) << PARTITION_SHIFT;
     return end < build->run->customers ? (pat_row)end : build->run->customers;
 }
 
 static void write_plain(struct build *build, uint32_t p, run_key *key) {
+    const struct pat_run_writer *writer = &build->writer;
     const uint32_t start = build->plain_start[p], count = build->plain_start[p + 1] - start;
-    pat_row next = (pat_row)p << PARTITION_SHIFT;
-    const pat_row first = next;
+    const pat_row first = (pat_row)p << PARTITION_SHIFT;
+    uint64_t next = first;
     sort_keys(key, build->sorted, count);
     for (uint32_t i = 0; i < count; i++) {
         const run_key sorted = build->sorted[i];
         const pat_row customer = first + (pat_row)(sorted >> 48);
-        note_plain_starts(build, &next, customer + 1, start + i);
-        build->day[start + i] = (uint16_t)(sorted >> 32);
-        build->net[start + i] = (int32_t)(uint32_t)sorted;
-        if (build->customer != NULL) build->customer[start + i] = customer;
+        pat_run__note_starts(writer, &next, (uint64_t)customer + 1, start + i);
+        writer->day[start + i] = (uint16_t)(sorted >> 32);
+        writer->net[start + i] = (int32_t)(uint32_t)sorted;
+        if (writer->customer != NULL) writer->customer[start + i] = customer;
     }
-    note_plain_starts(build, &next, partition_end(build, p), start + count);
+    pat_run__note_starts(writer, &next, partition_end(build, p), start + count);
 }
 
 static enum pat_status make_plain(struct build *build) {
@@ -360,12 +293,10 @@ static enum pat_status make_plain(struct build *build) {
         to = group_end(build, from, keys);
         PAT_TRY(spread_plain(build, from, to));
         for (uint32_t p = from; p < to; p++) {
-            if (stopped(build)) return PAT_ERR_CANCELLED;
+            if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
             write_plain(build, p, build->scratch + (build->plain_start[p] - build->plain_start[from]));
         }
     }
-    if (build->offset != NULL) build->offset[build->run->customers] = build->run->count;
-    if (build->run_block != NULL) build->run_block[customer_blocks(build->run)] = build->run->count;
     return PAT_OK;
 }
 
@@ -374,21 +305,23 @@ static enum pat_status make_plain(struct build *build) {
 static enum pat_status spread_odd(struct build *build) {
     memcpy(build->odd_at, build->odd_start, build->partitions * sizeof *build->odd_at);
     for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const struct order_block *block = read_orders(build, first);
         for (uint32_t i = 0; i < block->count; i++) {
-            if (order_kind(build, block, i) != FACT_ODD) continue;
-            build->odd[build->odd_at[block->customer[i] >> PARTITION_SHIFT]++] = odd_order(block, i);
+            const struct pat_run_order order = order_at(block, i);
+            if (pat_run__order_kind(&order, build->run->day_base) != PAT_RUN_ODD) continue;
+            build->writer.odd[build->odd_at[order.customer >> PARTITION_SHIFT]++] = pat_run__odd_order(&order);
         }
         first += block->count;
     }
     for (pat_row first = build->run->refunds_from; first < build->run->refunds_to;) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const struct refund_block *block = read_refunds(build, first);
         for (uint32_t i = 0; i < block->count; i++) {
+            const struct pat_run_refund refund = refund_at(block, i);
             struct pat_run_odd odd;
-            if (!refund_may_count(block, i) || !odd_refund(build, block, i, &odd)) continue;
-            build->odd[build->odd_at[odd.customer >> PARTITION_SHIFT]++] = odd;
+            if (!pat_run__refund_may_count(&refund) || !pat_run__odd_refund(build->view, &refund, &odd)) continue;
+            build->writer.odd[build->odd_at[odd.customer >> PARTITION_SHIFT]++] = odd;
         }
         first += block->count;
     }
@@ -408,8 +341,7 @@ static void merge_odd(const struct pat_run_odd *from, uint32_t half, uint32_t co
     }
 }
 
-/* Gives where the sorted facts are: `odd` or `other`. */
-static const struct pat_run_odd *sort_odd(struct pat_run_odd *odd, struct pat_run_odd *other, uint32_t count) {
+const struct pat_run_odd *pat_run__sort_odd(struct pat_run_odd *odd, struct pat_run_odd *other, uint32_t count) {
     struct pat_run_odd *from = odd, *to = other;
     for (uint64_t width = 1; width < count; width *= 2) {
         for (uint64_t first = 0; first < count; first += 2 * width) {
@@ -427,23 +359,23 @@ static const struct pat_run_odd *sort_odd(struct pat_run_odd *odd, struct pat_ru
 /* Refunds that turned out never to count left gaps behind their partitions. */
 static enum pat_status make_odd(struct build *build) {
     PAT_TRY(spread_odd(build));
+    const struct pat_run_writer *writer = &build->writer;
     uint32_t end = 0;
     uint64_t next = 0; /* first customer of the next block */
     for (uint32_t p = 0; p < build->partitions; p++) {
-        if (stopped(build)) return PAT_ERR_CANCELLED;
+        if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const uint32_t count = build->odd_at[p] - build->odd_start[p];
-        const struct pat_run_odd *sorted = sort_odd(build->odd + build->odd_start[p], build->odd_sorted, count);
-        memmove(build->odd + end, sorted, count * sizeof *sorted);
-        const pat_row last = partition_end(build, p);
+        const struct pat_run_odd *sorted =
+            pat_run__sort_odd(writer->odd + build->odd_start[p], build->odd_sorted, count);
+        memmove(writer->odd + end, sorted, count * sizeof *sorted);
         uint32_t at = end;
         end += count;
-        for (; next < last; next += PAT_RUN_BLOCK) {
-            while (at < end && build->odd[at].customer < next) at++;
-            build->odd_block[next / PAT_RUN_BLOCK] = at;
+        for (; next < partition_end(build, p); next += PAT_RUN_BLOCK) {
+            while (at < end && writer->odd[at].customer < next) at++;
+            writer->odd_block[next / PAT_RUN_BLOCK] = at;
         }
     }
     build->run->odd_count = end;
-    build->odd_block[customer_blocks(build->run)] = end;
     return PAT_OK;
 }
 
@@ -468,9 +400,21 @@ static enum pat_status build_all(struct build *build) {
     }
     PAT_TRY(count_facts(build));
     run->count = build->plain_start[build->partitions];
-    if (!take_run(build, build->odd_start[build->partitions]) || !take_scratch(build)) return PAT_ERR_NO_MEMORY;
+    if (!pat_run__take(&build->writer, build->odd_start[build->partitions]) || !take_scratch(build)) {
+        return PAT_ERR_NO_MEMORY;
+    }
     PAT_TRY(make_plain(build));
-    return make_odd(build);
+    PAT_TRY(make_odd(build));
+    pat_run__note_end(&build->writer);
+    return PAT_OK;
+}
+
+static enum pat_status build_from_tables(struct pat_fact_run *run, const struct pat_run_plan *plan) {
+    struct build build = {.plan = plan, .view = plan->view, .run = run, .writer = {.run = run}};
+    build.partitions = (uint32_t)(((uint64_t)run->customers + PARTITION - 1) >> PARTITION_SHIFT);
+    const enum pat_status status = build_all(&build);
+    free_scratch(&build);
+    return status;
 }
 
 enum pat_status pat_run_build(struct pat_fact_run **out, const struct pat_run_plan *plan) {
@@ -494,10 +438,8 @@ enum pat_status pat_run_build(struct pat_fact_run **out, const struct pat_run_pl
         pat_run_free(&run);
         return PAT_ERR_NO_MEMORY;
     }
-    struct build build = {.plan = plan, .view = view, .run = run};
-    build.partitions = (uint32_t)(((uint64_t)run->customers + PARTITION - 1) >> PARTITION_SHIFT);
-    const enum pat_status status = build_all(&build);
-    free_scratch(&build);
+    enum pat_status status = plan->merge ? pat_run__merge(run, plan) : PAT_ERR_MORE;
+    if (status == PAT_ERR_MORE) status = build_from_tables(run, plan);
     if (status != PAT_OK) {
         pat_run_free(&run);
         return status;

@@ -156,11 +156,28 @@ static void begin_run(struct making *making, struct pat_store *store) {
     making->plan.refunds_from = runs->run[at - 1]->refunds_to;
 }
 
+/* To the bit. */
+static void check_same_run(const struct pat_fact_run *a, const struct pat_fact_run *b) {
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->odd_count, b->odd_count);
+    assert_int_equal(a->offset != NULL, b->offset != NULL);
+    assert_memory_equal(a->day, b->day, a->count * sizeof *a->day);
+    assert_memory_equal(a->net, b->net, a->count * sizeof *a->net);
+    if (a->offset != NULL) assert_memory_equal(a->offset, b->offset, (a->customers + 1) * sizeof *a->offset);
+    if (a->customer != NULL) assert_memory_equal(a->customer, b->customer, a->count * sizeof *a->customer);
+    assert_memory_equal(a->odd, b->odd, a->odd_count * sizeof *a->odd);
+}
+
 static void finish_run(struct making *making, struct pat_store *store) {
-    struct pat_fact_run *run = NULL;
+    struct pat_fact_run *run = NULL, *merged = NULL;
     const char *why = NULL;
     assert_int_equal(pat_run_build(&run, &making->plan), PAT_OK);
     if (!pat_run_check(run, &why)) fail_msg("%s", why);
+    making->plan.merge = true;
+    assert_int_equal(pat_run_build(&merged, &making->plan), PAT_OK);
+    if (!pat_run_check(merged, &why)) fail_msg("%s", why);
+    check_same_run(run, merged);
+    pat_run_free(&merged);
     if (chance(90)) pat_store_add_run(store, &run);
     pat_run_free(&run);
     pat_view_close(&making->view);

@@ -40,6 +40,13 @@ static void nulls(int64_t *values) {
     for (unsigned c = 0; c < PAT_COLUMNS_MAX; c++) values[c] = PAT_NULL;
 }
 
+static void chain(struct pat_store *store, pat_row customer, unsigned head, struct pat_table *facts, unsigned next,
+                  pat_row row) {
+    struct pat_table *customers = &store->table[PAT_CUSTOMERS];
+    pat_table_set(facts, next, row, pat_table_get(customers, head, customer));
+    pat_table_set(customers, head, customer, row);
+}
+
 static void add_order(struct pat_store *store, pat_row customer) {
     int64_t values[PAT_COLUMNS_MAX];
     nulls(values);
@@ -57,7 +64,9 @@ static void add_order(struct pat_store *store, pat_row customer) {
         if (below(50) == 0) values[PAT_ORDER_TEST] = 1;
     }
     struct pat_id_key key = {.number = store->table[PAT_ORDERS].rows};
-    (void)pat_table_add_id_values(store, PAT_ORDERS, key, values);
+    const pat_row row = pat_table_add_id_values(store, PAT_ORDERS, key, values);
+    if (values[PAT_ORDER_CUSTOMER] == PAT_NULL) return;
+    chain(store, customer, PAT_CUSTOMER_ORDER_HEAD, &store->table[PAT_ORDERS], PAT_ORDER_NEXT, row);
 }
 
 static void add_refund(struct pat_store *store) {
@@ -73,7 +82,10 @@ static void add_refund(struct pat_store *store) {
         values[PAT_REFUND_CUSTOMER] = pat_table_get(orders, PAT_ORDER_CUSTOMER, (pat_row)values[PAT_REFUND_ORDER]);
     }
     struct pat_id_key key = {.number = store->table[PAT_REFUNDS].rows};
-    (void)pat_table_add_id_values(store, PAT_REFUNDS, key, values);
+    const pat_row row = pat_table_add_id_values(store, PAT_REFUNDS, key, values);
+    if (values[PAT_REFUND_CUSTOMER] == PAT_NULL) return;
+    chain(store, (pat_row)values[PAT_REFUND_CUSTOMER], PAT_CUSTOMER_REFUND_HEAD, &store->table[PAT_REFUNDS],
+          PAT_REFUND_NEXT, row);
 }
 
 /* ---- the facts, one by one --------------------------------------------------------------------------------------- */
@@ -292,12 +304,95 @@ static void a_run_takes_what_it_says_and_stays_for_its_views(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
+/* Runs of parts of the rows, and then one of them all. */
+static void add_runs(struct pat_store *store, unsigned parts, unsigned orders) {
+    for (unsigned part = 0; part < parts; part++) {
+        for (unsigned i = 0; i < orders >> 2 * part; i++) add_order(store, below(store->table[PAT_CUSTOMERS].rows));
+        for (unsigned i = 0; i < orders >> (2 * part + 3); i++) add_refund(store);
+        for (unsigned i = 0; i < 300; i++) {
+            struct pat_id_key key = {.number = store->table[PAT_CUSTOMERS].rows};
+            (void)pat_table_add_id(store, PAT_CUSTOMERS, key);
+        }
+        store->counts.newest_fact += (pat_day)below(3);
+        struct pat_view *view = NULL;
+        struct pat_fact_run *run = NULL;
+        struct pat_run_plan plan = plan_open(store, &view);
+        plan.orders_from = pat_runs_orders_end(&view->runs);
+        plan.refunds_from = pat_runs_refunds_end(&view->runs);
+        assert_int_equal(pat_run_build(&run, &plan), PAT_OK);
+        pat_view_close(&view);
+        pat_store_add_run(store, &run);
+    }
+    assert_int_equal(store->runs.count, parts);
+}
+
+static void merge_and_check(struct pat_store *store) {
+    for (uint32_t keep = 0; keep <= store->runs.count; keep++) {
+        struct pat_view *view = NULL;
+        struct pat_run_plan plan = plan_open(store, &view);
+        plan.merge = true;
+        plan.orders_from = keep > 0 ? store->runs.run[keep - 1]->orders_to : 0;
+        plan.refunds_from = keep > 0 ? store->runs.run[keep - 1]->refunds_to : 0;
+        build_and_check(store, &plan);
+        pat_view_close(&view);
+    }
+}
+
+static void merged_runs_are_as_if_made_at_once(void **state) {
+    (void)state;
+    for (unsigned customers = 10; customers < 30000; customers *= 13) {
+        struct pat_store *store = store_new(customers);
+        add_runs(store, 4, 20000);
+        merge_and_check(store);
+        for (unsigned i = 0; i < 500; i++) add_order(store, below(customers));
+        for (unsigned i = 0; i < 500; i++) pat_store_mark_changed(store, below(customers / 2));
+        store->counts.newest_fact += 10000; /* some days are too long ago for a merge */
+        merge_and_check(store);
+        pat_store_close(&store);
+    }
+    assert_int_equal(pat_mem_used_total(), 0);
+}
+
+static void a_merge_that_fails_leaves_nothing(void **state) {
+    (void)state;
+    struct pat_store *store = store_new(20000);
+    add_runs(store, 3, 10000);
+    for (unsigned i = 0; i < 200; i++) pat_store_mark_changed(store, below(20000));
+    struct pat_view *view = NULL;
+    struct pat_run_plan plan = plan_open(store, &view);
+    plan.merge = true;
+    const size_t before = pat_mem_used_total();
+    struct pat_fact_run *run = NULL;
+    (void)pat_mem_fail_at(0);
+    build_and_check(store, &plan);
+    const uint64_t calls = pat_mem_fail_at(0);
+    for (uint64_t nth = 1; nth <= calls; nth++) {
+        (void)pat_mem_fail_at(nth);
+        assert_int_equal(pat_run_build(&run, &plan), PAT_ERR_NO_MEMORY);
+        assert_int_equal(pat_mem_used_total(), before);
+    }
+    (void)pat_mem_fail_at(0);
+    unsigned left = 0, stops = 0;
+    plan.stop_cb = stop_after;
+    plan.stop_context = &left;
+    for (left = stops; pat_run_build(&run, &plan) == PAT_ERR_CANCELLED; left = ++stops) {
+        assert_int_equal(pat_mem_used_total(), before);
+    }
+    assert_true(stops > 10);
+    pat_run_free(&run);
+    pat_view_close(&view);
+    pat_store_close(&store);
+    assert_int_equal(pat_mem_used_total(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_of_many_customers),
         cmocka_unit_test(facts_of_few_and_of_one),
         cmocka_unit_test(nothing_at_all),
         cmocka_unit_test(a_run_that_fails_leaves_nothing),
+        cmocka_unit_test(merged_runs_are_as_if_made_at_once),
+        cmocka_unit_test(a_merge_that_fails_leaves_nothing),
         cmocka_unit_test(a_run_takes_what_it_says_and_stays_for_its_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
