@@ -14,13 +14,13 @@
  * make than to ask for: opening the view and handing over the work. */
 #define TAIL_SHARE 64u
 #define TAIL_MIN   64u
-/* Customers whose facts in runs changed, from which on all is made anew: one in 512. Following the chains of one costs
- * about a microsecond, two hundred times what it costs in a run. */
+/* Customers whose facts in runs changed, from which on all is made anew: one in 512. Following the chains of one with ten
+ * orders costs three to four microseconds, a hundred times what it costs in runs. */
 #define STALE_SHARE 512u
 #define STALE_MIN   16u
-/* Runs are merged, not made from the tables, unless more than one customer in this many is stale: reading all rows
- * costs three times what merging does, and a chained row thirty times. */
-#define MERGE_STALE_SHARE 16u
+/* Runs are merged, not made from the tables, unless more than one customer in this many is stale: with ten orders a
+ * customer reading the tables takes seven times as long as merging, and as long as the chains of every second one. */
+#define MERGE_STALE_SHARE 4u
 /* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change. */
 #define DUTY_SHARE 4u
 /* When there is no memory for a run, it is tried again after this long. */
