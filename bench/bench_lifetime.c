@@ -1,6 +1,6 @@
 /* W11: BG/NBD and MBG/NBD fits at day resolution, over the distinct patterns of a simulated shop. W12: P(alive),
- * expected orders, expected spend and 12-month discounted value of every pattern; and all of them of every customer,
- * one by one.
+ * expected orders, expected spend and 12-month discounted value of every pattern, one by one; and all of them of every
+ * customer by way of a sheet.
  *
  * The orders of the options are not used: customers come from the story of the BG/NBD itself, with the parameters
  * below. */
@@ -10,6 +10,7 @@
 #include "lib/shop.h"
 #include "lifetime/fit.h"
 #include "lifetime/predict.h"
+#include "lifetime/sheet.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -160,6 +161,8 @@ struct score {
     double (*of)(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern);
 };
 
+static const struct pat_clv_terms terms = {.unit_days = 1, .horizon_days = 365.25, .discount_annual = .1, .margin = 1};
+
 static double p_alive(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
     return pat_scorer_p_alive(scorer, pattern);
 }
@@ -174,20 +177,13 @@ static double mean_spend(struct pat_scorer *scorer, const struct pat_btyd_patter
 }
 
 static double clv(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
-    static const struct pat_clv_terms terms = {
-        .unit_days = 1, .horizon_days = 365.25, .discount_annual = .1, .margin = 1};
     return pat_scorer_clv(scorer, &spend, pattern, 4000 + 10 * pattern->t_x, &terms);
-}
-
-static double all_four(struct pat_scorer *scorer, const struct pat_btyd_pattern *pattern) {
-    return p_alive(scorer, pattern) + expected(scorer, pattern) + mean_spend(scorer, pattern) + clv(scorer, pattern);
 }
 
 static const struct score scores[] = {{"P(alive)", p_alive},
                                       {"expected orders, 365 days", expected},
                                       {"expected spend", mean_spend},
                                       {"12-month discounted value", clv}};
-static const struct score every_score = {"all four of every customer", all_four};
 
 static void run_score(const struct pat_btyd_pattern *pattern, size_t count, const struct pat_btyd_fit *fit,
                       const struct score *score, const char *row, const struct bench_options *options) {
@@ -214,6 +210,111 @@ static void run_score(const struct pat_btyd_pattern *pattern, size_t count, cons
     bench_samples_free(&samples);
 }
 
+/* ---- a whole base ---------------------------------------------------------------------------------------------------
+ */
+
+/* Customers as a store has them. */
+struct base {
+    size_t count;
+    uint32_t *x, *t_x, *T;
+    double *mean; /* of a repeat day */
+};
+
+static void base_open(struct base *base, const struct customers *customers) {
+    const size_t n = customers->count;
+    *base = (struct base){.count = n,
+                          .x = pat_mem_alloc(PAT_MEM_OTHER, n * sizeof *base->x),
+                          .t_x = pat_mem_alloc(PAT_MEM_OTHER, n * sizeof *base->t_x),
+                          .T = pat_mem_alloc(PAT_MEM_OTHER, n * sizeof *base->T),
+                          .mean = pat_mem_alloc(PAT_MEM_OTHER, n * sizeof *base->mean)};
+    bench_must(base->x != NULL && base->t_x != NULL && base->T != NULL && base->mean != NULL,
+               "no memory for customers");
+    for (size_t i = 0; i < n; i++) {
+        /* Sorted customers in an order that no store would have asked for: every 7919th, round and round. */
+        const struct pat_btyd_pattern *of = &customers->of[i * 7919 % n];
+        base->x[i] = (uint32_t)of->x;
+        base->t_x[i] = (uint32_t)of->t_x;
+        base->T[i] = (uint32_t)of->T;
+        base->mean[i] = 4000 + 10 * of->t_x;
+    }
+}
+
+static void base_close(struct base *base) {
+    pat_mem_free(PAT_MEM_OTHER, base->x);
+    pat_mem_free(PAT_MEM_OTHER, base->t_x);
+    pat_mem_free(PAT_MEM_OTHER, base->T);
+    pat_mem_free(PAT_MEM_OTHER, base->mean);
+}
+
+/* Sums of P(alive), expected orders, expected spend and value of everybody. */
+static double score_block(const struct pat_sheet *sheet, const struct base *base, size_t first, size_t n) {
+    double alive[PAT_SHEET_BLOCK], orders[PAT_SHEET_BLOCK], discounted[PAT_SHEET_BLOCK], sum = 0;
+    pat_sheet_score(sheet, n, base->x + first, base->t_x + first, base->T + first, alive, orders, discounted);
+    for (size_t i = 0; i < n; i++) {
+        const double mean = pat_spend_expected(&spend, base->x[first + i], base->mean[first + i]);
+        sum += alive[i] + orders[i] + mean + discounted[i] * mean;
+    }
+    return sum;
+}
+
+static double score_base(const struct pat_sheet_ask *ask, const struct base *base, size_t *cells) {
+    struct pat_sheet sheet;
+    struct pat_sheet_lane lane;
+    double total = 0;
+    bench_must(pat_sheet_init(&sheet, ask) == PAT_OK, "no memory for a sheet");
+    for (size_t i = 0; i < base->count; i++) {
+        bench_must(pat_sheet_note(&sheet, base->x[i], base->T[i]) == PAT_OK, "no memory for a sheet");
+    }
+    bench_must(pat_sheet_close_up(&sheet) == PAT_OK, "no memory for a sheet");
+    pat_sheet_lane_init(&lane);
+    pat_sheet_fill(&sheet, &lane, 0, sheet.count);
+    for (size_t i = 0; i < base->count; i += PAT_SHEET_BLOCK) {
+        total += score_block(&sheet, base, i, base->count - i < PAT_SHEET_BLOCK ? base->count - i : PAT_SHEET_BLOCK);
+    }
+    *cells = sheet.count;
+    pat_sheet_deinit(&sheet);
+    return total;
+}
+
+static void check_base(const struct pat_btyd_fit *fit, const struct base *base, double total) {
+    struct pat_scorer scorer;
+    double slow = 0;
+    if (base->count > 50000) return; /* one by one they take 17 us each */
+    pat_scorer_init(&scorer, pat_btyd_model_find("bg_nbd"), fit->params);
+    for (size_t i = 0; i < base->count; i++) {
+        const struct pat_btyd_pattern of = {.x = base->x[i], .t_x = base->t_x[i], .T = base->T[i], .weight = 1};
+        const double mean = pat_spend_expected(&spend, of.x, base->mean[i]);
+        slow += pat_scorer_p_alive(&scorer, &of) + pat_scorer_expected(&scorer, &of, 0, terms.horizon_days) + mean +
+                pat_scorer_discounted(&scorer, &of, &terms) * mean;
+    }
+    if (fabs(total - slow) > 1e-10 * slow) bench_die("a sheet adds up to %.15g, one by one it is %.15g", total, slow);
+}
+
+static void run_base(const struct base *base, const struct pat_btyd_fit *fit, const struct pat_kernels *kernels,
+                     const struct bench_options *options) {
+    const struct pat_sheet_ask ask = {
+        .model = pat_btyd_model_find("bg_nbd"), .params = fit->params, .terms = &terms, .kernels = kernels};
+    struct bench_samples samples = {.count = 0};
+    double total = 0;
+    size_t cells = 0;
+    while (bench_again(&samples, options)) {
+        const uint64_t start = pat_clock_monotonic_ns();
+        total = score_base(&ask, base, &cells);
+        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
+    }
+    check_base(fit, base, total);
+    struct bench_case test = {.work = "W12",
+                              .name = "all four of every customer",
+                              .cpu = kernels->name,
+                              .samples = &samples,
+                              .rows = base->count,
+                              .row = "customer",
+                              .hash = bits_of(total)};
+    bench_case_extra(&test, "cells", (double)cells);
+    bench_case_print(&test, options);
+    bench_samples_free(&samples);
+}
+
 int main(int argc, char **argv) {
     struct bench_options options;
     bench_options_read(&options, argc, argv);
@@ -230,7 +331,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
         run_score(customers.pattern, customers.patterns, &fit, &scores[i], "pattern", &options);
     }
-    run_score(customers.of, customers.count, &fit, &every_score, "customer", &options);
+    struct base base;
+    base_open(&base, &customers);
+    for (unsigned i = 0; i < options.cpus; i++) run_base(&base, &fit, pat_kernels_find(options.cpu[i]), &options);
+    base_close(&base);
     customers_close(&customers);
     return 0;
 }

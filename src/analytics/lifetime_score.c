@@ -2,8 +2,9 @@
 #include "analytics/bind_private.h"
 
 #include "analytics/lifetime_private.h"
-#include "analytics/scores_private.h"
+#include "lifetime/sheet.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -138,92 +139,111 @@ struct pat_forecast pat_forecast__of(struct pat_scorer *scorer, const struct pat
 
 /* ---- fields ------------------------------------------------------------------------------------------------------ */
 
-/* What is to come depends on (x, T) alone once a customer is alive, and there are few of those: each is worked out
- * once, for a customer whose last purchase was a moment ago, and divided by the chance that such a one is alive. */
-struct ahead {
-    int64_t *key; /* x << 32 | T in days, rising */
-    uint64_t count;
-    double *expected, *discounted; /* given alive */
+/* Cells of a sheet that a thread takes at a time: a few hundred microseconds. */
+#define PART_CELLS 128u
+
+struct scoring {
+    struct pat_run *run;
+    struct pat_lifetime *lifetime;
+    const struct pat_purchases *purchases;
+    struct pat_sheet *sheet;
+    struct pat_sheet_lane *lane; /* one for each thread */
 };
 
-static int64_t key_of(const struct pat_history *history, pat_day day) {
-    return (int64_t)history->repeats << 32 | pat_history__T(history, day);
-}
-
-static enum pat_status list_keys(struct pat_run *run, const struct pat_purchases *purchases, struct ahead *out) {
-    void *memory, *scratch;
-    uint64_t count = 0;
-    PAT_TRY(pat_run__array(run, run->customers, sizeof *out->key, &memory));
-    PAT_TRY(pat_run__array(run, run->customers, sizeof *out->key, &scratch));
-    out->key = memory;
+/* One walk over everybody: a sheet is one thread's while it grows. */
+static enum pat_status note_cells(const struct scoring *scoring) {
+    const struct pat_run *run = scoring->run;
     for (uint64_t row = 0; row < run->customers; row++) {
-        if (purchases->of[row].first != PAT_DAY_NONE) out->key[count++] = key_of(&purchases->of[row], run->day);
+        if (row % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(run));
+        const struct pat_history *history = &scoring->purchases->of[row];
+        if (history->first == PAT_DAY_NONE) continue;
+        PAT_TRY(pat_sheet_note(scoring->sheet, history->repeats, (uint32_t)pat_history__T(history, run->day)));
     }
-    pat_sort_int64(out->key, scratch, count);
-    for (uint64_t i = 0; i < count; i++) {
-        if (i == 0 || out->key[i] != out->key[i - 1]) out->key[out->count++] = out->key[i];
-    }
-    return PAT_OK;
+    return pat_sheet_close_up(scoring->sheet);
 }
 
-static enum pat_status look_ahead(struct pat_run *run, const struct pat_outlook *outlook, struct pat_scorer *scorer,
-                                  struct ahead *out) {
+static void fill_part(void *context, uint32_t part, unsigned lane) {
+    const struct scoring *scoring = context;
+    const size_t first = (size_t)part * PART_CELLS, left = scoring->sheet->count - first;
+    if (pat_run__stopped(scoring->run, NULL) != PAT_OK) return; /* the asking thread says so afterwards */
+    pat_sheet_fill(scoring->sheet, &scoring->lane[lane], first, first + (left < PART_CELLS ? left : PART_CELLS));
+}
+
+static enum pat_status fill_cells(struct scoring *scoring) {
+    struct pat_run *run = scoring->run;
+    const unsigned lanes = pat_run__lanes(run);
     void *memory;
-    PAT_TRY(pat_run__array(run, out->count, sizeof(double), &memory));
-    out->expected = memory;
-    PAT_TRY(pat_run__array(run, out->count, sizeof(double), &memory));
-    out->discounted = memory;
-    for (uint64_t i = 0; i < out->count; i++) {
-        if (i % 256 == 0) PAT_TRY(pat_run__stop(run));
-        const double T = (double)(out->key[i] & UINT32_MAX) / outlook->terms.unit_days;
-        const double x = (double)(out->key[i] >> 32);
-        const struct pat_btyd_pattern fresh = {.x = x, .t_x = x > 0 ? T : 0, .T = T, .weight = 1};
-        const struct pat_forecast forecast = pat_forecast__of(scorer, outlook, &fresh);
-        out->expected[i] = forecast.p_alive > 0 ? forecast.expected / forecast.p_alive : 0;
-        out->discounted[i] = forecast.p_alive > 0 ? forecast.discounted / forecast.p_alive : 0;
+    PAT_TRY(pat_run__array(run, lanes, sizeof *scoring->lane, &memory));
+    scoring->lane = memory;
+    for (unsigned i = 0; i < lanes; i++) pat_sheet_lane_init(&scoring->lane[i]);
+    pat_spread_run(run->job->spread, fill_part, scoring,
+                   (uint32_t)((scoring->sheet->count + PART_CELLS - 1) / PART_CELLS));
+    return pat_run__stop(run);
+}
+
+/* Customers with a purchase, gathered from a range of rows. */
+struct batch {
+    size_t n;
+    uint64_t row[PAT_SHEET_BLOCK];
+    uint32_t x[PAT_SHEET_BLOCK], t_x[PAT_SHEET_BLOCK], T[PAT_SHEET_BLOCK];
+    double p_alive[PAT_SHEET_BLOCK], expected[PAT_SHEET_BLOCK], discounted[PAT_SHEET_BLOCK];
+};
+
+static void score_batch(const struct scoring *scoring, struct batch *batch) {
+    const struct pat_run *run = scoring->run;
+    struct pat_lifetime *lifetime = scoring->lifetime;
+    pat_sheet_score(scoring->sheet, batch->n, batch->x, batch->t_x, batch->T, batch->p_alive, batch->expected,
+                    batch->discounted);
+    for (size_t i = 0; i < batch->n; i++) {
+        const uint64_t row = batch->row[i];
+        const double mean =
+            pat_outlook__mean(&lifetime->outlook, batch->x[i], pat_history__mean(run, &scoring->purchases->of[row]));
+        lifetime->p_alive[row] = billionths(batch->p_alive[i]);
+        lifetime->expected[row] = billionths(batch->expected[i]);
+        lifetime->clv[row] = pat_run__minor_of(run, batch->discounted[i] * mean * lifetime->outlook.terms.margin);
     }
+    batch->n = 0;
+}
+
+static enum pat_status score_part(void *context, const struct pat_part *part) {
+    const struct scoring *scoring = context;
+    struct pat_lifetime *lifetime = scoring->lifetime;
+    struct batch batch;
+    batch.n = 0;
+    for (uint64_t row = part->first; row < part->end; row++) {
+        const struct pat_history *history = &scoring->purchases->of[row];
+        if (history->first == PAT_DAY_NONE) {
+            lifetime->p_alive[row] = lifetime->expected[row] = lifetime->clv[row] = PAT_NULL;
+            continue;
+        }
+        batch.row[batch.n] = row;
+        batch.x[batch.n] = history->repeats;
+        batch.t_x[batch.n] = (uint32_t)pat_history__t_x(history);
+        batch.T[batch.n++] = (uint32_t)pat_history__T(history, part->run->day);
+        if (batch.n == PAT_SHEET_BLOCK) score_batch(scoring, &batch);
+    }
+    score_batch(scoring, &batch);
     return PAT_OK;
 }
 
-static uint64_t find_key(const struct ahead *ahead, int64_t key) {
-    uint64_t low = 0, high = ahead->count - 1;
-    while (low < high) {
-        const uint64_t middle = low + (high - low) / 2;
-        if (ahead->key[middle] < key) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static void score(struct pat_run *run, struct pat_lifetime *lifetime, const struct pat_history *history,
-                  const struct pat_scorer *scorer, const struct ahead *ahead, uint64_t row) {
-    const struct pat_outlook *outlook = &lifetime->outlook;
-    const uint64_t at = find_key(ahead, key_of(history, run->day));
-    const struct pat_btyd_pattern pattern = pat_history__pattern(history, run->day, outlook->terms.unit_days);
-    const double alive = pat_scorer_p_alive(scorer, &pattern);
-    const double mean = pat_outlook__mean(outlook, pattern.x, pat_history__mean(run, history));
-    lifetime->p_alive[row] = billionths(alive);
-    lifetime->expected[row] = billionths(alive * ahead->expected[at]);
-    lifetime->clv[row] = pat_run__minor_of(run, alive * ahead->discounted[at] * mean * outlook->terms.margin);
+static enum pat_status use_sheet(struct scoring *scoring) {
+    PAT_TRY(note_cells(scoring));
+    PAT_TRY(fill_cells(scoring));
+    return pat_run__spread(scoring->run, scoring->run->customers, score_part, scoring);
 }
 
 static enum pat_status score_all(struct pat_run *run, struct pat_lifetime *lifetime,
                                  const struct pat_purchases *purchases) {
-    struct pat_scorer scorer;
-    struct ahead ahead = {.count = 0};
-    pat_scorer_init(&scorer, lifetime->outlook.model, lifetime->outlook.params);
-    PAT_TRY(list_keys(run, purchases, &ahead));
-    PAT_TRY(look_ahead(run, &lifetime->outlook, &scorer, &ahead));
-    for (uint64_t row = 0; row < run->customers; row++) {
-        if (row % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(run));
-        lifetime->p_alive[row] = lifetime->expected[row] = lifetime->clv[row] = PAT_NULL;
-        const struct pat_history *history = &purchases->of[row];
-        if (history->first != PAT_DAY_NONE) score(run, lifetime, history, &scorer, &ahead, row);
-    }
-    return PAT_OK;
+    const struct pat_outlook *outlook = &lifetime->outlook;
+    const struct pat_sheet_ask ask = {
+        .model = outlook->model, .params = outlook->params, .terms = &outlook->terms, .kernels = run->kernels};
+    struct pat_sheet sheet;
+    struct scoring scoring = {.run = run, .lifetime = lifetime, .purchases = purchases, .sheet = &sheet};
+    enum pat_status status = pat_sheet_init(&sheet, &ask);
+    if (status == PAT_OK) status = use_sheet(&scoring);
+    pat_sheet_deinit(&sheet);
+    if (status != PAT_ERR_NO_MEMORY) return status;
+    return pat_error_set(run->error, status, "no memory to value %" PRIu32 " customers", run->customers);
 }
 
 enum pat_status pat_lifetime__compute(struct pat_run *run) {
@@ -234,8 +254,11 @@ enum pat_status pat_lifetime__compute(struct pat_run *run) {
     PAT_TRY(pat_outlook__find(run, &lifetime->outlook));
     int64_t **const values[] = {&lifetime->p_alive, &lifetime->expected, &lifetime->clv};
     for (unsigned i = 0; i < 3; i++) {
-        PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &memory));
-        *values[i] = memory;
+        *values[i] = pat_arena_array_big(run->arena, run->customers, sizeof(int64_t));
+        if (*values[i] == NULL) {
+            return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory to value %" PRIu32 " customers",
+                                 run->customers);
+        }
     }
     PAT_TRY(pat_purchases__collect(run, PAT_DAY_NONE, run->day, true, &purchases));
     PAT_TRY(score_all(run, lifetime, &purchases));

@@ -17,6 +17,7 @@
 #include "lifetime/special_private.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { R, ALPHA, A, B };
@@ -247,6 +248,12 @@ static double nbd_expected(struct pat_scorer *scorer, const struct pat_btyd_patt
     return purchases_at(&future, 0);
 }
 
+static void use_rule(struct pat_scorer *scorer, double x, double a, double b) {
+    if (scorer->rule_x == x) return;
+    pat_beta__rule(a, b, PAT_SCORER_NODES, scorer->node, scorer->share);
+    scorer->rule_x = x;
+}
+
 static double dropout_expected(struct pat_scorer *scorer, const struct pat_btyd_pattern *of,
                                const struct pat_slices *slices) {
     const double *params = scorer->params;
@@ -255,14 +262,95 @@ static double dropout_expected(struct pat_scorer *scorer, const struct pat_btyd_
     const double alive = dropout_p_alive(scorer->model, params, of);
     if (future.to * fmax(1, future.shape / b) > JACOBI_REACH)
         return alive * pat_beta__mean(a, b, purchases_at, &future);
-    if (scorer->rule_x != of->x) {
-        pat_beta__rule(a, b, PAT_SCORER_NODES, scorer->node, scorer->share);
-        scorer->rule_x = of->x;
-    }
+    use_rule(scorer, of->x, a, b);
     double sum = 0;
     for (size_t i = 0; i < PAT_SCORER_NODES; i++) sum += scorer->share[i] * purchases_at(&future, scorer->node[i]);
     return alive * sum;
 }
+
+/* ---- the same for sheets ----------------------------------------------------------------------------------------- */
+
+static double geometric_log_time(const double *params, double t) {
+    return log1p(t / params[ALPHA]);
+}
+
+static double nbd_log_odds(const struct pat_btyd_model *model, const double *params, double x) {
+    (void)model;
+    (void)params;
+    (void)x;
+    return -HUGE_VAL;
+}
+
+static double dropout_log_odds(const struct pat_btyd_model *model, const double *params, double x) {
+    const double k = chances(model, x);
+    return k > 0 ? log(params[A]) - log(params[B] + k - 1) : -HUGE_VAL;
+}
+
+/* The ends of up to PAT_KERNEL_STEPS_MAX slices from *j on, which moves behind them; gives how many. */
+static size_t next_slices(const struct future *future, double *j, double time[PAT_KERNEL_STEPS_MAX + 1]) {
+    size_t steps = 0;
+    time[0] = future->from + *j * future->step;
+    while (steps < PAT_KERNEL_STEPS_MAX && time[steps] < future->to) {
+        time[++steps] = fmin(future->from + ++*j * future->step, future->to);
+    }
+    return steps;
+}
+
+/* Means over the chance to leave of what happens within each slice. */
+static void sum_slices(const struct future *future, const struct pat_kernels *kernels, const double *node,
+                       const double *share, size_t nodes, double sum[2]) {
+    double time[PAT_KERNEL_STEPS_MAX + 1], within[PAT_KERNEL_STEPS_MAX], weight = 1;
+    for (double j = 0;;) {
+        const size_t steps = next_slices(future, &j, time);
+        if (steps == 0) return;
+        kernels->decay(node, share, nodes, time, steps, future->shape, within);
+        for (size_t i = 0; i < steps; i++) {
+            weight *= future->factor;
+            sum[0] += within[i];
+            sum[1] += weight * within[i];
+        }
+    }
+}
+
+static void nbd_ahead(const struct pat_sheet *sheet, struct pat_sheet_lane *lane, const struct pat_btyd_pattern *of,
+                      const struct pat_slices *slices, double sum[2]) {
+    (void)lane;
+    struct future future = future_of(sheet->params, of, slices);
+    sum[1] = purchases_at(&future, 0);
+    future.factor = 1;
+    sum[0] = purchases_at(&future, 0);
+}
+
+static void short_rule(struct pat_sheet_lane *lane, double x, double a, double b) {
+    if (lane->x == x) return;
+    pat_beta__rule(a, b, PAT_SCORER_NODES, lane->node, lane->share);
+    /* Rounding may leave a node at 0 or below when a is tiny. */
+    for (size_t i = 0; i < PAT_SCORER_NODES; i++) lane->node[i] = fmax(lane->node[i], PAT_BETA_LEAST);
+    lane->x = x;
+}
+
+static void long_rule(struct pat_sheet_lane *lane, double x, double a, double b) {
+    if (lane->long_x == x) return;
+    lane->long_count = pat_beta__nodes(a, b, lane->long_node, lane->long_share);
+    lane->long_x = x;
+}
+
+static void dropout_ahead(const struct pat_sheet *sheet, struct pat_sheet_lane *lane, const struct pat_btyd_pattern *of,
+                          const struct pat_slices *slices, double sum[2]) {
+    const struct future future = future_of(sheet->params, of, slices);
+    const double a = sheet->params[A], b = sheet->params[B] + chances(sheet->model, of->x);
+    if (future.to * fmax(1, future.shape / b) <= JACOBI_REACH) {
+        short_rule(lane, of->x, a, b);
+        sum_slices(&future, sheet->kernels, lane->node, lane->share, PAT_SCORER_NODES, sum);
+    } else {
+        long_rule(lane, of->x, a, b);
+        sum_slices(&future, sheet->kernels, lane->long_node, lane->long_share, lane->long_count, sum);
+    }
+}
+
+_Static_assert(PAT_SHEET_NODES == PAT_BETA_LONG_MAX, "a lane has room for every rule");
+
+/* ---- other predictions ------------------------------------------------------------------------------------------- */
 
 /* P(X(t) = n) of Poisson-Gamma purchases without dropout. */
 static double nbd_pmf(const struct pat_btyd_model *model, const double *params, double t, double n) {
@@ -320,6 +408,9 @@ const struct pat_btyd_ops pat_geometric__nbd = {
     .limit_count = NBD_LIMIT_COUNT,
     .p_alive = nbd_p_alive,
     .expected = nbd_expected,
+    .log_odds = nbd_log_odds,
+    .log_time = geometric_log_time,
+    .ahead = nbd_ahead,
     .pmf = nbd_pmf,
     .residual = nbd_residual,
 };
@@ -328,7 +419,8 @@ const struct pat_btyd_ops pat_geometric__nbd = {
     {                                                                                                                  \
         .leaving = (when), .tables = geometric_tables, .run = dropout_run, .starts = dropout_starts,                   \
         .without_dropout = dropout_without, .limits = limits, .limit_count = sizeof limits / sizeof limits[0],         \
-        .p_alive = dropout_p_alive, .expected = dropout_expected, .pmf = dropout_pmf, .residual = dropout_residual     \
+        .p_alive = dropout_p_alive, .expected = dropout_expected, .log_odds = dropout_log_odds,                        \
+        .log_time = geometric_log_time, .ahead = dropout_ahead, .pmf = dropout_pmf, .residual = dropout_residual       \
     }
 
 const struct pat_btyd_ops pat_geometric__bg_nbd = DROPOUT_OPS(PAT_LEAVES_AFTER_REPEATS);

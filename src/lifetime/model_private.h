@@ -8,6 +8,7 @@
 #include "lifetime/fit.h"
 #include "lifetime/predict.h"
 #include "lifetime/search_private.h"
+#include "lifetime/sheet.h"
 
 #include <stddef.h>
 
@@ -17,6 +18,9 @@ struct pat_slices {
     double from, step, to;
     double factor;
 };
+
+/* Months up to the horizon, each counted as of its end. */
+struct pat_slices pat_slices__of(const struct pat_clv_terms *terms);
 
 /* When a customer may leave. */
 enum pat_leaving { PAT_LEAVES_NEVER, PAT_LEAVES_AFTER_REPEATS, PAT_LEAVES_AFTER_ANY };
@@ -40,6 +44,13 @@ struct pat_btyd_ops {
 
     double (*p_alive)(const struct pat_btyd_model *model, const double *params, const struct pat_btyd_pattern *of);
     double (*expected)(struct pat_scorer *scorer, const struct pat_btyd_pattern *of, const struct pat_slices *slices);
+    /* For sheets. The odds to have left are exp(log_odds) ((alpha + T) / (alpha + t_x))^(params[0] + x), log_time the
+     * logarithm of (alpha + t) / alpha; log_odds is -inf where nobody can have left. */
+    double (*log_odds)(const struct pat_btyd_model *model, const double *params, double x);
+    double (*log_time)(const double *params, double t);
+    /* Purchases to come of a customer who is alive: sum[0] of all slices, sum[1] weighted by their factors. */
+    void (*ahead)(const struct pat_sheet *sheet, struct pat_sheet_lane *lane, const struct pat_btyd_pattern *of,
+                  const struct pat_slices *slices, double sum[2]);
     double (*pmf)(const struct pat_btyd_model *model, const double *params, double t, double n);
     double (*residual)(const struct pat_btyd_model *model, const double *params, const struct pat_btyd_pattern *of,
                        double discount);

@@ -40,15 +40,19 @@ double pat_scorer_residual(const struct pat_scorer *scorer, const struct pat_bty
     return scorer->model->ops->residual(scorer->model, scorer->params, of, discount);
 }
 
-double pat_scorer_discounted(struct pat_scorer *scorer, const struct pat_btyd_pattern *of,
-                             const struct pat_clv_terms *terms) {
+struct pat_slices pat_slices__of(const struct pat_clv_terms *terms) {
     const double months = terms->horizon_days / PAT_MONTH_DAYS, whole = round(months);
     const double month = PAT_MONTH_DAYS / terms->unit_days;
-    const struct pat_slices slices = {
+    return (struct pat_slices){
         .step = month,
         .to = fabs(months - whole) < MONTH_ROUNDING * whole ? whole * month : months * month,
         .factor = exp(-log1p(terms->discount_annual) / 12),
     };
+}
+
+double pat_scorer_discounted(struct pat_scorer *scorer, const struct pat_btyd_pattern *of,
+                             const struct pat_clv_terms *terms) {
+    const struct pat_slices slices = pat_slices__of(terms);
     return slices.to > 0 ? scorer->model->ops->expected(scorer, of, &slices) : 0;
 }
 

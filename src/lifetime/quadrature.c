@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* QL needs two or three turns for an eigenvalue; this only makes sure that it ends. */
@@ -94,20 +95,68 @@ static struct log_odds at_log_odds(double a, double b, double y) {
     return (struct log_odds){.p = y < 0 ? e / (1 + e) : 1 / (1 + e), .log_weight = a * log_p + b * log_q};
 }
 
+/* Where the trapezoid stands: the middle, then one side, then the other. */
+struct walk {
+    double a, b, centre, step;
+    struct log_odds peak;
+    int side;
+    double i;
+};
+
+static struct walk walk_begin(double a, double b) {
+    const double spread = 0.5 * sqrt(1 / a + 1 / b), centre = log(a) - log(b);
+    return (struct walk){.a = a,
+                         .b = b,
+                         .centre = centre,
+                         .step = (spread < STEP_MAX ? spread : STEP_MAX) / STRAIGHT,
+                         .peak = at_log_odds(a, b, centre),
+                         .side = -1};
+}
+
+/* The next node and its weight against the middle's; false behind the last one. */
+static bool walk_on(struct walk *walk, double *p, double *weight) {
+    for (; walk->side <= 1; walk->side += 2, walk->i = 0) {
+        walk->i++;
+        const struct log_odds here =
+            at_log_odds(walk->a, walk->b, walk->centre + walk->side * STRAIGHT * sinh(walk->i * walk->step));
+        const double fall = here.log_weight - walk->peak.log_weight;
+        if (!(fall > -TAIL)) continue;
+        *p = here.p;
+        *weight = cosh(walk->i * walk->step) * exp(fall);
+        return true;
+    }
+    return false;
+}
+
 double pat_beta__mean(double a, double b, double (*f_cb)(const void *context, double p), const void *context) {
-    const double centre = log(a) - log(b), spread = 0.5 * sqrt(1 / a + 1 / b);
-    const double step = (spread < STEP_MAX ? spread : STEP_MAX) / STRAIGHT;
-    const struct log_odds peak = at_log_odds(a, b, centre);
-    double weight = 1, sum = f_cb(context, peak.p);
-    for (int side = -1; side <= 1; side += 2) {
-        for (double i = 1;; i++) {
-            const struct log_odds here = at_log_odds(a, b, centre + side * STRAIGHT * sinh(i * step));
-            const double fall = here.log_weight - peak.log_weight;
-            if (!(fall > -TAIL)) break;
-            const double w = cosh(i * step) * exp(fall);
-            weight += w;
-            sum += w * f_cb(context, here.p);
-        }
+    struct walk walk = walk_begin(a, b);
+    double weight = 1, sum = f_cb(context, walk.peak.p), p, w;
+    while (walk_on(&walk, &p, &w)) {
+        weight += w;
+        sum += w * f_cb(context, p);
     }
     return sum / weight;
+}
+
+size_t pat_beta__nodes(double a, double b, double node[PAT_BETA_LONG_MAX], double share[PAT_BETA_LONG_MAX]) {
+    struct walk walk = walk_begin(a, b);
+    double weight = 0, p = walk.peak.p, w = 1;
+    size_t count = 0;
+    do {
+        p = fmax(p, PAT_BETA_LEAST);
+        weight += w;
+        if (count > 0 && node[count - 1] == p) {
+            share[count - 1] += w;
+            continue;
+        }
+        PAT_ASSERT(count < PAT_BETA_LONG_MAX - 8);
+        node[count] = p;
+        share[count++] = w;
+    } while (walk_on(&walk, &p, &w));
+    for (size_t i = 0; i < count; i++) share[i] /= weight;
+    for (; count % 8 != 0; count++) {
+        node[count] = 1;
+        share[count] = 0;
+    }
+    return count;
 }

@@ -15,4 +15,13 @@ void pat_beta__rule(double a, double b, size_t count, double *node, double *shar
  * function turns, and to how small or large a and b are. f must be positive and fall with p. */
 double pat_beta__mean(double a, double b, double (*f_cb)(const void *context, double p), const void *context);
 
+/* The most nodes of the rule below: between p = PAT_BETA_LEAST and the p that rounds to 1 there is no room for more. */
+#define PAT_BETA_LONG_MAX 1024u
+/* Functions here no longer change below: 1e-280 times any time is still a normal number. */
+#define PAT_BETA_LEAST 1e-280
+
+/* The same as a rule; nodes below PAT_BETA_LEAST, and those at 1, are one each. Filled up to a multiple of 8 with
+ * shares of 0; gives how many there are. */
+size_t pat_beta__nodes(double a, double b, double node[PAT_BETA_LONG_MAX], double share[PAT_BETA_LONG_MAX]);
+
 #endif
