@@ -77,7 +77,7 @@ struct pat_kernels {
     /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
      * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */
 
-    /* out[i] = e^u / (1 + e^u). */
+    /* out[i] = e^u / (1 + e^u); out may be u. */
     void (*share)(const double *u, size_t n, double *out);
     /* With gap = time[to][0] - time[from][0], step = time[to][1] - time[from][1], u = shift + scale gap and
      * dead = e^u / (1 + e^u): weighted sums of log(1 + e^u), dead, dead gap, dead step. shift may be -inf. */

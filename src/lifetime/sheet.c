@@ -122,15 +122,14 @@ void pat_sheet_fill(struct pat_sheet *sheet, struct pat_sheet_lane *lane, size_t
 
 void pat_sheet_score(const struct pat_sheet *sheet, size_t n, const uint32_t *x, const uint32_t *t_x, const uint32_t *T,
                      double *p_alive, double *expected, double *discounted) {
-    double stays[PAT_SHEET_BLOCK];
     uint32_t cell[PAT_SHEET_BLOCK];
     PAT_DEBUG_ASSERT(n <= PAT_SHEET_BLOCK);
     for (size_t i = 0; i < n; i++) {
         cell[i] = sheet->slot[slot_of(sheet, (uint64_t)x[i] << 32 | T[i])];
         const double gap = sheet->log_time[T[i]] - sheet->log_time[t_x[i]];
-        stays[i] = -(sheet->cell[cell[i]].odds + (sheet->params[0] + x[i]) * gap);
+        p_alive[i] = -(sheet->cell[cell[i]].odds + (sheet->params[0] + x[i]) * gap);
     }
-    sheet->kernels->share(stays, n, p_alive);
+    sheet->kernels->share(p_alive, n, p_alive);
     for (size_t i = 0; i < n; i++) {
         expected[i] = p_alive[i] * sheet->cell[cell[i]].expected;
         discounted[i] = p_alive[i] * sheet->cell[cell[i]].discounted;
