@@ -15,6 +15,46 @@ from patron_test import RpcError, check, equal, patron_json, program  # noqa: E4
 UNDER_WAY = 8
 
 
+class Naives:
+    """Several naive programs with the same rows, which share the questions."""
+
+    def __init__(self, programs, timezone, base):
+        self.naive = [Naive(timezone, base) for _ in range(programs)]
+
+    def each(self, work):
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(len(self.naive))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def load(self, files):
+        rows = [None] * len(self.naive)
+
+        def one(number):
+            rows[number] = self.naive[number].load(files)
+        self.each(one)
+        check(rows[0] is not None and rows.count(rows[0]) == len(rows), "rows read: %r", rows)
+
+    def ask(self, questions):
+        answers, done = [None] * len(questions), []
+
+        def one(number):
+            # By day, so that each of them has to know half of the days.
+            days = sorted({str(question.params["as_of"]) for question in questions})[number::len(self.naive)]
+            places = [k for k, question in enumerate(questions) if str(question.params["as_of"]) in days]
+            for place, answer in zip(places, self.naive[number].ask([questions[place] for place in places])):
+                answers[place] = answer
+            done.append(number)
+        self.each(one)
+        check(len(done) == len(self.naive), "a naive program failed")
+        return answers
+
+    def end(self):
+        for naive in self.naive:
+            naive.end()
+
+
 class Naive:
     """The naive program, for one zone and base currency."""
 

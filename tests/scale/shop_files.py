@@ -72,7 +72,7 @@ def corrections(rng, folder, base, customers):
     refunded = [row for row in refunded if row[2] < newest]
     free = [["free-%d" % k, row[4], day_after(row[1], rng.randrange(-60, 60)) + "T23:59:59Z", row[2], row[3]]
             for k, row in enumerate(piece[6])]
-    waiting = [["wait-%d" % k, "never-%d" % k, row[1], row[2], row[3]] for k, row in enumerate(piece[7][:50])]
+    waiting = [["wait-%d" % k, "never-%d" % k, row[4], row[1], row[2], row[3]] for k, row in enumerate(piece[7][:50])]
     strangers = [["strange-%d" % k, "stranger-%d" % (k % 40), row[1], row[2], row[3], rng.choice(("BR", "JP", ""))]
                  for k, row in enumerate(piece[7])]
     out = [
@@ -91,7 +91,7 @@ def corrections(rng, folder, base, customers):
         ("customers", write(path("more-created"), ("customer", "created"), [[row[0], ""] for row in people[2::9]])),
         ("refunds", write(path("more-refunds"), ("refund", "order", "time", "amount", "currency", "kind"), refunded)),
         ("refunds", write(path("more-free"), ("refund", "customer", "time", "amount", "currency"), free)),
-        ("refunds", write(path("more-waiting"), ("refund", "order", "time", "amount", "currency"), waiting)),
+        ("refunds", write(path("more-waiting"), ("refund", "order", "customer", "time", "amount", "currency"), waiting)),
         ("fx", write(path("more-rates"), ("day", "currency", "rate"),
                      [[day, currency, "%s7" % rate if "." in rate else rate + ".7"] for day, currency, rate in rates[::3]])),
         ("fx", write(path("more-inverse"), ("day", "currency", "rate", "per"),

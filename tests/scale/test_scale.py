@@ -20,7 +20,7 @@ sys.path.insert(0, HERE)
 
 import during_ingest  # noqa: E402
 import shop_files  # noqa: E402
-from asking import Naive, ask_server, load, plain  # noqa: E402
+from asking import Naive, Naives, ask_server, load, plain  # noqa: E402
 from identities import hold, hold_after_changes  # noqa: E402
 from patron_test import Server, by_size, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
 from questions import Maker, Shop, difference  # noqa: E402
@@ -93,12 +93,13 @@ def compare(questions, answers, said):
              for text in [difference(question, got, other)] if text]
     for question, text in wrong[:SHOWN]:
         print("DIFFERENT  %s %r\n    line %s\n    %.1500s" % (question.method, question.params, question.line, text), flush=True)
-    counts = collections.Counter(question.kind for question in questions)
     bad = collections.Counter(question.kind for question, _ in wrong)
     errors = sum("error" in answer for answer in answers)
-    print("            asked %s; %d were refused by both; different: %s" % (
-        ", ".join("%s %d" % pair for pair in sorted(counts.items())), errors, dict(bad) or "none"),
-        flush=True)
+    for kind in sorted({question.kind for question in questions}):
+        spent = sorted(answer.get("ms", 0) for question, answer in zip(questions, answers) if question.kind == kind)
+        print("            %-10s %5d asked, %d differ; a server's median %.1f ms, longest %.1f ms" % (
+            kind, len(spent), bad[kind], spent[len(spent) // 2], spent[-1]), flush=True)
+    print("            %d questions were refused, by both" % errors, flush=True)
     return wrong
 
 
@@ -145,7 +146,7 @@ def run():
     more.append(shop_files.first_rates_missing(folder, "EUR" if base != "EUR" else "USD", 45))
     load(server, more)
     clock.say("corrected: %d files", len(more))
-    naive = Naive(timezone, base)
+    naive = Naives(1 if orders < 10**6 else 2, timezone, base)
     naive.load(files + more)
     clock.say("the naive program has read the same")
 
