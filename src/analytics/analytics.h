@@ -30,6 +30,8 @@ struct pat_job {
     /* Asked between blocks of work: PAT_OK to go on, PAT_ERR_CANCELLED or PAT_ERR_DEADLINE to stop. May be NULL. */
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
+    /* A clock in nanoseconds for explain_plan; NULL: steps are told without their time. */
+    uint64_t (*clock_cb)(void);
     /* Threads that join in; NULL: none. Then stop_cb is called from any of them. */
     const struct pat_spread *spread;
 };

@@ -1,5 +1,6 @@
 /* group: customers or facts cut by up to four dimensions, metrics over each part, over everything, and over what
  * `limit` cut off. */
+#include "analytics/explain_private.h"
 #include "analytics/group_private.h"
 
 #include "model/currency.h"
@@ -215,6 +216,7 @@ static void gather_whole(const struct pat_grouping *grouping, const struct pat_m
     const bool sums = kind == PAT_METRIC_SUM || kind == PAT_METRIC_AVG;
     if (sums && pat_source__strip(run, &measure->source, first, &strip)) {
         pat_strip__sum(kernels, &strip, count, bits, &part.count, &part.sum);
+        pat_explain__part(run, &strip.part, count);
         part.least = part.greatest = 0; /* nobody asks a sum for them */
     } else {
         int64_t value[PAT_BLOCK_ROWS];
@@ -617,9 +619,14 @@ static enum pat_status put_answer(struct pat_grouping *grouping) {
 
 /* From the selected rows to the groups with all that outcomes are made of. */
 static enum pat_status walk(struct pat_grouping *grouping) {
-    if (adds_up(grouping)) return walk_whole(grouping);
+    if (adds_up(grouping)) {
+        PAT_TRY(walk_whole(grouping));
+        pat_explain__step(grouping->run, "sum", grouping->of.rows);
+        return PAT_OK;
+    }
     PAT_TRY(pat_dense__plan(grouping));
     PAT_TRY(grouping->dense != NULL ? pat_dense__walk(grouping) : walk_rows(grouping));
+    pat_explain__step(grouping->run, grouping->dense != NULL ? "group by place" : "group by key", grouping->of.rows);
     uint32_t only;
     if (grouping->dimensions == 0) {
         PAT_TRY(pat_grouping__find(grouping, (const int64_t[]){0}, &only)); /* one row of nobody */
@@ -627,6 +634,8 @@ static enum pat_status walk(struct pat_grouping *grouping) {
     for (uint32_t i = 0; i < grouping->lists; i++) {
         struct pat_lists *list = &grouping->list[i];
         PAT_TRY(list->histogram != NULL ? pat_histogram__resolve(grouping, list) : build_list(grouping, list));
+        pat_explain__step(grouping->run, list->histogram != NULL ? "ranks by histogram" : "lists by group",
+                          grouping->of.rows);
     }
     return PAT_OK;
 }

@@ -1,5 +1,6 @@
 /* rows: the first so many rows of a table in an order that is total, since ties end on the id. */
 #include "analytics/answers_private.h"
+#include "analytics/explain_private.h"
 #include "analytics/selection_private.h"
 
 #include <string.h>
@@ -121,7 +122,9 @@ static void drop_hopeless(struct best *best, pat_row first, uint32_t count, uint
     uint64_t hopeful[PAT_BLOCK_WORDS];
     struct pat_strip strip;
     if (pat_source__strip(best->run, &key->source, first, &strip)) {
-        pat_strip__range(kernels, &strip, count, low, high, hopeful);
+        if (pat_strip__range(kernels, &strip, count, low, high, hopeful)) {
+            pat_explain__part(best->run, &strip.part, count);
+        }
     } else {
         int64_t value[PAT_BLOCK_ROWS];
         pat_source__read(best->run, &key->source, first, count, value);
@@ -298,6 +301,7 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
     PAT_TRY(pat_select__where(run, &selection));
     PAT_TRY(find_after(&best, &selection));
     PAT_TRY(collect(&best, &selection));
+    pat_explain__step(run, "top", selection.rows);
     if (run->job->last != NULL) *run->job->last = best.passed > best.count ? best.row[best.count - 1] : PAT_ROW_NONE;
     struct pat_value rows = pat_build_array(&run->builder, best.count);
     for (uint32_t i = 0; i < best.count; i++) {

@@ -1,6 +1,8 @@
 /* Which orders and refunds count at a day: RULES, "Eligible orders". */
 #include "analytics/facts_private.h"
 
+#include "analytics/explain_private.h"
+
 static inline bool order_eligible(int64_t state, int64_t deleted, int64_t test, int64_t day, int64_t paid,
                                   int64_t cancelled, pat_day d) {
     return state == PAT_ORDER_PRESENT && deleted != 1 && test != 1 && day != PAT_NULL && day <= d &&
@@ -23,7 +25,7 @@ void pat_orders__eligible(const struct pat_run *run, pat_row first, uint32_t cou
     const struct pat_table_view *table = &run->view->table[PAT_ORDERS];
     int64_t value[COLUMNS][PAT_BLOCK_ROWS];
     for (unsigned k = 0; k < COLUMNS; k++) {
-        pat_column_view_read(&table->column[column[k]], first, count, value[k], run->kernels);
+        pat_explain__column(run, &table->column[column[k]], first, count, value[k]);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (!order_eligible(value[STATE][i], value[DELETED][i], value[TEST][i], dated[i], value[PAID][i],

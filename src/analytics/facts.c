@@ -1,5 +1,6 @@
 #include "analytics/facts_private.h"
 
+#include "analytics/explain_private.h"
 #include "analytics/facts_pass_private.h"
 
 pat_day pat_run__window_start(const struct pat_run *run) {
@@ -111,7 +112,7 @@ static enum pat_status kept_part(void *context, const struct pat_part *part) {
         const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
         for (unsigned k = 0; k < KEPT_COLUMNS; k++) {
-            pat_column_view_read(&table->column[kept_column[k]], (pat_row)first, count, block[k], part->run->kernels);
+            pat_explain__column(part->run, &table->column[kept_column[k]], (pat_row)first, count, block[k]);
         }
         for (uint32_t i = 0; i < count; i++) {
             int64_t kept[KEPT_COLUMNS];

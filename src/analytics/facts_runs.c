@@ -2,6 +2,8 @@
  * the chains of those whose facts in the runs have changed. */
 #include "analytics/facts_pass_private.h"
 
+#include "analytics/explain_private.h"
+
 _Static_assert(PAT_PART_ROWS % PAT_RUN_BLOCK == 0, "parts of a pass are whole blocks of the runs");
 
 #define DAYS_MAX 65536 /* of a run: days from its base on */
@@ -170,6 +172,7 @@ enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *do
     struct pat_facts_pass everybody = *pass;
     everybody.open = NULL;
     PAT_TRY(pat_run__spread(run, run->customers, scan_part, &everybody));
+    for (uint32_t i = 0; i < runs->count; i++) pat_explain__read(run, runs->run[i]->bytes);
     PAT_TRY(pat_facts__scan_tables(&everybody, pat_runs_orders_end(runs), pat_runs_refunds_end(runs)));
     *done = true;
     return pat_facts__follow_all(pass, bits);

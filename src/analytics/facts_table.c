@@ -1,6 +1,8 @@
 /* Facts of everybody, or of whoever is open, by one pass over the tables; and what lies behind the runs. */
 #include "analytics/facts_pass_private.h"
 
+#include "analytics/explain_private.h"
+
 static bool wanted(const struct pat_facts_pass *pass, int64_t customer) {
     return customer != PAT_NULL && (pass->open == NULL || pat_bits__get(pass->open, (uint64_t)customer));
 }
@@ -10,9 +12,9 @@ static void scan_orders_block(const struct pat_facts_pass *pass, pat_row first, 
     const struct pat_column_view *column = pass->view->table[PAT_ORDERS].column;
     int64_t customer[PAT_BLOCK_ROWS], day[PAT_BLOCK_ROWS], base[PAT_BLOCK_ROWS];
     uint64_t eligible[PAT_BLOCK_WORDS] = {0};
-    pat_column_view_read(&column[PAT_ORDER_CUSTOMER], first, count, customer, run->kernels);
-    pat_column_view_read(&column[PAT_ORDER_DAY], first, count, day, run->kernels);
-    pat_column_view_read(&column[PAT_ORDER_BASE], first, count, base, run->kernels);
+    pat_explain__column(run, &column[PAT_ORDER_CUSTOMER], first, count, customer);
+    pat_explain__column(run, &column[PAT_ORDER_DAY], first, count, day);
+    pat_explain__column(run, &column[PAT_ORDER_BASE], first, count, base);
     pat_orders__eligible(run, first, count, day, eligible);
     for (uint32_t i = 0; i < count; i++) {
         if (!pat_bits__get(eligible, i) || !wanted(pass, customer[i])) continue;
@@ -24,9 +26,9 @@ static void scan_refunds_block(const struct pat_facts_pass *pass, pat_row first,
     const struct pat_run *run = pass->run;
     const struct pat_column_view *column = pass->view->table[PAT_REFUNDS].column;
     int64_t customer[PAT_BLOCK_ROWS], day[PAT_BLOCK_ROWS], base[PAT_BLOCK_ROWS];
-    pat_column_view_read(&column[PAT_REFUND_CUSTOMER], first, count, customer, run->kernels);
-    pat_column_view_read(&column[PAT_REFUND_DAY], first, count, day, run->kernels);
-    pat_column_view_read(&column[PAT_REFUND_BASE], first, count, base, run->kernels);
+    pat_explain__column(run, &column[PAT_REFUND_CUSTOMER], first, count, customer);
+    pat_explain__column(run, &column[PAT_REFUND_DAY], first, count, day);
+    pat_explain__column(run, &column[PAT_REFUND_BASE], first, count, base);
     for (uint32_t i = 0; i < count; i++) {
         if (!wanted(pass, customer[i]) || !pat_refund__counts(pass->view, first + i, run->day)) continue;
         pat_facts__add(pass, (uint64_t)customer[i], day[i], 0, base[i] == PAT_NULL ? PAT_NULL : -base[i]);

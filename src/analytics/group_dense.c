@@ -1,4 +1,5 @@
 /* Groups by place: see group_private.h. */
+#include "analytics/explain_private.h"
 #include "analytics/group_private.h"
 
 #include "model/date.h"
@@ -169,6 +170,7 @@ static bool load_codes(const struct pat_grouping *grouping, pat_row first, uint3
     if (dimension->source.type != PAT_TYPE_TEXT) return false;
     if (!pat_source__strip(grouping->run, &dimension->source, first, &strip)) return false;
     if (strip.part.width != 1 || strip.part.base != 0 || strip.null_is_zero) return false;
+    pat_explain__part(grouping->run, &strip.part, count);
     for (uint32_t i = 0; i < count; i++) out->cell[i] = (uint8_t)(strip.part.data[i] + 1);
     return true;
 }

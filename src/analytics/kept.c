@@ -1,5 +1,7 @@
 #include "analytics/kept_private.h"
 
+#include "analytics/explain_private.h"
+
 /* With more open customers than one in this many, one pass over all facts costs less than their chains. */
 #define OPEN_SHARE 64u
 /* A small shop may have this many all the same. */
@@ -69,7 +71,10 @@ static uint32_t block_rows(const struct pat_run *run, uint64_t first) {
 /* Something dated after D is known of them. */
 static void select_open(const struct pat_run *run, pat_row first, uint64_t *bits) {
     const struct pat_strip settled = strip_of(run, PAT_CUSTOMER_SETTLED, first);
-    pat_strip__range(run->kernels, &settled, block_rows(run, first), (int64_t)run->day + 1, INT64_MAX, bits);
+    const uint32_t count = block_rows(run, first);
+    if (pat_strip__range(run->kernels, &settled, count, (int64_t)run->day + 1, INT64_MAX, bits)) {
+        pat_explain__part(run, &settled.part, count);
+    }
 }
 
 /* Sets block[]; *out stays above `most` when there are too many. */
@@ -138,6 +143,7 @@ void pat_kept__read(const struct pat_run *run, enum pat_fact fact, pat_row first
     const uint32_t *block = &kept->block[first / PAT_BLOCK_ROWS];
     const struct pat_strip strip = fact_strip(run, fact, first);
     pat_strip__read(run->kernels, &strip, count, out);
+    pat_explain__part(run, &strip.part, count);
     for (uint32_t i = block[0]; i < block[1]; i++) {
         const struct pat_open_customer *open = &kept->open[i];
         if (open->row >= first && open->row - first < count) out[open->row - first] = open->value[fact];
@@ -153,6 +159,7 @@ int64_t pat_kept__unpriced(const struct pat_run *run, const uint64_t *bits) {
         pat_int128 sum;
         if (pat_kept__strip(run, PAT_FACT_UNPRICED, (pat_row)first, &strip)) {
             pat_strip__sum(run->kernels, &strip, count, bits + first / 64, &rows, &sum);
+            pat_explain__part(run, &strip.part, count);
             total += (int64_t)sum;
             continue;
         }

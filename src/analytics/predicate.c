@@ -1,5 +1,6 @@
 /* Bound filters over blocks of rows, into bitmaps. */
 #include "analytics/bind_private.h"
+#include "analytics/explain_private.h"
 #include "analytics/memo_private.h"
 
 #include <string.h>
@@ -102,7 +103,9 @@ static bool eval_strip(const struct block *block, const struct pat_bound *bound,
     case PAT_BOUND_MEMBER: pat_strip__member(kernels, &strip, block->count, bound->set, bound->set_bits, out); break;
     case PAT_BOUND_SPANS:
         if (bound->spans != 1) return false;
-        pat_strip__range(kernels, &strip, block->count, bound->span[0].first, bound->span[0].last, out);
+        if (pat_strip__range(kernels, &strip, block->count, bound->span[0].first, bound->span[0].last, out)) {
+            pat_explain__part(block->run, &strip.part, block->count);
+        }
         break;
     default: return false;
     }
@@ -218,6 +221,7 @@ static enum pat_status select_shown(struct pat_run *run, const struct pat_bound 
     memcpy(bits, run->live, words * sizeof(uint64_t));
     PAT_TRY(pat_predicate__restrict(run, PAT_CUSTOMERS, bound, bits));
     run->shown = bits;
+    pat_explain__step(run, "where", run->customers);
     return PAT_OK;
 }
 

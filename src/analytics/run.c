@@ -1,5 +1,6 @@
 #include "analytics/run_private.h"
 
+#include "analytics/explain_private.h"
 #include "analytics/facts_private.h"
 #include "analytics/kept_private.h"
 #include "analytics/lifetime_private.h"
@@ -50,19 +51,23 @@ static void live_block(struct pat_run *run, pat_row first, uint32_t count) {
         pat_bits__fill(live, count);
         return;
     }
+    pat_explain__part(run, &created.part, count);
+    pat_explain__part(run, &fact.part, count);
+    pat_explain__part(run, &profiled.part, count);
+    pat_explain__part(run, &deleted.part, count);
     /* Begun, or without any date. */
     pat_strip__null(kernels, &fact, count, no_fact);
     pat_strip__null(kernels, &created, count, live);
     kernels->bits_and(live, no_fact, words);
-    pat_strip__range(kernels, &created, count, INT64_MIN + 1, run->day, dated);
+    (void)pat_strip__range(kernels, &created, count, INT64_MIN + 1, run->day, dated);
     kernels->bits_or(live, dated, words);
-    pat_strip__range(kernels, &fact, count, INT64_MIN + 1, run->day, dated);
+    (void)pat_strip__range(kernels, &fact, count, INT64_MIN + 1, run->day, dated);
     kernels->bits_or(live, dated, words);
     /* Not those that neither a profile nor a fact names, and not the withdrawn. */
-    pat_strip__range(kernels, &profiled, count, 1, 1, other);
+    (void)pat_strip__range(kernels, &profiled, count, 1, 1, other);
     kernels->bits_andnot(no_fact, other, words);
     kernels->bits_andnot(live, no_fact, words);
-    pat_strip__range(kernels, &deleted, count, 1, 1, other);
+    (void)pat_strip__range(kernels, &deleted, count, 1, 1, other);
     kernels->bits_andnot(live, other, words);
 }
 
@@ -82,6 +87,7 @@ static enum pat_status compute_live(struct pat_run *run) {
     run->shown = live;
     PAT_TRY(pat_run__spread(run, run->customers, live_part, run));
     run->live_count = run->kernels->bits_count(run->live, pat_bits__words(run->customers));
+    pat_explain__step(run, "live", run->customers);
     return PAT_OK;
 }
 
@@ -133,6 +139,7 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
     run->result = pat_build_map(&run->builder, 16);
     PAT_TRY(pat_memo__begin(run));
+    pat_explain__begin(run);
     return of_one_row(job->request->method) ? PAT_OK : pat_run__find_live(run);
 }
 
@@ -188,6 +195,8 @@ enum pat_status pat_run__finish(struct pat_run *run, struct pat_value *result) {
     put_day(run);
     if (run->lifetime_needed && run->lifetime != NULL) pat_outlook__tell(run, &run->lifetime->outlook);
     PAT_TRY(put_unpriced(run));
+    pat_explain__step(run, "finish", 0);
+    pat_explain__finish(run);
     if (run->undated.type == PAT_VALUE_ARRAY) pat_run__put(run, "undated", run->undated);
     if (run->warnings.type == PAT_VALUE_ARRAY) pat_run__put(run, "warnings", run->warnings);
     if (run->builder.failed) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the answer");

@@ -61,6 +61,12 @@ struct pat_run {
     bool money_of_window; /* RFM ranks by M */
     int64_t unpriced;     /* found otherwise: the shown facts themselves */
 
+    /* For explain_plan (explain.c). */
+    uint64_t *bytes_read; /* &step_bytes, or NULL when nobody asked */
+    uint64_t step_bytes;  /* atomic within a pass */
+    uint64_t step_ns;     /* when the step began */
+    struct pat_value steps;
+
     struct pat_value warnings; /* arrays, NIL before the first entry */
     struct pat_value undated;
 };

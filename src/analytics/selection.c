@@ -1,6 +1,7 @@
 #include "analytics/selection_private.h"
 
 #include "analytics/answers_private.h"
+#include "analytics/explain_private.h"
 
 bool pat_order__known(const struct pat_run *run, pat_row row) {
     const int64_t day = pat_view_get(run->view, PAT_ORDERS, PAT_ORDER_DAY, row);
@@ -81,8 +82,7 @@ static void select_block(const struct pat_run *run, const struct pass *pass, str
     const struct pat_selection *selection = pass->selection;
     const struct pat_table_view *table = &run->view->table[selection->table];
     uint64_t *const here = pass->bits + block->first / 64;
-    pat_column_view_read(&table->column[column[selection->table]], block->first, block->count, block->day,
-                         run->kernels);
+    pat_explain__column(run, &table->column[column[selection->table]], block->first, block->count, block->day);
     if (selection->table == PAT_ORDERS) select_orders(run, selection, block, here);
     if (selection->table == PAT_REFUNDS) select_refunds(run, selection, block, here);
     if (selection->table == PAT_LINES) select_lines(run, pass->orders, block, here);
@@ -128,5 +128,8 @@ enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *sel
     PAT_TRY(pat_run__need(run));
     PAT_TRY(pat_select__facts(run, selection, &bits));
     selection->bits = bits;
-    return pat_predicate__restrict(run, selection->table, bound, bits);
+    pat_explain__step(run, "select", selection->rows);
+    PAT_TRY(pat_predicate__restrict(run, selection->table, bound, bits));
+    pat_explain__step(run, "where", selection->rows);
+    return PAT_OK;
 }

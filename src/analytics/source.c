@@ -1,6 +1,7 @@
 #include "analytics/source_private.h"
 
 #include "analytics/bind_private.h"
+#include "analytics/explain_private.h"
 #include "analytics/kept_private.h"
 #include "analytics/lifecycle_private.h"
 #include "analytics/lifetime_private.h"
@@ -404,17 +405,29 @@ static enum pat_status compute_facts(struct pat_run *run, unsigned needed) {
     if (needed == 0 || run->facts != NULL) return PAT_OK;
     if (kept_will_do(run)) {
         if (run->kept == NULL) PAT_TRY(pat_kept__find(run));
+        pat_explain__step(run, run->kept != NULL ? "kept values" : "kept values do not hold", run->customers);
         if (run->kept != NULL) return PAT_OK;
     }
-    return pat_facts__compute(run, needed);
+    PAT_TRY(pat_facts__compute(run, needed));
+    pat_explain__step(run, "facts", run->customers);
+    return PAT_OK;
 }
 
 static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
     PAT_TRY(compute_facts(run, needed));
-    if (run->lifecycle_needed) PAT_TRY(pat_run__need_lifecycle(run));
+    if (run->lifecycle_needed && run->lifecycle == NULL) {
+        PAT_TRY(pat_run__need_lifecycle(run));
+        pat_explain__step(run, "life cycle", run->customers);
+    }
     if (run->rates_needed && run->rates == NULL) PAT_TRY(pat_rates__collect(run, PAT_DAY_MAX, &run->rates));
-    if (run->lifetime_needed && run->lifetime == NULL) PAT_TRY(pat_lifetime__compute(run));
-    if (run->scores_needed && run->scores == NULL) return pat_scores__compute(run);
+    if (run->lifetime_needed && run->lifetime == NULL) {
+        PAT_TRY(pat_lifetime__compute(run));
+        pat_explain__step(run, "lifetime value", run->customers);
+    }
+    if (run->scores_needed && run->scores == NULL) {
+        PAT_TRY(pat_scores__compute(run));
+        pat_explain__step(run, "scores", run->customers);
+    }
     return PAT_OK;
 }
 
@@ -502,7 +515,7 @@ static void read_stored(const struct pat_run *run, const struct pat_source *sour
                         int64_t *out) {
     const struct pat_table_view *table = &run->view->table[source->table];
     const unsigned column = source->hops > 0 ? source->ref[0] : source->column;
-    pat_column_view_read(&table->column[column], first, count, out, run->kernels);
+    pat_explain__column(run, &table->column[column], first, count, out);
     for (uint32_t i = 0; source->hops > 0 && i < count; i++) out[i] = follow(run->view, source, out[i]);
     for (uint32_t i = 0; source->null_is_zero && i < count; i++) out[i] = out[i] == PAT_NULL ? 0 : out[i];
     if (source->dated) hide_future(run, source, count, out);
@@ -528,8 +541,8 @@ static bool has_order_by(const struct pat_run *run, pat_row customer) {
 static void read_country(const struct pat_run *run, pat_row first, uint32_t count, int64_t *out) {
     const struct pat_table_view *table = &run->view->table[PAT_CUSTOMERS];
     int64_t fact[PAT_BLOCK_ROWS];
-    pat_column_view_read(&table->column[PAT_CUSTOMER_COUNTRY], first, count, out, run->kernels);
-    pat_column_view_read(&table->column[PAT_CUSTOMER_FACT_COUNTRY], first, count, fact, run->kernels);
+    pat_explain__column(run, &table->column[PAT_CUSTOMER_COUNTRY], first, count, out);
+    pat_explain__column(run, &table->column[PAT_CUSTOMER_FACT_COUNTRY], first, count, fact);
     const bool all_dated = run->view->counts.newest_fact <= run->day;
     for (uint32_t i = 0; i < count; i++) {
         if (out[i] != PAT_NULL || fact[i] == PAT_NULL) continue;
@@ -557,6 +570,7 @@ static void read_of_customer(const struct pat_run *run, const struct pat_source 
 static void read_fact(const struct pat_run *run, enum pat_fact fact, pat_row first, uint32_t count, int64_t *out) {
     if (run->facts != NULL) {
         pat_facts__read(run->facts, fact, first, count, out);
+        pat_explain__read(run, (uint64_t)count * (fact == PAT_FACT_NET ? sizeof(int64_t) : sizeof(int32_t)));
         return;
     }
     /* Blocks of others may lie across those of customers. */

@@ -93,28 +93,29 @@ static int64_t mirror(pat_day from, int64_t value) {
     return value < 0 ? INT64_MAX : INT64_MIN + 1;
 }
 
-void pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
+bool pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
                       int64_t high, uint64_t *out) {
     int64_t least, greatest;
     bool any_null;
     const bool known = pat_strip__bounds(strip, &least, &greatest, &any_null);
     if (low > high || (known && (greatest < low || least > high))) {
         set_all(count, false, out);
-        return;
+        return false;
     }
     if (known && !any_null && low <= least && greatest <= high) {
         set_all(count, true, out);
-        return;
+        return false;
     }
     if (strip->mirrored) {
         stored_range(kernels, &strip->part, count, mirror(strip->from, high), mirror(strip->from, low), out);
-        return;
+        return true;
     }
     stored_range(kernels, &strip->part, count, low, high, out);
-    if (!strip->null_is_zero || low > 0 || high < 0) return;
+    if (!strip->null_is_zero || low > 0 || high < 0) return true;
     uint64_t unset[PAT_BLOCK_WORDS];
     stored_null(kernels, &strip->part, count, unset);
     kernels->bits_or(out, unset, words_of(count));
+    return true;
 }
 
 /* ---- members ----------------------------------------------------------------------------------------------------- */

@@ -17,8 +17,8 @@ struct pat_strip {
 
 /* The least and the greatest value that may be there. False: not known. *any_null: some may be not set. */
 bool pat_strip__bounds(const struct pat_strip *strip, int64_t *low, int64_t *high, bool *any_null);
-/* Bit i = row i is set and low <= value <= high. */
-void pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
+/* Bit i = row i is set and low <= value <= high. False: the bounds told, and no row was read. */
+bool pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
                       int64_t high, uint64_t *out);
 /* Bit i = row i is not set. */
 void pat_strip__null(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, uint64_t *out);

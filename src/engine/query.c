@@ -233,6 +233,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .last = request->method == PAT_METHOD_ROWS ? &last : NULL,
                                 .fit = request == inquiry->request ? inquiry->fit : NULL,
                                 .row = row,
+                                .clock_cb = pat_clock_monotonic_ns,
                                 .stop_cb = watch_stop,
                                 .stop_context = &watch,
                                 .spread = inquiry->spread};

@@ -109,6 +109,7 @@ struct pat_question {
     pat_lsn min_lsn;
     uint32_t deadline_ms; /* 0 = none */
     struct pat_unless unless;
+    bool explain_plan;              /* the answer says how it was found */
     int32_t lifecycle_cut[2];       /* days since the latest order: up to the first active, up to the second sleeping */
     int32_t lifecycle_gap_milli[2]; /* the same in thousandths of the customer's own mean gap; 0 = the days above */
 };

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define READING  "min_lsn", "deadline_ms", "unless"
-#define QUESTION "where", "args", "as_of", "rfm", "lifecycle", READING
+#define QUESTION "where", "args", "as_of", "rfm", "lifecycle", "explain_plan", READING
 
 static const char *const no_params[] = {NULL};
 static const char *const hello_params[] = {"client", "errors", "bigint", NULL};

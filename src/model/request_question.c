@@ -201,6 +201,14 @@ enum pat_status pat_param__as_of(const struct pat_params *params, const char *ke
     return pat_param__fail(params, key, value, "\"now\", \"latest\", a day as \"YYYY-MM-DD\" or days since 1970-01-01");
 }
 
+static enum pat_status parse_explain(struct pat_question *question, const struct pat_params *params) {
+    const struct pat_value *value = pat_param__get(params, "explain_plan");
+    if (value == NULL) return PAT_OK;
+    if (value->type != PAT_VALUE_BOOL) return pat_param__fail(params, "explain_plan", value, "true or false");
+    question->explain_plan = value->as.boolean;
+    return PAT_OK;
+}
+
 enum pat_status pat_request__question(struct pat_request *out, const struct pat_params *params, bool rfm_at_top) {
     struct pat_question *question = &out->question;
     struct pat_filter_args args;
@@ -211,6 +219,7 @@ enum pat_status pat_request__question(struct pat_request *out, const struct pat_
     PAT_TRY(parse_rfm(&question->rfm, params, rfm_at_top, &args));
     PAT_TRY(pat_filter__args_check(&args, params->error));
     PAT_TRY(parse_lifecycle(question, params));
+    PAT_TRY(parse_explain(question, params));
     return pat_request__reading(out, params);
 }
 

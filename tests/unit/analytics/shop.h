@@ -31,6 +31,7 @@ struct shop {
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
     const struct pat_spread *spread;
+    uint64_t (*clock_cb)(void);
 };
 
 static inline pat_day day_of(const char *text) {
@@ -328,6 +329,7 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .fit = &shop->fit,
                               .known = shop->known,
                               .row = PAT_ROW_NONE,
+                              .clock_cb = shop->clock_cb,
                               .stop_cb = shop->stop_cb,
                               .stop_context = shop->stop_context,
                               .spread = shop->spread};
