@@ -6,6 +6,7 @@
 #include "ingest/ingest.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* One group is one sync of the journal. Larger groups would make the first of them wait for the last; at these sizes a
  * group is some 20 ms of applying and 10 MB of journal. */
@@ -94,15 +95,38 @@ static void reply_known(struct pat_engine *engine, struct pat_ticket *ticket, en
 /* ---- a group
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* Pairs of a group that were seen: a bit clear says that a pair was not. Sixteen bits for each of 256 batches that
+ * wait. */
+#define SEEN_BITS 4096u
+
 struct group {
     struct pat_entry entry[GROUP_TICKETS_MAX];
     struct pat_ticket *head, *tail;
     unsigned count;
     uint64_t rows;
     size_t bytes; /* memory reserved for applying */
+    uint64_t seen[SEEN_BITS / 64];
 };
 
-static bool group_has_pair(const struct group *group, const struct pat_batch *batch) {
+/* All but the entries, which are written before they are read: there are many, and mostly few are used. */
+static void group_init(struct group *group) {
+    group->head = group->tail = NULL;
+    group->count = 0;
+    group->rows = 0;
+    group->bytes = 0;
+    memset(group->seen, 0, sizeof group->seen);
+}
+
+static uint64_t *seen_word(struct group *group, uint64_t seq, uint64_t *bit) {
+    const uint64_t hash = seq * UINT64_C(0x9E3779B97F4A7C15) >> 52; /* seqs count up: the top bits spread best */
+    _Static_assert(SEEN_BITS == 1u << (64 - 52), "the hash numbers the bits");
+    *bit = UINT64_C(1) << (hash % 64);
+    return &group->seen[hash / 64];
+}
+
+static bool group_has_pair(struct group *group, const struct pat_batch *batch) {
+    uint64_t bit;
+    if ((*seen_word(group, batch->seq, &bit) & bit) == 0) return false;
     for (const struct pat_ticket *ticket = group->head; ticket != NULL; ticket = ticket->next) {
         if (ticket->batch != NULL && ticket->batch->seq == batch->seq &&
             pat_text_equal(ticket->batch->producer, batch->producer)) {
@@ -152,6 +176,8 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
             bytes >> 20, pat_mem_budget() >> 20);
         return refuse(engine, ticket, &error);
     }
+    uint64_t bit;
+    *seen_word(group, batch->seq, &bit) |= bit;
     group->rows += batch->rows;
     group->bytes += bytes;
     group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_BATCH, .batch = batch};
@@ -267,7 +293,8 @@ static void fail_group(struct pat_engine *engine, struct pat_ticket *ticket, con
 
 void pat_engine__group_start(struct pat_engine *engine) {
     if (engine->group_head != NULL) return;
-    struct group group = {.count = 0};
+    struct group group;
+    group_init(&group);
     while (engine->queue_head != NULL) {
         /* Taken off before it is judged: an answer may give its memory back, and may submit again. */
         struct pat_ticket *ticket = queue_pop(engine);

@@ -200,10 +200,34 @@ static int64_t bin_at(const unsigned char *bin, size_t width, uint32_t row) {
     return wide;
 }
 
+/* True when all values of a bin lie within bounds that leave them as they are: then they are taken at once. */
+static bool convert_bin_whole(struct pat_batch_column *out, const struct pat_convert *convert,
+                              const struct pat_value *bin, uint32_t rows) {
+    const bool wide = bin_width(convert->field->type) == 8;
+    int64_t least = INT64_MAX, greatest = INT64_MIN, low, high;
+    if (wide && rows > 0) memcpy(out->value, bin->as.bin, rows * sizeof *out->value);
+    for (uint32_t row = 0; row < rows; row++) {
+        const int64_t raw = wide ? out->value[row] : bin_at(bin->as.bin, 4, row);
+        out->value[row] = raw;
+        least = raw < least ? raw : least;
+        greatest = raw > greatest ? raw : greatest;
+    }
+    pat_value__bounds(convert, &low, &high);
+    if (least < low || greatest > high) return false;
+    const bool time = convert->field->type == PAT_TYPE_TIME;
+    /* From 1970 on, which is nearly always, the division needs no care for signs. */
+    for (uint32_t row = 0; time && least >= 0 && row < rows; row++)
+        out->value[row] = (int64_t)((uint64_t)out->value[row] / 1000);
+    for (uint32_t row = 0; time && least < 0 && row < rows; row++)
+        (void)pat_value__check(convert, row, out->value[row], &out->value[row]);
+    return true;
+}
+
 static void convert_bin(struct pat_batch_column *out, const struct pat_convert *convert, const struct pat_value *bin,
                         const unsigned char *nulls, uint32_t rows) {
     enum pat_type type = convert->field->type;
     size_t width = bin_width(type);
+    if (nulls == NULL && convert->rejects->rejected == 0 && convert_bin_whole(out, convert, bin, rows)) return;
     for (uint32_t row = 0; row < rows; row++) {
         out->value[row] = PAT_NULL;
         if (is_skipped(convert, row) || (nulls != NULL && (nulls[row / 8] >> (row % 8) & 1) != 0)) continue;
@@ -249,6 +273,21 @@ enum pat_status pat_column__convert(struct pat_batch_column *out, const struct p
     return status == PAT_OK ? PAT_OK : pat_error_set(error, status, "no memory for the batch");
 }
 
+static bool is_nil(const struct pat_value *value, enum pat_type type) {
+    if (type == PAT_TYPE_SET && value->type == PAT_VALUE_ARRAY) return value->count == 0;
+    return value->type == PAT_VALUE_NIL || (value->type == PAT_VALUE_TEXT && value->count == 0);
+}
+
+bool pat_column__may_have_nil(const struct pat_value *column, enum pat_type type) {
+    if (column->type == PAT_VALUE_BIN) return false;
+    const struct pat_value *dict = column->type == PAT_VALUE_MAP ? pat_value_get(column, "dict") : NULL;
+    if (dict == NULL) return true;
+    for (uint32_t i = 0; i < dict->count; i++) {
+        if (is_nil(&dict->as.items[i], type)) return true;
+    }
+    return false;
+}
+
 bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row) {
     const struct pat_value *value = column;
     if (column->type == PAT_VALUE_ARRAY) {
@@ -263,6 +302,5 @@ bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint
         if (code >= dict->count) return false;
         value = &dict->as.items[code];
     }
-    if (type == PAT_TYPE_SET && value->type == PAT_VALUE_ARRAY) return value->count == 0;
-    return value->type == PAT_VALUE_NIL || (value->type == PAT_VALUE_TEXT && value->count == 0);
+    return is_nil(value, type);
 }

@@ -60,6 +60,10 @@ bool pat_value__text(const struct pat_convert *convert, uint32_t row, const stru
 /* Range and meaning of an int64 that came ready-made in a bin. */
 bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t value, int64_t *out);
 
+/* What a ready-made int64 of this field must lie between for pat_value__check to take it as it is; for times the bounds
+ * of the milliseconds, which it makes seconds. Empty (low > high) where more than bounds decides. */
+void pat_value__bounds(const struct pat_convert *convert, int64_t *low, int64_t *high);
+
 /* ---- columns.c: one column as it was sent -> pat_batch_column -----------------------------------------------------
  */
 
@@ -67,6 +71,8 @@ bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t v
 int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_value *value, struct pat_error *error);
 /* True when `row` of a column whose shape is right has no value: nil, or an empty text. */
 bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row);
+/* False when no row of such a column can have one missing; true says nothing. */
+bool pat_column__may_have_nil(const struct pat_value *column, enum pat_type type);
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error);

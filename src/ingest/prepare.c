@@ -147,7 +147,7 @@ static bool is_required(enum pat_table_id table, const struct sent_column *sent)
 static void reject_missing(const struct preparation *p, struct pat_rejects *rejects) {
     for (uint32_t i = 0; i < p->columns; i++) {
         const struct sent_column *sent = &p->sent[i];
-        if (!is_required(p->load->table, sent)) continue;
+        if (!is_required(p->load->table, sent) || !pat_column__may_have_nil(sent->value, sent->about->type)) continue;
         for (uint32_t row = 0; row < p->batch->rows; row++) {
             if (!pat_column__is_nil(sent->value, sent->about->type, row)) continue;
             pat_rejects__add(rejects, row, sent->name, PAT_REJECT_MISSING, "%s is required and empty here", sent->name);

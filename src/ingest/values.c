@@ -246,6 +246,41 @@ static bool check_range(const struct pat_convert *convert, uint32_t row, enum pa
     return false;
 }
 
+void pat_value__bounds(const struct pat_convert *convert, int64_t *low, int64_t *high) {
+    *low = 1;
+    *high = 0;
+    switch (convert->field->type) {
+    case PAT_TYPE_ID:
+    case PAT_TYPE_REF:
+        *low = 0;
+        *high = INT64_MAX;
+        return;
+    case PAT_TYPE_TIME:
+        /* A day less at both ends than there is in UTC: no zone is further off. */
+        *low = (PAT_DAY_MIN + INT64_C(2)) * MS_PER_DAY;
+        *high = (PAT_DAY_MAX - INT64_C(2)) * MS_PER_DAY;
+        if (convert->dated_fact && *high > convert->now_ms) *high = convert->now_ms;
+        return;
+    case PAT_TYPE_DAY:
+        *low = PAT_DAY_MIN;
+        *high = PAT_DAY_MAX;
+        return;
+    case PAT_TYPE_BOOL:
+        *low = 0;
+        *high = 1;
+        return;
+    case PAT_TYPE_MONEY:
+        *low = -PAT_MONEY_MINOR_MAX;
+        *high = PAT_MONEY_MINOR_MAX;
+        return;
+    case PAT_TYPE_INT:
+        *low = INT64_MIN + 1;
+        *high = INT64_MAX;
+        return;
+    default: return;
+    }
+}
+
 bool pat_value__check(const struct pat_convert *convert, uint32_t row, int64_t value, int64_t *out) {
     *out = value;
     switch (convert->field->type) {

@@ -288,6 +288,10 @@ static uint32_t rows_to_chunk_end(const struct pat_column *column, uint32_t coun
 }
 
 void pat_column_append_all(struct pat_column *column, const int64_t *values, uint32_t count) {
+    if (count == 1) {
+        pat_column_append(column, values[0]);
+        return;
+    }
     while (count > 0) {
         uint32_t i;
         const uint32_t here = rows_to_chunk_end(column, count, &i);
@@ -302,6 +306,10 @@ void pat_column_append_all(struct pat_column *column, const int64_t *values, uin
 }
 
 void pat_column_append_same(struct pat_column *column, int64_t value, uint32_t count) {
+    if (count == 1) {
+        pat_column_append(column, value);
+        return;
+    }
     while (count > 0) {
         uint32_t i;
         const uint32_t here = rows_to_chunk_end(column, count, &i);

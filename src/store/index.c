@@ -109,6 +109,7 @@ size_t pat_index_growth(const struct pat_index *index, size_t keys) {
     size_t share = keys / (PAT_INDEX_SHARDS / 2) + 8, bytes = 0, growing = 0;
     bool region[PAT_INDEX_LEVELS] = {false};
     if (share > keys) share = keys;
+    if (share <= index->spare) return 0;
     for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) {
         const struct pat_index_shard *shard = &index->shard[i];
         uint64_t capacity = shard->capacity == 0 ? SHARD_CAPACITY_FIRST : shard->capacity;
@@ -126,13 +127,27 @@ size_t pat_index_growth(const struct pat_index *index, size_t keys) {
     return bytes;
 }
 
+/* Looking at all shards costs one look for each key that way, and small batches need not look at all. */
+#define ADDS_PER_LOOK PAT_INDEX_SHARDS
+
+static uint32_t spare_of(const struct pat_index *index) {
+    uint32_t spare = UINT32_MAX;
+    for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) {
+        const struct pat_index_shard *shard = &index->shard[i];
+        const uint32_t here = (uint32_t)((uint64_t)shard->capacity * 3 / 4) - shard->count;
+        if (here < spare) spare = here;
+    }
+    return spare;
+}
+
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value) {
     const uint32_t s = pat_index_shard_of(hash);
     struct pat_index_shard *shard = &index->shard[s];
     if (shard_is_full(shard->count, shard->capacity)) shard_grow(index, s, capacity_next(shard->capacity));
     shard_put(shard, (struct pat_index_slot){pat_index_tag_of(hash), value + 1});
     shard->count++;
-    index->count++;
+    if (index->spare > 0) index->spare--;
+    if (++index->count % ADDS_PER_LOOK == 0) index->spare = spare_of(index);
 }
 
 void pat_index_reserve(struct pat_index *index, uint32_t s, uint32_t keys) {
@@ -159,6 +174,7 @@ uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32
 void pat_index_settle(struct pat_index *index) {
     index->count = 0;
     for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) index->count += index->shard[i].count;
+    index->spare = spare_of(index);
 }
 
 uint32_t pat_index_probe_max(const struct pat_index *index) {

@@ -33,6 +33,7 @@ struct pat_index {
     struct pat_index_shard shard[PAT_INDEX_SHARDS];
     struct pat_index_region region[PAT_INDEX_LEVELS];
     uint64_t count;
+    uint32_t spare; /* every shard takes this many keys more before it grows, and maybe some more than that */
 };
 
 /* Says whether `value`'s key is the one looked for. */
