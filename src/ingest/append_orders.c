@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 /* Columns of the new rows, one value each, as the batch has them; NULL when the batch does not have the column. */
 struct lanes {
     const int64_t *id, *customer, *time, *amount, *currency, *paid, *cancelled, *test, *deleted, *country;
@@ -50,13 +52,20 @@ struct block {
     int64_t *day, *paid_day, *base, *next; /* of each new order */
     pat_row *customer;
     struct owners owners; /* customers */
-    int64_t *kept[KEEPS]; /* of each owner */
-    int64_t *old;
-    bool changed[KEEPS]; /* for any owner */
 };
 
-/* Lanes; day, paid_day, base, next, old; what is kept; customer. */
-#define BYTES_EACH ((LANES + 5u + KEEPS) * sizeof(int64_t) + sizeof(pat_row) + OWNERS_BYTES_EACH)
+/* Customers whose kept values are read, folded and written together: the lines of memory that hold them stay in the
+ * cache from the reading to the writing. */
+#define SLICE_OWNERS 512u
+
+struct slice {
+    uint32_t first, count; /* of the owners */
+    int64_t kept[KEEPS][SLICE_OWNERS], old[SLICE_OWNERS];
+    bool changed[KEEPS]; /* for any owner of the slice */
+};
+
+/* Lanes; day, paid_day, base, next; customer. */
+#define BYTES_EACH ((LANES + 4u) * sizeof(int64_t) + sizeof(pat_row) + OWNERS_BYTES_EACH)
 
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store) {
     size_t countries = 0;
@@ -67,9 +76,8 @@ size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struc
 
 static void open_arrays(struct block *block) {
     struct append *append = &block->append;
-    int64_t **const words[] = {&block->day, &block->paid_day, &block->base, &block->next, &block->old};
+    int64_t **const words[] = {&block->day, &block->paid_day, &block->base, &block->next};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) *words[i] = pat_append__array(append, sizeof(int64_t));
-    for (unsigned i = 0; i < KEEPS; i++) block->kept[i] = pat_append__array(append, sizeof(int64_t));
     const struct {
         const int64_t **lane;
         int field;
@@ -176,9 +184,9 @@ enum earliest { EARLIEST_NEW, EARLIEST_OLD, EARLIEST_UNKNOWN };
 
 /* Whether the earliest of a customer's new orders is its earliest of all. Where clocks went back over midnight the
  * later of two neighbouring days comes first, hence a day of distance. */
-static enum earliest earliest_is(const struct block *block, uint32_t at, uint32_t order) {
-    const int64_t first = block->kept[KEEP_FIRST][at], fact = block->kept[KEEP_FACT][at], day = block->day[order];
-    if (block->kept[KEEP_HEAD][at] == PAT_NULL) return EARLIEST_NEW; /* it has no orders */
+static enum earliest earliest_is(const struct slice *slice, uint32_t at, int64_t day) {
+    const int64_t first = slice->kept[KEEP_FIRST][at], fact = slice->kept[KEEP_FACT][at];
+    if (slice->kept[KEEP_HEAD][at] == PAT_NULL) return EARLIEST_NEW; /* it has no orders */
     if (first != PAT_NULL && day > first + 1) return EARLIEST_OLD;
     if (fact != PAT_NULL && day < fact - 1) return EARLIEST_NEW;
     return EARLIEST_UNKNOWN;
@@ -212,63 +220,79 @@ static void fold_order(const struct block *block, struct fold *fold, uint32_t or
     }
 }
 
-static void set_kept(struct block *block, unsigned which, uint32_t at, int64_t value) {
-    block->changed[which] |= block->kept[which][at] != value;
-    block->kept[which][at] = value;
+static void set_kept(struct slice *slice, unsigned which, uint32_t at, int64_t value) {
+    slice->changed[which] |= slice->kept[which][at] != value;
+    slice->kept[which][at] = value;
 }
 
-static void set_fold(struct block *block, uint32_t at, const struct fold *fold) {
-    set_kept(block, KEEP_ORDERS, at, pat_kept__or_null(fold->orders));
-    set_kept(block, KEEP_NET, at, pat_kept__or_null((int64_t)fold->net));
-    set_kept(block, KEEP_UNPRICED, at, pat_kept__or_null(fold->unpriced));
-    set_kept(block, KEEP_FIRST, at, fold->first);
-    set_kept(block, KEEP_LAST, at, fold->last);
-    set_kept(block, KEEP_FACT, at, fold->fact);
-    set_kept(block, KEEP_SETTLED, at, fold->settled);
+static void set_fold(struct slice *slice, uint32_t at, const struct fold *fold) {
+    set_kept(slice, KEEP_ORDERS, at, pat_kept__or_null(fold->orders));
+    set_kept(slice, KEEP_NET, at, pat_kept__or_null((int64_t)fold->net));
+    set_kept(slice, KEEP_UNPRICED, at, pat_kept__or_null(fold->unpriced));
+    set_kept(slice, KEEP_FIRST, at, fold->first);
+    set_kept(slice, KEEP_LAST, at, fold->last);
+    set_kept(slice, KEEP_FACT, at, fold->fact);
+    set_kept(slice, KEEP_SETTLED, at, fold->settled);
 }
 
-/* The new values of owner `at`, whose new orders are items[begin .. end - 1]. */
-static void keep(struct block *block, uint32_t at, uint32_t begin) {
-    int64_t *const *kept = block->kept;
-    const struct owners *owners = &block->owners;
-    const int64_t net = pat_kept__or_zero(kept[KEEP_NET][at]);
-    struct fold fold = {.net = net,
-                        .orders = pat_kept__or_zero(kept[KEEP_ORDERS][at]),
-                        .unpriced = pat_kept__or_zero(kept[KEEP_UNPRICED][at]),
-                        .first = kept[KEEP_FIRST][at],
-                        .last = kept[KEEP_LAST][at],
-                        .fact = kept[KEEP_FACT][at],
-                        .settled = kept[KEEP_SETTLED][at],
-                        .earliest = UINT32_MAX};
-    int64_t head = kept[KEEP_HEAD][at];
-    for (uint32_t i = begin; i < owners->end[at]; i++) {
-        const uint32_t order = (uint32_t)owners->item[i];
+static struct fold fold_of(const struct slice *slice, uint32_t at) {
+    return (struct fold){.net = pat_kept__or_zero(slice->kept[KEEP_NET][at]),
+                         .orders = pat_kept__or_zero(slice->kept[KEEP_ORDERS][at]),
+                         .unpriced = pat_kept__or_zero(slice->kept[KEEP_UNPRICED][at]),
+                         .first = slice->kept[KEEP_FIRST][at],
+                         .last = slice->kept[KEEP_LAST][at],
+                         .fact = slice->kept[KEEP_FACT][at],
+                         .settled = slice->kept[KEEP_SETTLED][at],
+                         .earliest = UINT32_MAX};
+}
+
+/* The new values of customer `at` of the slice, whose new orders are items[begin .. end - 1]. */
+static void keep(struct block *block, struct slice *slice, uint32_t at, uint32_t begin, uint32_t end) {
+    const pat_row customer = block->owners.row[slice->first + at];
+    struct fold fold = fold_of(slice, at);
+    const bool was_held = pat_kept__is_held(fold.net);
+    int64_t head = slice->kept[KEEP_HEAD][at];
+    for (uint32_t i = begin; i < end; i++) {
+        const uint32_t order = (uint32_t)block->owners.item[i];
         block->next[order] = head;
         head = (int64_t)block->append.first_row + order;
         if (!is_withdrawn(block, order)) fold_order(block, &fold, order);
     }
-    const enum earliest earliest = fold.earliest == UINT32_MAX ? EARLIEST_OLD : earliest_is(block, at, fold.earliest);
-    set_kept(block, KEEP_HEAD, at, head);
-    if (pat_kept__is_held(net) || pat_kept__is_held(fold.net) || earliest == EARLIEST_UNKNOWN) {
-        pat_apply__touch(block->append.apply, owners->row[at]);
+    const enum earliest earliest =
+        fold.earliest == UINT32_MAX ? EARLIEST_OLD : earliest_is(slice, at, block->day[fold.earliest]);
+    set_kept(slice, KEEP_HEAD, at, head);
+    if (was_held || pat_kept__is_held(fold.net) || earliest == EARLIEST_UNKNOWN) {
+        pat_apply__touch(block->append.apply, customer);
         return;
     }
-    pat_kept__note_existence(block->append.store, owners->row[at], kept[KEEP_FACT][at], fold.fact);
-    if (earliest == EARLIEST_NEW) set_kept(block, KEEP_COUNTRY, at, country_of(block, fold.earliest));
-    set_fold(block, at, &fold);
+    pat_kept__note_existence(block->append.store, customer, slice->kept[KEEP_FACT][at], fold.fact);
+    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(block, fold.earliest));
+    set_fold(slice, at, &fold);
+}
+
+static void keep_slice(struct block *block, struct slice *slice) {
+    struct pat_table *customers = &block->append.store->table[PAT_CUSTOMERS];
+    const pat_row *row = block->owners.row + slice->first;
+    const uint32_t *end = block->owners.end + slice->first;
+    for (unsigned k = 0; k < KEEPS; k++)
+        pat_column_gather(&customers->column[kept_column[k]], row, slice->count, slice->kept[k]);
+    uint32_t begin = slice->first == 0 ? 0 : end[-1];
+    for (uint32_t at = 0; at < slice->count; begin = end[at++]) keep(block, slice, at, begin, end[at]);
+    for (unsigned k = 0; k < KEEPS; k++) {
+        if (!slice->changed[k]) continue;
+        pat_column_gather(&customers->column[kept_column[k]], row, slice->count, slice->old);
+        pat_column_scatter(&customers->column[kept_column[k]], row, slice->count, slice->old, slice->kept[k]);
+        slice->changed[k] = false;
+    }
 }
 
 static void keep_all(struct block *block) {
-    struct pat_table *customers = &block->append.store->table[PAT_CUSTOMERS];
-    const struct owners *owners = &block->owners;
-    for (unsigned k = 0; k < KEEPS; k++)
-        pat_column_gather(&customers->column[kept_column[k]], owners->row, owners->count, block->kept[k]);
-    for (uint32_t at = 0, begin = 0; at < owners->count; begin = owners->end[at++]) keep(block, at, begin);
-    for (unsigned k = 0; k < KEEPS; k++) {
-        struct pat_column *column = &customers->column[kept_column[k]];
-        if (!block->changed[k]) continue;
-        pat_column_gather(column, owners->row, owners->count, block->old);
-        pat_column_scatter(column, owners->row, owners->count, block->old, block->kept[k]);
+    struct slice slice;
+    memset(slice.changed, 0, sizeof slice.changed);
+    for (slice.first = 0; slice.first < block->owners.count; slice.first += slice.count) {
+        const uint32_t left = block->owners.count - slice.first;
+        slice.count = left < SLICE_OWNERS ? left : SLICE_OWNERS;
+        keep_slice(block, &slice);
     }
 }
 
