@@ -34,15 +34,16 @@ static void merge(struct bucket *into, const struct bucket *from) {
     into->days += from->days;
 }
 
-static enum pat_status count_shown(struct pat_run *run, struct tally **out) {
-    void *memory;
-    run->scores_needed = run->money_of_window = true;
-    PAT_TRY(pat_run__where(run));
-    PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
-    struct tally *tally = memory;
+struct counting {
+    struct tally *of_lane;
+};
+
+static enum pat_status count_part(void *context, const struct pat_part *part) {
+    const struct counting *counting = context;
+    const struct pat_run *run = part->run;
     const struct pat_scores *scores = run->scores;
-    for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
-        if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(run));
+    struct tally *tally = &counting->of_lane[part->lane];
+    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
         for (uint64_t rest = run->shown[word]; rest != 0; rest &= rest - 1) {
             const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
             struct bucket *bucket = &tally->unscored;
@@ -50,6 +51,21 @@ static enum pat_status count_shown(struct pat_run *run, struct tally **out) {
                 bucket = &tally->cell[pat_rfm_cell(scores->r[row], scores->f[row], scores->m[row])];
             add_customer(run, row, bucket);
         }
+    }
+    return PAT_OK;
+}
+
+static enum pat_status count_shown(struct pat_run *run, struct tally **out) {
+    void *memory;
+    run->scores_needed = run->money_of_window = true;
+    PAT_TRY(pat_run__where(run));
+    PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof **out, &memory));
+    struct tally *const tally = memory;
+    struct counting counting = {tally};
+    PAT_TRY(pat_run__spread(run, run->customers, count_part, &counting));
+    for (unsigned lane = 1; lane < pat_run__lanes(run); lane++) {
+        for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) merge(&tally->cell[cell], &tally[lane].cell[cell]);
+        merge(&tally->unscored, &tally[lane].unscored);
     }
     for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) merge(&tally->scored, &tally->cell[cell]);
     *out = tally;

@@ -2,14 +2,20 @@
 
 #include "analytics/bind_private.h"
 #include "analytics/known_private.h"
-
-/* What R, F and M are counted up from; for R the last day, so that more is better in all three. */
-enum measure { MEASURE_R, MEASURE_F, MEASURE_M, MEASURES };
-
-static const enum pat_fact measure_fact[MEASURES] = {PAT_FACT_LAST, PAT_FACT_WINDOW_ORDERS, PAT_FACT_WINDOW_NET};
+#include "analytics/ranks_private.h"
 
 static unsigned levels_of(const struct pat_rfm_spec *rfm) {
     return rfm->scoring == PAT_RFM_MEAN ? 2 : 5;
+}
+
+static enum pat_status population_part(void *context, const struct pat_part *part) {
+    struct pat_scores *scores = context;
+    const struct pat_run *run = part->run;
+    const size_t n = part->end - part->first, words = pat_bits__words(n);
+    uint64_t *const scored = scores->scored + part->first / 64;
+    run->kernels->select_range_u32(run->facts->window_orders + part->first, n, 1, UINT32_MAX, scored);
+    run->kernels->bits_and(scored, run->live + part->first / 64, words);
+    return PAT_OK;
 }
 
 /* Live, ordered within the window, and in the population's filter. */
@@ -18,79 +24,81 @@ static enum pat_status find_population(struct pat_run *run, struct pat_scores *s
     void *bits;
     PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
     scores->scored = bits;
-    const uint32_t *orders = run->facts->window_orders;
-    for (uint64_t word = 0; word < words; word++) {
-        for (uint64_t rest = run->live[word]; rest != 0; rest &= rest - 1) {
-            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            if (orders[row] >= 1) pat_bits__set(scores->scored, row);
-        }
-    }
+    PAT_TRY(pat_run__spread(run, run->customers, population_part, scores));
     PAT_TRY(pat_population__restrict(run, scores->scored));
     scores->population = run->kernels->bits_count(scores->scored, words);
     return PAT_OK;
 }
 
-/* Values of the population, more is better. */
-static void collect(const struct pat_run *run, const struct pat_scores *scores, enum measure measure, int64_t *out) {
-    uint64_t at = 0;
-    for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
-        for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
-            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            out[at++] = pat_facts__get(run->facts, measure_fact[measure], row);
-        }
-    }
-}
+/* ---- thresholds -------------------------------------------------------------------------------------------------- */
 
 /* score = 1 + floor(5 * worse / n), worse = how many are strictly below. Score i + 2 takes worse >= ceil((i + 1) * n /
  * 5) = k, so the k-th smallest must be below it: the threshold is the next greater value. */
-static void quintile(const int64_t *sorted, uint64_t n, struct pat_threshold out[4]) {
-    for (unsigned i = 0; i < 4; i++) {
-        const uint64_t k = ((i + 1) * n + 4) / 5;
-        out[i].set = false;
-        if (n == 0) continue;
-        uint64_t low = k, high = n; /* first index above sorted[k - 1] */
-        while (low < high) {
-            const uint64_t middle = low + (high - low) / 2;
-            if (sorted[middle] > sorted[k - 1]) {
-                high = middle;
-            } else {
-                low = middle + 1;
+static enum pat_status quintiles(struct pat_run *run, struct pat_scores *scores,
+                                 struct pat_threshold out[PAT_MEASURES][4]) {
+    uint64_t rank[PAT_RANKS];
+    struct pat_rank found[PAT_MEASURES][PAT_RANKS];
+    if (scores->population == 0) return PAT_OK;
+    for (unsigned i = 0; i < PAT_RANKS; i++) rank[i] = ((i + 1) * scores->population + 4) / 5;
+    PAT_TRY(pat_ranks__find(run, scores->scored, rank, found));
+    for (unsigned m = 0; m < PAT_MEASURES; m++) {
+        for (unsigned i = 0; i < 4; i++) out[m][i] = (struct pat_threshold){found[m][i].any_above, found[m][i].above};
+        /* Ties can lead over a score: what earns the next one, too, does not earn this one. */
+        for (unsigned i = 0; i < 3; i++) {
+            const bool same = out[m][i + 1].set && out[m][i + 1].value == out[m][i].value;
+            out[m][i].set = out[m][i].set && !same;
+        }
+    }
+    return PAT_OK;
+}
+
+struct sums {
+    const struct pat_scores *scores;
+    pat_int128 (*of_lane)[PAT_MEASURES];
+};
+
+static enum pat_status sum_part(void *context, const struct pat_part *part) {
+    const struct sums *sums = context;
+    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
+        for (uint64_t rest = sums->scores->scored[word]; rest != 0; rest &= rest - 1) {
+            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
+            for (unsigned m = 0; m < PAT_MEASURES; m++) {
+                sums->of_lane[part->lane][m] += pat_measure__value(part->run->facts, (enum pat_measure)m, row);
             }
         }
-        if (low < n) out[i] = (struct pat_threshold){true, sorted[low]};
     }
-    /* Ties can lead over a score: what earns the next one, too, does not earn this one. */
-    for (unsigned i = 0; i < 3; i++) out[i].set = out[i].set && !(out[i + 1].set && out[i + 1].value == out[i].value);
+    return PAT_OK;
 }
 
 /* value * n >= sum, as the least such integer. */
-static struct pat_threshold mean(const int64_t *values, uint64_t n) {
-    if (n == 0) return (struct pat_threshold){false, 0};
-    pat_int128 sum = 0;
-    for (uint64_t i = 0; i < n; i++) sum += values[i];
-    pat_int128 least = sum / (int64_t)n;
-    if (least * (int64_t)n < sum) least++;
-    return (struct pat_threshold){true, (int64_t)least};
+static enum pat_status means(struct pat_run *run, struct pat_scores *scores,
+                             struct pat_threshold out[PAT_MEASURES][4]) {
+    pat_int128 of_lane[PAT_SPREAD_LANES_MAX][PAT_MEASURES] = {{0}};
+    struct sums sums = {scores, of_lane};
+    const int64_t n = (int64_t)scores->population;
+    if (n == 0) return PAT_OK;
+    PAT_TRY(pat_run__spread(run, run->customers, sum_part, &sums));
+    for (unsigned m = 0; m < PAT_MEASURES; m++) {
+        pat_int128 sum = 0;
+        for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) sum += of_lane[lane][m];
+        pat_int128 least = sum / n;
+        if (least * n < sum) least++;
+        out[m][0] = (struct pat_threshold){true, (int64_t)least};
+    }
+    return PAT_OK;
 }
 
 static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *scores) {
     struct pat_thresholds *const thresholds = &scores->thresholds;
-    struct pat_threshold *const out[MEASURES] = {thresholds->r_days, thresholds->f_orders, thresholds->m_minor};
-    void *values, *scratch;
-    PAT_TRY(pat_run__array(run, scores->population, sizeof(int64_t), &values));
-    PAT_TRY(pat_run__array(run, scores->population, sizeof(int64_t), &scratch));
-    for (unsigned measure = 0; measure < MEASURES; measure++) {
-        PAT_TRY(pat_run__stop(run));
-        collect(run, scores, (enum measure)measure, values);
-        if (run->rfm->scoring == PAT_RFM_MEAN) {
-            out[measure][0] = mean(values, scores->population);
-        } else {
-            pat_sort_int64(values, scratch, scores->population);
-            quintile(values, scores->population, out[measure]);
-        }
+    struct pat_threshold out[PAT_MEASURES][4] = {{{false, 0}}};
+    PAT_TRY(run->rfm->scoring == PAT_RFM_MEAN ? means(run, scores, out) : quintiles(run, scores, out));
+    for (unsigned i = 0; i < 4; i++) {
+        /* From the last day to days since. */
+        thresholds->r_days[i] =
+            (struct pat_threshold){out[PAT_MEASURE_R][i].set, run->day - out[PAT_MEASURE_R][i].value};
+        thresholds->f_orders[i] = out[PAT_MEASURE_F][i];
+        thresholds->m_minor[i] = out[PAT_MEASURE_M][i];
     }
-    /* From the last day to days since. */
-    for (unsigned i = 0; i < 4; i++) thresholds->r_days[i].value = run->day - thresholds->r_days[i].value;
     return PAT_OK;
 }
 
@@ -112,18 +120,65 @@ static uint8_t score_of(const struct pat_threshold *thresholds, unsigned levels,
     return score;
 }
 
-static void assign(const struct pat_run *run, struct pat_scores *scores) {
-    const struct pat_facts *facts = run->facts;
-    const struct pat_thresholds *thresholds = &scores->thresholds;
-    for (uint64_t word = 0; word < pat_bits__words(run->customers); word++) {
+/* The same without a branch for each: thresholds as values that all have, the unset ones out of reach of the others.
+ * `reach[i]` earns score i + 2 and all below it. */
+struct ladder {
+    int64_t reach[4];
+    bool any[4];
+};
+
+static struct ladder ladder_of(const struct pat_threshold *thresholds, unsigned levels) {
+    struct ladder ladder = {{0}, {false}};
+    int64_t least = INT64_MAX;
+    bool any = false;
+    for (unsigned i = 4; i-- > 0;) {
+        const bool set = i + 1 < levels && thresholds[i].set;
+        if (set) least = thresholds[i].value < least || !any ? thresholds[i].value : least;
+        any = any || set;
+        ladder.reach[i] = least;
+        ladder.any[i] = any;
+    }
+    return ladder;
+}
+
+static inline uint8_t climb(const struct ladder *ladder, int64_t value) {
+    unsigned score = 1;
+    for (unsigned i = 0; i < 4; i++) score += (unsigned)(value >= ladder->reach[i]) & (unsigned)ladder->any[i];
+    return (uint8_t)score;
+}
+
+struct assignment {
+    struct pat_scores *scores;
+    struct ladder r, f, m;
+};
+
+static enum pat_status assign_part(void *context, const struct pat_part *part) {
+    const struct assignment *assignment = context;
+    const struct pat_scores *scores = assignment->scores;
+    const struct pat_facts *facts = part->run->facts;
+    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
         for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
             const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            const int64_t days = (int64_t)run->day - facts->last[row];
-            scores->r[row] = score_of(thresholds->r_days, thresholds->levels, days, true);
-            scores->f[row] = score_of(thresholds->f_orders, thresholds->levels, facts->window_orders[row], false);
-            scores->m[row] = score_of(thresholds->m_minor, thresholds->levels, facts->window_net[row], false);
+            /* Days are negative here: more is better, as for the others. */
+            scores->r[row] = climb(&assignment->r, (int64_t)facts->last[row] - part->run->day);
+            scores->f[row] = climb(&assignment->f, facts->window_orders[row]);
+            scores->m[row] = climb(&assignment->m, facts->window_net[row]);
         }
     }
+    return PAT_OK;
+}
+
+static enum pat_status assign(struct pat_run *run, struct pat_scores *scores) {
+    const struct pat_thresholds *thresholds = &scores->thresholds;
+    struct pat_threshold since[4];
+    for (unsigned i = 0; i < 4; i++) {
+        since[i] = (struct pat_threshold){thresholds->r_days[i].set, -thresholds->r_days[i].value};
+    }
+    struct assignment assignment = {.scores = scores,
+                                    .r = ladder_of(since, thresholds->levels),
+                                    .f = ladder_of(thresholds->f_orders, thresholds->levels),
+                                    .m = ladder_of(thresholds->m_minor, thresholds->levels)};
+    return pat_run__spread(run, run->customers, assign_part, &assignment);
 }
 
 enum pat_status pat_scores__compute(struct pat_run *run) {
@@ -143,7 +198,7 @@ enum pat_status pat_scores__compute(struct pat_run *run) {
     } else {
         PAT_TRY(find_thresholds(run, scores));
     }
-    assign(run, scores);
+    PAT_TRY(assign(run, scores));
     run->scores = scores;
     return PAT_OK;
 }

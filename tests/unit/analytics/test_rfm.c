@@ -1,6 +1,9 @@
 /* RFM by hand: scores, thresholds, ties, populations, what stands outside. */
 #include "shop.h"
 
+#include <stdlib.h>
+#include <time.h>
+
 /* Five customers, one order each: a the oldest and cheapest ... e the newest and dearest. */
 static void open_five(struct shop *shop) {
     shop_open(shop);
@@ -208,8 +211,110 @@ static void an_unknown_map_is_named(void **state) {
     shop_close(&shop);
 }
 
+/* ---- thresholds of many --------------------------------------------------------------------------------------------
+ */
+
+#define MANY 700
+
+/* What each customer is made of: days since, orders, money. */
+struct many {
+    int64_t r[MANY], f[MANY], m[MANY];
+};
+
+static uint64_t seed;
+
+static uint64_t next(void) {
+    seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = seed;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Close together, far apart, tied, and at the ends of what is counted singly; all together fit 64 bits. */
+static int64_t any_money(void) {
+    static const int64_t special[] = {0, 0, -1, 1, INT64_MAX / 1024, -INT64_MAX / 1024, 4095, 4096, INT32_MAX};
+    switch (next() % 5) {
+    case 0: return special[next() % 9];
+    case 1: return (int64_t)(next() % 50) + 1000000;
+    case 2: return (int64_t)(next() >> (12 + next() % 50));
+    case 3: return -(int64_t)(next() >> (12 + next() % 50));
+    default: return (int64_t)(next() % 3);
+    }
+}
+
+static int64_t any_count(int64_t often, int64_t most) {
+    if (next() % 8 == 0) return most - (int64_t)(next() % 4);
+    return 1 + (int64_t)(next() % (uint64_t)often);
+}
+
+static void open_many(struct shop *shop, struct many *many, bool large) {
+    char order[16], customer[16];
+    int orders = 0;
+    shop_open(shop);
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(customer, sizeof customer, "%d", i);
+        many->r[i] = any_count(large ? 9000 : 5, large ? 4097 : 3);
+        many->f[i] = i < 12 && large ? 4093 + i % 5 : any_count(3, 5);
+        many->m[i] = any_money();
+        for (int64_t k = 0; k < many->f[i]; k++) {
+            (void)snprintf(order, sizeof order, "o%d", orders++);
+            (void)shop_order(shop, order, customer, shop->today - (pat_day)many->r[i], k == 0 ? many->m[i] : 0);
+        }
+    }
+    shop_keep(shop);
+}
+
+static int by_value(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* By the letter of the rule: the least value with that score, if anybody has it. */
+static int print_thresholds(const int64_t *values, bool less_is_better, char *out, size_t capacity) {
+    int64_t sorted[MANY], least[6] = {0};
+    bool any[6] = {false};
+    for (int i = 0; i < MANY; i++) sorted[i] = less_is_better ? -values[i] : values[i];
+    qsort(sorted, MANY, sizeof *sorted, by_value);
+    for (int i = 0, worse = 0; i < MANY; i++) {
+        if (i > 0 && sorted[i] != sorted[i - 1]) worse = i;
+        const int score = 1 + 5 * worse / MANY;
+        if (!any[score]) least[score] = sorted[i];
+        any[score] = true;
+    }
+    int used = 0;
+    for (int score = 2; score <= 5; score++) {
+        const char *comma = score > 2 ? "," : "";
+        const long long value = less_is_better ? -least[score] : least[score];
+        used += any[score] ? snprintf(out + used, capacity - (size_t)used, "%s%lld", comma, value)
+                           : snprintf(out + used, capacity - (size_t)used, "%snull", comma);
+    }
+    return used;
+}
+
+static void thresholds_are_those_of_sorted_values(void **state) {
+    (void)state;
+    static struct many many;
+    struct shop shop;
+    for (unsigned round = 0; round < 12; round++) {
+        char want[512], r[128], f[128], m[128];
+        open_many(&shop, &many, round % 4 == 0);
+        (void)print_thresholds(many.r, true, r, sizeof r);
+        (void)print_thresholds(many.f, false, f, sizeof f);
+        (void)print_thresholds(many.m, false, m, sizeof m);
+        (void)snprintf(want, sizeof want, "{r:[%s],f:[%s],m_minor:[%s]}", r, f, m);
+        shop.kernels = round % 2 == 0 ? "auto" : "scalar";
+        assert_string_equal(ask_part(&shop, "rfm.grid", "{'window':'all'}", "thresholds"), want);
+        shop_close(&shop);
+    }
+}
+
 int main(void) {
+    const char *given = getenv("PATRON_SEED");
+    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(thresholds_are_those_of_sorted_values),
         cmocka_unit_test(quintiles_rank_by_strictly_worse),
         cmocka_unit_test(ties_share_a_score_and_skipped_scores_have_no_threshold),
         cmocka_unit_test(the_window_bounds_f_and_m_but_not_r),
