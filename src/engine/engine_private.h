@@ -92,6 +92,8 @@ struct pat_engine {
     int64_t snapshot_wall_ms;        /* when it was saved by this process, 0 = before */
     struct pat_chore chore;
     uint64_t chore_next_ns; /* none before */
+    pat_lsn chore_lsn;      /* when a chore was last asked for, */
+    uint64_t chore_lsn_ns;  /* and when it was first seen */
 };
 
 /* query.c */

@@ -14,8 +14,8 @@
  * make than to ask for: opening the view and handing over the work. */
 #define TAIL_SHARE 64u
 #define TAIL_MIN   64u
-/* Customers whose facts in runs changed, from which on all is made anew: one in 512. Following the chains of one with ten
- * orders costs three to four microseconds, a hundred times what it costs in runs. */
+/* Customers whose facts in runs changed, from which on all is made anew: one in 512. Following the chains of one with
+ * ten orders costs three to four microseconds, a hundred times what it costs in runs. */
 #define STALE_SHARE 512u
 #define STALE_MIN   16u
 /* Runs are merged, not made from the tables, unless more than one customer in this many is stale: with ten orders a
@@ -23,6 +23,9 @@
 #define MERGE_STALE_SHARE 4u
 /* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change. */
 #define DUTY_SHARE 4u
+/* When nothing was taken for this long, several runs become one: a question reads one stream instead of many. There are
+ * several only after one row in 64 came, so that steady but slow loads do not pay for it again and again. */
+#define QUIET_MS 5000u
 /* When there is no memory for a run, it is tried again after this long. */
 #define RETRY_MS 10000u
 /* Of the limit, what must stay free beside a run that is made: for batches and questions. */
@@ -47,8 +50,9 @@ static uint64_t share_or(uint64_t all, uint64_t share, uint64_t least) {
 /* The runs that stay, or UINT32_MAX when none is to be made. A new run takes in those before it that are not longer
  * than what it has already: so each is longer than all behind it together, which keeps them few, and a row is moved
  * once for each time that what is behind it has doubled. */
-static uint32_t runs_to_keep(const struct pat_store *store) {
+static uint32_t runs_to_keep(const struct pat_store *store, bool quiet) {
     const struct pat_runs *runs = &store->runs;
+    if (quiet && runs->count > 1) return 0;
     const uint64_t all = (uint64_t)store->table[PAT_ORDERS].rows + store->table[PAT_REFUNDS].rows;
     if (store->marks.stale >= share_or(store->table[PAT_CUSTOMERS].rows, STALE_SHARE, STALE_MIN)) return 0;
     uint64_t rows = tail_rows(store);
@@ -97,10 +101,15 @@ static bool memory_allows(const struct pat_store *store, const struct pat_run_pl
 struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     struct pat_store *store = engine->store;
     struct pat_chore *chore = &engine->chore;
-    if (chore->view != NULL || pat_clock_monotonic_ns() < engine->chore_next_ns) return NULL;
-    const uint32_t keep = runs_to_keep(store);
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    if (store->lsn != engine->chore_lsn) {
+        engine->chore_lsn = store->lsn;
+        engine->chore_lsn_ns = now_ns;
+    }
+    if (chore->view != NULL || now_ns < engine->chore_next_ns) return NULL;
+    const uint32_t keep = runs_to_keep(store, now_ns - engine->chore_lsn_ns >= QUIET_MS * NS_PER_MS);
     if (keep == UINT32_MAX) return NULL;
-    *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = pat_clock_monotonic_ns()};
+    *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = now_ns};
     chore->plan = (struct pat_run_plan){.stop_cb = stop_asked, .stop_context = chore, .kernels = engine->kernels};
     chore->plan.merge =
         keep < store->runs.count && store->marks.stale <= store->table[PAT_CUSTOMERS].rows / MERGE_STALE_SHARE;

@@ -143,6 +143,14 @@ static enum admission refuse(struct pat_engine *engine, struct pat_ticket *ticke
     return ANSWERED;
 }
 
+/* Pages that somebody may come back for are worth less than what comes now. So is a run that is being made; its memory
+ * is there when the batch is sent again. */
+static void make_room(struct pat_engine *engine, size_t bytes) {
+    if (pat_mem_would_fit(bytes)) return;
+    pat_engine__release_held(engine, true);
+    if (!pat_mem_would_fit(bytes)) pat_chore_stop(&engine->chore);
+}
+
 static enum admission admit_batch(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     struct pat_batch *batch = ticket->batch;
     const struct pat_producers *producers = &engine->store->producers;
@@ -166,8 +174,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         return refuse(engine, ticket, &error);
     }
     size_t bytes = pat_ingest_bytes(batch, engine->store);
-    /* Pages that somebody may come back for are worth less than what comes now. */
-    if (!pat_mem_would_fit(group->bytes + bytes)) pat_engine__release_held(engine, true);
+    make_room(engine, group->bytes + bytes);
     if (!pat_mem_would_fit(group->bytes + bytes)) {
         (void)pat_error_set(
             &error, PAT_ERR_NO_MEMORY,
@@ -223,8 +230,7 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
         return ANSWERED;
     }
     const size_t bytes = pat_store_attribute_bytes(engine->store, attribute->table);
-    /* Pages that somebody may come back for are worth less than what comes now. */
-    if (!pat_mem_would_fit(group->bytes + bytes)) pat_engine__release_held(engine, true);
+    make_room(engine, group->bytes + bytes);
     if (!pat_mem_would_fit(group->bytes + bytes)) {
         (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for another attribute (see --memory)");
         return refuse(engine, ticket, &error);

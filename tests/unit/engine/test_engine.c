@@ -893,6 +893,11 @@ static void runs_are_few_and_follow_the_rows(void **state) {
         assert_true(status_of_runs("tail_rows") < 128);
     }
     assert_in_range(made, 40, 99);
+    assert_true(status_of_runs("count") > 1);
+    world.engine->chore_lsn_ns -= UINT64_C(6000000000); /* nothing came for six seconds */
+    assert_int_equal(do_chores(), 1);
+    assert_int_equal(status_of_runs("count"), 1);
+    assert_int_equal(status_of_runs("rows"), 6400);
     world_close(&world, true);
     world_open(&world);
     assert_int_equal(status_of_runs("count"), 0);
@@ -923,6 +928,26 @@ static void runs_follow_what_changes(void **state) {
 
 static void count_pauses(void *context) {
     (*(unsigned *)context)++;
+}
+
+static void a_batch_is_worth_more_than_a_run(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    assert_non_null(chore);
+    struct call call;
+    char text[300];
+    order_text(text, sizeof text, "p", 1, 1000);
+    call_make(&call, text);
+    pat_mem_set_budget(pat_mem_used_total() + 1000);
+    submit(&call);
+    pat_mem_set_budget(0);
+    assert_int_equal(call.error.status, PAT_ERR_NO_MEMORY);
+    call_free(&call);
+    pat_chore_run(chore, NULL, NULL);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(status_of_runs("count"), 0);
+    assert_int_equal(do_chores(), 1);
 }
 
 static void runs_are_given_up(void **state) {
@@ -981,6 +1006,7 @@ int main(void) {
         TEST(runs_are_few_and_follow_the_rows),
         TEST(runs_follow_what_changes),
         TEST(runs_are_given_up),
+        TEST(a_batch_is_worth_more_than_a_run),
         TEST(at_every_allocation),
         TEST(at_every_allocation_of_a_snapshot),
         TEST(at_every_allocation_of_a_start),
