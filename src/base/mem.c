@@ -95,6 +95,13 @@ void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
     return block;
 }
 
+void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes) {
+    void *block = NULL;
+    if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) != 0) give_up(purpose, bytes);
+    account(purpose, malloc_usable_size(block));
+    return block;
+}
+
 /* Of x86-64: what the system maps and gives back at the least. */
 #define PAGE_BYTES ((size_t)4096)
 

@@ -46,6 +46,10 @@ void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes);
  * itself has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
 
+/* The same without the zeroes, for what is written as a whole right away, maybe by another thread: the one that writes
+ * first pays for the pages. */
+void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes);
+
 /* Grows a block, keeping its content; the new part is not zeroed. NULL leaves the old block as it was. */
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new);
 

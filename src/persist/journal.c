@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define RECORD_MAGIC       0x524a5450u /* "PTJR" */
+#define RECORD_MAGIC 0x524a5450u /* "PTJR" */
 /* Offsets are those of the header of journal_private.h. What is written anew goes in steps that fit a cache. */
 #define DIGEST_OFFSET      24u
 #define CHECK_OFFSET       40u

@@ -40,8 +40,8 @@ static void note(struct pat_recovery *out, const char *format, ...) {
 /* ---- snapshot --------------------------------------------------------------------------------------------------- */
 
 /* The newest generation that validates whole, or NULL. Damaged ones are marked and noted. */
-static enum pat_status choose_generation(struct recovery *r, const struct pat_generation_entry **chosen,
-                                         struct pat_error *error) {
+static enum pat_status choose_generation(struct recovery *r, const struct pat_spread *spread,
+                                         const struct pat_generation_entry **chosen, struct pat_error *error) {
     struct pat_manifest *manifest = r->persist->manifest;
     *chosen = NULL;
     for (uint32_t i = 0; i < manifest->generations; i++) {
@@ -49,7 +49,7 @@ static enum pat_status choose_generation(struct recovery *r, const struct pat_ge
         if (*chosen != NULL && entry->bytes > SPARE_BYTES_MAX) continue;
         uint64_t blocks = 0;
         struct pat_error why = {0};
-        enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, &blocks, &why);
+        enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, &why);
         if (status == PAT_ERR_NO_MEMORY) {
             if (error != NULL) *error = why;
             return status;
@@ -66,16 +66,20 @@ static enum pat_status choose_generation(struct recovery *r, const struct pat_ge
     return PAT_OK;
 }
 
-static enum pat_status load_generation(struct recovery *r, struct pat_error *error) {
+static enum pat_status load_newest(struct recovery *r, const struct pat_spread *spread, struct pat_error *error) {
     const struct pat_generation_entry *chosen;
-    PAT_TRY(choose_generation(r, &chosen, error));
+    PAT_TRY(choose_generation(r, spread, &chosen, error));
     if (chosen == NULL) return PAT_OK;
     r->out->generation = chosen->number;
     r->out->snapshot_lsn = r->out->lsn = chosen->lsn;
     if (chosen->saved_ms > r->persist->now_ms) r->persist->now_ms = chosen->saved_ms;
+    return pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store, spread, error);
+}
+
+static enum pat_status load_generation(struct recovery *r, struct pat_error *error) {
+    if (r->persist->manifest->generations == 0) return PAT_OK;
     struct pat_crew *crew = pat_crew__open();
-    const enum pat_status status = pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store,
-                                                      pat_crew__spread(crew), error);
+    const enum pat_status status = load_newest(r, pat_crew__spread(crew), error);
     pat_crew__close(crew);
     return status;
 }

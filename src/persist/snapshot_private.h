@@ -49,9 +49,10 @@ enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings
                                     struct pat_error *error) PAT_MUST_CHECK;
 
 /* Reads a snapshot from end to end without looking into its sections: length, every digest, the last one as the
- * manifest has it. *blocks counts up. Fails: PAT_ERR_CORRUPT naming file and offset, PAT_ERR_NO_MEMORY, what reading
- * gives. */
-enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry, uint64_t *blocks,
+ * manifest has it. *blocks counts up. `spread` (may be NULL) lends threads. Fails: PAT_ERR_CORRUPT naming file and
+ * offset, PAT_ERR_NO_MEMORY, what reading gives. */
+enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry,
+                                     const struct pat_spread *spread, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
 /* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good
  * for nothing but closing; call pat_snapshot__verify first. `spread` (may be NULL) lends threads. */

@@ -10,8 +10,30 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Blocks that are read and checked together, by as many threads as there are. */
+#define WINDOW_BLOCKS 16u
+#define SLOT_BYTES    ((size_t)PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES)
+/* Pieces of chunks that wait to be copied out of the window: at 4 KiB, the least of a whole chunk, all of it. */
+#define COPIES_MAX 4096u
+/* Copies that one thread does in a piece. */
+#define COPIES_PART 8u
+
+/* A block of the window: what its header says, not yet to be believed. */
+struct slot {
+    uint64_t offset;
+    struct pat_digest before, after; /* digest of the block before, its own */
+    bool checked;                    /* it is in memory, and good */
+};
+
+struct copy {
+    unsigned char *to;
+    const unsigned char *from;
+    size_t bytes;
+};
+
 struct source {
     struct pat_fs *fs;
+    const struct pat_spread *spread; /* NULL: one block at a time, and nothing waits */
     struct pat_file *file;
     char name[PAT_FILE_NAME_BYTES];
     uint64_t size, offset; /* offset: of the next block */
@@ -19,8 +41,15 @@ struct source {
     uint32_t sequence;
     uint32_t section;      /* of the block in memory */
     uint32_t used, length; /* of its payload */
-    unsigned char *block;
+    unsigned char *block;  /* in `window` */
     struct pat_error *error;
+
+    unsigned char *window;
+    uint32_t window_max; /* blocks that it has room for */
+    uint32_t slots, next_slot;
+    struct slot slot[WINDOW_BLOCKS];
+    struct copy *copy; /* [COPIES_MAX], NULL: nothing waits */
+    uint32_t copies;
 };
 
 static enum pat_status fail(const struct source *s, uint64_t offset, const char *why) {
@@ -36,8 +65,19 @@ static enum pat_status block_read(struct source *s, size_t at, size_t bytes) {
     return got == bytes ? PAT_OK : fail(s, s->offset, "the file ends inside it");
 }
 
-/* Reads the next block and checks it. */
-static enum pat_status block_next(struct source *s) {
+/* What the header in memory says. */
+static void block_take(struct source *s, struct pat_digest chain) {
+    const uint32_t payload = pat_get_u32(s->block + 4);
+    s->chain = chain;
+    s->section = pat_get_u32(s->block + 8);
+    s->length = payload;
+    s->used = 0;
+    s->offset += PAT_BLOCK_HEADER_BYTES + payload;
+    s->sequence++;
+}
+
+/* Reads the block at `offset` and checks it against the one before. */
+static enum pat_status block_check(struct source *s) {
     uint64_t left = s->size - s->offset;
     if (left < PAT_BLOCK_HEADER_BYTES) return fail(s, s->offset, "the file ends where it should be");
     PAT_TRY(block_read(s, 0, PAT_BLOCK_HEADER_BYTES));
@@ -50,12 +90,76 @@ static enum pat_status block_next(struct source *s) {
     struct pat_digest chain =
         pat_digest_chain(pat_digest_chain(s->chain, s->block, 16), s->block + PAT_BLOCK_HEADER_BYTES, payload);
     if (!pat_digest_equal(chain, pat_get_digest(s->block + 16))) return fail(s, s->offset, "checksum does not match");
-    if (pat_get_u32(s->block + 12) != s->sequence++) return fail(s, s->offset, "is not the block that belongs there");
-    s->chain = chain;
-    s->section = pat_get_u32(s->block + 8);
-    s->length = payload;
-    s->used = 0;
-    s->offset += PAT_BLOCK_HEADER_BYTES + payload;
+    if (pat_get_u32(s->block + 12) != s->sequence) return fail(s, s->offset, "is not the block that belongs there");
+    block_take(s, chain);
+    return PAT_OK;
+}
+
+/* ---- blocks, some together --------------------------------------------------------------------------------------- */
+
+static unsigned char *slot_bytes(const struct source *s, uint32_t slot) {
+    return s->window + slot * SLOT_BYTES;
+}
+
+/* Whatever is wrong here is found and told when it is the block's turn. */
+static void slot_part(void *context, uint32_t part, unsigned lane) {
+    (void)lane;
+    struct source *s = context;
+    struct slot *const slot = &s->slot[part];
+    struct source own = {.file = s->file,
+                         .size = s->size,
+                         .offset = slot->offset,
+                         .chain = slot->before,
+                         .sequence = s->sequence + part,
+                         .block = slot_bytes(s, part)};
+    slot->checked = block_check(&own) == PAT_OK && pat_digest_equal(own.chain, slot->after);
+}
+
+/* Finds the next blocks by their headers. Each says the digest of the one before, so that all can be checked at once:
+ * when every block goes with what the one before says of itself, the chain holds. */
+static void window_find(struct source *s) {
+    struct pat_digest before = s->chain;
+    uint64_t offset = s->offset;
+    for (s->slots = 0; s->slots < s->window_max && s->size - offset >= PAT_BLOCK_HEADER_BYTES; s->slots++) {
+        unsigned char header[PAT_BLOCK_HEADER_BYTES];
+        size_t got;
+        if (s->file->ops->file_read_at(s->file, offset, header, sizeof header, &got, NULL) != PAT_OK) return;
+        const uint32_t payload = pat_get_u32(header + 4);
+        if (got != sizeof header || pat_get_u32(header) != PAT_BLOCK_MAGIC || payload == 0) return;
+        if (payload > PAT_BLOCK_PAYLOAD_BYTES || payload > s->size - offset - sizeof header) return;
+        s->slot[s->slots] = (struct slot){.offset = offset, .before = before, .after = pat_get_digest(header + 16)};
+        before = s->slot[s->slots].after;
+        offset += sizeof header + payload;
+    }
+}
+
+static void copy_part(void *context, uint32_t part, unsigned lane) {
+    (void)lane;
+    const struct source *s = context;
+    const uint32_t first = part * COPIES_PART;
+    for (uint32_t i = first; i < s->copies && i < first + COPIES_PART; i++) {
+        memcpy(s->copy[i].to, s->copy[i].from, s->copy[i].bytes);
+    }
+}
+
+static void copies_do(struct source *s) {
+    pat_spread_run(s->spread, copy_part, s, (s->copies + COPIES_PART - 1) / COPIES_PART);
+    s->copies = 0;
+}
+
+/* The next block, checked. */
+static enum pat_status block_next(struct source *s) {
+    if (s->next_slot == s->slots) {
+        copies_do(s);
+        s->next_slot = s->slots = 0;
+        if (s->window_max > 1) window_find(s);
+        pat_spread_run(s->spread, slot_part, s, s->slots);
+    }
+    s->block = slot_bytes(s, s->next_slot);
+    if (s->next_slot == s->slots) return block_check(s);
+    const struct slot *slot = &s->slot[s->next_slot++];
+    if (!slot->checked) return block_check(s);
+    block_take(s, slot->after);
     return PAT_OK;
 }
 
@@ -74,20 +178,38 @@ static enum pat_status section_begin(struct source *s, enum pat_section section)
     return s->section == section ? PAT_OK : fail(s, block_offset(s), "belongs to another section");
 }
 
+/* The next bytes of the section, at most `bytes`, in one piece. */
+static enum pat_status get_piece(struct source *s, size_t bytes, const unsigned char **from, size_t *here) {
+    if (s->used == s->length) {
+        uint32_t section = s->section;
+        PAT_TRY(block_next(s));
+        if (s->section != section) return fail(s, block_offset(s), "the section before it ends too early");
+    }
+    size_t room = s->length - s->used;
+    *here = bytes < room ? bytes : room;
+    *from = s->block + PAT_BLOCK_HEADER_BYTES + s->used;
+    s->used += (uint32_t)*here;
+    return PAT_OK;
+}
+
 static enum pat_status get(struct source *s, void *out, size_t bytes) {
     unsigned char *to = out;
-    while (bytes > 0) {
-        if (s->used == s->length) {
-            uint32_t section = s->section;
-            PAT_TRY(block_next(s));
-            if (s->section != section) return fail(s, block_offset(s), "the section before it ends too early");
-        }
-        size_t room = s->length - s->used;
-        size_t here = bytes < room ? bytes : room;
-        memcpy(to, s->block + PAT_BLOCK_HEADER_BYTES + s->used, here);
-        s->used += (uint32_t)here;
-        to += here;
-        bytes -= here;
+    for (size_t here; bytes > 0; to += here, bytes -= here) {
+        const unsigned char *from;
+        PAT_TRY(get_piece(s, bytes, &from, &here));
+        memcpy(to, from, here);
+    }
+    return PAT_OK;
+}
+
+/* The same, but `to` may be filled later: by copies_do. */
+static enum pat_status get_later(struct source *s, unsigned char *to, size_t bytes) {
+    if (s->copy == NULL) return get(s, to, bytes);
+    for (size_t here; bytes > 0; to += here, bytes -= here) {
+        const unsigned char *from;
+        PAT_TRY(get_piece(s, bytes, &from, &here));
+        if (s->copies == COPIES_MAX) copies_do(s);
+        s->copy[s->copies++] = (struct copy){to, from, here};
     }
     return PAT_OK;
 }
@@ -103,6 +225,24 @@ static enum pat_status senseless(const struct source *s) {
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
+/* Room for one block is needed; more of them, and copies that wait, are for speed. */
+static enum pat_status source_window(struct source *s) {
+    const uint64_t blocks = s->size / SLOT_BYTES + 1;
+    s->window_max = blocks < WINDOW_BLOCKS ? (uint32_t)blocks : WINDOW_BLOCKS;
+    if (s->spread == NULL) s->window_max = 1;
+    if (s->window_max > 1) {
+        s->window = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, s->window_max * SLOT_BYTES);
+        s->copy = pat_mem_alloc(PAT_MEM_SNAPSHOT, COPIES_MAX * sizeof *s->copy);
+    }
+    if (s->window == NULL) {
+        s->window_max = 1;
+        s->window = pat_mem_alloc(PAT_MEM_SNAPSHOT, SLOT_BYTES);
+    }
+    if (s->window == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
+    s->block = s->window;
+    return PAT_OK;
+}
+
 static enum pat_status source_start(struct source *s, const struct pat_generation_entry *entry) {
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->lsn};
     PAT_TRY(pat_file__header_check(s->file, PAT_FILE_SNAPSHOT, &header, s->error));
@@ -114,9 +254,7 @@ static enum pat_status source_start(struct source *s, const struct pat_generatio
     }
     s->offset = PAT_FILE_HEADER_BYTES;
     s->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
-    s->block = pat_mem_alloc(PAT_MEM_SNAPSHOT, PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES);
-    if (s->block == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
-    return PAT_OK;
+    return source_window(s);
 }
 
 static enum pat_status source_end(const struct source *s, const struct pat_generation_entry *entry) {
@@ -137,7 +275,8 @@ static enum pat_status with_source(struct source *s, const struct pat_generation
     status = source_start(s, entry);
     if (status == PAT_OK) status = use(s, context);
     if (status == PAT_OK) status = source_end(s, entry);
-    pat_mem_free(PAT_MEM_SNAPSHOT, s->block);
+    pat_mem_free(PAT_MEM_SNAPSHOT, s->copy);
+    pat_mem_free(PAT_MEM_SNAPSHOT, s->window);
     s->file->ops->file_close(&s->file);
     return status;
 }
@@ -151,9 +290,9 @@ static enum pat_status verify_blocks(struct source *s, void *context) {
     return PAT_OK;
 }
 
-enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry, uint64_t *blocks,
-                                     struct pat_error *error) {
-    struct source source = {.fs = fs, .error = error};
+enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry,
+                                     const struct pat_spread *spread, uint64_t *blocks, struct pat_error *error) {
+    struct source source = {.fs = fs, .spread = spread, .error = error};
     return with_source(&source, entry, blocks, verify_blocks);
 }
 
@@ -242,9 +381,14 @@ static enum pat_status get_dict(struct source *s, struct load *load, const struc
     return PAT_OK;
 }
 
-/* base + value must not overflow, for any value that is there. */
+/* base + value cannot overflow, whatever is there. */
+static bool chunk_is_safe(uint8_t width, int64_t base) {
+    return width == 0 || width == 8 || base <= INT64_MAX - (int64_t)UINT32_MAX;
+}
+
+/* The same for the values that are there. */
 static bool chunk_holds(uint8_t width, int64_t base, uint32_t rows, const unsigned char *data) {
-    if (width == 0 || width == 8 || base <= INT64_MAX - (int64_t)UINT32_MAX) return true;
+    if (chunk_is_safe(width, base)) return true;
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t value = 0, all_ones = UINT64_MAX >> (64 - 8 * width);
         memcpy(&value, data + (size_t)i * width, width);
@@ -261,6 +405,10 @@ static enum pat_status get_chunk(struct source *s, struct load *load, struct pat
     if (width > 8 || (width & (width - 1)) != 0) return senseless(s);
     size_t bytes = (size_t)rows * width;
     if (bytes > load->scratch_bytes || bytes > bytes_left(s)) return senseless(s);
+    if (chunk_is_safe(width, base)) {
+        unsigned char *data = pat_column_restore_open(column, width, base, rows);
+        return data != NULL ? get_later(s, data, bytes) : senseless(s);
+    }
     PAT_TRY(get(s, load->scratch, bytes));
     if (!chunk_holds(width, base, rows, load->scratch)) return senseless(s);
     return pat_column_restore(column, width, base, rows, load->scratch) ? PAT_OK : senseless(s);
@@ -410,6 +558,22 @@ static enum pat_status get_all(struct source *s, struct load *load) {
     return get_footer(s, load);
 }
 
+static void close_part(void *context, uint32_t part, unsigned lane) {
+    (void)lane;
+    struct pat_table *table = context;
+    for (unsigned c = 0; c < table->schema->columns; c++) pat_column_restore_close(&table->column[c], part);
+}
+
+/* When all data is where it belongs. */
+static void close_chunks(struct source *s, struct load *load) {
+    copies_do(s);
+    for (unsigned t = 0; t < PAT_TABLES; t++) {
+        struct pat_table *table = &load->store->table[t];
+        const uint64_t chunk_rows = (uint64_t)1 << table->column[0].shift;
+        pat_spread_run(s->spread, close_part, table, (uint32_t)((table->rows + chunk_rows - 1) / chunk_rows));
+    }
+}
+
 static enum pat_status load_sections(struct source *s, void *context) {
     struct load *load = context;
     size_t chunk_bytes = 0;
@@ -423,6 +587,7 @@ static enum pat_status load_sections(struct source *s, void *context) {
     if (load->scratch == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
     enum pat_status status = get_all(s, load);
     pat_mem_free(PAT_MEM_SNAPSHOT, load->scratch);
+    if (status == PAT_OK) close_chunks(s, load);
     return status;
 }
 
@@ -454,7 +619,7 @@ static enum pat_status totals_check(const struct load *load, const struct pat_sp
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
                                    const struct pat_spread *spread, struct pat_error *error) {
-    struct source source = {.fs = fs, .error = error};
+    struct source source = {.fs = fs, .spread = spread, .error = error};
     struct load load = {.settings = settings, .entry = entry, .store = store};
     PAT_TRY(with_source(&source, entry, &load, load_sections));
     struct pat_error why = {0};

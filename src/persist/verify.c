@@ -64,7 +64,7 @@ static enum pat_status verify_standing(struct pat_persist *persist, const struct
     const struct pat_manifest *manifest = &standing->manifest;
     for (uint32_t i = 0; i < manifest->generations; i++) {
         const struct pat_generation_entry *entry = &manifest->generation[i];
-        enum pat_status status = pat_snapshot__verify(persist->fs, entry, checks, error);
+        enum pat_status status = pat_snapshot__verify(persist->fs, entry, NULL, checks, error);
         if (status != PAT_OK && !generation_gone(persist, entry->number)) return status;
     }
     for (uint32_t i = 0; i < manifest->journals; i++) {

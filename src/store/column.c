@@ -29,15 +29,21 @@ static uint32_t chunk_rows(const struct pat_column *column, uint32_t index) {
     return left < chunk_rows_max(column) ? left : chunk_rows_max(column);
 }
 
-static struct pat_chunk *chunk_new(const struct pat_column *column, uint8_t width, int64_t base, uint32_t capacity) {
-    struct pat_chunk *chunk = pat_mem_alloc_must(column->purpose, sizeof *chunk + (size_t)capacity * width);
-    chunk->born = column->pins->version;
-    chunk->base = base;
-    chunk->capacity = capacity;
-    chunk->width = width;
-    chunk->low = INT64_MAX;
-    chunk->high = INT64_MIN;
+static struct pat_chunk *chunk_begin(const struct pat_column *column, uint8_t width, int64_t base, uint32_t capacity,
+                                     void *memory) {
+    struct pat_chunk *chunk = memory;
+    *chunk = (struct pat_chunk){.born = column->pins->version,
+                                .base = base,
+                                .capacity = capacity,
+                                .width = width,
+                                .low = INT64_MAX,
+                                .high = INT64_MIN};
     return chunk;
+}
+
+static struct pat_chunk *chunk_new(const struct pat_column *column, uint8_t width, int64_t base, uint32_t capacity) {
+    const size_t bytes = sizeof(struct pat_chunk) + (size_t)capacity * width;
+    return chunk_begin(column, width, base, capacity, pat_mem_alloc_must(column->purpose, bytes));
 }
 
 /* Makes sure slot `index` of the directory may be written. Views hold the directory they saw; adding behind their last
@@ -482,20 +488,34 @@ static void chunk_note_all(struct pat_chunk *chunk, uint32_t rows) {
     }
 }
 
-bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
-                        const unsigned char *data) {
+unsigned char *pat_column_restore_open(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows) {
     bool known_width = width == 0 || width == 1 || width == 2 || width == 4 || width == 8;
-    if (!known_width || rows == 0 || rows > chunk_rows_max(column)) return false;
-    if ((column->rows & (chunk_rows_max(column) - 1)) != 0) return false;
+    if (!known_width || rows == 0 || rows > chunk_rows_max(column)) return NULL;
+    if ((column->rows & (chunk_rows_max(column) - 1)) != 0) return NULL;
     uint32_t index = column->rows >> column->shift;
     dir_prepare(column, index, false);
     uint32_t capacity = CHUNK_ROWS_FIRST;
     while (capacity < rows) capacity *= 2;
-    struct pat_chunk *chunk = chunk_new(column, width, base, width == 0 ? 0 : capacity);
-    if (width > 0) memcpy(chunk->data, data, (size_t)rows * width);
-    chunk_note_all(chunk, rows);
+    if (width == 0) capacity = 0;
+    const size_t bytes = sizeof(struct pat_chunk) + (size_t)capacity * width;
+    struct pat_chunk *chunk =
+        chunk_begin(column, width, base, capacity, pat_mem_alloc_raw_must(column->purpose, bytes));
+    if (capacity > rows) memset(chunk->data + (size_t)rows * width, 0, (size_t)(capacity - rows) * width);
     column->dir->chunk[index] = chunk;
     column->rows += rows;
+    return chunk->data;
+}
+
+void pat_column_restore_close(struct pat_column *column, uint32_t chunk) {
+    chunk_note_all(column->dir->chunk[chunk], chunk_rows(column, chunk));
+}
+
+bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
+                        const unsigned char *data) {
+    unsigned char *const to = pat_column_restore_open(column, width, base, rows);
+    if (to == NULL) return false;
+    if (width > 0) memcpy(to, data, (size_t)rows * width);
+    pat_column_restore_close(column, (column->rows - 1) >> column->shift);
     return true;
 }
 

@@ -114,6 +114,11 @@ struct pat_column_view pat_column_view_of(const struct pat_column *column);
 bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
                         const unsigned char *data);
 
+/* The same in two steps: where the data of the chunk is to be written (NULL when width or size make no sense), and
+ * then, when it was, what it says. Closing is for any thread, each chunk once; nothing is read or changed before. */
+unsigned char *pat_column_restore_open(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows);
+void pat_column_restore_close(struct pat_column *column, uint32_t chunk);
+
 /* ---- reader ----------------------------------------------------------------------------------------------------- */
 
 /* `row` below view->rows. */

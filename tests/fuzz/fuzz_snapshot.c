@@ -42,7 +42,7 @@ static void load(struct sim_disk *disk, const struct pat_generation_entry *entry
     struct pat_store *store;
     uint64_t blocks = 0;
     PAT_ASSERT(pat_store_open(&store, &options, NULL) == PAT_OK);
-    (void)!pat_snapshot__verify(&disk->base, entry, &blocks, NULL);
+    (void)!pat_snapshot__verify(&disk->base, entry, NULL, &blocks, NULL);
     enum pat_status status = pat_snapshot__load(&disk->base, &settings, entry, store, NULL, NULL);
     PAT_ASSERT(status == PAT_OK || status == PAT_ERR_CORRUPT || status == PAT_ERR_NO_MEMORY);
     pat_store_close(&store);
