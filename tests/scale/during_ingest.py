@@ -67,9 +67,9 @@ def split(rng, folder, files, customers, base):
         rng.shuffle(later)
         rest += [(table, fields, later[k:k + batch]) for k in range(0, len(later), batch)]
     # They patch what is in the first part, and so may come at any time.
-    for table, path in shop_files.corrections(rng, part, base, customers):
+    for table, path in [*shop_files.corrections(rng, part, base, customers), shop_files.odd_orders(rng, part)]:
         fields, rows = read(path)
-        rest += [(table, fields, rows[k:k + 100]) for k in range(0, len(rows), 100)]
+        rest += [(table, fields, rows[k:k + batch]) for k in range(0, len(rows), batch)]
     rng.shuffle(rest)
     return first, [Piece(number, *piece, folder) for number, piece in enumerate(rest, 1)]
 

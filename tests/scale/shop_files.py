@@ -101,6 +101,28 @@ def corrections(rng, folder, base, customers):
     return [(table, name) for table, name in out if rows_of(name)]
 
 
+def odd_orders(rng, folder):
+    """What a generated shop does not have: a customer with thousands of orders, sums that need all their bits, days that lie
+    centuries apart, payments and cancellations years ahead, several orders in one second."""
+    newest = (datetime.date.today() - datetime.timedelta(days=1)).isoformat()
+    some_day = lambda: day_after(START, rng.randrange(1000))  # noqa: E731
+    fields = ("order", "customer", "time", "amount", "currency", "paid", "cancelled", "test", "country")
+    rows = [["whale-%d" % k, "whale", "%sT%02d:%02d:00Z" % (some_day(), rng.randrange(24), rng.randrange(60)), str(1 + rng.randrange(900)),
+             rng.choice(CURRENCIES), "", rng.choice(("", "", "", some_day())), "", ""] for k in range(5000)]
+    rows += [["great-%d" % k, "great-%d" % (k % 7), some_day() + "T01:02:03Z", rng.choice(("999999999999", "21474837", "42949673", "0", "1")),
+              rng.choice(CURRENCIES), "", "", "", "KW"] for k in range(60)]
+    rows += [["old-%d" % k, "old-%d" % (k % 3), time, "100", "USD", "", "", "true", ""]
+             for k, time in enumerate(("1801-02-03T04:05:06Z", "1969-12-31T23:59:59Z", "1935-06-01T00:00:00Z"))]
+    rows += [["early-%d" % k, "old-%d" % k, "19%d-03-01T12:00:00Z" % (35 + 20 * k), "100", "USD", "", "", "", ""] for k in range(4)]
+    rows += [["ahead-%d" % k, "ahead-%d" % (k % 9), some_day() + "T12:00:00Z", "77", "EUR", rng.choice(("2031-01-01T00:00:00Z", "")),
+              rng.choice(("2090-01-01", "")), "", ""] for k in range(40)]
+    rows += [["new-%d" % k, "whale", newest + "T00:00:00Z", "5", "GBP", "", "", "", ""] for k in range(3)]
+    rows += [[name, "twins", "2023-03-03T03:03:03Z", "9", "USD", "", "", "", country]
+             for name, country in (("10", "JP"), ("9", "BR"), ("a", "US"), ("Z", "GB"))]
+    rng.shuffle(rows)
+    return "orders", write(os.path.join(folder, "more-odd.csv"), fields, rows)
+
+
 def first_rates_missing(folder, currency, days):
     """Withdraws a currency's first rates, so that its early facts are worth nothing."""
     with open(os.path.join(folder, "fx.csv"), encoding="utf-8") as file:

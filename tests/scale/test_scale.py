@@ -143,6 +143,7 @@ def run():
         other.stop()
 
     more = shop_files.corrections(rng, folder, base, customers)
+    more.append(shop_files.odd_orders(rng, folder))
     more.append(shop_files.first_rates_missing(folder, "EUR" if base != "EUR" else "USD", 45))
     load(server, more)
     clock.say("corrected: %d files", len(more))
