@@ -39,6 +39,35 @@ struct pat_paging {
     bool given; /* written by whoever answers */
 };
 
+/* Answers at hand, all of one version: as many as the panels of a few dashboards. */
+#define PAT_ANSWERS_MAX 64u
+/* Of one answer: greater ones take longer to copy than is worth it. All together stay below 4 MiB. */
+#define PAT_ANSWER_BYTES_MAX ((size_t)64 << 10)
+
+struct known_answer {
+    struct pat_arena arena; /* of key and value */
+    struct pat_text key;
+    struct pat_value value; /* without lsn, epoch, ms */
+    pat_row last;           /* ROWS: as in pat_job */
+    uint64_t used;          /* the greater, the later */
+};
+
+struct known_answers {
+    pat_lsn lsn;
+    unsigned count;
+    struct known_answer answer[PAT_ANSWERS_MAX];
+    uint64_t uses, hits, misses;
+};
+
+/* Of one question: what it is, and the answer that is known or, when it is not, was found. */
+struct pat_recall {
+    struct pat_text key;
+    bool known;              /* set by pat_engine_pin: answer and last are there */
+    bool fresh;              /* set by whoever answers: he put them there */
+    struct pat_value answer; /* without lsn, epoch, ms */
+    pat_row last;
+};
+
 struct snapshot_waiter {
     void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error);
     void *context;
@@ -82,6 +111,7 @@ struct pat_engine {
     struct pat_pinned *pinned;     /* newest first */
     uint64_t pinned_next;          /* number of the next one */
     struct pat_findings *findings; /* of the newest lsn that was asked about */
+    struct known_answers answers;
     struct held_version held[PAT_CURSOR_VERSIONS_MAX];
     unsigned held_count;
     struct pat_view *snapshot_view; /* being written */
@@ -99,6 +129,13 @@ struct pat_engine {
 /* query.c */
 void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
 void pat_engine__drop_findings(struct pat_findings **findings);
+/* recall.c */
+/* Sets inquiry->recall when the answer is known or worth knowing. */
+void pat_engine__recall(struct pat_engine *engine, struct pat_inquiry *inquiry);
+/* Keeps the answer that was found. */
+void pat_engine__remember(struct pat_engine *engine, const struct pat_inquiry *inquiry);
+void pat_engine__forget_answers(struct pat_engine *engine);
+struct pat_value pat_engine__answers_status(const struct pat_engine *engine, struct pat_builder *builder);
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
 enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,

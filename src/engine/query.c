@@ -133,6 +133,8 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     pinned->readers++;
     inquiry->pinned = pinned;
     inquiry->row = row_of_id(engine, request, pinned->view);
+    inquiry->recall = NULL;
+    pat_engine__recall(engine, inquiry);
     if (!batch) return PAT_OK;
     const enum pat_status status = find_call_rows(engine, inquiry, error);
     if (status != PAT_OK) pat_engine_unpin(engine, inquiry);
@@ -142,6 +144,7 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
     if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
+    pat_engine__remember(engine, inquiry);
     pat_engine__unpin(engine, inquiry->pinned);
     inquiry->pinned = NULL;
 }
@@ -194,9 +197,25 @@ static bool unchanged(const struct pat_engine *engine, const struct pat_job *job
            (!unless->as_of_given || unless->as_of == pat_analytics_day(job));
 }
 
-static enum pat_status run_job(const struct pat_engine *engine, const struct pat_job *job, struct pat_value *result,
-                               struct pat_error *error) {
-    if (!unchanged(engine, job)) return pat_analytics_run(job, result, error);
+/* Worked out, or known. */
+static enum pat_status find_answer(const struct pat_job *job, struct pat_recall *recall, struct pat_value *result,
+                                   struct pat_error *error) {
+    if (recall != NULL && recall->known) {
+        *result = recall->answer;
+        if (job->last != NULL) *job->last = recall->last;
+        return PAT_OK;
+    }
+    PAT_TRY(pat_analytics_run(job, result, error));
+    if (recall == NULL) return PAT_OK;
+    recall->answer = *result;
+    recall->last = job->last != NULL ? *job->last : PAT_ROW_NONE;
+    recall->fresh = true;
+    return PAT_OK;
+}
+
+static enum pat_status run_job(const struct pat_engine *engine, const struct pat_job *job, struct pat_recall *recall,
+                               struct pat_value *result, struct pat_error *error) {
+    if (!unchanged(engine, job)) return find_answer(job, recall, result, error);
     struct pat_builder builder = {.arena = job->arena};
     *result = pat_build_map(&builder, 5);
     pat_build_put(&builder, result, "unchanged", pat_value_bool(true));
@@ -237,7 +256,8 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .stop_cb = watch_stop,
                                 .stop_context = &watch,
                                 .spread = inquiry->spread};
-    enum pat_status status = run_job(engine, &job, result, error);
+    struct pat_recall *const recall = request == inquiry->request ? inquiry->recall : NULL;
+    enum pat_status status = run_job(engine, &job, recall, result, error);
     if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
     if (status == PAT_ERR_DEADLINE) {
         return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);

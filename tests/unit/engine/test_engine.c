@@ -589,6 +589,73 @@ static void questions_see_one_version(void **state) {
     call_free(&two);
 }
 
+/* Asks, and gives the number of "count" in the answer. */
+static int64_t ask_count(const char *text) {
+    struct call call;
+    call_make(&call, text);
+    struct pat_inquiry inquiry = {.request = &call.request, .arena = &call.arena};
+    struct pat_error error;
+    assert_int_equal(pat_engine_pin(world.engine, &inquiry, &error), PAT_OK);
+    const int64_t count = count_answer(&inquiry);
+    pat_engine_unpin(world.engine, &inquiry);
+    call_free(&call);
+    return count;
+}
+
+static void an_answer_is_given_again_until_something_changes(void **state) {
+    (void)state;
+    const struct known_answers *known = &world.engine->answers;
+    (void)load_order("p", 1, 1);
+    assert_int_equal(ask_count("count {where: 'orders >= 1'}"), 1);
+    assert_int_equal(known->hits, 0);
+    assert_int_equal(known->count, 1);
+    assert_int_equal(ask_count("count {where: ' orders>=1 '}"), 1); /* the same, written otherwise */
+    assert_int_equal(ask_count("count {where: 'orders >= 1', deadline_ms: 60000}"), 1);
+    assert_int_equal(known->hits, 2);
+    assert_int_equal(ask_count("count {where: 'orders >= 2'}"), 0);
+    assert_int_equal(ask_count("count {where: 'orders >= 1', as_of: 'latest'}"), 1);
+    assert_int_equal(ask_count("count {where: 'orders >= 1', explain_plan: true}"), 1);
+    assert_int_equal(known->hits, 2);
+    assert_int_equal(known->count, 3);
+    (void)load_order("p", 2, 2);
+    assert_int_equal(ask_count("count {where: 'orders >= 1'}"), 2);
+    assert_int_equal(known->hits, 2);
+    assert_int_equal(known->count, 1);
+    char text[64];
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(text, sizeof text, "count {where: 'orders >= %d'}", i);
+        assert_int_equal(ask_count(text), i < 2 ? 2 : 0);
+    }
+    assert_int_equal(known->count, PAT_ANSWERS_MAX);
+    assert_int_equal(ask_count(text), 0);
+    pat_engine__release_held(world.engine, true); /* when memory is short */
+    assert_int_equal(known->count, 0);
+}
+
+static void pages_are_given_again_with_cursors_of_their_own(void **state) {
+    (void)state;
+    char first[512], second[512];
+    for (unsigned i = 1; i <= 3; i++) (void)load_order("p", i, i);
+    for (int again = 0; again < 2; again++) {
+        struct call call;
+        struct pat_value result;
+        struct pat_error error;
+        call_make(&call, "rows {fields: ['customer'], limit: 2}");
+        struct pat_inquiry inquiry = {.request = &call.request, .arena = &call.arena};
+        assert_int_equal(pat_engine_pin(world.engine, &inquiry, &error), PAT_OK);
+        assert_int_equal(pat_engine_answer(world.engine, &inquiry, &result, &error), PAT_OK);
+        const struct pat_value *cursor = pat_value_get(&result, "cursor");
+        assert_non_null(cursor);
+        assert_int_equal(pat_value_get(&result, "rows")->count, 2);
+        (void)snprintf(again == 0 ? first : second, sizeof first,
+                       "rows {fields: ['customer'], limit: 2, cursor: '%.*s'}", (int)cursor->count, cursor->as.text);
+        pat_engine_unpin(world.engine, &inquiry);
+        call_free(&call);
+    }
+    assert_int_equal(world.engine->answers.hits, 1);
+    assert_int_equal(ask_count(first), ask_count(second));
+}
+
 static void rows_behind_the_view_are_not_there(void **state) {
     (void)state;
     struct call call;
@@ -998,6 +1065,8 @@ int main(void) {
         TEST(settings_belong_to_the_directory),
         TEST(snapshots_beside_loads),
         TEST(questions_see_one_version),
+        TEST(an_answer_is_given_again_until_something_changes),
+        TEST(pages_are_given_again_with_cursors_of_their_own),
         TEST(rows_behind_the_view_are_not_there),
         TEST(open_versions_are_limited),
         TEST(questions_stop),
