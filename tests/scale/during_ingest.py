@@ -159,10 +159,8 @@ def run(server, naive, files, rng, folder, base, customers, most, clock):
     first, pieces = split(rng, folder, files, customers, base)
     shop = Shop(base, shop_files.CURRENCIES, shop_files.START, shop_files.END, customers)
     maker = Maker(rng, shop, days=20)
-    maker.days = [day for day in maker.days if day != "latest"]
+    maker.days = [day for day in maker.days if day not in ("latest", "now")]
     questions = [maker.ask(KINDS[k % len(KINDS)]) for k in range(20 * len(KINDS))]
-    for question in questions:
-        check(question.params["as_of"] != "latest", "a day that moves")
     clock.say("split: %d rows in %d batches are to come", sum(piece.rows for piece in pieces), len(pieces))
 
     load(server, first)

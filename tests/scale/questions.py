@@ -146,7 +146,7 @@ class Maker:
         self.specs = [self.new_spec() for _ in range(12)]
         span = (shop.end - shop.start).days
         self.days = [(shop.start + datetime.timedelta(days=rng.randrange(-20, span + 60))).isoformat() for _ in range(days)]
-        self.days += ["latest", (shop.start - datetime.timedelta(days=3)).isoformat()]
+        self.days += ["latest", "now", (shop.start - datetime.timedelta(days=3)).isoformat()]
 
     def chance(self, percent):
         return self.rng.randrange(100) < percent
@@ -338,6 +338,13 @@ class Maker:
             params = dict(params, where=filter_text(params["where"]))
         rfm = rfm_of(method, params)
         return Question(kind, method, params, line, str(params.get("lifecycle")) + (rfm_line(rfm) if rfm else ""))
+
+
+def name_the_day(questions, answers):
+    """Tells the naive program, which has no clock, what day "now" was."""
+    for question, answer in zip(questions, answers):
+        if question.params["as_of"] == "now":
+            question.line = question.line.replace('(as_of "now")', '(as_of "%s")' % answer.get("as_of", datetime.date.today()))
 
 
 # ---- comparing -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import shop_files  # noqa: E402
 from asking import Naive, Naives, ask_server, load, plain  # noqa: E402
 from identities import hold, hold_after_changes  # noqa: E402
 from patron_test import Server, by_size, check, equal, main, patron, patron_json, program, seed, temp_dir  # noqa: E402
-from questions import Maker, Shop, difference  # noqa: E402
+from questions import Maker, Shop, difference, name_the_day  # noqa: E402
 
 ZONES = ("Europe/London", "America/Sao_Paulo", "Asia/Kathmandu", "Asia/Tokyo", "UTC", "America/New_York")
 SHOWN = 8
@@ -155,6 +155,7 @@ def run():
     questions = [maker.ask() for _ in range(count)]
     answers = ask_server(server, questions)
     clock.say("%d questions answered by the server", count)
+    name_the_day(questions, answers)
     said = naive.ask(questions)
     clock.say("and by the naive program")
     wrong = compare(questions, answers, said)
