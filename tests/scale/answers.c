@@ -286,6 +286,84 @@ static void answer_cohort(const struct node *question) {
     free(triangle.value);
 }
 
+/* ---- control -------------------------------------------------------------------------------------------------------
+ */
+
+/* A row as it was loaded, whether it counts for anything or not. */
+struct loaded {
+    int64_t key;
+    int32_t currency;
+    int64_t amount;
+};
+
+static struct {
+    struct loaded *row;
+    size_t count;
+} ledger;
+
+static int by_key(const void *a, const void *b) {
+    const struct loaded *left = a, *right = b;
+    if (left->key != right->key) return left->key < right->key ? -1 : 1;
+    return (left->currency > right->currency) - (left->currency < right->currency);
+}
+
+static void note(const struct node *question, int32_t day, int32_t currency, int64_t amount) {
+    const struct node *by = part(question, "by"), *ends = part(question, "between");
+    if (ends != NULL && (day < day_of(ends->word) || day > day_of(ends->next->word))) return;
+    const int64_t key = is_word(by, "day") ? day : is_word(by, "month") ? month_of(day) : currency;
+    ledger.row[ledger.count++] = (struct loaded){key, currency, amount};
+}
+
+static void print_key(const struct node *by, int64_t key) {
+    if (is_word(by, "day"))
+        print_day(key);
+    else if (is_word(by, "month"))
+        printf("\"%04d-%02d\"", (int)(key / 12), (int)(key % 12) + 1);
+    else
+        print_text(text_of(key));
+}
+
+/* Rows of one key, from `at` on: their number, and sums by currency. Gives the place behind them. */
+static size_t print_key_rows(size_t at) {
+    const int64_t key = ledger.row[at].key;
+    size_t end = at;
+    while (end < ledger.count && ledger.row[end].key == key) end++;
+    printf(":[%zu,{", end - at);
+    for (size_t from = at; at < end;) {
+        int128 sum = 0;
+        const int32_t currency = ledger.row[at].currency;
+        if (at > from) putchar(',');
+        for (; at < end && ledger.row[at].currency == currency; at++) sum += ledger.row[at].amount;
+        print_text(text_of(currency));
+        putchar(':');
+        print_whole(sum);
+    }
+    fputs("}]", stdout);
+    return end;
+}
+
+static void answer_control(const struct node *question) {
+    const bool orders = table_asked(question) == ORDERS;
+    ledger.row = grown(ledger.row, (size_t)(orders ? shop.orders : shop.refunds) + 1, sizeof *ledger.row);
+    ledger.count = 0;
+    for (int32_t i = 0; orders && i < shop.orders; i++) {
+        const struct order *order = &shop.order[i];
+        if (!order->deleted) note(question, local_day(order->time), order->text[ORDER_CURRENCY], order->amount);
+    }
+    for (int32_t i = 0; !orders && i < shop.refunds; i++) {
+        const struct refund *refund = &shop.refund[i];
+        if (!refund->deleted) note(question, local_day(refund->time), refund->text[REFUND_CURRENCY], refund->amount);
+    }
+    qsort(ledger.row, ledger.count, sizeof *ledger.row, by_key);
+    fputs("{\"groups\":{", stdout);
+    for (size_t at = 0; at < ledger.count;) {
+        if (at > 0) putchar(',');
+        print_key(part(question, "by"), ledger.row[at].key);
+        at = print_key_rows(at);
+    }
+    printf("},\"rows\":%zu}\n", ledger.count);
+}
+
 /* ---- the question --------------------------------------------------------------------------------------------------
  */
 
@@ -304,7 +382,8 @@ void answer(const struct node *question) {
         bool scores;
     } methods[] = {{"count", answer_count, false},      {"group", answer_group, false},
                    {"rows", answer_rows, false},        {"rfm.grid", answer_grid, true},
-                   {"rfm.groups", answer_groups, true}, {"cohort", answer_cohort, false}};
+                   {"rfm.groups", answer_groups, true}, {"cohort", answer_cohort, false},
+                   {"control", answer_control, false}};
     size_t at = 0;
     while (at < sizeof methods / sizeof *methods && !is_word(question, methods[at].name)) at++;
     if (at == sizeof methods / sizeof *methods) die("no method %s", question->word);

@@ -41,8 +41,8 @@ class Naives:
 
         def one(number):
             # By day, so that each of them has to know half of the days.
-            days = sorted({str(question.params["as_of"]) for question in questions})[number::len(self.naive)]
-            places = [k for k, question in enumerate(questions) if str(question.params["as_of"]) in days]
+            days = sorted({question.day for question in questions})[number::len(self.naive)]
+            places = [k for k, question in enumerate(questions) if question.day in days]
             for place, answer in zip(places, self.naive[number].ask([questions[place] for place in places])):
                 answers[place] = answer
             done.append(number)
@@ -81,7 +81,7 @@ class Naive:
 
     def ask(self, questions):
         """Answers by question; asked by day and way to score, since the program keeps what the last question needed."""
-        order = sorted(range(len(questions)), key=lambda k: (str(questions[k].params["as_of"]), questions[k].scoring))
+        order = sorted(range(len(questions)), key=lambda k: questions[k].alike)
         answers = [None] * len(questions)
         for k, answer in zip(order, self.say([questions[k].line for k in order])):
             answers[k] = answer

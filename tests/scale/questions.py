@@ -14,6 +14,7 @@ from ops import filter_text  # noqa: E402
 
 # Those about facts cost the naive program a pass over all orders each, so they are asked half as often.
 KINDS = ("count", "group", "rows", "rfm.grid", "rfm.groups", "cohort") * 2 + ("facts", "fact_rows")
+CONTROL_PERCENT = 2
 COUNTRIES = ("US", "GB", "DE", "BR", "JP", "CN", "AU", "PT", "FR", "XX")
 LIFECYCLES = ("prospect", "new", "returned", "active", "sleeping", "lost")
 GROUPS = ("champions", "loyal", "potential_loyalist", "new", "promising", "need_attention", "at_risk", "cannot_lose",
@@ -31,10 +32,12 @@ class Shop:
 
 
 class Question:
-    """`scoring`: equal for questions that score alike."""
+    """`alike`: equal for questions of one day that score alike."""
 
     def __init__(self, kind, method, params, line, scoring):
-        self.kind, self.method, self.params, self.line, self.scoring = kind, method, params, line, scoring
+        self.kind, self.method, self.params, self.line = kind, method, params, line
+        self.day = params.get("as_of", "")
+        self.alike = (self.day, scoring)
 
 
 # ---- the naive program's form --------------------------------------------------------------------------------------
@@ -327,8 +330,19 @@ class Maker:
             params["periods"] = self.rng.randrange(1, 30)
         return "cohort", params
 
+    def control(self):
+        """It asks about no day; the naive program is given one that it knows."""
+        params = {"table": self.rng.choice(("orders", "orders", "refunds")), "by": self.rng.choice(("day", "month", "currency"))}
+        if self.chance(60):
+            params["from"], params["to"] = sorted((self.day(), self.day()))
+        between = ' (between "%(from)s" "%(to)s")' % params if "from" in params else ""
+        line = '(control (as_of "%s") (from %s) (by %s)%s)' % (self.days[0], params["table"], params["by"], between)
+        return Question("control", "control", params, line, "")
+
     def ask(self, kind=None):
-        kind = kind or self.rng.choice(KINDS)
+        kind = kind or ("control" if self.chance(CONTROL_PERCENT) else self.rng.choice(KINDS))
+        if kind == "control":
+            return self.control()
         if kind in ("rfm.grid", "rfm.groups"):
             method, params = kind, self.grid()
         else:
@@ -343,7 +357,7 @@ class Maker:
 def name_the_day(questions, answers):
     """Tells the naive program, which has no clock, what day "now" was."""
     for question, answer in zip(questions, answers):
-        if question.params["as_of"] == "now":
+        if question.day == "now":
             question.line = question.line.replace('(as_of "now")', '(as_of "%s")' % answer.get("as_of", datetime.date.today()))
 
 
@@ -368,6 +382,9 @@ def told(question, got):
         return out
     if method == "rows":
         return {"count": got["count"], "rows": got["rows"]}
+    if method == "control":
+        return {"groups": {group[params["by"]]: [group["rows"], group["amount_minor"]] for group in got["groups"]},
+                "rows": got["total"]["rows"]}
     if method == "cohort":
         return {"cohorts": {c["cohort"]: [c["size"], *c["values"]] for c in got["cohorts"]}, "outside": got["outside"]}
     out = {"scored": got["scored"], "unscored": [got["unscored"]["count"], got["unscored"]["net_minor"]],
