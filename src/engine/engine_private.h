@@ -82,6 +82,7 @@ struct pat_chore {
     /* whoever does it */
     void (*pause_cb)(void *context);
     void *pause_context;
+    uint64_t paused_ns; /* spent in pause_cb */
     struct pat_fact_run *run;
     enum pat_status status;
 };

@@ -79,7 +79,11 @@ static size_t bytes_to_make(const struct pat_store *store, const struct pat_run_
 
 static bool stop_asked(void *context) {
     struct pat_chore *chore = context;
-    if (chore->pause_cb != NULL) chore->pause_cb(chore->pause_context);
+    if (chore->pause_cb != NULL) {
+        const uint64_t before_ns = pat_clock_monotonic_ns();
+        chore->pause_cb(chore->pause_context);
+        chore->paused_ns += pat_clock_monotonic_ns() - before_ns;
+    }
     /* Relaxed is enough: nothing else is handed over by it. */
     return __atomic_load_n(&chore->stop, __ATOMIC_RELAXED);
 }
@@ -130,7 +134,7 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     PAT_ASSERT(chore == &engine->chore && chore->view != NULL);
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);
-    engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
+    engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * (took_ns - chore->paused_ns);
     if (chore->status == PAT_OK) {
         pat_log(PAT_LOG_DEBUG, "run-made", "rows=%" PRIu64 " bytes=%" PRIu64 " ms=%" PRIu64, rows_of(chore->run),
                 chore->run->bytes, took_ns / NS_PER_MS);

@@ -1,10 +1,17 @@
 #include "net/workers_private.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+
+/* A background job that has waited for so long is begun although there is something else: under a flood of questions
+ * there always is. */
+#define BACKGROUND_WAIT_NS UINT64_C(1000000000)
+/* Of the time of the worker that has one, what it gets at the least: one part in so many. */
+#define BACKGROUND_SHARE 4u
 
 struct job_queue {
     struct pat_job *head, *tail;
@@ -39,7 +46,10 @@ struct pat_workers {
     pthread_cond_t changed;
     struct job_queue brief, lengthy, background, done;
     unsigned lengthy_running;
-    bool lengthy_next; /* whose turn it is when both wait */
+    bool lengthy_next;            /* whose turn it is when both wait */
+    uint64_t background_since_ns; /* when a background job was submitted last */
+    uint64_t rest_ns,
+        rest_brief_ns; /* until then the one that runs does not stand aside for long work, for brief jobs */
     bool stop;
     unsigned idle;      /* workers that wait for something to do */
     struct share *open; /* newest first; may have no part left */
@@ -92,9 +102,8 @@ static void note_due(struct pat_workers *workers) {
     __atomic_store_n(&workers->due, queue_due(workers) != NULL, __ATOMIC_RELAXED);
 }
 
-/* The job that a free worker is to take now, or NULL. Under the mutex. */
-static struct pat_job *job_take(struct pat_workers *workers) {
-    struct job_queue *queue = queue_due(workers);
+/* The first job of `queue` (NULL: no job). Under the mutex. */
+static struct pat_job *job_take(struct pat_workers *workers, struct job_queue *queue) {
     if (queue == NULL) return NULL;
     struct pat_job *job = queue->head;
     queue_remove(queue, job);
@@ -203,13 +212,34 @@ static struct pat_job *background_take(struct pat_workers *workers) {
     return job;
 }
 
-/* Jobs and shared work that nobody else is free for. Enters and leaves with the mutex held. */
+/* Does what is due; false when nothing is. Enters and leaves with the mutex held. */
 static bool urgent_run(struct pat_workers *workers) {
-    struct pat_job *job = job_take(workers);
+    struct pat_job *job = job_take(workers, queue_due(workers));
     struct share *share = job == NULL ? share_find(workers) : NULL;
     if (job != NULL) job_run(workers, job);
     if (share != NULL) share_help(workers, share);
     return job != NULL || share != NULL;
+}
+
+/* Until when the background job is to be left alone after what was done from `start_ns` to now. */
+static uint64_t background_rest(uint64_t start_ns) {
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    return now_ns + (now_ns - start_ns) / (BACKGROUND_SHARE - 1);
+}
+
+/* The same inside a background job. After other work it is that job's turn for a while; but brief jobs do not wait for
+ * what a long one owes. */
+static bool pause_run(struct pat_workers *workers) {
+    const uint64_t start_ns = pat_clock_monotonic_ns();
+    if (workers->brief.head != NULL) {
+        if (start_ns < workers->rest_brief_ns) return false;
+        job_run(workers, job_take(workers, &workers->brief));
+        workers->rest_brief_ns = background_rest(start_ns);
+        return true;
+    }
+    if (start_ns < workers->rest_ns || !urgent_run(workers)) return false;
+    workers->rest_ns = background_rest(start_ns);
+    return true;
 }
 
 void pat_workers_pause(struct pat_workers *workers) {
@@ -218,15 +248,21 @@ void pat_workers_pause(struct pat_workers *workers) {
         return;
     }
     (void)pthread_mutex_lock(&workers->mutex);
-    while (workers->idle == 0 && urgent_run(workers)) continue;
+    while (workers->idle == 0 && pause_run(workers)) continue;
     (void)pthread_mutex_unlock(&workers->mutex);
+}
+
+/* Under the mutex. */
+static bool background_overdue(const struct pat_workers *workers) {
+    return workers->background.head != NULL &&
+           pat_clock_monotonic_ns() - workers->background_since_ns >= BACKGROUND_WAIT_NS;
 }
 
 static void *worker_run(void *context) {
     struct pat_workers *workers = context;
     (void)pthread_mutex_lock(&workers->mutex);
     for (;;) {
-        if (urgent_run(workers)) continue;
+        if (!background_overdue(workers) && urgent_run(workers)) continue;
         struct pat_job *job = background_take(workers);
         if (job != NULL) {
             job_run(workers, job);
@@ -324,6 +360,7 @@ void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
     PAT_ASSERT(!job->queued);
     job->queued = true;
     queue_push(queue_of(workers, job), job);
+    if (job->background) workers->background_since_ns = pat_clock_monotonic_ns();
     note_due(workers);
     (void)pthread_cond_signal(&workers->changed);
     (void)pthread_mutex_unlock(&workers->mutex);

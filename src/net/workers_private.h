@@ -8,7 +8,9 @@
  * turn.
  *
  * A background job is begun when nothing else is to be done, and stands aside for what comes meanwhile: its worker does
- * that between two blocks of the job's work, on the same stack. So it takes no worker away from anybody.
+ * that between two blocks of the job's work, on the same stack. So it takes no worker away from anybody. Where there is
+ * always something else it is begun after a second and gets a quarter of its worker's time; a brief job waits for a
+ * block of it and a third of what brief ones before it took, never for what a long one owes.
  *
  * A job may share out parts of its work (base/spread.h): workers with nothing else to do join in, each with one part
  * after the other, and leave between two parts when a job waits that they may take. The worker that has the job stays

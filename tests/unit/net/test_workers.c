@@ -406,6 +406,39 @@ static void background_helps_with_shared_work(void **state) {
     pat_workers_close(&workers);
 }
 
+static void two_ms_run(struct pat_job *job) {
+    (void)job;
+    pat_clock_sleep_ms(2);
+}
+
+static void a_flood_does_not_starve_background(void **state) {
+    (void)state;
+    enum { FLOOD = 4 };
+    static struct chore chore;
+    struct pat_job flood[FLOOD];
+    struct pat_workers *workers = open_workers(1);
+    for (unsigned i = 0; i < FLOOD; i++) {
+        flood[i] = (struct pat_job){.run_cb = two_ms_run, .lengthy = true};
+        pat_workers_submit(workers, &flood[i]);
+    }
+    chore_submit(&chore, workers);
+    unsigned left = FLOOD + 1;
+    for (unsigned waited = 0; left > 0 && waited < WAIT_MS; waited++) {
+        struct pat_job *job = pat_workers_take_done(workers);
+        if (atomic_load(&chore.blocks) >= 20) atomic_store(&chore.finish, true);
+        if (job == NULL) {
+            pat_clock_sleep_ms(1);
+        } else if (job == &chore.job || atomic_load(&chore.finish)) {
+            left--;
+        } else {
+            pat_workers_submit(workers, job);
+        }
+    }
+    assert_int_equal(left, 0);
+    assert_true(atomic_load(&chore.blocks) >= 20);
+    pat_workers_close(&workers);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_job_runs_once, end),
@@ -419,6 +452,7 @@ int main(void) {
         cmocka_unit_test_teardown(background_takes_no_worker_away, end),
         cmocka_unit_test_teardown(background_waits_for_all_else, end),
         cmocka_unit_test_teardown(background_helps_with_shared_work, end),
+        cmocka_unit_test_teardown(a_flood_does_not_starve_background, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
