@@ -1,24 +1,13 @@
 #include "analytics/lifecycle_private.h"
 
+#include "store/run.h"
+
 const char *const pat_lifecycle_names[PAT_LIFECYCLES] = {"prospect", "new", "returned", "active", "sleeping", "lost"};
 
-/* As in facts.c: from this share of the customers on, one pass over the orders costs less than following chains. */
-#define CHAIN_SHARE 16u
-
-struct pass {
-    struct pat_run *run;
-    struct pat_own_cuts own; /* when the cuts are each customer's own */
-    uint8_t *state;
-    uint64_t *asked; /* whose gap before the latest order only the orders themselves tell */
-    uint64_t asked_count;
-    uint8_t
-        *late; /* of those: eligible orders within the first cut before the latest one, that one included; 2 = more */
-};
-
-static int64_t cut_of(const struct pass *pass, uint64_t row, unsigned which) {
-    if (pass->own.cut[which] != NULL) return pass->own.cut[which][row];
-    return pass->run->job->request->question.lifecycle_cut[which];
-}
+/* As in facts.c: from this share of the customers on, one pass over the orders costs less than following chains. Runs
+ * are streamed in order, so that chains pay only for a few. */
+#define CHAIN_SHARE         16u
+#define CHAIN_SHARE_OF_RUNS 1024u
 
 /* The gap before the latest order is more than the first cut when no other order lies within the cut before it. Two
  * orders say so by their days alone, and so do orders that all lie within a cut; `asked`: only the orders say. */
@@ -34,8 +23,8 @@ static enum pat_lifecycle judge(pat_day day, int64_t orders, int64_t first, int6
     return PAT_LIFECYCLE_RETURNED;
 }
 
-static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
-    const int64_t cut[2] = {cut_of(pass, row, 0), cut_of(pass, row, 1)};
+static enum pat_lifecycle state_of(struct pat_lifecycle_pass *pass, uint64_t row) {
+    const int64_t cut[2] = {pat_lifecycle__cut(pass, row, 0), pat_lifecycle__cut(pass, row, 1)};
     const struct pat_facts *facts = pass->run->facts;
     bool asked;
     const enum pat_lifecycle state =
@@ -47,22 +36,16 @@ static enum pat_lifecycle state_of(struct pass *pass, uint64_t row) {
     return state;
 }
 
-static void count_order(const struct pass *pass, uint64_t row, int64_t day) {
-    const int64_t last = pass->run->facts->last[row];
-    if (day < last - cut_of(pass, row, 0)) return;
-    if (pass->late[row] < 2) pass->late[row]++;
-}
-
-static void follow_chain(const struct pass *pass, pat_row customer) {
+static void follow_chain(const struct pat_lifecycle_pass *pass, pat_row customer) {
     const struct pat_view *view = pass->run->view;
     int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
     for (; row != PAT_NULL; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
         if (!pat_order__eligible(view, (pat_row)row, pass->run->day)) continue;
-        count_order(pass, customer, pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row));
+        (void)pat_lifecycle__count_order(pass, customer, pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row));
     }
 }
 
-static void scan_block(const struct pass *pass, pat_row first, uint32_t count) {
+static void scan_block(const struct pat_lifecycle_pass *pass, pat_row first, uint32_t count) {
     int64_t day[PAT_BLOCK_ROWS], customer[PAT_BLOCK_ROWS];
     uint64_t eligible[PAT_BLOCK_WORDS] = {0};
     const struct pat_table_view *table = &pass->run->view->table[PAT_ORDERS];
@@ -71,13 +54,14 @@ static void scan_block(const struct pass *pass, pat_row first, uint32_t count) {
     pat_orders__eligible(pass->run, first, count, day, eligible);
     for (uint32_t i = 0; i < count; i++) {
         if (!pat_bits__get(eligible, i) || customer[i] == PAT_NULL) continue;
-        if (pat_bits__get(pass->asked, (uint64_t)customer[i])) count_order(pass, (uint64_t)customer[i], day[i]);
+        if (pat_bits__get(pass->asked, (uint64_t)customer[i]))
+            (void)pat_lifecycle__count_order(pass, (uint64_t)customer[i], day[i]);
     }
 }
 
-static enum pat_status scan_orders(const struct pass *pass) {
+static enum pat_status scan_orders(const struct pat_lifecycle_pass *pass, uint64_t first) {
     const pat_row rows = pass->run->view->table[PAT_ORDERS].rows;
-    for (uint64_t first = 0; first < rows; first += PAT_BLOCK_ROWS) {
+    for (; first < rows; first += PAT_BLOCK_ROWS) {
         PAT_TRY(pat_run__stop(pass->run));
         const uint64_t left = rows - first;
         scan_block(pass, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
@@ -86,8 +70,8 @@ static enum pat_status scan_orders(const struct pass *pass) {
 }
 
 /* Calls for the rows of a bitmap, a block at a time. */
-static enum pat_status each_row(struct pass *pass, const uint64_t *bits,
-                                void (*each)(struct pass *pass, uint64_t row)) {
+static enum pat_status each_row(struct pat_lifecycle_pass *pass, const uint64_t *bits,
+                                void (*each)(struct pat_lifecycle_pass *pass, uint64_t row)) {
     for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
         if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(pass->run));
         for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
@@ -97,20 +81,37 @@ static enum pat_status each_row(struct pass *pass, const uint64_t *bits,
     return PAT_OK;
 }
 
-static void each_state(struct pass *pass, uint64_t row) {
+static void each_state(struct pat_lifecycle_pass *pass, uint64_t row) {
     pass->state[row] = (uint8_t)state_of(pass, row);
 }
 
-static void each_chain(struct pass *pass, uint64_t row) {
+static void each_chain(struct pat_lifecycle_pass *pass, uint64_t row) {
     follow_chain(pass, (pat_row)row);
 }
 
-static void each_asked(struct pass *pass, uint64_t row) {
+static void each_stale(struct pat_lifecycle_pass *pass, uint64_t row) {
+    if (!pat_runs_stale(&pass->run->view->runs, (pat_row)row)) return;
+    pass->late[row] = 0;
+    follow_chain(pass, (pat_row)row);
+}
+
+static void each_asked(struct pat_lifecycle_pass *pass, uint64_t row) {
     if (pass->late[row] == 2) pass->state[row] = PAT_LIFECYCLE_ACTIVE;
 }
 
+/* Counts the orders of those asked about, by the way that costs least. */
+static enum pat_status count_orders(struct pat_lifecycle_pass *pass) {
+    const struct pat_runs *runs = &pass->run->view->runs;
+    const uint64_t share = runs->count > 0 ? CHAIN_SHARE_OF_RUNS : CHAIN_SHARE;
+    if (pass->asked_count <= pass->run->customers / share) return each_row(pass, pass->asked, each_chain);
+    if (runs->count == 0) return scan_orders(pass, 0);
+    PAT_TRY(pat_lifecycle__count_runs(pass));
+    PAT_TRY(scan_orders(pass, pat_runs_orders_end(runs)));
+    return each_row(pass, pass->asked, each_stale);
+}
+
 enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who) {
-    struct pass pass = {.run = run};
+    struct pat_lifecycle_pass pass = {.run = run};
     void *memory;
     PAT_TRY(pat_lifecycle__own_cuts(run, &pass.own));
     PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.state, &memory));
@@ -121,11 +122,7 @@ enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who)
     if (pass.asked_count > 0) {
         PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.late, &memory));
         pass.late = memory;
-        if (pass.asked_count <= run->customers / CHAIN_SHARE) {
-            PAT_TRY(each_row(&pass, pass.asked, each_chain));
-        } else {
-            PAT_TRY(scan_orders(&pass));
-        }
+        PAT_TRY(count_orders(&pass));
         PAT_TRY(each_row(&pass, pass.asked, each_asked));
     }
     run->lifecycle = pass.state;

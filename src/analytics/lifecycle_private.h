@@ -21,6 +21,29 @@ struct pat_own_cuts {
     const int32_t *cut[2];
 };
 
+struct pat_lifecycle_pass {
+    struct pat_run *run;
+    struct pat_own_cuts own; /* when the cuts are each customer's own */
+    uint8_t *state;
+    uint64_t *asked; /* whose gap before the latest order only the orders themselves tell */
+    uint64_t asked_count;
+    uint8_t
+        *late; /* of those: eligible orders within the first cut before the latest one, that one included; 2: more */
+};
+
+static inline int64_t pat_lifecycle__cut(const struct pat_lifecycle_pass *pass, uint64_t row, unsigned which) {
+    if (pass->own.cut[which] != NULL) return pass->own.cut[which][row];
+    return pass->run->job->request->question.lifecycle_cut[which];
+}
+/* An eligible order of a customer asked about. False when it lies before the cut. */
+static inline bool pat_lifecycle__count_order(const struct pat_lifecycle_pass *pass, uint64_t row, int64_t day) {
+    if (day < pass->run->facts->last[row] - pat_lifecycle__cut(pass, row, 0)) return false;
+    if (pass->late[row] < 2) pass->late[row]++;
+    return true;
+}
+/* Counts what runs hold of those asked about, whether it is stale or not (lifecycle_runs.c). */
+enum pat_status pat_lifecycle__count_runs(struct pat_lifecycle_pass *pass) PAT_MUST_CHECK;
+
 static inline bool pat_lifecycle__by_gaps(const struct pat_run *run) {
     return run->job != NULL && run->job->request->question.lifecycle_gap_milli[0] != 0;
 }
