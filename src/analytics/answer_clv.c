@@ -82,7 +82,8 @@ static void put_history(struct pat_run *run, const struct pat_btyd_pattern *patt
 static enum pat_status put_customer(struct pat_run *run, const struct pat_outlook *outlook, pat_row row,
                                     struct pat_value *map) {
     struct pat_history history;
-    PAT_TRY(pat_purchases__of(run, row, run->day, &history));
+    const struct pat_purchase_ask ask = {.after = PAT_DAY_NONE, .day = run->day, .spend = true};
+    PAT_TRY(pat_purchases__of(run, row, &ask, &history));
     if (history.first == PAT_DAY_NONE) {
         put_nothing(run, map);
     } else {

@@ -1,11 +1,12 @@
-/* Purchase days by customer: orders and refunds into lists by customer (a counting sort), lists sorted and merged by
- * day.
+/* Purchase days by customer. From runs where there are any (lifetime_runs.c); else orders and refunds into lists by
+ * customer (a counting sort), lists sorted and merged by day.
  *
  * Lists take 16 bytes a fact. When all of them together are more than the scratch, customers are taken in slices of
  * rows, each with a pass of its own. */
 #include "analytics/facts_private.h"
-#include "analytics/lifetime_private.h"
+#include "analytics/lifetime_days_private.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +15,16 @@
 /* Lists up to here are sorted by insertion; most come in order anyway. */
 #define SMALL 32u
 
-struct fact {
-    int64_t amount; /* base minor, negative for a refund; PAT_NULL: no rate */
-    int32_t day;
-};
-
 /* One pass over the facts of customers first .. end - 1. */
 struct walk {
-    struct pat_run at; /* the run, as of the day of the histories */
-    pat_day after;     /* orders up to here are left out */
+    struct pat_run at;       /* the run, as of the day of the histories */
+    pat_day after;           /* orders up to here are left out */
+    pat_row orders, refunds; /* rows of facts from which on they are read */
     uint64_t first, end;
     void (*each)(struct walk *walk, uint64_t customer, int64_t day, int64_t amount);
-    uint32_t *count;    /* by row: facts of a customer, or how many are still to be placed */
-    uint64_t *start;    /* by row - first: where its list begins */
-    struct fact *facts; /* of the slice */
+    uint32_t *count;                 /* by row: facts of a customer, or how many are still to be placed */
+    uint64_t *start;                 /* by row - first: where its list begins */
+    struct pat_purchase_fact *facts; /* of the slice */
 };
 
 /* ---- reading facts ----------------------------------------------------------------------------------------------- */
@@ -49,7 +46,7 @@ static void walk_order_block(struct walk *walk, pat_row first, uint32_t count) {
 
 static enum pat_status walk_orders(struct walk *walk) {
     const uint64_t rows = walk->at.view->table[PAT_ORDERS].rows;
-    for (uint64_t first = 0; first < rows; first += PAT_BLOCK_ROWS) {
+    for (uint64_t first = walk->orders; first < rows; first += PAT_BLOCK_ROWS) {
         PAT_TRY(pat_run__stop(&walk->at));
         walk_order_block(walk, (pat_row)first,
                          rows - first < PAT_BLOCK_ROWS ? (uint32_t)(rows - first) : PAT_BLOCK_ROWS);
@@ -73,7 +70,7 @@ static void walk_refund(struct walk *walk, pat_row row) {
 
 static enum pat_status walk_refunds(struct walk *walk) {
     const pat_row rows = walk->at.view->table[PAT_REFUNDS].rows;
-    for (pat_row row = 0; row < rows; row++) {
+    for (pat_row row = walk->refunds; row < rows; row++) {
         if (row % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(&walk->at));
         walk_refund(walk, row);
     }
@@ -93,23 +90,23 @@ static void count_fact(struct walk *walk, uint64_t customer, int64_t day, int64_
 /* Lists fill from their end: `count` goes back to zero, and the start stays. */
 static void place_fact(struct walk *walk, uint64_t customer, int64_t day, int64_t amount) {
     walk->facts[walk->start[customer - walk->first] + --walk->count[customer]] =
-        (struct fact){.amount = amount, .day = (int32_t)day};
+        (struct pat_purchase_fact){.amount = amount, .day = (int32_t)day};
 }
 
 /* ---- one customer ------------------------------------------------------------------------------------------------ */
 
 static int compare_days(const void *a, const void *b) {
-    const int32_t left = ((const struct fact *)a)->day, right = ((const struct fact *)b)->day;
+    const int32_t left = ((const struct pat_purchase_fact *)a)->day, right = ((const struct pat_purchase_fact *)b)->day;
     return (left > right) - (left < right);
 }
 
-static void sort_facts(struct fact *facts, uint64_t n) {
+static void sort_facts(struct pat_purchase_fact *facts, uint64_t n) {
     if (n > SMALL) {
         qsort(facts, n, sizeof *facts, compare_days);
         return;
     }
     for (uint64_t i = 1; i < n; i++) {
-        const struct fact fact = facts[i];
+        const struct pat_purchase_fact fact = facts[i];
         uint64_t at = i;
         for (; at > 0 && facts[at - 1].day > fact.day; at--) facts[at] = facts[at - 1];
         facts[at] = fact;
@@ -117,7 +114,7 @@ static void sort_facts(struct fact *facts, uint64_t n) {
 }
 
 /* Days that are the same are one purchase. Sums wrap instead of overflowing, as everywhere. */
-static struct pat_history merge_days(struct fact *facts, uint64_t n) {
+struct pat_history pat_purchase__merge(struct pat_purchase_fact *facts, uint64_t n) {
     struct pat_history history = {.first = PAT_DAY_NONE, .last = PAT_DAY_NONE};
     if (n == 0) return history;
     sort_facts(facts, n);
@@ -170,19 +167,17 @@ static void merge_slice(const struct walk *walk, uint64_t facts, struct pat_purc
     for (uint64_t row = walk->first; row < walk->end; row++) {
         const uint64_t start = walk->start[row - walk->first];
         const uint64_t end = row + 1 < walk->end ? walk->start[row + 1 - walk->first] : facts;
-        out->of[row] = merge_days(walk->facts + start, end - start);
+        out->of[row] = pat_purchase__merge(walk->facts + start, end - start);
     }
 }
 
-enum pat_status pat_purchases__collect(struct pat_run *run, pat_day after, pat_day day, bool spend,
-                                       struct pat_purchases *out) {
-    struct walk walk = {.at = *run, .after = after, .end = run->customers, .each = count_fact};
-    PAT_ASSERT(after == PAT_DAY_NONE || !spend); /* refunds would meet days that are not there */
-    walk.at.day = day;
+static enum pat_status collect_tables(struct pat_run *run, const struct pat_purchase_ask *ask,
+                                      struct pat_purchases *out) {
+    struct walk walk = {.at = *run, .after = ask->after, .end = run->customers, .each = count_fact};
+    const bool spend = ask->spend;
+    walk.at.day = ask->day;
     uint64_t facts = 0, rows = 0;
     void *memory;
-    PAT_TRY(pat_run__array(run, run->customers, sizeof *out->of, &memory));
-    out->of = memory;
     PAT_TRY(pat_run__array(run, run->customers, sizeof *walk.count, &memory));
     walk.count = memory;
     PAT_TRY(walk_facts(&walk, spend));
@@ -201,44 +196,94 @@ enum pat_status pat_purchases__collect(struct pat_run *run, pat_day after, pat_d
     return PAT_OK;
 }
 
+enum pat_status pat_purchases__collect(struct pat_run *run, pat_day after, pat_day day, bool spend,
+                                       struct pat_purchases *out) {
+    const struct pat_purchase_ask ask = {.after = after, .day = day, .spend = spend};
+    bool done;
+    PAT_ASSERT(after == PAT_DAY_NONE || !spend); /* refunds would meet days that are not there */
+    out->of = pat_arena_array_big(run->arena, run->customers, sizeof *out->of);
+    if (out->of == NULL) {
+        return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the purchases of %" PRIu32 " customers",
+                             run->customers);
+    }
+    PAT_TRY(pat_purchases__from_runs(run, &ask, out, &done));
+    return done ? PAT_OK : collect_tables(run, &ask, out);
+}
+
+enum pat_status pat_purchases__tail(struct pat_run *run, const struct pat_purchase_ask *ask, struct pat_tail *out) {
+    struct walk walk = {.at = *run,
+                        .after = ask->after,
+                        .orders = pat_runs_orders_end(&run->view->runs),
+                        .refunds = pat_runs_refunds_end(&run->view->runs),
+                        .end = run->customers,
+                        .each = count_fact};
+    const struct pat_table_view *table = run->view->table;
+    uint64_t facts;
+    void *memory;
+    *out = (struct pat_tail){.facts = NULL};
+    if (walk.orders == table[PAT_ORDERS].rows && (!ask->spend || walk.refunds == table[PAT_REFUNDS].rows))
+        return PAT_OK;
+    walk.at.day = ask->day;
+    PAT_TRY(pat_run__array(run, run->customers, sizeof *walk.count, &memory));
+    walk.count = memory;
+    PAT_TRY(walk_facts(&walk, ask->spend));
+    if (slice_end(&walk, run->customers, 0, &facts) < run->customers) {
+        out->long_one = true;
+        return PAT_OK;
+    }
+    PAT_TRY(pat_run__array(run, facts + 1, sizeof *walk.facts, &memory));
+    walk.facts = memory;
+    PAT_TRY(pat_run__array(run, (uint64_t)run->customers + 1, sizeof *walk.start, &memory));
+    walk.start = memory;
+    walk.each = place_fact;
+    PAT_TRY(fill_slice(&walk, ask->spend));
+    walk.start[run->customers] = facts;
+    out->facts = walk.facts;
+    out->start = walk.start;
+    return PAT_OK;
+}
+
 /* Facts of one customer as they come; none is kept while `facts` is NULL. */
 static void list_fact(struct walk *walk, uint64_t customer, int64_t day, int64_t amount) {
-    if (walk->facts != NULL) walk->facts[*walk->start] = (struct fact){.amount = amount, .day = (int32_t)day};
+    if (walk->facts != NULL)
+        walk->facts[*walk->start] = (struct pat_purchase_fact){.amount = amount, .day = (int32_t)day};
     (void)customer;
     ++*walk->start;
 }
 
-static void walk_chains(struct walk *walk) {
+static void walk_chains(struct walk *walk, bool refunds) {
     const struct pat_view *view = walk->at.view;
     const pat_row customer = (pat_row)walk->first;
     int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
     for (; row != PAT_NULL; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
-        if (!pat_order__eligible(view, (pat_row)row, walk->at.day)) continue;
-        walk->each(walk, customer, pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row),
-                   pat_view_get(view, PAT_ORDERS, PAT_ORDER_BASE, (pat_row)row));
+        const int64_t day = pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row);
+        if (!pat_order__eligible(view, (pat_row)row, walk->at.day) || day <= walk->after) continue;
+        walk->each(walk, customer, day, pat_view_get(view, PAT_ORDERS, PAT_ORDER_BASE, (pat_row)row));
     }
+    if (!refunds) return;
     row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_REFUND_HEAD, customer);
     for (; row != PAT_NULL; row = pat_view_get(view, PAT_REFUNDS, PAT_REFUND_NEXT, (pat_row)row)) {
         walk_refund(walk, (pat_row)row);
     }
 }
 
-enum pat_status pat_purchases__of(struct pat_run *run, pat_row customer, pat_day day, struct pat_history *out) {
+enum pat_status pat_purchases__of(struct pat_run *run, pat_row customer, const struct pat_purchase_ask *ask,
+                                  struct pat_history *out) {
     uint64_t facts = 0;
     struct walk walk = {.at = *run,
-                        .after = PAT_DAY_NONE,
+                        .after = ask->after,
                         .first = customer,
                         .end = (uint64_t)customer + 1,
                         .each = list_fact,
                         .start = &facts};
     void *memory;
-    walk.at.day = day;
-    walk_chains(&walk);
+    walk.at.day = ask->day;
+    walk_chains(&walk, ask->spend);
     PAT_TRY(pat_run__array(run, facts, sizeof *walk.facts, &memory));
     walk.facts = memory;
     facts = 0;
-    walk_chains(&walk);
-    *out = merge_days(walk.facts, facts);
+    walk_chains(&walk, ask->spend);
+    *out = pat_purchase__merge(walk.facts, facts);
     return PAT_OK;
 }
 

@@ -32,8 +32,13 @@ struct pat_purchases {
  * scratch needs. Refunds are read when `spend` is asked for, which goes with all orders only. */
 enum pat_status pat_purchases__collect(struct pat_run *run, pat_day after, pat_day day, bool spend,
                                        struct pat_purchases *out) PAT_MUST_CHECK;
+/* The same as one thing. */
+struct pat_purchase_ask {
+    pat_day after, day;
+    bool spend;
+};
 /* One customer's, from its chain. */
-enum pat_status pat_purchases__of(struct pat_run *run, pat_row customer, pat_day day,
+enum pat_status pat_purchases__of(struct pat_run *run, pat_row customer, const struct pat_purchase_ask *ask,
                                   struct pat_history *out) PAT_MUST_CHECK;
 /* Times of a history in days as of `day`. */
 static inline int32_t pat_history__t_x(const struct pat_history *history) {

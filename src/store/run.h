@@ -31,11 +31,12 @@
  * withdrawn, awaited or without a customer, and refunds that are withdrawn, are in no run. */
 struct pat_run_odd {
     pat_row customer;
-    int32_t day;         /* the fact is dated */
-    int32_t from, until; /* there at D when from <= D < until; from >= day. INT32_MAX: for ever */
-    int32_t refers;      /* refunds: day of the order that it names, INT32_MIN when it names none */
-    uint32_t orders;     /* 1 for an order, 0 for a refund */
-    int64_t net;         /* base minor, negated for refunds; PAT_NULL without a rate */
+    int32_t day;          /* the fact is dated */
+    int32_t from, until;  /* there at D when from <= D < until; from >= day. INT32_MAX: for ever */
+    int32_t refers;       /* refunds: day of the order that it names, INT32_MIN when it names none that is a purchase */
+    uint32_t orders : 1;  /* 1 for an order, 0 for a refund */
+    uint32_t unpaid : 31; /* refunds: days from `refers` on for which the order that it names is not paid */
+    int64_t net;          /* base minor, negated for refunds; PAT_NULL without a rate */
 };
 
 /* A run; the bare name is what analytics calls a question being answered. */

@@ -69,7 +69,12 @@ static inline bool pat_run__odd_refund(const struct pat_view *view, const struct
     if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_DELETED, order) == 1) return false;
     if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_TEST, order) == 1) return false;
     const int64_t cancelled = pat_view_get(view, PAT_ORDERS, PAT_ORDER_CANCELLED, order);
-    odd->refers = (int32_t)pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, order);
+    const int64_t dated = pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, order);
+    const int64_t paid = pat_view_get(view, PAT_ORDERS, PAT_ORDER_PAID_DAY, order);
+    if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, order) == PAT_ORDER_PRESENT && dated != PAT_NULL) {
+        odd->refers = (int32_t)dated;
+        if (paid != PAT_NULL && paid > dated) odd->unpaid = (uint32_t)(paid - dated) & INT32_MAX;
+    }
     if (cancelled != PAT_NULL) odd->until = (int32_t)cancelled;
     return odd->until > odd->from;
 }

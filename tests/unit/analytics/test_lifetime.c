@@ -129,6 +129,70 @@ static void lists_of_all_agree_with_each_chain(void **state) {
     shop_close(&shop);
 }
 
+/* Everything that histories decide: of everybody, in a fit, in its hold-out. */
+static const char *all_histories(struct shop *shop) {
+    static char out[1 << 17];
+    size_t used = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const days[] = {"2023-09-30", "2024-04-30", "2024-06-30"};
+        char params[200];
+        (void)snprintf(params, sizeof params,
+                       "{'fields':['customer','clv','p_alive','expected_orders'],'limit':400,'as_of':'%s'}", days[i]);
+        used += (size_t)snprintf(out + used, sizeof out - used, "%s\n", ask_part(shop, "rows", params, "rows"));
+        assert_true(used < sizeof out);
+    }
+    const pat_lsn kept = shop->fit.lsn;
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const parts[] = {"params", "spend", "holdout"};
+        used += (size_t)snprintf(
+            out + used, sizeof out - used, "%s\n",
+            ask_part(shop, "clv.fit", "{'end':'2024-03-31','unit':'day','holdout_end':'2024-06-30'}", parts[i]));
+        assert_true(used < sizeof out);
+    }
+    shop->fit.lsn = kept;
+    return out;
+}
+
+static void runs_say_what_tables_say(void **state) {
+    (void)state;
+    static char tables[1 << 17];
+    struct shop shop;
+    shop_open(&shop);
+    fill(&shop);
+    for (pat_row row = 5; row < 3000; row += 41)
+        shop_set(&shop, PAT_ORDERS, row, PAT_ORDER_PAID_DAY, day_of("2024-02-01"));
+    shop_keep(&shop);
+    (void)ask(&shop, "clv.fit", "{'end':'2024-04-30','unit':'day'}");
+    save_fit(&shop, 1);
+    (void)snprintf(tables, sizeof tables, "%s", all_histories(&shop));
+    shop_run(&shop, true);
+    assert_string_equal(all_histories(&shop), tables);
+    shop_close(&shop);
+
+    shop_open(&shop);
+    fill(&shop);
+    shop_run(&shop, true);
+    /* Behind the first run a second one, and behind that a few facts more. */
+    for (unsigned i = 0; i < 90; i++) {
+        char order[16], customer[16];
+        (void)snprintf(order, sizeof order, "p%u", i);
+        (void)snprintf(customer, sizeof customer, "c%u", i * i % 397);
+        order_on(&shop, order, customer, i % 2 == 0 ? "2024-03-05" : "2023-08-11", 100 + i);
+        if (i % 5 == 0) shop_refund(&shop, order, customer, order, day_of("2024-05-01"), 50);
+        if (i == 70) shop_run(&shop, false);
+    }
+    shop_keep(&shop);
+    (void)ask(&shop, "clv.fit", "{'end':'2024-04-30','unit':'day'}");
+    save_fit(&shop, 1);
+    (void)snprintf(tables, sizeof tables, "%s", all_histories(&shop));
+    const uint32_t runs = shop.store->runs.count;
+    assert_int_equal(runs, 2);
+    shop.store->runs.count = 0;
+    assert_string_equal(all_histories(&shop), tables);
+    shop.store->runs.count = runs;
+    shop_close(&shop);
+}
+
 static void patterns_carry_everybody(void **state) {
     (void)state;
     struct shop shop;
@@ -250,6 +314,7 @@ int main(void) {
         cmocka_unit_test(refunds_lower_the_day_of_their_order),
         cmocka_unit_test(only_eligible_orders_are_purchases),
         cmocka_unit_test(lists_of_all_agree_with_each_chain),
+        cmocka_unit_test(runs_say_what_tables_say),
         cmocka_unit_test(patterns_carry_everybody),
         cmocka_unit_test(a_hold_out_counts_days_behind_the_end),
         cmocka_unit_test(facts_without_a_rate_leave_the_spend_fit),

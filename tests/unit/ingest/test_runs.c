@@ -23,7 +23,7 @@ static void say_order(struct said *said, int64_t day, int64_t net) {
     say_money(said, net);
 }
 
-/* `refers`: day of the order that it names, INT32_MIN without. */
+/* `refers`: day of the order that it names, INT32_MIN when that is no purchase as of the day asked for. */
 static void say_refund(struct said *said, int64_t day, int64_t net, int64_t refers) {
     say_money(said, net);
     said->refers += (day % 97 + 1) * (refers + INT64_C(7919));
@@ -53,7 +53,10 @@ static void say_refund_row(struct said *said, const struct pat_view *view, pat_r
     if (day > d || is_set(view, PAT_REFUNDS, PAT_REFUND_DELETED, row)) return;
     if (order != PAT_NULL) {
         const int64_t cancelled = pat_view_get(view, PAT_ORDERS, PAT_ORDER_CANCELLED, (pat_row)order);
-        refers = pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)order);
+        const int64_t dated = pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)order);
+        const int64_t paid = pat_view_get(view, PAT_ORDERS, PAT_ORDER_PAID_DAY, (pat_row)order);
+        const bool present = pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, (pat_row)order) == PAT_ORDER_PRESENT;
+        if (present && dated <= d && (paid == PAT_NULL || paid <= d)) refers = dated;
         if (pat_view_get(view, PAT_ORDERS, PAT_ORDER_STATE, (pat_row)order) == PAT_ORDER_AWAITED) return;
         if (is_set(view, PAT_ORDERS, PAT_ORDER_DELETED, (pat_row)order)) return;
         if (is_set(view, PAT_ORDERS, PAT_ORDER_TEST, (pat_row)order)) return;
@@ -101,7 +104,8 @@ static void run_says(struct said *said, const struct pat_fact_run *run, pat_row 
         const struct pat_run_odd *odd = &run->odd[i];
         if (odd->customer != customer || odd->from > d || odd->until <= d) continue;
         if (odd->orders == 1) say_order(said, odd->day, odd->net);
-        if (odd->orders == 0) say_refund(said, odd->day, odd->net, odd->refers);
+        const bool purchase = odd->refers != INT32_MIN && (int64_t)odd->refers + odd->unpaid <= d;
+        if (odd->orders == 0) say_refund(said, odd->day, odd->net, purchase ? odd->refers : INT32_MIN);
     }
 }
 

@@ -134,6 +134,8 @@ static bool refund_fact(const struct pat_store *store, pat_row row, struct fact 
     if (order == PAT_NULL) return true;
     fact->odd.refers = (int32_t)pat_table_get(orders, PAT_ORDER_DAY, (pat_row)order);
     const int64_t cancelled = pat_table_get(orders, PAT_ORDER_CANCELLED, (pat_row)order);
+    const int64_t paid = pat_table_get(orders, PAT_ORDER_PAID_DAY, (pat_row)order);
+    if (paid > fact->odd.refers) fact->odd.unpaid = (uint32_t)(paid - fact->odd.refers) & INT32_MAX;
     if (cancelled != PAT_NULL) fact->odd.until = (int32_t)cancelled;
     return pat_table_get(orders, PAT_ORDER_DELETED, (pat_row)order) != 1 &&
            pat_table_get(orders, PAT_ORDER_TEST, (pat_row)order) != 1 && fact->odd.until > day;
