@@ -34,7 +34,7 @@ struct trial {
 };
 
 static bool is_customer(const struct trial *trial, uint64_t row) {
-    return pat_bits__get(trial->run->live, row) && trial->purchases.of[row].first != PAT_DAY_NONE;
+    return pat_bits__get(trial->run->shown, row) && trial->purchases.of[row].first != PAT_DAY_NONE;
 }
 
 /* ---- patterns ---------------------------------------------------------------------------------------------------- */
@@ -43,7 +43,8 @@ static enum pat_status fail_empty(struct pat_run *run) {
     char day[11];
     pat_day_print(run->day, day);
     return pat_error_set_at(run->error, PAT_ERR_BAD_REQUEST, "end", -1, -1,
-                            "no customer has a purchase up to %s: there is nothing to fit", day);
+                            "no customer%s has a purchase up to %s: there is nothing to fit",
+                            run->shown == run->live ? "" : " that \"where\" selects", day);
 }
 
 static enum pat_status collect_keys(struct trial *trial) {
@@ -280,6 +281,7 @@ enum pat_status pat_answer__clv_fit(struct pat_run *run) {
     PAT_TRY(pat_model__find(run, ask->model, &trial.model));
     PAT_TRY(check_holdout(run, ask->holdout_end));
     name_fit(&trial, ask);
+    PAT_TRY(pat_run__where(run));
     PAT_TRY(pat_purchases__collect(run, PAT_DAY_NONE, run->day, true, &trial.purchases));
     PAT_TRY(collect_keys(&trial));
     PAT_TRY(make_patterns(&trial));

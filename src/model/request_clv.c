@@ -74,15 +74,19 @@ static enum pat_status parse_fit(struct pat_request *out, const struct pat_param
     ask->model = pat_text_of(model);
     ask->unit_days = 7;
     ask->adopt = PAT_CLV_ADOPT_FIRST;
-    out->question.as_of = PAT_AS_OF_LATEST;
     PAT_TRY(parse_fit_name(ask, params, "name"));
     PAT_TRY(parse_model(ask, params));
+    out->question.as_of = PAT_AS_OF_LATEST;
+    PAT_TRY(pat_request__question(out, params, false));
+    if (pat_param__get(params, "end") != NULL && pat_param__get(params, "as_of") != NULL) {
+        return pat_param__refuse(params, PAT_ERR_BAD_REQUEST, "as_of", "\"end\" says the same: give one of them");
+    }
     PAT_TRY(pat_param__as_of(params, "end", &out->question.as_of, &out->question.as_of_day));
     PAT_TRY(parse_holdout(out, params));
     const struct pat_value *use = pat_param__get(params, "use");
     if (use != NULL && use->type != PAT_VALUE_BOOL) return pat_param__fail(params, "use", use, "true or false");
     if (use != NULL) ask->adopt = use->as.boolean ? PAT_CLV_ADOPT_YES : PAT_CLV_ADOPT_NO;
-    return pat_request__reading(out, params);
+    return PAT_OK;
 }
 
 static enum pat_status parse_use(struct pat_request *out, const struct pat_params *params) {

@@ -26,8 +26,8 @@ static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const fx_params[] = {"as_of", READING, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
-static const char *const clv_fit_params[] = {"model", "unit",    "end",         "holdout_end", "name",
-                                             "use",   "min_lsn", "deadline_ms", NULL};
+static const char *const clv_fit_params[] = {"model", "unit",  "end", "holdout_end", "name",    "use",         "where",
+                                             "args",  "as_of", "rfm", "lifecycle",   "min_lsn", "deadline_ms", NULL};
 static const char *const clv_use_params[] = {"name", "horizon", "discount_annual", "margin", NULL};
 static const char *const clv_fits_params[] = {READING, NULL};
 static const char *const clv_predict_params[] = {"customer", "x",    "t_x",    "T",       "mean_minor",      "fit",
@@ -82,7 +82,8 @@ const struct pat_method_info pat_method_list[] = {
     {"rfm.map.save", PAT_METHOD_RFM_MAP_SAVE, PAT_ROAD_WRITE, -1, map_save_params,
      "Keeps a map of the 125 cells to named groups."},
     {"clv.fit", PAT_METHOD_CLV_FIT, PAT_ROAD_FIT, -1, clv_fit_params,
-     "Fits a model of purchases and leaving, and one of spend, to everybody's purchase days, and keeps it by name."},
+     "Fits a model of purchases and leaving, and one of spend, to the purchase days of everybody, or of those that "
+     "`where` selects, and keeps it by name."},
     {"clv.use", PAT_METHOD_CLV_USE, PAT_ROAD_WRITE, -1, clv_use_params,
      "Chooses the fit, horizon, discount and margin behind p_alive, expected_orders and clv."},
     {"clv.fits", PAT_METHOD_CLV_FITS, PAT_ROAD_READ, -1, clv_fits_params,

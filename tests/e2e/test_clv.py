@@ -109,6 +109,21 @@ def check_fits(client):
         print("%-8s %r LL %.4f, hold-out %.1f of %d" % (model, fit["params"], fit["loglik"], holdout["expected"], holdout["actual"]), flush=True)
 
 
+def check_where(client):
+    """A fit of some, and one as of a day, are those of a shop that has nobody else."""
+    whole = client.call("clv.fit", {"end": CAL, "name": "some", "use": False})
+    same = client.call("clv.fit", {"as_of": CAL, "name": "some", "where": "orders >= 1", "use": False})
+    equal((same["params"], same["end"]), (whole["params"], CAL), "a filter that selects everybody")
+    early = client.call("clv.fit", {"end": CAL, "name": "some", "where": "first_order < :d", "args": {"d": "1997-02-01"}, "use": False})
+    late = client.call("clv.fit", {"end": CAL, "name": "some", "where": "NOT first_order < '1997-02-01'", "use": False})
+    equal(early["customers"] + late["customers"], 2357, "two halves of everybody")
+    equal(early["customers"], client.call("count", {"where": "first_order < '1997-02-01'", "as_of": CAL})["count"], "customers of a fit of some")
+    check(early["params"] != late["params"], "halves differ")
+    check(early["loglik"] + late["loglik"] >= whole["loglik"] - 1e-6, "two fits are no less likely than one")
+    client.fails("clv.fit", {"where": "orders > 100000", "name": "some"}, "BAD_REQUEST", ["where", "nothing to fit"])
+    client.fails("clv.fit", {"end": CAL, "as_of": CAL}, "BAD_REQUEST", ["end"])
+
+
 def check_values(client):
     use = client.call("clv.use", {"name": "bg_nbd", "horizon": "12m", "discount_annual": MONTHLY, "margin": 1})
     equal((use["name"], use["horizon"]), ("bg_nbd", "12m"), "what is in use")
@@ -309,6 +324,7 @@ def run():
     server = Server(timezone="UTC", currency="USD").start()
     client = server.client()
     check_mistakes(client)
+    check_where(client)
     check_values(client)
     check_fields(client)
     check_dist(client, CAL, 2357)
