@@ -53,6 +53,10 @@ struct pat_customer_facts {
 };
 void pat_facts__of_customer(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
 
+/* Who must follow chains where runs tell of the others, as a bitmap; *out is NULL where runs do not serve: there are
+ * none yet, or too many customers changed since. */
+enum pat_status pat_facts__stale(struct pat_run *run, uint64_t **out) PAT_MUST_CHECK;
+
 /* One fact that was asked for. */
 int64_t pat_facts__get(const struct pat_facts *facts, enum pat_fact fact, uint64_t row);
 /* The same of rows first .. first + count - 1. */

@@ -157,23 +157,31 @@ static enum pat_status stale_part(void *context, const struct pat_part *part) {
     return PAT_OK;
 }
 
-enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *done) {
-    struct pat_run *run = pass->run;
-    const struct pat_runs *runs = &pass->view->runs;
+enum pat_status pat_facts__stale(struct pat_run *run, uint64_t **out) {
+    const struct pat_runs *runs = &run->view->runs;
     const uint64_t words = pat_bits__words(run->customers);
-    *done = false;
+    *out = NULL;
     if (runs->count == 0) return PAT_OK;
     void *bits;
     PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
     struct stale stale = {runs, bits};
     PAT_TRY(pat_run__spread(run, run->customers, stale_part, &stale));
     /* So many chains cost more than the tables. */
-    if (run->kernels->bits_count(bits, words) > run->customers / PAT_FACTS_CHAIN_SHARE) return PAT_OK;
+    if (run->kernels->bits_count(bits, words) <= run->customers / PAT_FACTS_CHAIN_SHARE) *out = bits;
+    return PAT_OK;
+}
+
+enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *done) {
+    struct pat_run *run = pass->run;
+    const struct pat_runs *runs = &pass->view->runs;
+    uint64_t *stale;
+    PAT_TRY(pat_facts__stale(run, &stale));
+    *done = stale != NULL;
+    if (!*done) return PAT_OK;
     struct pat_facts_pass everybody = *pass;
     everybody.open = NULL;
     PAT_TRY(pat_run__spread(run, run->customers, scan_part, &everybody));
     for (uint32_t i = 0; i < runs->count; i++) pat_explain__read(run, runs->run[i]->bytes);
     PAT_TRY(pat_facts__scan_tables(&everybody, pat_runs_orders_end(runs), pat_runs_refunds_end(runs)));
-    *done = true;
-    return pat_facts__follow_all(pass, bits);
+    return pat_facts__follow_all(pass, stale);
 }
