@@ -28,9 +28,12 @@ static int32_t own_cut(const struct pat_run *run, uint64_t row, int32_t milli) {
     if (orders < ORDERS_MIN) return NO_CUT;
     const int64_t span = (int64_t)facts->last[row] - facts->first[row];
     if (span == 0) return NO_CUT;
-    const pat_int128 cut = (pat_int128)milli * span / ((pat_int128)1000 * (orders - 1));
+    const int64_t cut = milli * span / (1000 * (orders - 1));
     return cut > INT32_MAX ? INT32_MAX : (int32_t)cut;
 }
+
+_Static_assert((int64_t)PAT_LIFECYCLE_GAPS_MAX * 1000 * ((int64_t)PAT_DAY_MAX - PAT_DAY_MIN) < INT64_MAX,
+               "a multiple of a span fits");
 
 /* Country above, cut below, so that one sort brings together what belongs together. */
 static inline int64_t key_of(int64_t country, int32_t cut) {
@@ -51,17 +54,29 @@ static int32_t middle_of(const int64_t *sorted, uint64_t n) {
 }
 
 static void take_medians(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
-    medians->of_all = NO_CUT;
-    if (n == 0) return;
-    pat_sort_int64(keys, scratch, n);
+    if (n > 0) pat_sort_int64(keys, scratch, n);
     for (uint64_t first = 0, end; first < n; first = end) {
         for (end = first; end < n && country_of(keys[end]) == country_of(keys[first]); end++) {
         }
         medians->of_country[country_of(keys[first])] = middle_of(keys + first, end - first);
     }
+}
+
+/* Uses the keys up. Seldom asked for: only where somebody's country has no median. */
+static void take_median_of_all(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
+    medians->of_all = NO_CUT;
+    if (n == 0) return;
     for (uint64_t i = 0; i < n; i++) keys[i] = cut_in(keys[i]);
     pat_sort_int64(keys, scratch, n);
     medians->of_all = middle_of(keys, n);
+}
+
+static bool lacks_median(const struct pat_run *run, const struct medians *medians, const int64_t *country,
+                         const int32_t *cut) {
+    for (uint64_t row = 0; row < run->customers; row++) {
+        if (cut[row] == NO_CUT && medians->of_country[country[row]] == NO_CUT) return true;
+    }
+    return false;
 }
 
 /* Cuts of their own by row; how many live customers have one comes back with their keys. */
@@ -107,7 +122,7 @@ enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts
     PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &keys));
     PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &scratch));
     PAT_TRY(read_countries(run, country, &codes));
-    struct medians medians;
+    struct medians medians = {.of_all = NO_CUT};
     PAT_TRY(pat_run__array(run, codes + 1, sizeof *medians.of_country, &memory));
     medians.of_country = memory;
     for (unsigned which = 0; which < 2; which++) {
@@ -116,6 +131,7 @@ enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts
         for (uint64_t code = 0; code <= codes; code++) medians.of_country[code] = NO_CUT;
         const uint64_t n = collect(run, country, question->lifecycle_gap_milli[which], memory, keys);
         take_medians(&medians, keys, scratch, n);
+        if (lacks_median(run, &medians, country, memory)) take_median_of_all(&medians, keys, scratch, n);
         fill_in(run, &medians, country, question->lifecycle_cut[which], memory);
         out->cut[which] = memory;
     }
