@@ -152,26 +152,52 @@ static void check_column(const struct pat_column *column, const struct shape *sh
     }
 }
 
+/* Row by row, or many at a time. */
+static void fill(struct pat_column *column, const struct shape *shape, int64_t *stored, bool together) {
+    for (uint32_t i = 0; i < ROWS; i++) stored[i] = value_of(shape);
+    for (uint32_t i = 0; i < ROWS;) {
+        const uint32_t wanted = together ? (uint32_t)(next() % 3000) + 1 : 1;
+        const uint32_t count = wanted < ROWS - i ? wanted : ROWS - i;
+        pat_column_append_all(column, stored + i, count);
+        i += count;
+    }
+}
+
+/* Values of another shape here and there. */
+static void change(struct pat_column *column, const struct shape *shape, int64_t *stored, bool together) {
+    for (uint32_t again = 0; again < 500; again++) {
+        pat_row row[8];
+        int64_t old[8], value[8];
+        const uint32_t count = together ? 8 : 1;
+        row[0] = (pat_row)(next() % (ROWS - 8 * 40));
+        for (uint32_t k = 0; k < count; k++) {
+            if (k > 0) row[k] = row[k - 1] + 1 + (pat_row)(next() % 39);
+            old[k] = stored[row[k]];
+            value[k] = stored[row[k]] = value_of(shape);
+        }
+        if (together) {
+            pat_column_scatter(column, row, count, old, value);
+        } else {
+            pat_column_set(column, row[0], value[0]);
+        }
+    }
+}
+
 static void strips_say_what_columns_hold(void **state) {
     (void)state;
     static int64_t stored[ROWS];
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    for (size_t s = 0; s < 2 * sizeof shapes / sizeof *shapes; s++) {
+        const struct shape *shape = &shapes[s / 2];
+        const bool together = s % 2 == 1;
         struct pat_pins pins;
         struct pat_column column;
         pat_pins_init(&pins);
         pat_column_init(&column, &pins, SHIFT, PAT_MEM_CUSTOMERS);
-        for (uint32_t i = 0; i < ROWS; i++) {
-            stored[i] = value_of(&shapes[s]);
-            pat_column_append(&column, stored[i]);
-        }
-        check_column(&column, &shapes[s], stored);
+        fill(&column, shape, stored, together);
+        check_column(&column, shape, stored);
         /* Chunks know what was ever in them, which is more than what is. */
-        for (uint32_t i = 0; i < 500; i++) {
-            const uint32_t row = (uint32_t)(next() % ROWS);
-            stored[row] = value_of(&shapes[next() % 2 == 0 ? s : 4]);
-            pat_column_set(&column, row, stored[row]);
-        }
-        check_column(&column, &shapes[s], stored);
+        change(&column, &shapes[next() % 2 == 0 ? s / 2 : 4], stored, together);
+        check_column(&column, shape, stored);
         pat_column_deinit(&column);
         pat_pins_deinit(&pins);
     }
