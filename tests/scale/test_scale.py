@@ -163,6 +163,7 @@ def run():
 
     share = [rng.randrange(count) for _ in range(max(20, count // 10))]
     again, before = [questions[k] for k in share], [answers[k] for k in share]
+    same_again(again, before, server, "at once", clock)
     equal(client.call("verify")["ok"], True, "verify")
     client.close()
     for way, options in (("stop", ()), ("kill", ()), ("stop", ("--cpu", "scalar", "--workers", "1"))):
