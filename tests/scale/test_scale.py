@@ -110,6 +110,19 @@ def same_again(questions, before, server, what, clock):
     clock.say("%d questions %s: the same answers", len(questions), what)
 
 
+def in_batches(questions, before, client, clock):
+    """A dozen at a time, which share what they have in common."""
+    for at in range(0, len(questions), 12):
+        some = questions[at:at + 12]
+        got = client.call("batch", {"calls": [[question.method, question.params] for question in some]})["answers"]
+        for question, first, again in zip(some, before[at:at + 12], got):
+            if "error" in first:
+                equal(again["error"]["code"], first["error"], "%s %r in a batch" % (question.method, question.params))
+            else:
+                equal(plain(again), plain(first), "%s %r in a batch" % (question.method, question.params))
+    clock.say("%d questions in batches: the same answers", len(questions))
+
+
 def run():
     program("PATROND"), program("PATRON"), program("NAIVE")
     number = seed()
@@ -164,6 +177,7 @@ def run():
     share = [rng.randrange(count) for _ in range(max(20, count // 10))]
     again, before = [questions[k] for k in share], [answers[k] for k in share]
     same_again(again, before, server, "at once", clock)
+    in_batches(again, before, client, clock)
     equal(client.call("verify")["ok"], True, "verify")
     client.close()
     for way, options in (("stop", ()), ("kill", ()), ("stop", ("--cpu", "scalar", "--workers", "1"))):
