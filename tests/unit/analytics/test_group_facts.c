@@ -250,7 +250,7 @@ static void a_life_cycle_by_gaps_is_each_customers_own(void **state) {
     for (size_t i = 0; i < sizeof rhythm / sizeof rhythm[0]; i++) {
         shop_customer(&shop, rhythm[i].customer, rhythm[i].country, NULL);
         for (int k = 0; k < 4 && rhythm[i].days[k] != 0; k++) {
-            char order[8];
+            char order[24];
             (void)snprintf(order, sizeof order, "%s%d", rhythm[i].customer, k);
             shop_order(&shop, order, rhythm[i].customer, day_of("2024-03-01") + rhythm[i].days[k] - 1, 1);
         }
