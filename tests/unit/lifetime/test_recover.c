@@ -119,6 +119,88 @@ static size_t number_from(const char *name, size_t otherwise) {
     return text != NULL ? (size_t)strtoull(text, NULL, 10) : otherwise;
 }
 
+static int compare_patterns(const void *a, const void *b) {
+    const struct pat_btyd_pattern *p = a, *q = b;
+    if (p->x != q->x) return p->x < q->x ? -1 : 1;
+    if (p->t_x != q->t_x) return p->t_x < q->t_x ? -1 : 1;
+    return (p->T > q->T) - (p->T < q->T);
+}
+
+/* Sorts, and makes weights of those that are the same; gives how many are left. */
+static size_t merge_patterns(struct pat_btyd_pattern *pattern, size_t count) {
+    size_t left = 0;
+    qsort(pattern, count, sizeof *pattern, compare_patterns);
+    for (size_t i = 0; i < count; i++) {
+        if (left > 0 && compare_patterns(&pattern[left - 1], &pattern[i]) == 0) {
+            pattern[left - 1].weight += pattern[i].weight;
+        } else {
+            pattern[left++] = pattern[i];
+        }
+    }
+    return left;
+}
+
+#define CROWD 100000u
+
+/* So many patterns are climbed by way of a sample; merged by whole weeks they are few and are not. */
+static void a_sample_leads_to_the_same_maximum(void **state) {
+    (void)state;
+    static const double truth[] = {.8, 6, .9, 4};
+    static const char *const tables[] = {"avx2", "avx512"};
+    const struct pat_btyd_model *model = pat_btyd_model_find("bg_nbd");
+    struct pat_btyd_pattern *pattern = pat_mem_alloc(PAT_MEM_QUERY, CROWD * sizeof *pattern);
+    struct pat_btyd_fit sampled, whole, other;
+    uint64_t random = seed;
+    assert_non_null(pattern);
+    for (size_t i = 0; i < CROWD; i++) {
+        pattern[i] = customer(&random, truth, false, 1);
+        pattern[i].T = floor(pattern[i].T);
+    }
+    assert_int_equal(pat_btyd_fit(&sampled, model, pattern, CROWD, NULL, NULL), PAT_OK);
+    for (size_t i = 0; i < 2; i++) {
+        const struct pat_fit_options options = {.kernels = pat_kernels_find(tables[i])};
+        if (options.kernels == NULL) continue;
+        assert_int_equal(pat_btyd_fit(&other, model, pattern, CROWD, &options, NULL), PAT_OK);
+        assert_memory_equal(&sampled, &other, sizeof sampled);
+    }
+    const size_t count = merge_patterns(pattern, CROWD);
+    assert_true(count < 50000);
+    assert_int_equal(pat_btyd_fit(&whole, model, pattern, count, NULL, NULL), PAT_OK);
+    pat_mem_free(PAT_MEM_QUERY, pattern);
+    assert_true(sampled.converged && whole.converged && sampled.boundary == NULL);
+    near_absolute(sampled.loglik, whole.loglik, 1e-6);
+    for (size_t k = 0; k < 4; k++) {
+        near_relative(sampled.params[k], whole.params[k], 1e-4 * whole.se[k] / whole.params[k]);
+        near_relative(sampled.se[k], whole.se[k], 1e-5);
+    }
+}
+
+/* Likewise of spend: half of a crowd twice, which is sampled, and once with double weights, which is not. */
+static void a_sample_leads_to_the_same_spend(void **state) {
+    (void)state;
+    struct pat_spend_pattern *pattern = pat_mem_alloc(PAT_MEM_QUERY, CROWD * sizeof *pattern);
+    struct pat_spend_fit sampled, whole;
+    uint64_t random = seed;
+    assert_non_null(pattern);
+    for (size_t i = 0; i < CROWD; i++) {
+        const double x = 1 + floor(4 * random_uniform(&random));
+        const double total = gamma_of(&random, 5 * x) * 30 / gamma_of(&random, 4);
+        pattern[i] = (struct pat_spend_pattern){.x = x, .mean = total / x, .weight = 1};
+    }
+    const size_t half = CROWD / 2;
+    for (size_t i = 0; i < half; i++) pattern[i].weight = 2;
+    assert_int_equal(pat_spend_fit(&whole, pattern, half, NULL, NULL), PAT_OK);
+    for (size_t i = 0; i < half; i++) pattern[half + i] = pattern[i];
+    for (size_t i = 0; i < CROWD; i++) pattern[i].weight = 1;
+    assert_int_equal(pat_spend_fit(&sampled, pattern, CROWD, NULL, NULL), PAT_OK);
+    pat_mem_free(PAT_MEM_QUERY, pattern);
+    assert_true(sampled.converged && whole.converged && sampled.boundary == NULL);
+    near_absolute(sampled.loglik, whole.loglik, 1e-5);
+    near_absolute(sampled.params.p, whole.params.p, 1e-4 * whole.se.p);
+    near_absolute(sampled.params.q, whole.params.q, 1e-4 * whole.se.q);
+    near_absolute(sampled.params.v, whole.params.v, 1e-4 * whole.se.v);
+}
+
 int main(void) {
     customers = number_from("PATRON_LIFETIME_CUSTOMERS", 20000);
     seed = number_from("PATRON_SEED", 20240229); /* fixed: one seed in tens of thousands may be far off by chance */
@@ -127,6 +209,8 @@ int main(void) {
         cmocka_unit_test(mbg_nbd_is_recovered),
         cmocka_unit_test(days_share_their_logarithms),
         cmocka_unit_test(spend_is_recovered),
+        cmocka_unit_test(a_sample_leads_to_the_same_maximum),
+        cmocka_unit_test(a_sample_leads_to_the_same_spend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
