@@ -249,7 +249,7 @@ static void world_append_many(struct world *world, unsigned kind) {
 
 /* Changes some of the rows, ascending; what is read of them before is what the model says. */
 static void world_change_many(struct world *world, unsigned kind) {
-    pat_row row[MODEL_ROWS];
+    pat_row row[MODEL_ROWS] = {0}; /* for compilers that cannot see that those read are written */
     int64_t old[MODEL_ROWS], value[MODEL_ROWS];
     uint32_t count = 0;
     const uint64_t stride = 1 + below(40);
