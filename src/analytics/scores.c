@@ -93,9 +93,9 @@ static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *s
     struct pat_threshold out[PAT_MEASURES][4] = {{{false, 0}}};
     PAT_TRY(run->rfm->scoring == PAT_RFM_MEAN ? means(run, scores, out) : quintiles(run, scores, out));
     for (unsigned i = 0; i < 4; i++) {
-        /* From the last day to days since. */
-        thresholds->r_days[i] =
-            (struct pat_threshold){out[PAT_MEASURE_R][i].set, run->day - out[PAT_MEASURE_R][i].value};
+        /* From the last day to days since; one that nobody earns has no day. */
+        const struct pat_threshold last = out[PAT_MEASURE_R][i];
+        thresholds->r_days[i] = (struct pat_threshold){last.set, last.set ? run->day - last.value : 0};
         thresholds->f_orders[i] = out[PAT_MEASURE_F][i];
         thresholds->m_minor[i] = out[PAT_MEASURE_M][i];
     }
