@@ -225,7 +225,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
     pat_engine__release_held(engine, true);
     PAT_ASSERT(engine->pinned == NULL);
-    PAT_ASSERT(engine->chore.view == NULL);
+    PAT_ASSERT(!engine->chore.busy);
     pat_engine__drop_findings(&engine->findings);
     engine_free(engine);
     *handle = NULL;

@@ -120,7 +120,7 @@ enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_requ
 
 /* ---- work that nobody waits for ---------------------------------------------------------------------------------- */
 
-/* Making a run (store/run.h): questions are answered without it, too, only slower. */
+/* Making a run (store/run.h), without which questions are answered, too, only slower; giving back the memory of one. */
 struct pat_chore;
 
 /* What is due now and memory is there for, or NULL; one at a time. Ask after each pat_engine_turn and when one is done.

@@ -74,8 +74,10 @@ struct snapshot_waiter {
     struct snapshot_waiter *next;
 };
 
+/* Makes a run, or gives one back. */
 struct pat_chore {
-    struct pat_view *view; /* NULL: there is none */
+    bool busy;             /* there is one */
+    struct pat_view *view; /* NULL: a run is to be given back */
     struct pat_run_plan plan;
     uint64_t started_ns;
     bool stop; /* atomic */

@@ -91,6 +91,10 @@ static bool stop_asked(void *context) {
 void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), void *context) {
     chore->pause_cb = pause_cb;
     chore->pause_context = context;
+    if (chore->view == NULL) {
+        pat_run_free(&chore->run);
+        return;
+    }
     chore->status = pat_run_build(&chore->run, &chore->plan);
 }
 
@@ -102,15 +106,25 @@ static bool memory_allows(const struct pat_store *store, const struct pat_run_pl
     return pat_mem_would_fit(bytes_to_make(store, plan) + pat_mem_budget() / MEMORY_FREE_SHARE);
 }
 
+/* One that was replaced, and is too big to be given back by the loop. */
+static bool free_old_run(struct pat_engine *engine) {
+    struct pat_fact_run *run = pat_store_take_old_run(engine->store);
+    if (run == NULL) return false;
+    engine->chore = (struct pat_chore){.busy = true, .run = run};
+    return true;
+}
+
 struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     struct pat_store *store = engine->store;
     struct pat_chore *chore = &engine->chore;
+    if (chore->busy) return NULL;
+    if (free_old_run(engine)) return chore;
     const uint64_t now_ns = pat_clock_monotonic_ns();
     if (store->lsn != engine->chore_lsn) {
         engine->chore_lsn = store->lsn;
         engine->chore_lsn_ns = now_ns;
     }
-    if (chore->view != NULL || now_ns < engine->chore_next_ns) return NULL;
+    if (now_ns < engine->chore_next_ns) return NULL;
     const uint32_t keep = runs_to_keep(store, now_ns - engine->chore_lsn_ns >= QUIET_MS * NS_PER_MS);
     if (keep == UINT32_MAX) return NULL;
     *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = now_ns};
@@ -125,13 +139,20 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
         engine->chore_next_ns = chore->started_ns + RETRY_MS * NS_PER_MS;
         return NULL;
     }
+    chore->busy = true;
     chore->plan.view = chore->view;
     chore->plan.generation = pat_store_begin_run(store);
     return chore;
 }
 
 void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
-    PAT_ASSERT(chore == &engine->chore && chore->view != NULL);
+    PAT_ASSERT(chore == &engine->chore);
+    PAT_ASSERT(chore->busy);
+    chore->busy = false;
+    if (chore->view == NULL) {
+        pat_run_free(&chore->run); /* unless that is done */
+        return;
+    }
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);
     engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * (took_ns - chore->paused_ns);

@@ -35,14 +35,36 @@ void pat_run_free(struct pat_fact_run **run) {
     *run = NULL;
 }
 
-static void retire(struct pat_store *store, const struct pat_fact_run *run) {
+static void retire(struct pat_store *store, const struct pat_fact_run *replaced) {
+    struct pat_fact_run *run = (struct pat_fact_run *)(uintptr_t)replaced;
+    struct pat_run_marks *marks = &store->marks;
+    if (run->bytes >= PAT_RUN_BIG_BYTES && marks->old_count < PAT_RUNS_OLD_MAX) {
+        marks->old[marks->old_count].run = run;
+        marks->old[marks->old_count++].version = store->pins.version;
+        return;
+    }
     void *block[RUN_BLOCKS];
-    blocks_of((struct pat_fact_run *)(uintptr_t)run, block);
+    blocks_of(run, block);
     for (unsigned i = 0; i < RUN_BLOCKS; i++) pat_pins_retire(&store->pins, PAT_MEM_RUNS, block[i]);
 }
 
+struct pat_fact_run *pat_store_take_old_run(struct pat_store *store) {
+    struct pat_run_marks *marks = &store->marks;
+    for (uint32_t i = 0; i < marks->old_count; i++) {
+        if (marks->old[i].version > store->pins.oldest) continue;
+        struct pat_fact_run *run = marks->old[i].run;
+        marks->old[i] = marks->old[--marks->old_count];
+        return run;
+    }
+    return NULL;
+}
+
 void pat_store__free_runs(struct pat_store *store) {
-    for (uint32_t i = 0; i < store->runs.count; i++) retire(store, store->runs.run[i]);
+    for (uint32_t i = 0; i < store->runs.count; i++) {
+        struct pat_fact_run *run = (struct pat_fact_run *)(uintptr_t)store->runs.run[i];
+        pat_run_free(&run);
+    }
+    for (uint32_t i = 0; i < store->marks.old_count; i++) pat_run_free(&store->marks.old[i].run);
     pat_column_deinit(&store->marks.changed);
 }
 

@@ -119,6 +119,12 @@ bool pat_run_check(const struct pat_fact_run *run, const char **why);
 
 /* ---- the store's side: its owner's thread ------------------------------------------------------------------------ */
 
+/* Runs of so many bytes are given back by whoever has time: the system takes some ten milliseconds for a gigabyte of
+ * huge pages, and three hundred for one of small pages. */
+#define PAT_RUN_BIG_BYTES ((uint64_t)4 << 20)
+/* Such runs that wait at once: all that a version has, twice. */
+#define PAT_RUNS_OLD_MAX (2 * PAT_RUNS_MAX)
+
 /* What the store keeps for runs besides themselves. */
 struct pat_run_marks {
     struct pat_column changed; /* see pat_runs; as long as the customers were at the last view or mark */
@@ -127,6 +133,12 @@ struct pat_run_marks {
     pat_row refunds_end;
     pat_row stale;   /* customers that pat_runs_stale says of */
     pat_row changes; /* customers marked since the newest run was begun */
+    /* Big ones that were replaced, and the version that has them no more. */
+    struct {
+        struct pat_fact_run *run;
+        uint64_t version;
+    } old[PAT_RUNS_OLD_MAX];
+    uint32_t old_count;
     /* Facts before a change, see pat_order__forget of ingest. */
     int64_t order_was[PAT_RUN_FACT_COLUMNS], refund_was[PAT_RUN_FACT_COLUMNS];
 };
@@ -136,6 +148,8 @@ struct pat_run_marks {
 uint64_t pat_store_begin_run(struct pat_store *store);
 /* Takes the run over. It replaces the runs from its beginning on; open views keep them. */
 void pat_store_add_run(struct pat_store *store, struct pat_fact_run **run);
+/* A big run that no view has any more, or NULL; the caller's, who frees it on any thread. */
+struct pat_fact_run *pat_store_take_old_run(struct pat_store *store);
 /* What a view has of runs. */
 struct pat_runs pat_store_runs(struct pat_store *store);
 /* A fact of this customer changed in a row below the ends of the marks. */

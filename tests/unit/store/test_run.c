@@ -387,6 +387,38 @@ static void a_merge_that_fails_leaves_nothing(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
+static void replace_run(struct pat_store *store) {
+    struct pat_view *view = NULL;
+    struct pat_fact_run *run = NULL;
+    struct pat_run_plan plan = plan_open(store, &view);
+    assert_int_equal(pat_run_build(&run, &plan), PAT_OK);
+    assert_true(run->bytes >= PAT_RUN_BIG_BYTES);
+    pat_view_close(&view);
+    pat_store_add_run(store, &run);
+}
+
+static void big_runs_are_given_back_by_others(void **state) {
+    (void)state;
+    struct pat_store *store = store_new(1000);
+    for (unsigned i = 0; i < 800000; i++) add_order(store, below(1000));
+    replace_run(store);
+    assert_null(pat_store_take_old_run(store));
+    struct pat_view *reader = NULL;
+    assert_int_equal(pat_view_open(&reader, store), PAT_OK);
+    replace_run(store);
+    assert_null(pat_store_take_old_run(store)); /* somebody reads it */
+    assert_int_equal(reader->runs.run[0]->generation, 1);
+    pat_view_close(&reader);
+    struct pat_fact_run *old = pat_store_take_old_run(store);
+    assert_non_null(old);
+    assert_int_equal(old->generation, 1);
+    pat_run_free(&old);
+    assert_null(pat_store_take_old_run(store));
+    replace_run(store); /* one that nobody takes goes with the store */
+    pat_store_close(&store);
+    assert_int_equal(pat_mem_used_total(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_of_many_customers),
@@ -395,6 +427,7 @@ int main(void) {
         cmocka_unit_test(a_run_that_fails_leaves_nothing),
         cmocka_unit_test(merged_runs_are_as_if_made_at_once),
         cmocka_unit_test(a_merge_that_fails_leaves_nothing),
+        cmocka_unit_test(big_runs_are_given_back_by_others),
         cmocka_unit_test(a_run_takes_what_it_says_and_stays_for_its_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
