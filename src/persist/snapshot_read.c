@@ -194,8 +194,8 @@ static enum pat_status get_piece(struct source *s, size_t bytes, const unsigned 
 
 static enum pat_status get(struct source *s, void *out, size_t bytes) {
     unsigned char *to = out;
-    for (size_t here; bytes > 0; to += here, bytes -= here) {
-        const unsigned char *from;
+    for (size_t here = 0; bytes > 0; to += here, bytes -= here) {
+        const unsigned char *from = NULL;
         PAT_TRY(get_piece(s, bytes, &from, &here));
         memcpy(to, from, here);
     }
@@ -205,8 +205,8 @@ static enum pat_status get(struct source *s, void *out, size_t bytes) {
 /* The same, but `to` may be filled later: by copies_do. */
 static enum pat_status get_later(struct source *s, unsigned char *to, size_t bytes) {
     if (s->copy == NULL) return get(s, to, bytes);
-    for (size_t here; bytes > 0; to += here, bytes -= here) {
-        const unsigned char *from;
+    for (size_t here = 0; bytes > 0; to += here, bytes -= here) {
+        const unsigned char *from = NULL;
         PAT_TRY(get_piece(s, bytes, &from, &here));
         if (s->copies == COPIES_MAX) copies_do(s);
         s->copy[s->copies++] = (struct copy){to, from, here};
