@@ -155,8 +155,7 @@ static void test_first_messages_refused(void **state) {
                                         "n,,n=user",
                                         "n,,n=user,r=",
                                         "n,,n=user,r=short",
-                                        "n,,n=user,r=abc\x01"
-                                        "defgh",
+                                        "n,,n=user,r=abc\001defgh",
                                         "n,,r=abcdefgh,n=user"};
     struct pat_scram_server server;
     struct pat_error error;
