@@ -114,16 +114,20 @@ static void answers_are_those_of_one_thread(void **state) {
     static char alone[sizeof((struct shop){0}.text)];
     static struct shop shop;
     open_big_shop(&shop);
+    shop_run(&shop, true);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         shop.spread = NULL;
+        shop.store->runs.count = 0;
         memcpy(alone, ask(&shop, questions[i].method, questions[i].params), sizeof alone);
         if (alone[0] != '{') fail_msg("%s: %.300s", questions[i].params, alone);
         shop.spread = &crew.spread;
         for (unsigned again = 0; again < 2; again++) {
+            shop.store->runs.count = again; /* the second time through a run */
             assert_string_equal(ask(&shop, questions[i].method, questions[i].params), alone);
         }
     }
     assert_true(crew.runs > sizeof questions / sizeof *questions);
+    shop.store->runs.count = 1;
     shop_close(&shop);
 }
 
