@@ -210,6 +210,7 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
     PAT_ASSERT(uv_loop_close(&server->loop) == 0);
     pat_mem_free(PAT_MEM_NET, server->listener);
     pat_buf_deinit(&server->scratch);
+    pat_logins__close(&server->logins);
     return status;
 }
 
