@@ -200,7 +200,7 @@ enum pat_status pat_scram_server_final(struct pat_scram_server *scram, struct pa
                                        char out[PAT_SCRAM_MESSAGE_BYTES], struct pat_error *error) {
     unsigned char proof[PAT_SHA256_BYTES], signature[PAT_SHA256_BYTES];
     char message[3 * PAT_SCRAM_MESSAGE_BYTES], digits[4 * ((PAT_SHA256_BYTES + 2) / 3) + 1];
-    struct pat_text bare;
+    struct pat_text bare = {"", 0};
     size_t length;
     bool right = false;
     PAT_TRY(final_read(scram, client_final, &bare, proof, error));
