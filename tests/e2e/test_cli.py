@@ -568,6 +568,13 @@ def printing():
     _, out, _ = patron(server, "--format", "csv", "group", "--by", "country")
     equal(list(csv.reader(io.StringIO(out, newline=""))), [["country", "count", "sum(net)"], ["United Kingdom", "3969", "1234567.89"],
                                                            ["", "1", "-0.50"], ["a,\"b\"", "0", "0.00"]], "CSV")
+    code, out, err = patron(server, "--format", "csv", "group", "--by", "country")
+    check("no value 'ZZ'" in err and "3 facts" in err, "CSV has its warnings on stderr, too: %r", err)
+    server.answers["group"] = {**group, "rest": [None, 1, 5]}
+    check("--limit" in patron(server, "--format", "csv", "group", "--by", "country")[2], "CSV says that there are more groups")
+    server.answers["rows"] = {"columns": ["customer"], "rows": [["a"]], "cursor": "xyz", **common}
+    check("--all" in patron(server, "--format", "csv", "rows")[2], "CSV says that there are more rows")
+    server.answers["group"] = group
     equal(patron_json(server, "group"), group, "JSON is the server's answer")
     equal(server.calls[-1], ("group", {"by": [], "metrics": ["count"]}), "group without options")
     _, out, _ = patron(server, "rfm")

@@ -105,6 +105,7 @@ static enum pat_exit print_answer(const struct pat_cli *cli, const struct verb *
         if (fits) pat_clv_print_fits(cli, arena, answer);
         if (dist) pat_clv_print_dist(cli, arena, answer);
         if (!csv && (fit || dist)) pat_render_footer(answer, -1);
+        if (csv && dist) pat_render_notes(answer);
         if ((fit && !csv) || fits || dist) return PAT_EXIT_OK;
     }
     return pat_render_answer(cli, arena, answer);

@@ -41,6 +41,7 @@ static enum pat_exit render_fx(const struct pat_cli *cli, struct pat_arena *aren
     for (uint32_t i = 0; i < currencies->count; i++) add_row(&render, &sheet, &currencies->as.items[i]);
     if (render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
+        pat_render_notes(answer);
         return PAT_EXIT_OK;
     }
     pat_sheet_print_table(&sheet, stdout);

@@ -63,7 +63,13 @@ static struct pat_value join_pages(struct pages *pages) {
 
 static enum pat_exit take_page(struct pages *pages, bool first, struct pat_arena *arena,
                                const struct pat_value *answer) {
-    if (pages->cli->format == PAT_FORMAT_CSV) return pat_render_page(pages->cli, arena, answer, first);
+    if (pages->cli->format == PAT_FORMAT_CSV) {
+        const struct pat_value *cursor = pat_value_get(answer, "cursor");
+        const bool last = cursor == NULL || cursor->type != PAT_VALUE_TEXT; /* says once what holds of all pages */
+        const enum pat_exit code = pat_render_page(pages->cli, arena, answer, first);
+        if (last) pat_render_notes(answer);
+        return code;
+    }
     keep_page(pages, answer);
     return PAT_EXIT_OK;
 }

@@ -68,9 +68,26 @@ static void print_notes(const struct pat_value *answer) {
     }
 }
 
+/* What a table would show below its rows. */
+static void print_left_out(const struct pat_value *answer) {
+    const struct pat_value *rest = pat_value_get(answer, "rest"), *cursor = pat_value_get(answer, "cursor");
+    if (rest != NULL && rest->type == PAT_VALUE_ARRAY)
+        (void)fprintf(stderr, "more: there are other groups, not in these rows; --limit N takes N of them\n");
+    if (cursor != NULL && cursor->type == PAT_VALUE_TEXT)
+        (void)fprintf(stderr, "more: there are other rows; --all takes every one, --cursor %.*s the next\n",
+                      (int)cursor->count, cursor->as.text);
+}
+
 /* Of a question, as against a report on the server. */
 static bool is_question(const struct pat_value *answer) {
     return pat_value_get(answer, "as_of") != NULL;
+}
+
+void pat_render_notes(const struct pat_value *answer) {
+    if (answer->type != PAT_VALUE_MAP || !is_question(answer)) return;
+    (void)fflush(stdout);
+    print_notes(answer);
+    print_left_out(answer);
 }
 
 void pat_render_footer(const struct pat_value *answer, int64_t rows) {
@@ -406,5 +423,7 @@ enum pat_exit pat_render_page(const struct pat_cli *cli, struct pat_arena *arena
 }
 
 enum pat_exit pat_render_answer(const struct pat_cli *cli, struct pat_arena *arena, const struct pat_value *answer) {
-    return pat_render_page(cli, arena, answer, true);
+    const enum pat_exit code = pat_render_page(cli, arena, answer, true);
+    if (cli->format == PAT_FORMAT_CSV) pat_render_notes(answer);
+    return code;
 }

@@ -55,5 +55,7 @@ enum pat_exit pat_render_page(const struct pat_cli *cli, struct pat_arena *arena
 enum pat_exit pat_render_json(const struct pat_value *answer);
 /* Below a table: as of which day, how many rows, how long. `rows` < 0: no count. Warnings and unpriced go to stderr. */
 void pat_render_footer(const struct pat_value *answer, int64_t rows);
+/* The same for CSV, where only stderr is free for it: warnings, undated, unpriced, and what the rows leave out. */
+void pat_render_notes(const struct pat_value *answer);
 
 #endif

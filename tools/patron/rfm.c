@@ -148,6 +148,7 @@ static enum pat_exit render_groups(const struct pat_cli *cli, struct pat_arena *
     }
     if (render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
+        pat_render_notes(answer);
         return PAT_EXIT_OK;
     }
     if (groups->count > 1) add_group_total(&render, &sheet, groups, money.digits);
@@ -224,6 +225,7 @@ static enum pat_exit render_grid(const struct pat_cli *cli, struct pat_arena *ar
     if (cells == NULL || cells->type != PAT_VALUE_ARRAY) return pat_render_answer(cli, arena, answer);
     if (render.csv) {
         print_cells_csv(&render, cells, money.digits);
+        pat_render_notes(answer);
         return PAT_EXIT_OK;
     }
     int64_t count[5][5] = {{0}};

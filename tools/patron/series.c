@@ -210,6 +210,7 @@ static enum pat_exit render_cohorts(const struct pat_cli *cli, struct pat_arena 
     make_sheet(&triangle, &sheet);
     if (triangle.render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
+        pat_render_notes(answer);
         return PAT_EXIT_OK;
     }
     const uint32_t all = triangle.periods;
@@ -356,6 +357,7 @@ static enum pat_exit render_control(const struct pat_cli *cli, struct pat_arena 
     for (uint32_t i = 0; i < groups->count; i++) add_control(&control, &sheet, &groups->as.items[i]);
     if (control.render.csv) {
         pat_sheet_print_csv(&sheet, stdout);
+        pat_render_notes(answer);
         return PAT_EXIT_OK;
     }
     if (total != NULL) {
