@@ -655,6 +655,6 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     PAT_TRY(walk(grouping));
     PAT_TRY(compute_outcomes(grouping));
     PAT_TRY(sort_groups(grouping));
-    count_unpriced(grouping);
+    if (!grouping->of.unpriced_told) count_unpriced(grouping);
     return put_answer(grouping);
 }

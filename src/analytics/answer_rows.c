@@ -312,7 +312,7 @@ enum pat_status pat_answer__rows(struct pat_run *run) {
         }
         pat_build_push(&run->builder, &rows, row);
     }
-    count_unpriced(run, &best, field, request->names_count);
+    if (!selection.unpriced_told) count_unpriced(run, &best, field, request->names_count);
     const uint64_t total = run->kernels->bits_count(selection.bits, pat_bits__words(selection.rows));
     pat_run__put(run, "rows", rows);
     pat_run__put(run, "count", pat_value_uint(total));

@@ -59,7 +59,8 @@ struct pat_run {
     bool money_for_all;   /* base money decided over every live customer: a filter, an order */
     bool money_of_shown;  /* base money of the shown ones is in the answer */
     bool money_of_window; /* RFM ranks by M */
-    int64_t unpriced;     /* found otherwise: the shown facts themselves */
+    bool money_of_facts;  /* base money of the facts asked for decided over all of them: a filter, an order */
+    int64_t unpriced;     /* found otherwise: the facts themselves */
 
     /* For explain_plan (explain.c). */
     uint64_t *bytes_read; /* &step_bytes, or NULL when nobody asked */

@@ -115,6 +115,56 @@ enum pat_status pat_select__facts(struct pat_run *run, const struct pat_selectio
     return pat_run__spread(run, rows, select_part, &pass);
 }
 
+/* ---- money that decides ------------------------------------------------------------------------------------------ */
+
+struct unpriced {
+    struct pat_source net;
+    const uint64_t *bits;
+    int64_t count[PAT_SPREAD_LANES_MAX];
+};
+
+/* Facts of a block that have no base value. `bits` are those of the block. */
+static int64_t unpriced_block(const struct pat_run *run, const struct pat_source *net, pat_row first, uint32_t count,
+                              const uint64_t *bits) {
+    const struct pat_kernels *kernels = run->kernels;
+    const size_t words = pat_bits__words(count);
+    uint64_t none[PAT_BLOCK_WORDS];
+    struct pat_strip strip;
+    if (kernels->bits_count(bits, words) == 0) return 0;
+    if (pat_source__strip(run, net, first, &strip)) {
+        if (strip.part.has_null) pat_explain__part(run, &strip.part, count);
+        pat_strip__null(kernels, &strip, count, none);
+    } else {
+        int64_t value[PAT_BLOCK_ROWS];
+        pat_source__read(run, net, first, count, value);
+        kernels->select_null(value, count, none);
+    }
+    kernels->bits_and(none, bits, words);
+    return (int64_t)kernels->bits_count(none, words);
+}
+
+static enum pat_status unpriced_part(void *context, const struct pat_part *part) {
+    struct unpriced *unpriced = context;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
+        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+        unpriced->count[part->lane] +=
+            unpriced_block(part->run, &unpriced->net, (pat_row)first, count, unpriced->bits + first / 64);
+    }
+    return PAT_OK;
+}
+
+/* A fact without a rate passes no condition on money and stands last in every order: afterwards nobody would see that
+ * it was looked at. */
+static enum pat_status tell_unpriced(struct pat_run *run, struct pat_selection *selection) {
+    if (!run->money_of_facts || run->view->counts.unpriced == 0) return PAT_OK;
+    struct unpriced unpriced = {.net = pat_source__net(selection->table), .bits = selection->bits};
+    PAT_TRY(pat_run__spread(run, selection->rows, unpriced_part, &unpriced));
+    for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) run->unpriced += unpriced.count[lane];
+    selection->unpriced_told = true;
+    return PAT_OK;
+}
+
 enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *selection) {
     selection->rows = run->view->table[selection->table].rows;
     if (selection->table == PAT_CUSTOMERS) {
@@ -128,6 +178,7 @@ enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *sel
     PAT_TRY(pat_run__need(run));
     PAT_TRY(pat_select__facts(run, selection, &bits));
     selection->bits = bits;
+    PAT_TRY(tell_unpriced(run, selection));
     pat_explain__step(run, "select", selection->rows);
     PAT_TRY(pat_predicate__restrict(run, selection->table, bound, bits));
     pat_explain__step(run, "where", selection->rows);

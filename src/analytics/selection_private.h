@@ -15,6 +15,7 @@ struct pat_selection {
     pat_day first, last;  /* days of the facts, both included; `last` not after D */
     const uint64_t *bits; /* over the rows of the table */
     pat_row rows;
+    bool unpriced_told; /* money decided, so run->unpriced has the facts there were before `where` */
 };
 
 /* The facts of table, kind and days as a bitmap in *out. */

@@ -341,6 +341,7 @@ static void note_use(struct pat_run *run, const struct pat_source *source, enum 
     if (source->kind == PAT_SOURCE_CLV) run->facts_needed |= PAT_FACT_BIT(PAT_FACT_UNPRICED); /* what has no rate */
     if (source->kind == PAT_SOURCE_FACT) run->facts_needed |= PAT_FACT_BIT(source->fact);
     if (source->kind == PAT_SOURCE_RECENCY) run->facts_needed |= PAT_FACT_BIT(PAT_FACT_LAST);
+    if (pat_source__row_money(source) && use != PAT_USE_SHOWN) run->money_of_facts = true;
     if (source->table != PAT_CUSTOMERS) return;
     if (use == PAT_USE_FILTER && source->profile) pat_run__note_undated(run, source->name);
     /* Money that was loaded into profiles is converted from nothing. */
@@ -368,6 +369,14 @@ enum pat_status pat_source__find(struct pat_run *run, enum pat_table_id table, s
     out->of_customer = of_customer;
     out->table = table;
     return PAT_OK;
+}
+
+struct pat_source pat_source__net(enum pat_table_id table) {
+    struct pat_source source = {0};
+    PAT_ASSERT(table != PAT_CUSTOMERS);
+    const bool found = find_other(table, pat_text_of("net"), &source);
+    PAT_ASSERT(found);
+    return source;
 }
 
 struct pat_source pat_source__customer_row(enum pat_table_id table) {

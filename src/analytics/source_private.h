@@ -70,6 +70,8 @@ struct pat_source pat_source__of_column(enum pat_table_id table, unsigned column
 bool pat_source__of_attribute(const struct pat_run *run, enum pat_table_id table, unsigned place,
                               struct pat_source *out);
 
+/* Base money of orders, refunds or lines. */
+struct pat_source pat_source__net(enum pat_table_id table);
 /* The customer of each row of `table`, as a row of customers. */
 struct pat_source pat_source__customer_row(enum pat_table_id table);
 /* Amounts of lines (source_line.c). */

@@ -107,6 +107,65 @@ static void lines_group_with_their_orders(void **state) {
     shop_close(&shop);
 }
 
+/* The answer says `unpriced: count`; NULL: nothing of it. */
+static void unpriced_is(const char *answer, const char *count) {
+    const char *const said = strstr(answer, ",unpriced:");
+    char want[32] = "}";
+    if (count != NULL) (void)snprintf(want, sizeof want, ",unpriced:%s}", count);
+    if (strstr(answer, "columns:") == NULL) fail_msg("no answer: %s", answer);
+    assert_string_equal(said != NULL ? said : "}", want);
+}
+
+static void money_that_decides_names_what_has_no_rate(void **state) {
+    (void)state;
+    struct shop shop;
+    static const struct {
+        const char *params, *unpriced;
+    } group[] = {
+        {"'from':'orders','where':'customer = 2 AND net > 0.1'", "1"},
+        {"'from':'orders','where':'NOT net_minor > 10','by':['bin(net,[1])'],'metrics':['sum(net)']", "1"},
+        {"'from':'orders','where':'country = DE AND net > 0.1','as_of':'2024-03-01'", NULL}, /* the day before */
+        {"'from':'orders','where':'net > 0.1','between':[null,'2024-03-01']", NULL},
+        {"'from':'orders','where':'country = DE'", NULL}, /* no money at all */
+        {"'from':'orders','where':'country = DE','metrics':['sum(net)']", NULL},
+        {"'from':'refunds','where':'net > 0.1'", "1"},
+        {"'from':'refunds','where':'net > 0.1','as_of':'2024-05-10'", NULL},
+        {"'from':'lines','where':'net > 0.1'", "2"},
+        {"'from':'lines','where':'net > 0.1','by':['bin(net,[50])'],'metrics':['avg(net)']", "2"},
+        {"'from':'lines','where':'product = cup'", NULL},
+    };
+    static const struct {
+        const char *params, *unpriced;
+    } rows[] = {
+        {"'from':'orders','fields':['order'],'where':'customer = 2','order_by':['-net'],'limit':1", "1"},
+        {"'from':'orders','fields':['order','net'],'where':'net > 0.1','order_by':['net']", "1"},
+        {"'from':'orders','fields':['order'],'order_by':['-time']", NULL},
+        {"'from':'orders','fields':['order','net'],'where':'country = DE'", NULL},
+        {"'from':'refunds','fields':['refund'],'order_by':['net']", "1"},
+        {"'from':'lines','fields':['order'],'order_by':['-net'],'limit':2", "2"},
+        {"'from':'lines','fields':['order','net'],'where':'net IS NULL'", "2"},
+    };
+    open_shop(&shop);
+    shop.today = day_of("2024-05-12");
+    const pat_row refund = shop_refund(&shop, "r3", "2", NULL, day_of("2024-05-11"), 80);
+    shop_text(&shop, PAT_REFUNDS, refund, PAT_REFUND_CURRENCY, "JPY");
+    shop_set(&shop, PAT_REFUNDS, refund, PAT_REFUND_BASE, PAT_NULL);
+    shop_line(&shop, "o5", 1, "cup", 2);
+    shop_line(&shop, "o5", 2, "pan", 3);
+    shop_keep(&shop);
+    char params[256];
+    for (size_t i = 0; i < sizeof group / sizeof *group; i++) {
+        (void)snprintf(params, sizeof params, "{%s%s}", group[i].params,
+                       strstr(group[i].params, "'by'") != NULL ? "" : ",'by':[]");
+        unpriced_is(ask(&shop, "group", params), group[i].unpriced);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        (void)snprintf(params, sizeof params, "{%s}", rows[i].params);
+        unpriced_is(ask(&shop, "rows", params), rows[i].unpriced);
+    }
+    shop_close(&shop);
+}
+
 static void money_of_several_currencies_does_not_add_up(void **state) {
     (void)state;
     struct shop shop;
@@ -297,6 +356,7 @@ int main(void) {
         cmocka_unit_test(days_bound_what_is_grouped),
         cmocka_unit_test(refunds_are_positive_and_count_as_rules_say),
         cmocka_unit_test(lines_group_with_their_orders),
+        cmocka_unit_test(money_that_decides_names_what_has_no_rate),
         cmocka_unit_test(money_of_several_currencies_does_not_add_up),
         cmocka_unit_test(facts_know_their_customers),
         cmocka_unit_test(rest_counts_customers_once),
