@@ -427,6 +427,28 @@ static void note_births(void) {
     }
 }
 
+/* Puts the orders themselves into the order of the facts, those in none behind them: who goes through all customers
+ * then reads them one after another, not one cache miss each. */
+static void file_by_customer(void) {
+    struct order *filed = grown(NULL, (size_t)shop.orders + 1, sizeof *filed);
+    bool *moved = grown(NULL, (size_t)shop.orders + 1, sizeof *moved);
+    memset(moved, 0, (size_t)shop.orders + 1);
+    uint32_t count = 0;
+    for (; count < shop.of_orders.count; count++) {
+        struct fact *fact = &shop.of_orders.fact[count];
+        filed[count] = shop.order[fact->row];
+        moved[fact->row] = true;
+        fact->row = count;
+    }
+    for (int32_t row = 0; row < shop.orders; row++) {
+        if (!moved[row]) filed[count++] = shop.order[row];
+    }
+    memcpy(shop.order, filed, (size_t)shop.orders * sizeof *filed);
+    for (int32_t row = 0; row < shop.orders; row++) owner_of(shop.order[row].id)->order = row;
+    free(filed);
+    free(moved);
+}
+
 void settle(void) {
     static uint64_t settled;
     if (settled == shop.loaded) return;
@@ -435,6 +457,7 @@ void settle(void) {
     cluster(&shop.of_orders, shop.orders, holder_of_order);
     cluster(&shop.of_refunds, shop.refunds, holder_of_refund);
     sort_orders();
+    file_by_customer();
     note_births();
 }
 
