@@ -289,17 +289,26 @@ static void answer_cohort(const struct node *question) {
 /* ---- control -------------------------------------------------------------------------------------------------------
  */
 
-/* A row as it was loaded, whether it counts for anything or not. */
+/* Rows as they were loaded, whether they count for anything or not: of one key in one currency. */
 struct loaded {
     int64_t key;
     int32_t currency;
-    int64_t amount;
+    size_t rows; /* 0: free */
+    int128 amount;
 };
 
+/* Twice the days of two centuries in a dozen currencies each. */
+#define LEDGER_CELLS (1u << 21)
+
 static struct {
-    struct loaded *row;
-    size_t count;
+    struct loaded *cell;
+    size_t count; /* of those in use */
 } ledger;
+
+struct control {
+    bool by_day, by_month;
+    int32_t first, last;
+};
 
 static int by_key(const void *a, const void *b) {
     const struct loaded *left = a, *right = b;
@@ -307,11 +316,18 @@ static int by_key(const void *a, const void *b) {
     return (left->currency > right->currency) - (left->currency < right->currency);
 }
 
-static void note(const struct node *question, int32_t day, int32_t currency, int64_t amount) {
-    const struct node *by = part(question, "by"), *ends = part(question, "between");
-    if (ends != NULL && (day < day_of(ends->word) || day > day_of(ends->next->word))) return;
-    const int64_t key = is_word(by, "day") ? day : is_word(by, "month") ? month_of(day) : currency;
-    ledger.row[ledger.count++] = (struct loaded){key, currency, amount};
+static void note(const struct control *control, int32_t day, int32_t currency, int64_t amount) {
+    if (day < control->first || day > control->last) return;
+    const int64_t key = control->by_day ? day : control->by_month ? month_of(day) : currency;
+    uint32_t at = ((uint32_t)key * 2654435761u + (uint32_t)currency * 40503u) % LEDGER_CELLS;
+    while (ledger.cell[at].rows > 0 && (ledger.cell[at].key != key || ledger.cell[at].currency != currency))
+        at = (at + 1) % LEDGER_CELLS;
+    struct loaded *cell = &ledger.cell[at];
+    if (cell->rows == 0 && ++ledger.count > LEDGER_CELLS / 2) die("more than %u keys", LEDGER_CELLS / 2);
+    cell->key = key;
+    cell->currency = currency;
+    cell->rows++;
+    cell->amount += amount;
 }
 
 static void print_key(const struct node *by, int64_t key) {
@@ -323,45 +339,60 @@ static void print_key(const struct node *by, int64_t key) {
         print_text(text_of(key));
 }
 
-/* Rows of one key, from `at` on: their number, and sums by currency. Gives the place behind them. */
-static size_t print_key_rows(size_t at) {
-    const int64_t key = ledger.row[at].key;
-    size_t end = at;
-    while (end < ledger.count && ledger.row[end].key == key) end++;
-    printf(":[%zu,{", end - at);
-    for (size_t from = at; at < end;) {
-        int128 sum = 0;
-        const int32_t currency = ledger.row[at].currency;
+/* What there is of one key, from `at` on: its rows, and sums by currency. Gives the place behind it; *all counts the
+ * rows. */
+static size_t print_key_rows(size_t at, size_t *all) {
+    const int64_t key = ledger.cell[at].key;
+    size_t end = at, rows = 0;
+    for (; end < ledger.count && ledger.cell[end].key == key; end++) rows += ledger.cell[end].rows;
+    printf(":[%zu,{", rows);
+    for (size_t from = at; at < end; at++) {
         if (at > from) putchar(',');
-        for (; at < end && ledger.row[at].currency == currency; at++) sum += ledger.row[at].amount;
-        print_text(text_of(currency));
+        print_text(text_of(ledger.cell[at].currency));
         putchar(':');
-        print_whole(sum);
+        print_whole(ledger.cell[at].amount);
     }
     fputs("}]", stdout);
+    *all += rows;
     return end;
+}
+
+/* Those in use to the front, in order. */
+static void sort_ledger(void) {
+    size_t count = 0;
+    for (size_t at = 0; at < LEDGER_CELLS; at++) {
+        if (ledger.cell[at].rows > 0) ledger.cell[count++] = ledger.cell[at];
+    }
+    qsort(ledger.cell, count, sizeof *ledger.cell, by_key);
 }
 
 static void answer_control(const struct node *question) {
     const bool orders = table_asked(question) == ORDERS;
-    ledger.row = grown(ledger.row, (size_t)(orders ? shop.orders : shop.refunds) + 1, sizeof *ledger.row);
+    const struct node *by = part(question, "by"), *ends = part(question, "between");
+    const struct control control = {.by_day = is_word(by, "day"),
+                                    .by_month = is_word(by, "month"),
+                                    .first = ends != NULL ? day_of(ends->word) : INT32_MIN,
+                                    .last = ends != NULL ? day_of(ends->next->word) : INT32_MAX};
+    ledger.cell = grown(ledger.cell, LEDGER_CELLS, sizeof *ledger.cell);
+    memset(ledger.cell, 0, LEDGER_CELLS * sizeof *ledger.cell);
     ledger.count = 0;
     for (int32_t i = 0; orders && i < shop.orders; i++) {
         const struct order *order = &shop.order[i];
-        if (!order->deleted) note(question, local_day(order->time), order->text[ORDER_CURRENCY], order->amount);
+        if (!order->deleted) note(&control, local_day(order->time), order->text[ORDER_CURRENCY], order->amount);
     }
     for (int32_t i = 0; !orders && i < shop.refunds; i++) {
         const struct refund *refund = &shop.refund[i];
-        if (!refund->deleted) note(question, local_day(refund->time), refund->text[REFUND_CURRENCY], refund->amount);
+        if (!refund->deleted) note(&control, local_day(refund->time), refund->text[REFUND_CURRENCY], refund->amount);
     }
-    qsort(ledger.row, ledger.count, sizeof *ledger.row, by_key);
+    sort_ledger();
+    size_t all = 0;
     fputs("{\"groups\":{", stdout);
     for (size_t at = 0; at < ledger.count;) {
         if (at > 0) putchar(',');
-        print_key(part(question, "by"), ledger.row[at].key);
-        at = print_key_rows(at);
+        print_key(by, ledger.cell[at].key);
+        at = print_key_rows(at, &all);
     }
-    printf("},\"rows\":%zu}\n", ledger.count);
+    printf("},\"rows\":%zu}\n", all);
 }
 
 /* ---- the question --------------------------------------------------------------------------------------------------

@@ -206,16 +206,18 @@ int64_t time_of(const char *text) {
     return day_from(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
 }
 
-/* Since 1970 zones change day and offset at full quarters of an hour, so one look-up does for a quarter. */
+/* Since 1970 zones change day and offset at full quarters of an hour, so one look-up does for a quarter: each quarter
+ * up to 2060 is looked up once. */
+#define QUARTERS (90 * 366 * 96)
+
 int32_t local_day(int64_t seconds) {
-    static int64_t quarter = -1;
-    static int32_t day;
-    if (seconds < 0 || seconds / 900 != quarter) {
-        const time_t instant = (time_t)seconds;
-        struct tm clock;
-        if (localtime_r(&instant, &clock) == NULL) die("no clock at %lld", (long long)seconds);
-        day = (int32_t)day_from(clock.tm_year + 1900, clock.tm_mon + 1, clock.tm_mday);
-        quarter = seconds < 0 ? -1 : seconds / 900;
-    }
+    static int32_t looked_up[QUARTERS]; /* day + 1 */
+    const int64_t quarter = seconds < 0 ? -1 : seconds / 900;
+    if (quarter >= 0 && quarter < QUARTERS && looked_up[quarter] != 0) return looked_up[quarter] - 1;
+    const time_t instant = (time_t)seconds;
+    struct tm clock;
+    if (localtime_r(&instant, &clock) == NULL) die("no clock at %lld", (long long)seconds);
+    const int32_t day = (int32_t)day_from(clock.tm_year + 1900, clock.tm_mon + 1, clock.tm_mday);
+    if (quarter >= 0 && quarter < QUARTERS) looked_up[quarter] = day + 1;
     return day;
 }
