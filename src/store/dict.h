@@ -12,7 +12,7 @@
 
 #define PAT_DICT_FIRST_SHIFT 6u /* segment k holds 64 << k entries */
 /* 64 x (2^26 - 1) entries: nearly all that 32 bits of a code can name. */
-#define PAT_DICT_SEGMENTS    26u
+#define PAT_DICT_SEGMENTS 26u
 
 struct pat_dict {
     struct pat_heap *heap;

@@ -10,7 +10,7 @@
 
 #define PAT_HEAP_SEGMENT_SHIFT 18u /* 256 KiB: little is lost in a small store, few segments in a big one */
 /* 16 GiB of texts; the list of them is half a megabyte, which is why it need never move. */
-#define PAT_HEAP_SEGMENTS_MAX  65536u
+#define PAT_HEAP_SEGMENTS_MAX 65536u
 
 struct pat_heap {
     unsigned char **segment; /* [PAT_HEAP_SEGMENTS_MAX]; the array never moves */
