@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include "base/mem.h"
+#include "base/scratch.h"
 #include "base/size.h"
 
 #include <stdarg.h>
@@ -18,6 +19,7 @@ struct pat_arena_block {
     struct pat_arena_block *next;
     size_t capacity; /* bytes behind the header */
     size_t used;
+    size_t scratch; /* bytes that pat_scratch_take gave; 0: a block of pat_mem_alloc */
 };
 
 void pat_arena_init(struct pat_arena *arena, size_t bytes_max) {
@@ -27,21 +29,28 @@ void pat_arena_init(struct pat_arena *arena, size_t bytes_max) {
 void pat_arena_deinit(struct pat_arena *arena) {
     while (arena->head != NULL) {
         struct pat_arena_block *next = arena->head->next;
-        pat_mem_free(PAT_MEM_QUERY, arena->head);
+        if (arena->head->scratch > 0) {
+            pat_scratch_give(arena->head, arena->head->scratch);
+        } else {
+            pat_mem_free(PAT_MEM_QUERY, arena->head);
+        }
         arena->head = next;
     }
     arena->bytes_used = 0;
 }
 
-/* Of `capacity` bytes; NULL when arena or budget have no room for it. Not linked yet. */
-static struct pat_arena_block *arena_take_block(struct pat_arena *arena, size_t capacity, bool big) {
+/* Of `capacity` bytes, zeroed or not; NULL when arena or budget have no room for it. Not linked yet. */
+static struct pat_arena_block *arena_take_block(struct pat_arena *arena, size_t capacity, bool zeroed) {
     size_t total;
     if (!pat_size_add(capacity, HEADER_BYTES, &total)) return NULL;
     if (arena->bytes_max != 0 && (total > arena->bytes_max || arena->bytes_used > arena->bytes_max - total))
         return NULL;
-    struct pat_arena_block *block = big ? pat_mem_alloc_big(PAT_MEM_QUERY, total) : pat_mem_alloc(PAT_MEM_QUERY, total);
+    const bool big = total >= PAT_SCRATCH_FROM_BYTES;
+    size_t scratch = 0;
+    struct pat_arena_block *block = big ? pat_scratch_take(total, &scratch) : pat_mem_alloc(PAT_MEM_QUERY, total);
     if (block == NULL) return NULL;
-    *block = (struct pat_arena_block){.capacity = capacity};
+    if (big && zeroed) memset(block, 0, total);
+    *block = (struct pat_arena_block){.capacity = capacity, .scratch = scratch};
     arena->bytes_used += total;
     return block;
 }
@@ -60,7 +69,7 @@ static struct pat_arena_block *arena_add_block(struct pat_arena *arena, size_t b
     size_t capacity = arena->head == NULL ? BLOCK_BYTES_FIRST : arena->head->capacity * 2;
     if (capacity > BLOCK_BYTES_CAP) capacity = BLOCK_BYTES_CAP;
     if (capacity < bytes) capacity = bytes;
-    struct pat_arena_block *block = arena_take_block(arena, capacity, false);
+    struct pat_arena_block *block = arena_take_block(arena, capacity, true);
     if (block == NULL) return NULL;
     /* A block for one big array. */
     if (bytes == capacity) {
@@ -97,7 +106,7 @@ void *pat_arena_array(struct pat_arena *arena, size_t count, size_t size) {
 void *pat_arena_array_big(struct pat_arena *arena, size_t count, size_t size) {
     size_t bytes;
     if (!pat_size_mul(count, size, &bytes)) return NULL;
-    struct pat_arena_block *block = arena_take_block(arena, bytes, true);
+    struct pat_arena_block *block = arena_take_block(arena, bytes, false);
     if (block == NULL) return NULL;
     block->used = bytes; /* full: nothing that must be zero ever lies in it */
     arena_link_second(arena, block);

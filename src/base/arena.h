@@ -1,5 +1,5 @@
 /* A request's arena: bump allocation, freed all at once when the reply is sent. Nothing in it outlives the request.
- * Thread: one at a time. Allocates: blocks tagged PAT_MEM_QUERY, within bytes_max. */
+ * Thread: one at a time. Allocates: blocks tagged PAT_MEM_QUERY, within bytes_max; the large ones from scratch.h. */
 #ifndef PAT_BASE_ARENA_H
 #define PAT_BASE_ARENA_H
 
@@ -22,8 +22,8 @@ void pat_arena_deinit(struct pat_arena *arena);
 void *pat_arena_alloc(struct pat_arena *arena, size_t bytes);
 /* count * size with overflow check. */
 void *pat_arena_array(struct pat_arena *arena, size_t count, size_t size);
-/* The same in a block of its own from pat_mem_alloc_big, not zeroed: for arrays that are written whole before they are
- * read. */
+/* The same in a block of its own, not zeroed, on huge pages when it is large: for arrays that are written whole before
+ * they are read. */
 void *pat_arena_array_big(struct pat_arena *arena, size_t count, size_t size);
 /* A copy with a NUL behind it. data is NULL when there is no memory. */
 struct pat_text pat_arena_text(struct pat_arena *arena, struct pat_text text);

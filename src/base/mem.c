@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include "base/scratch.h"
 #include "base/status.h"
 
 #include <malloc.h>
@@ -25,11 +26,14 @@ size_t pat_mem_budget(void) {
     return atomic_load_explicit(&accountant.budget, memory_order_relaxed);
 }
 
-bool pat_mem_would_fit(size_t bytes) {
-    size_t budget = pat_mem_budget();
-    if (budget == 0) return true;
-    size_t total = pat_mem_used_total();
+static bool fits(size_t budget, size_t bytes) {
+    const size_t total = pat_mem_used_total() + pat_scratch_waiting();
     return total <= budget && bytes <= budget - total;
+}
+
+bool pat_mem_would_fit(size_t bytes) {
+    const size_t budget = pat_mem_budget();
+    return budget == 0 || fits(budget, bytes) || (pat_scratch_drop() && fits(budget, bytes));
 }
 
 static bool fault_due(void) {
@@ -136,6 +140,20 @@ void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, 
 void pat_mem_free(enum pat_mem_purpose purpose, void *block) {
     if (block == NULL) return;
     unaccount(purpose, malloc_usable_size(block));
+    free(block);
+}
+
+void *pat_mem_suspend(enum pat_mem_purpose purpose, void *block) {
+    unaccount(purpose, malloc_usable_size(block));
+    return block;
+}
+
+void *pat_mem_resume(enum pat_mem_purpose purpose, void *block) {
+    account(purpose, malloc_usable_size(block));
+    return block;
+}
+
+void pat_mem_free_suspended(void *block) {
     free(block);
 }
 

@@ -65,8 +65,15 @@ void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes);
 /* Moves the account of a block from one purpose to another. */
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block);
 
+/* Takes a block off the account without giving it back, and puts it there again: what waits in scratch.h. Give the
+ * block itself. Only pat_mem_free_suspended may free it meanwhile. */
+void *pat_mem_suspend(enum pat_mem_purpose purpose, void *block);
+void *pat_mem_resume(enum pat_mem_purpose purpose, void *block);
+void pat_mem_free_suspended(void *block);
+
 /* True when `bytes` more would still be within the budget. A reservation is this test followed, on the same thread,
- * by the allocations; workers' arenas may race it by their own bounded sizes. */
+ * by the allocations; workers' arenas may race it by their own bounded sizes. Blocks that wait in scratch.h are given
+ * back first. */
 bool pat_mem_would_fit(size_t bytes);
 
 size_t pat_mem_used(enum pat_mem_purpose purpose);

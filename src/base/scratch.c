@@ -1,0 +1,94 @@
+#include "base/scratch.h"
+
+#include "base/mem.h"
+#include "base/status.h"
+
+#include <stdatomic.h>
+
+/* Blocks that wait: a question of scores takes some ten, and several may be asked in turn. */
+#define SLOTS 32u
+/* Of the budget. Without a budget nothing else says how much is sensible. */
+#define WAITING_SHARE       16u
+#define WAITING_BYTES_LOOSE ((size_t)256 << 20)
+/* A block may be longer than asked for by a quarter: arrays of one table have like sizes. */
+#define WASTE_SHARE 4u
+
+/* Stands at the beginning of a block while it waits. */
+struct waiting {
+    size_t bytes;
+};
+
+static struct {
+    _Atomic(struct waiting *) slot[SLOTS];
+    _Atomic size_t bytes;
+} waiting;
+
+static size_t waiting_bytes_max(void) {
+    const size_t budget = pat_mem_budget();
+    return budget == 0 ? WAITING_BYTES_LOOSE : budget / WAITING_SHARE;
+}
+
+static struct waiting *slot_empty(unsigned i) {
+    struct waiting *const block = atomic_exchange_explicit(&waiting.slot[i], NULL, memory_order_acquire);
+    if (block != NULL) atomic_fetch_sub_explicit(&waiting.bytes, block->bytes, memory_order_relaxed);
+    return block;
+}
+
+/* False when all slots are taken. */
+static bool slot_fill(struct waiting *block) {
+    atomic_fetch_add_explicit(&waiting.bytes, block->bytes, memory_order_relaxed);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        struct waiting *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&waiting.slot[i], &none, block, memory_order_release,
+                                                    memory_order_relaxed)) {
+            return true;
+        }
+    }
+    atomic_fetch_sub_explicit(&waiting.bytes, block->bytes, memory_order_relaxed);
+    return false;
+}
+
+static struct waiting *find(size_t bytes) {
+    for (unsigned i = 0; i < SLOTS; i++) {
+        struct waiting *const block = slot_empty(i);
+        if (block == NULL) continue;
+        if (block->bytes >= bytes && block->bytes - bytes <= bytes / WASTE_SHARE) return block;
+        if (!slot_fill(block)) pat_mem_free_suspended(block);
+    }
+    return NULL;
+}
+
+void *pat_scratch_take(size_t bytes, size_t *got) {
+    PAT_ASSERT(bytes >= PAT_SCRATCH_FROM_BYTES);
+    struct waiting *const block = find(bytes);
+    *got = block == NULL ? bytes : block->bytes;
+    return block == NULL ? pat_mem_alloc_big(PAT_MEM_QUERY, bytes) : pat_mem_resume(PAT_MEM_QUERY, block);
+}
+
+void pat_scratch_give(void *block, size_t got) {
+    if (block == NULL) return;
+    /* What waits has not served lately: it makes room for what just has. */
+    if (pat_scratch_waiting() + got > waiting_bytes_max()) (void)pat_scratch_drop();
+    if (got > waiting_bytes_max()) {
+        pat_mem_free(PAT_MEM_QUERY, block);
+        return;
+    }
+    struct waiting *const spare = pat_mem_suspend(PAT_MEM_QUERY, block);
+    spare->bytes = got;
+    if (!slot_fill(spare)) pat_mem_free_suspended(spare);
+}
+
+size_t pat_scratch_waiting(void) {
+    return atomic_load_explicit(&waiting.bytes, memory_order_relaxed);
+}
+
+bool pat_scratch_drop(void) {
+    bool any = false;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        struct waiting *const block = slot_empty(i);
+        if (block == NULL) continue;
+        pat_mem_free_suspended(block);
+        any = true;
+    }
+    return any;
+}
