@@ -12,8 +12,9 @@
 
 /* Facts in the lists of one slice: 256 MiB. A pass over a hundred million orders costs less than paging would. */
 #define SLICE_FACTS_MAX (16u << 20)
-/* Lists up to here are sorted by insertion; most come in order anyway. */
-#define SMALL 32u
+/* Lists up to here are sorted by insertion, longer ones while it moves no fact further than this on the average. */
+#define SMALL      32u
+#define MOVES_EACH 16u
 
 /* One pass over the facts of customers first .. end - 1. */
 struct walk {
@@ -100,17 +101,23 @@ static int compare_days(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void sort_facts(struct pat_purchase_fact *facts, uint64_t n) {
-    if (n > SMALL) {
-        qsort(facts, n, sizeof *facts, compare_days);
-        return;
-    }
+/* By insertion while that moves few: runs give most facts in order already. Says how many are sorted. */
+static uint64_t sort_while_cheap(struct pat_purchase_fact *facts, uint64_t n) {
+    const uint64_t moves_max = n <= SMALL ? UINT64_MAX : n * MOVES_EACH;
+    uint64_t moves = 0;
     for (uint64_t i = 1; i < n; i++) {
         const struct pat_purchase_fact fact = facts[i];
         uint64_t at = i;
         for (; at > 0 && facts[at - 1].day > fact.day; at--) facts[at] = facts[at - 1];
         facts[at] = fact;
+        moves += i - at;
+        if (moves > moves_max) return i + 1;
     }
+    return n;
+}
+
+static void sort_facts(struct pat_purchase_fact *facts, uint64_t n) {
+    if (sort_while_cheap(facts, n) < n) qsort(facts, n, sizeof *facts, compare_days);
 }
 
 /* Days that are the same are one purchase. Sums wrap instead of overflowing, as everywhere. */

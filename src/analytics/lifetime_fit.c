@@ -6,30 +6,35 @@
 #include "lifetime/fit.h"
 #include "model/date.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 _Static_assert(PAT_FIT_PARAMS_MAX == PAT_BTYD_PARAMS_MAX, "a fit has room for every model");
 
-/* (x, t_x, T) in one word that sorts by x first, so that predictions find their rule once for each x. */
-#define FIELD_BITS 21
-_Static_assert(PAT_LIFETIME_DAYS_MAX == (1 << FIELD_BITS) - 1, "times fit their field");
+_Static_assert(PAT_LIFETIME_DAYS_MAX < 1 << 21, "x, t_x and T fit into one word");
 
-static int64_t pack(const struct pat_history *history, pat_day day) {
-    const int64_t x = history->repeats < PAT_LIFETIME_DAYS_MAX ? history->repeats : PAT_LIFETIME_DAYS_MAX;
-    return x << 2 * FIELD_BITS | (int64_t)pat_history__t_x(history) << FIELD_BITS | pat_history__T(history, day);
-}
+/* What the customers of a part of the rows add up to, and where theirs begin among all. */
+struct share {
+    uint64_t customers, repeaters, spenders;
+    uint64_t unpriced_customers;
+    int64_t unpriced; /* facts of theirs */
+    int32_t T_max;
+};
 
 struct trial {
     struct pat_run *run;
     struct pat_clv_fit *fit;
     const struct pat_btyd_model *model;
     struct pat_purchases purchases;
-    int64_t *key; /* of each customer with a purchase, in row order; then sorted and made distinct */
-    uint64_t customers, repeaters;
+    struct share *share; /* of each part, then `all` */
+    struct share all;
+    unsigned time_bits; /* of a time in a key */
+    int64_t *key;       /* of each customer with a purchase, in row order; then sorted and made distinct */
     struct pat_btyd_pattern *pattern;
     uint64_t patterns; /* key[0 .. patterns) are theirs, rising */
+    struct pat_spend_pattern *spend;
     struct pat_fit_options options;
 };
 
@@ -37,7 +42,31 @@ static bool is_customer(const struct trial *trial, uint64_t row) {
     return pat_bits__get(trial->run->shown, row) && trial->purchases.of[row].first != PAT_DAY_NONE;
 }
 
+/* Customers whose repeat days hold facts without a rate have a mean that nobody knows yet: they stay outside. */
+static bool is_spender(const struct pat_history *history) {
+    return history->repeats > 0 && history->unpriced == 0;
+}
+
+static enum pat_status no_memory(struct pat_run *run) {
+    return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory to fit %" PRIu32 " customers", run->customers);
+}
+
+/* Written whole before it is read. */
+static enum pat_status new_array(struct pat_run *run, uint64_t count, size_t size, void *out) {
+    void *memory = pat_arena_array_big(run->arena, (size_t)count, size);
+    if (memory == NULL) return no_memory(run);
+    memcpy(out, &memory, sizeof memory);
+    return PAT_OK;
+}
+
 /* ---- patterns ---------------------------------------------------------------------------------------------------- */
+
+/* (x, t_x, T) in one word that sorts by x first, so that predictions find their rule once for each x. */
+static int64_t pack(const struct trial *trial, const struct pat_history *history) {
+    const int64_t x = history->repeats < PAT_LIFETIME_DAYS_MAX ? history->repeats : PAT_LIFETIME_DAYS_MAX;
+    return x << 2 * trial->time_bits | (int64_t)pat_history__t_x(history) << trial->time_bits |
+           pat_history__T(history, trial->run->day);
+}
 
 static enum pat_status fail_empty(struct pat_run *run) {
     char day[11];
@@ -47,44 +76,83 @@ static enum pat_status fail_empty(struct pat_run *run) {
                             run->shown == run->live ? "" : " that \"where\" selects", day);
 }
 
-static enum pat_status collect_keys(struct trial *trial) {
-    struct pat_run *run = trial->run;
-    void *memory;
-    for (uint64_t row = 0; row < run->customers; row++) {
+static enum pat_status count_part(void *context, const struct pat_part *part) {
+    const struct trial *trial = context;
+    struct share share = {0};
+    for (uint64_t row = part->first; row < part->end; row++) {
         if (!is_customer(trial, row)) continue;
-        trial->customers++;
-        if (trial->purchases.of[row].repeats > 0) trial->repeaters++;
+        const struct pat_history *history = &trial->purchases.of[row];
+        const int32_t T = pat_history__T(history, part->run->day);
+        share.customers++;
+        share.repeaters += history->repeats > 0;
+        share.spenders += is_spender(history);
+        share.unpriced_customers += history->repeats > 0 && history->unpriced > 0;
+        share.unpriced += history->repeats > 0 ? history->unpriced : 0;
+        share.T_max = T > share.T_max ? T : share.T_max;
     }
-    if (trial->customers == 0) return fail_empty(run);
-    PAT_TRY(pat_run__array(run, trial->customers, sizeof *trial->key, &memory));
-    trial->key = memory;
-    uint64_t at = 0;
-    for (uint64_t row = 0; row < run->customers; row++) {
-        if (is_customer(trial, row)) trial->key[at++] = pack(&trial->purchases.of[row], run->day);
+    trial->share[part->number] = share;
+    return PAT_OK;
+}
+
+/* Adds `share` to `all`, and leaves in it where its customers and spenders begin. */
+static void add_share(struct share *all, struct share *share) {
+    const struct share here = *share;
+    *share = *all;
+    all->customers += here.customers;
+    all->repeaters += here.repeaters;
+    all->spenders += here.spenders;
+    all->unpriced_customers += here.unpriced_customers;
+    all->unpriced += here.unpriced;
+    all->T_max = here.T_max > all->T_max ? here.T_max : all->T_max;
+}
+
+static enum pat_status collect_part(void *context, const struct pat_part *part) {
+    const struct trial *trial = context;
+    const struct share *begin = &trial->share[part->number];
+    int64_t *key = trial->key + begin->customers;
+    struct pat_spend_pattern *spend = trial->spend + begin->spenders;
+    for (uint64_t row = part->first; row < part->end; row++) {
+        if (!is_customer(trial, row)) continue;
+        const struct pat_history *history = &trial->purchases.of[row];
+        *key++ = pack(trial, history);
+        if (!is_spender(history)) continue;
+        *spend++ = (struct pat_spend_pattern){
+            .x = history->repeats, .mean = pat_history__mean(part->run, history), .weight = 1};
     }
     return PAT_OK;
 }
 
+static enum pat_status collect(struct trial *trial) {
+    struct pat_run *run = trial->run;
+    const uint32_t parts = pat_run__parts(run->customers);
+    PAT_TRY(new_array(run, parts, sizeof *trial->share, &trial->share));
+    PAT_TRY(pat_run__spread(run, run->customers, count_part, trial));
+    for (uint32_t i = 0; i < parts; i++) add_share(&trial->all, &trial->share[i]);
+    if (trial->all.customers == 0) return fail_empty(run);
+    while (trial->all.T_max >> trial->time_bits != 0) trial->time_bits++;
+    PAT_TRY(new_array(run, trial->all.customers, sizeof *trial->key, &trial->key));
+    PAT_TRY(new_array(run, trial->all.spenders, sizeof *trial->spend, &trial->spend));
+    return pat_run__spread(run, run->customers, collect_part, trial);
+}
+
 static enum pat_status make_patterns(struct trial *trial) {
-    const int32_t mask = PAT_LIFETIME_DAYS_MAX;
+    const uint64_t customers = trial->all.customers;
+    const int64_t mask = ((int64_t)1 << trial->time_bits) - 1;
     const double unit = trial->fit->unit_days;
-    void *memory;
-    PAT_TRY(pat_run__array(trial->run, trial->customers, sizeof *trial->key, &memory));
-    pat_sort_int64(trial->key, memory, trial->customers);
-    for (uint64_t i = 0; i < trial->customers; i++) {
-        trial->patterns += i == 0 || trial->key[i] != trial->key[i - 1];
-    }
-    PAT_TRY(pat_run__array(trial->run, trial->patterns, sizeof *trial->pattern, &memory));
-    trial->pattern = memory;
+    int64_t *scratch = NULL;
+    PAT_TRY(new_array(trial->run, customers, sizeof *scratch, &scratch));
+    PAT_TRY(pat_run__sort(trial->run, trial->key, scratch, customers));
+    for (uint64_t i = 0; i < customers; i++) trial->patterns += i == 0 || trial->key[i] != trial->key[i - 1];
+    PAT_TRY(new_array(trial->run, trial->patterns, sizeof *trial->pattern, &trial->pattern));
     uint64_t at = 0;
-    for (uint64_t i = 0; i < trial->customers; i++) {
+    for (uint64_t i = 0; i < customers; i++) {
         const int64_t key = trial->key[i];
         if (at > 0 && key == trial->key[at - 1]) {
             trial->pattern[at - 1].weight++;
             continue;
         }
-        trial->pattern[at] = (struct pat_btyd_pattern){.x = (double)(key >> 2 * FIELD_BITS),
-                                                       .t_x = (double)(key >> FIELD_BITS & mask) / unit,
+        trial->pattern[at] = (struct pat_btyd_pattern){.x = (double)(key >> 2 * trial->time_bits),
+                                                       .t_x = (double)(key >> trial->time_bits & mask) / unit,
                                                        .T = (double)(key & mask) / unit,
                                                        .weight = 1};
         trial->key[at++] = key;
@@ -131,34 +199,13 @@ static enum pat_status fit_purchases(struct trial *trial) {
     return PAT_OK;
 }
 
-/* Customers whose repeat days hold facts without a rate have a mean that nobody knows yet: they stay outside. */
-static enum pat_status spend_patterns(struct trial *trial, struct pat_spend_pattern **out, uint64_t *count) {
-    struct pat_run *run = trial->run;
-    void *memory;
-    PAT_TRY(pat_run__array(run, trial->repeaters, sizeof **out, &memory));
-    *out = memory;
-    *count = 0;
-    for (uint64_t row = 0; row < run->customers; row++) {
-        const struct pat_history *history = &trial->purchases.of[row];
-        if (!is_customer(trial, row) || history->repeats == 0) continue;
-        if (history->unpriced > 0) {
-            trial->fit->spend.unpriced++;
-            run->unpriced += history->unpriced;
-            continue;
-        }
-        (*out)[(*count)++] =
-            (struct pat_spend_pattern){.x = history->repeats, .mean = pat_history__mean(run, history), .weight = 1};
-    }
-    return PAT_OK;
-}
-
 static enum pat_status fit_spend(struct trial *trial) {
     struct pat_clv_spend *spend = &trial->fit->spend;
-    struct pat_spend_pattern *patterns;
     struct pat_spend_fit found;
-    uint64_t count;
-    PAT_TRY(spend_patterns(trial, &patterns, &count));
-    PAT_TRY(stopped_or(trial->run, pat_spend_fit(&found, patterns, (size_t)count, &trial->options, trial->run->error)));
+    PAT_TRY(stopped_or(trial->run, pat_spend_fit(&found, trial->spend, (size_t)trial->all.spenders, &trial->options,
+                                                 trial->run->error)));
+    spend->unpriced = (double)trial->all.unpriced_customers;
+    trial->run->unpriced += trial->all.unpriced;
     spend->p = found.params.p;
     spend->q = found.params.q;
     spend->v = found.params.v;
@@ -167,7 +214,7 @@ static enum pat_status fit_spend(struct trial *trial) {
     spend->se_v = found.se.v;
     spend->loglik = found.loglik;
     spend->customers = found.customers;
-    spend->left_out = (double)trial->customers - found.customers;
+    spend->left_out = (double)trial->all.customers - found.customers;
     spend->correlation = found.correlation;
     spend->converged = found.converged;
     spend->mean_infinite = found.mean_infinite;
@@ -192,9 +239,7 @@ static uint64_t find_key(const struct trial *trial, int64_t key) {
 
 static enum pat_status expect(struct trial *trial, double time, double **out) {
     struct pat_scorer scorer;
-    void *memory;
-    PAT_TRY(pat_run__array(trial->run, trial->patterns, sizeof **out, &memory));
-    *out = memory;
+    PAT_TRY(new_array(trial->run, trial->patterns, sizeof **out, out));
     pat_scorer_init(&scorer, trial->model, trial->fit->params);
     for (uint64_t i = 0; i < trial->patterns; i++) {
         if (i % PAT_BLOCK_ROWS == 0) PAT_TRY(pat_run__stop(trial->run));
@@ -207,14 +252,14 @@ static enum pat_status hold_out(struct trial *trial, pat_day end) {
     struct pat_run *run = trial->run;
     struct pat_clv_holdout *out = &trial->fit->holdout;
     struct pat_purchases later;
-    double *expected, off = 0, square = 0;
+    double *expected = NULL, off = 0, square = 0;
     PAT_TRY(expect(trial, (double)((int64_t)end - run->day) / trial->fit->unit_days, &expected));
     PAT_TRY(pat_purchases__collect(run, run->day, end, false, &later));
-    *out = (struct pat_clv_holdout){.end = end, .customers = (double)trial->customers};
+    *out = (struct pat_clv_holdout){.end = end, .customers = (double)trial->all.customers};
     for (uint64_t row = 0; row < run->customers; row++) {
         if (!is_customer(trial, row)) continue;
         const double actual = later.of[row].first == PAT_DAY_NONE ? 0 : later.of[row].repeats + 1.0;
-        const double of_model = expected[find_key(trial, pack(&trial->purchases.of[row], run->day))];
+        const double of_model = expected[find_key(trial, pack(trial, &trial->purchases.of[row]))];
         out->actual += actual;
         out->expected += of_model;
         off += fabs(actual - of_model);
@@ -277,13 +322,15 @@ static void name_fit(struct trial *trial, const struct pat_clv_ask *ask) {
 enum pat_status pat_answer__clv_fit(struct pat_run *run) {
     const struct pat_clv_ask *ask = &run->job->request->clv;
     struct trial trial = {
-        .run = run, .fit = run->job->fit, .options = {.kernels = run->kernels, .stop_cb = stop, .context = run}};
+        .run = run,
+        .fit = run->job->fit,
+        .options = {.kernels = run->kernels, .stop_cb = stop, .context = run, .spread = run->job->spread}};
     PAT_TRY(pat_model__find(run, ask->model, &trial.model));
     PAT_TRY(check_holdout(run, ask->holdout_end));
     name_fit(&trial, ask);
     PAT_TRY(pat_run__where(run));
     PAT_TRY(pat_purchases__collect(run, PAT_DAY_NONE, run->day, true, &trial.purchases));
-    PAT_TRY(collect_keys(&trial));
+    PAT_TRY(collect(&trial));
     PAT_TRY(make_patterns(&trial));
     PAT_TRY(fit_purchases(&trial));
     PAT_TRY(fit_spend(&trial));

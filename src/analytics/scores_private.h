@@ -43,5 +43,7 @@ int64_t pat_scores__group(const struct pat_scores *scores, pat_row row);
 
 /* Sorts ascending; `scratch` has room for n, too. */
 void pat_sort_int64(int64_t *values, int64_t *scratch, uint64_t n);
+/* The same by the threads of the run, for many values. */
+enum pat_status pat_run__sort(struct pat_run *run, int64_t *values, int64_t *scratch, uint64_t n) PAT_MUST_CHECK;
 
 #endif

@@ -46,3 +46,82 @@ void pat_sort_int64(int64_t *values, int64_t *scratch, uint64_t n) {
     }
     if (from != values) memcpy(values, from, n * sizeof *values);
 }
+
+/* ---- by several threads ------------------------------------------------------------------------------------------ */
+
+/* Buckets by the highest bits in which values differ: what a bucket holds fits a cache, and there are enough of them to
+ * share out. */
+#define BUCKET_BITS 11u
+#define BUCKETS     (1u << BUCKET_BITS)
+
+struct buckets {
+    const struct pat_run *run;
+    int64_t *values, *scratch;
+    unsigned shift;
+    uint32_t (*of_part)[BUCKETS]; /* how many; then where the next one goes */
+    uint64_t start[BUCKETS + 1];
+};
+
+static inline unsigned bucket_of(const struct buckets *buckets, int64_t value) {
+    return (unsigned)(((uint64_t)value ^ (uint64_t)1 << 63) >> buckets->shift) & (BUCKETS - 1);
+}
+
+static enum pat_status count_part(void *context, const struct pat_part *part) {
+    const struct buckets *buckets = context;
+    uint32_t *const count = buckets->of_part[part->number];
+    for (uint64_t i = part->first; i < part->end; i++) count[bucket_of(buckets, buckets->values[i])]++;
+    return PAT_OK;
+}
+
+static enum pat_status place_part(void *context, const struct pat_part *part) {
+    const struct buckets *buckets = context;
+    uint32_t *const next = buckets->of_part[part->number];
+    for (uint64_t i = part->first; i < part->end; i++) {
+        const int64_t value = buckets->values[i];
+        buckets->scratch[next[bucket_of(buckets, value)]++] = value;
+    }
+    return PAT_OK;
+}
+
+static void sort_bucket(void *context, uint32_t bucket, unsigned lane) {
+    const struct buckets *buckets = context;
+    const uint64_t start = buckets->start[bucket], n = buckets->start[bucket + 1] - start;
+    (void)lane;
+    if (n == 0 || pat_run__stopped(buckets->run, NULL) != PAT_OK) return;
+    pat_sort_int64(buckets->scratch + start, buckets->values + start, n);
+    memcpy(buckets->values + start, buckets->scratch + start, n * sizeof *buckets->values);
+}
+
+enum pat_status pat_run__sort(struct pat_run *run, int64_t *values, int64_t *scratch, uint64_t n) {
+    const uint32_t parts = pat_run__parts(n);
+    uint64_t differ = 0;
+    void *memory;
+    if (parts <= 1 || n > UINT32_MAX) {
+        pat_sort_int64(values, scratch, n);
+        return PAT_OK;
+    }
+    for (uint64_t i = 1; i < n; i++) differ |= (uint64_t)values[i] ^ (uint64_t)values[0];
+    const unsigned bits = differ == 0 ? 0 : 64 - (unsigned)__builtin_clzll(differ);
+    PAT_TRY(pat_run__array(run, 1, sizeof(struct buckets), &memory));
+    struct buckets *buckets = memory;
+    PAT_TRY(pat_run__array(run, parts, sizeof *buckets->of_part, &memory));
+    *buckets = (struct buckets){.run = run,
+                                .values = values,
+                                .scratch = scratch,
+                                .shift = bits > BUCKET_BITS ? bits - BUCKET_BITS : 0,
+                                .of_part = memory};
+    PAT_TRY(pat_run__spread(run, n, count_part, buckets));
+    uint32_t at = 0;
+    for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
+        buckets->start[bucket] = at;
+        for (uint32_t part = 0; part < parts; part++) {
+            const uint32_t count = buckets->of_part[part][bucket];
+            buckets->of_part[part][bucket] = at;
+            at += count;
+        }
+    }
+    buckets->start[BUCKETS] = at;
+    PAT_TRY(pat_run__spread(run, n, place_part, buckets));
+    pat_spread_run(run->job == NULL ? NULL : run->job->spread, sort_bucket, buckets, BUCKETS);
+    return pat_run__stop(run);
+}

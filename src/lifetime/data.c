@@ -28,7 +28,7 @@ double pat_sum__pairwise(const double *value, size_t n) {
 
 static void *array_new(size_t count, size_t size) {
     size_t bytes;
-    return pat_size_mul(count, size, &bytes) ? pat_mem_alloc(PAT_MEM_QUERY, bytes) : NULL;
+    return pat_size_mul(count, size, &bytes) ? pat_mem_alloc_big(PAT_MEM_QUERY, bytes) : NULL;
 }
 
 static double *doubles_new(size_t count) {
@@ -297,9 +297,11 @@ static enum pat_status load(struct pat_data *data, const struct pat_btyd_pattern
 }
 
 enum pat_status pat_data__init(struct pat_data *data, const struct pat_btyd_pattern *patterns, size_t count,
-                               const struct pat_kernels *kernels, struct pat_error *error) {
+                               const struct pat_fit_options *options, struct pat_error *error) {
     PAT_TRY(check_patterns(patterns, count, error));
-    *data = (struct pat_data){.kernels = kernels};
+    const bool kernels = options != NULL && options->kernels != NULL;
+    *data = (struct pat_data){.kernels = kernels ? options->kernels : &pat_kernels_scalar,
+                              .spread = options == NULL ? NULL : options->spread};
     const enum pat_status status = load(data, patterns, count);
     if (status == PAT_OK) return PAT_OK;
     pat_data__deinit(data);
@@ -340,7 +342,7 @@ static enum pat_status sample(struct pat_data *out, const struct pat_data *data,
 }
 
 enum pat_status pat_data__sample(struct pat_data *out, const struct pat_data *data, double step) {
-    *out = (struct pat_data){.kernels = data->kernels};
+    *out = (struct pat_data){.kernels = data->kernels, .spread = data->spread};
     const enum pat_status status = sample(out, data, step);
     if (status != PAT_OK) pat_data__deinit(out);
     return status;
@@ -379,16 +381,50 @@ void pat_data__span_sums(struct pat_data *data, const struct pat_data_run *run, 
     for (size_t k = 0; k < 2; k++) out[k] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
 }
 
+struct odds_of {
+    const struct pat_data *data;
+    struct pat_kernel_odds odds;
+};
+
+static void odds_of_block(const void *context, size_t first, size_t n, double sums[PAT_KERNEL_SUMS]) {
+    const struct odds_of *of = context;
+    const struct pat_data *data = of->data;
+    data->kernels->odds_sums(data->T + first, data->t_x + first, data->weight + first, n, &of->odds, sums);
+}
+
 void pat_data__odds_sums(struct pat_data *data, const struct pat_data_run *run, double shift, double scale,
                          double out[PAT_KERNEL_SUMS]) {
-    const struct pat_kernel_odds odds = {.time = (const double(*)[2])data->time, .shift = shift, .scale = scale};
-    const size_t blocks = pat_blocks(run->end - run->first);
-    for (size_t block = 0; block < blocks; block++) {
-        const size_t first = run->first + block * PAT_BLOCK, left = run->end - first;
+    const struct odds_of of = {data, {.time = (const double(*)[2])data->time, .shift = shift, .scale = scale}};
+    pat_blocks__sum(data->spread, run->first, run->end, odds_of_block, &of, data->block_sums, out);
+}
+
+/* ---- blocks by several threads ----------------------------------------------------------------------------------- */
+
+struct blocks {
+    size_t first, end, count;
+    pat_block_sums_cb *sums_cb;
+    const void *context;
+    double *sums; /* [PAT_KERNEL_SUMS][count] */
+};
+
+static void sum_part(void *context, uint32_t part, unsigned lane) {
+    const struct blocks *blocks = context;
+    const size_t begin = (size_t)part * PAT_PART_BLOCKS, left = blocks->count - begin;
+    const size_t end = begin + (left < PAT_PART_BLOCKS ? left : PAT_PART_BLOCKS);
+    (void)lane;
+    for (size_t block = begin; block < end; block++) {
+        const size_t first = blocks->first + block * PAT_BLOCK, rest = blocks->end - first;
         double sums[PAT_KERNEL_SUMS];
-        data->kernels->odds_sums(data->T + first, data->t_x + first, data->weight + first,
-                                 left < PAT_BLOCK ? left : PAT_BLOCK, &odds, sums);
-        for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) data->block_sums[k * blocks + block] = sums[k];
+        blocks->sums_cb(blocks->context, first, rest < PAT_BLOCK ? rest : PAT_BLOCK, sums);
+        for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) blocks->sums[k * blocks->count + block] = sums[k];
     }
-    for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) out[k] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
+}
+
+void pat_blocks__sum(const struct pat_spread *spread, size_t first, size_t end, pat_block_sums_cb *sums_cb,
+                     const void *context, double *scratch, double out[PAT_KERNEL_SUMS]) {
+    const size_t count = pat_blocks(end - first);
+    struct blocks blocks = {first, end, count, sums_cb, context, scratch};
+    pat_spread_run(count >= 2 * PAT_PART_BLOCKS ? spread : NULL, sum_part, &blocks,
+                   (uint32_t)((count + PAT_PART_BLOCKS - 1) / PAT_PART_BLOCKS));
+    for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) out[k] = pat_sum__pairwise(scratch + k * count, count);
 }

@@ -14,15 +14,20 @@
 #ifndef PAT_LIFETIME_DATA_PRIVATE_H
 #define PAT_LIFETIME_DATA_PRIVATE_H
 
+#include "base/spread.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
 #include "lifetime/btyd.h"
+#include "lifetime/fit.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 /* Many vectors, and few partial sums. */
 #define PAT_BLOCK 512u
+/* Blocks that a thread takes at a time, some thirty microseconds; fewer than twice as many are not shared, since waking
+ * a thread takes about ten. */
+#define PAT_PART_BLOCKS 16u
 /* One likelihood, and a derivative for each parameter. */
 #define PAT_TERMS (1u + PAT_BTYD_PARAMS_MAX)
 /* Columns that a model can tabulate by x. */
@@ -39,7 +44,8 @@ struct pat_data_run {
 
 struct pat_data {
     const struct pat_kernels *kernels;
-    size_t count; /* patterns */
+    const struct pat_spread *spread; /* may be NULL */
+    size_t count;                    /* patterns */
     uint32_t *t_x, *T;
     double *weight;
     size_t runs;
@@ -59,7 +65,7 @@ struct pat_data {
 
 /* Owns memory on PAT_OK only. Fails: PAT_ERR_BAD_REQUEST (error->row), PAT_ERR_NO_MEMORY. */
 enum pat_status pat_data__init(struct pat_data *data, const struct pat_btyd_pattern *patterns, size_t count,
-                               const struct pat_kernels *kernels, struct pat_error *error) PAT_MUST_CHECK;
+                               const struct pat_fit_options *options, struct pat_error *error) PAT_MUST_CHECK;
 /* Every `step`-th customer of `data` in the order of its patterns, each with weight `step`. PAT_ERR_NO_MEMORY. */
 enum pat_status pat_data__sample(struct pat_data *out, const struct pat_data *data, double step) PAT_MUST_CHECK;
 void pat_data__deinit(struct pat_data *data);
@@ -81,6 +87,13 @@ enum pat_status pat_order__by_key(const uint32_t *key, size_t count, size_t keys
                                   uint32_t *place) PAT_MUST_CHECK;
 /* Renumbers distinct values so that they rise: sorts `value` and changes each index with it. */
 enum pat_status pat_distinct__sort(double *value, size_t distinct, uint32_t *index, size_t count) PAT_MUST_CHECK;
+
+/* Sums of a block of patterns, the PAT_KERNEL_SUMS of some kernel. */
+typedef void pat_block_sums_cb(const void *context, size_t first, size_t n, double sums[PAT_KERNEL_SUMS]);
+/* The same of patterns first .. end: blocks by the threads that there are, then added pairwise; `scratch` has room for
+ * the sums of every block. Same bits whoever did which block. */
+void pat_blocks__sum(const struct pat_spread *spread, size_t first, size_t end, pat_block_sums_cb *sums_cb,
+                     const void *context, double *scratch, double out[PAT_KERNEL_SUMS]);
 
 /* Sum of n <= PAT_BLOCK numbers in eight lanes. */
 double pat_sum__lanes(const double *value, size_t n);

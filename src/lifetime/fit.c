@@ -111,8 +111,7 @@ enum pat_status pat_btyd_fit(struct pat_btyd_fit *out, const struct pat_btyd_mod
                              const struct pat_btyd_pattern *patterns, size_t count,
                              const struct pat_fit_options *options, struct pat_error *error) {
     struct pat_data data;
-    const struct pat_kernels *const kernels = options != NULL ? options->kernels : NULL;
-    PAT_TRY(pat_data__init(&data, patterns, count, kernels != NULL ? kernels : &pat_kernels_scalar, error));
+    PAT_TRY(pat_data__init(&data, patterns, count, options, error));
     const enum pat_status status = fit_data(model, &data, options, out);
     pat_data__deinit(&data);
     if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "no memory to fit %zu patterns", count);

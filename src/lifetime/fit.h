@@ -8,6 +8,7 @@
 #ifndef PAT_LIFETIME_FIT_H
 #define PAT_LIFETIME_FIT_H
 
+#include "base/spread.h"
 #include "kernel/kernel.h"
 #include "lifetime/btyd.h"
 
@@ -41,6 +42,7 @@ struct pat_fit_options {
     /* Asked before each look at the data; true ends the fit with PAT_ERR_CANCELLED. NULL: never. */
     bool (*stop_cb)(void *context);
     void *context;
+    const struct pat_spread *spread; /* threads that share the looks at large data; NULL: none */
 };
 
 /**

@@ -45,7 +45,7 @@ enum pat_status pat_btyd_loglik(const struct pat_btyd_model *model, const double
                                 struct pat_error *error) {
     struct pat_data data;
     PAT_ASSERT(pat_btyd_params_valid(model, params));
-    PAT_TRY(pat_data__init(&data, patterns, count, &pat_kernels_scalar, error));
+    PAT_TRY(pat_data__init(&data, patterns, count, NULL, error));
     *loglik = pat_model__loglik(model, params, &data, gradient);
     pat_data__deinit(&data);
     return PAT_OK;

@@ -23,6 +23,7 @@ struct spend_run {
 
 struct spend_data {
     const struct pat_kernels *kernels;
+    const struct pat_spread *spread; /* may be NULL */
     size_t count;
     double *log_total; /* log of x * mean */
     double *weight;
@@ -90,7 +91,7 @@ static void describe(struct spend_data *data, const struct pat_spend_pattern *pa
 
 static void *new_array(size_t count, size_t size) {
     size_t bytes;
-    return pat_size_mul(count, size, &bytes) ? pat_mem_alloc(PAT_MEM_QUERY, bytes) : NULL;
+    return pat_size_mul(count, size, &bytes) ? pat_mem_alloc_big(PAT_MEM_QUERY, bytes) : NULL;
 }
 
 static enum pat_status take_tables(struct spend_data *data) {
@@ -162,9 +163,11 @@ static enum pat_status load(struct spend_data *data, const struct pat_spend_patt
 }
 
 static enum pat_status spend_data_init(struct spend_data *data, const struct pat_spend_pattern *patterns, size_t count,
-                                       const struct pat_kernels *kernels, struct pat_error *error) {
+                                       const struct pat_fit_options *options, struct pat_error *error) {
     PAT_TRY(check(patterns, count, error));
-    *data = (struct spend_data){.kernels = kernels};
+    const bool kernels = options != NULL && options->kernels != NULL;
+    *data = (struct spend_data){.kernels = kernels ? options->kernels : &pat_kernels_scalar,
+                                .spread = options == NULL ? NULL : options->spread};
     const enum pat_status status = load(data, patterns, count);
     if (status == PAT_OK) return PAT_OK;
     spend_data_deinit(data);
@@ -193,7 +196,7 @@ static void sample_run(struct spend_data *out, const struct spend_data *data, co
 static enum pat_status spend_data_sample(struct spend_data *out, const struct spend_data *data, double step) {
     const size_t most = (size_t)fmin((double)data->count, data->customers / step + 1);
     double before = 0;
-    *out = (struct spend_data){.kernels = data->kernels};
+    *out = (struct spend_data){.kernels = data->kernels, .spread = data->spread};
     enum pat_status status = take_patterns(out, most);
     out->run = new_array(data->runs, sizeof *out->run);
     if (out->run == NULL) status = PAT_ERR_NO_MEMORY;
@@ -217,18 +220,21 @@ static void tables(const double *params, struct spend_data *data) {
     }
 }
 
+struct balance_of {
+    const struct spend_data *data;
+    double log_v;
+};
+
+static void balance_of_block(const void *context, size_t first, size_t n, double sums[PAT_KERNEL_SUMS]) {
+    const struct balance_of *of = context;
+    of->data->kernels->balance_sums(of->data->log_total + first, of->data->weight + first, n, -of->log_v, sums);
+}
+
 /* Sums over a run of log(1 + xm/v), log(1 + v/(xm)), xm/(v + xm), v/(v + xm). */
 static void run_balance(struct spend_data *data, const struct spend_run *run, double log_v,
                         double out[PAT_KERNEL_SUMS]) {
-    const size_t blocks = pat_blocks(run->end - run->first);
-    for (size_t i = 0; i < blocks; i++) {
-        const size_t first = run->first + i * PAT_BLOCK, left = run->end - first;
-        double sums[PAT_KERNEL_SUMS];
-        data->kernels->balance_sums(data->log_total + first, data->weight + first, left < PAT_BLOCK ? left : PAT_BLOCK,
-                                    -log_v, sums);
-        for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) data->block_sums[k * blocks + i] = sums[k];
-    }
-    for (size_t k = 0; k < PAT_KERNEL_SUMS; k++) out[k] = pat_sum__pairwise(data->block_sums + k * blocks, blocks);
+    const struct balance_of of = {data, log_v};
+    pat_blocks__sum(data->spread, run->first, run->end, balance_of_block, &of, data->block_sums, out);
 }
 
 static double spend_loglik(void *context, const double *params, double *gradient) {
@@ -336,8 +342,7 @@ static enum pat_status fit_data(struct spend_data *data, const struct pat_fit_op
 enum pat_status pat_spend_fit(struct pat_spend_fit *out, const struct pat_spend_pattern *patterns, size_t count,
                               const struct pat_fit_options *options, struct pat_error *error) {
     struct spend_data data;
-    const struct pat_kernels *const kernels = options != NULL ? options->kernels : NULL;
-    PAT_TRY(spend_data_init(&data, patterns, count, kernels != NULL ? kernels : &pat_kernels_scalar, error));
+    PAT_TRY(spend_data_init(&data, patterns, count, options, error));
     const enum pat_status status = fit_data(&data, options, out);
     spend_data_deinit(&data);
     if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "no memory to fit %zu patterns", count);
@@ -351,7 +356,7 @@ enum pat_status pat_spend_loglik(const struct pat_spend_params *params, const st
     PAT_ASSERT(params->p > 0);
     PAT_ASSERT(params->q > 0);
     PAT_ASSERT(params->v > 0);
-    PAT_TRY(spend_data_init(&data, patterns, count, &pat_kernels_scalar, error));
+    PAT_TRY(spend_data_init(&data, patterns, count, NULL, error));
     *loglik = spend_loglik(&data, values, gradient);
     spend_data_deinit(&data);
     return PAT_OK;

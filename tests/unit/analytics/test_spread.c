@@ -3,6 +3,7 @@
 #include "shop.h"
 
 #include "analytics/run_private.h"
+#include "analytics/scores_private.h"
 
 #include <pthread.h>
 
@@ -106,6 +107,7 @@ static const struct {
               "'between':['2023-06-01','2023-12-31']}"},
     {"group", "{'from':'orders','by':['year(time)'],'metrics':['count'],'where':'net > 40 and day > `2023-05-01`'}"},
     {"cohort", "{}"},
+    {"clv.fit", "{'model':'mbg_nbd','unit':'day','end':'2024-03-01','holdout_end':'2024-06-01'}"},
     {"control", "{'table':'orders','by':'month'}"},
 };
 
@@ -129,6 +131,51 @@ static void answers_are_those_of_one_thread(void **state) {
     assert_true(crew.runs > sizeof questions / sizeof *questions);
     shop.store->runs.count = 1;
     shop_close(&shop);
+}
+
+/* ---- sorting ----------------------------------------------------------------------------------------------------- */
+
+static int compare_values(const void *a, const void *b) {
+    const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Values that differ in `bits` low bits, `base` above; every eighth one is the same. */
+static void check_sorted(struct pat_run *run, uint64_t n, unsigned bits, int64_t base) {
+    int64_t *values = malloc(n * sizeof *values), *expected = malloc(n * sizeof *values);
+    int64_t *scratch = malloc(n * sizeof *values);
+    uint64_t random = 88172645463325252u + bits;
+    assert_non_null(values);
+    assert_non_null(expected);
+    assert_non_null(scratch);
+    for (uint64_t i = 0; i < n; i++) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        const uint64_t low = bits == 64 ? random : random & (((uint64_t)1 << bits) - 1);
+        values[i] = (int64_t)((uint64_t)base ^ (i % 8 == 0 ? 0 : low));
+    }
+    memcpy(expected, values, n * sizeof *values);
+    qsort(expected, n, sizeof *expected, compare_values);
+    assert_int_equal(PAT_OK, pat_run__sort(run, values, scratch, n));
+    assert_memory_equal(values, expected, n * sizeof *values);
+    free(scratch);
+    free(expected);
+    free(values);
+}
+
+static void values_are_sorted_by_several_threads(void **state) {
+    (void)state;
+    struct pat_arena arena;
+    struct pat_error error;
+    const struct pat_job job = {.spread = &crew.spread};
+    struct pat_run run = {.job = &job, .error = &error, .arena = &arena};
+    static const int64_t bases[] = {0, -1, INT64_MIN, INT64_MAX, 1234567890123};
+    pat_arena_init(&arena, 0);
+    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+        for (unsigned bits = 0; bits <= 64; bits += 8) check_sorted(&run, 2 * PAT_PART_ROWS + 77, bits, bases[i]);
+        check_sorted(&run, PAT_PART_ROWS + 1, 11, bases[i]);
+        check_sorted(&run, 100, 64, bases[i]);
+    }
+    pat_arena_deinit(&arena);
 }
 
 /* ---- stopping and failing ---------------------------------------------------------------------------------------- */
@@ -187,6 +234,7 @@ static void a_question_that_is_stopped_stops_on_all_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_one_thread),
+        cmocka_unit_test(values_are_sorted_by_several_threads),
         cmocka_unit_test(the_first_part_that_fails_says_why),
         cmocka_unit_test(a_question_that_is_stopped_stops_on_all_threads),
     };

@@ -142,6 +142,12 @@ static size_t merge_patterns(struct pat_btyd_pattern *pattern, size_t count) {
 
 #define CROWD 100000u
 
+/* Parts from the last to the first, as if other threads had been quicker. */
+static void run_backwards(void *context, pat_part_cb *part_cb, void *part_context, uint32_t parts) {
+    ++*(unsigned *)context;
+    while (parts-- > 0) part_cb(part_context, parts, parts % 2);
+}
+
 /* So many patterns are climbed by way of a sample; merged by whole weeks they are few and are not. */
 static void a_sample_leads_to_the_same_maximum(void **state) {
     (void)state;
@@ -150,6 +156,8 @@ static void a_sample_leads_to_the_same_maximum(void **state) {
     const struct pat_btyd_model *model = pat_btyd_model_find("bg_nbd");
     struct pat_btyd_pattern *pattern = pat_mem_alloc(PAT_MEM_QUERY, CROWD * sizeof *pattern);
     struct pat_btyd_fit sampled, whole, other;
+    unsigned shared = 0;
+    const struct pat_spread backwards = {.lanes = 2, .run_cb = run_backwards, .context = &shared};
     uint64_t random = seed;
     assert_non_null(pattern);
     for (size_t i = 0; i < CROWD; i++) {
@@ -158,10 +166,11 @@ static void a_sample_leads_to_the_same_maximum(void **state) {
     }
     assert_int_equal(pat_btyd_fit(&sampled, model, pattern, CROWD, NULL, NULL), PAT_OK);
     for (size_t i = 0; i < 2; i++) {
-        const struct pat_fit_options options = {.kernels = pat_kernels_find(tables[i])};
+        const struct pat_fit_options options = {.kernels = pat_kernels_find(tables[i]), .spread = &backwards};
         if (options.kernels == NULL) continue;
         assert_int_equal(pat_btyd_fit(&other, model, pattern, CROWD, &options, NULL), PAT_OK);
         assert_memory_equal(&sampled, &other, sizeof sampled);
+        assert_true(shared > 0);
     }
     const size_t count = merge_patterns(pattern, CROWD);
     assert_true(count < 50000);
@@ -179,7 +188,10 @@ static void a_sample_leads_to_the_same_maximum(void **state) {
 static void a_sample_leads_to_the_same_spend(void **state) {
     (void)state;
     struct pat_spend_pattern *pattern = pat_mem_alloc(PAT_MEM_QUERY, CROWD * sizeof *pattern);
-    struct pat_spend_fit sampled, whole;
+    struct pat_spend_fit sampled, whole, other;
+    unsigned shared = 0;
+    const struct pat_spread backwards = {.lanes = 2, .run_cb = run_backwards, .context = &shared};
+    const struct pat_fit_options options = {.spread = &backwards};
     uint64_t random = seed;
     assert_non_null(pattern);
     for (size_t i = 0; i < CROWD; i++) {
@@ -193,6 +205,11 @@ static void a_sample_leads_to_the_same_spend(void **state) {
     for (size_t i = 0; i < half; i++) pattern[half + i] = pattern[i];
     for (size_t i = 0; i < CROWD; i++) pattern[i].weight = 1;
     assert_int_equal(pat_spend_fit(&sampled, pattern, CROWD, NULL, NULL), PAT_OK);
+    assert_int_equal(pat_spend_fit(&other, pattern, CROWD, &options, NULL), PAT_OK);
+    assert_true(shared > 0);
+    assert_memory_equal(&sampled.params, &other.params, sizeof sampled.params);
+    assert_memory_equal(&sampled.se, &other.se, sizeof sampled.se);
+    assert_memory_equal(&sampled.loglik, &other.loglik, sizeof sampled.loglik);
     pat_mem_free(PAT_MEM_QUERY, pattern);
     assert_true(sampled.converged && whole.converged && sampled.boundary == NULL);
     near_absolute(sampled.loglik, whole.loglik, 1e-5);
