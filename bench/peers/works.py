@@ -93,8 +93,12 @@ def quantile(peer, q):
 class Work:
     """One question in as many variants as there are repeats, so that no answer is remembered from the one before."""
 
-    def __init__(self, name, title, ask, sql, ours, theirs):
-        self.name, self.title, self.ask, self.sql, self.ours, self.theirs = name, title, ask, sql, ours, theirs
+    def __init__(self, name, title, floor, ask, sql, ours, theirs):
+        self.name, self.title, self.floor, self.ask, self.sql, self.ours, self.theirs = name, title, floor, ask, sql, ours, theirs
+
+    def bytes(self, customers, orders):
+        """What the work has to read at the least, as SPEED.md counts its floors."""
+        return self.floor.get("customer", 0) * customers + self.floor.get("order", 0) * orders
 
 
 def ints(rows):
@@ -136,23 +140,23 @@ def past(i):
 def works():
     now = NOW.isoformat()
     for window in (365, 36500):
-        yield Work("W2" if window == 365 else "W2 all", "RFM grid of a past day, " + ("365 days" if window == 365 else "all time"),
+        yield Work("W2" if window == 365 else "W2 all", "RFM grid of a past day, " + ("365 days" if window == 365 else "all time"), {"order": 10},
                    lambda i, w=window: ("rfm.grid", {"as_of": past(i).isoformat(), "window": f"{w}d" if w == 365 else "all"}),
                    lambda p, i, w=window: rfm_sql(p, past(i), w), grid_ours, lambda p, rows: sorted(ints(rows)))
     segment = "orders >= 3 AND net_minor > {} AND last_order >= '2024-07-01'"
-    yield Work("W3", "segment: count and sum, three conditions",
+    yield Work("W3", "segment: count and sum, three conditions", {"customer": 6},
                lambda i: ("group", {"by": [], "metrics": ["count", "sum(net)"], "as_of": now, "where": segment.format(20000 + 100 * i)}),
                lambda p, i: f"SELECT count(*), CAST(sum(net) AS BIGINT) FROM now WHERE orders >= 3 AND net > {20000 + 100 * i} AND last >= DATE '2024-07-01'",
                lambda answer: answer["rows"], lambda p, rows: ints(rows))
-    yield Work("W4", "group by country: count, mean, exact p50 and p95",
+    yield Work("W4", "group by country: count, mean, exact p50 and p95", {"customer": 9},
                lambda i: ("group", {"by": ["country"], "metrics": ["count", "avg(net)", "p50(net)", "p95(net)"], "as_of": now, "limit": 1000,
                                     "where": f"net_minor >= {i + 1}"}),
                lambda p, i: (f"SELECT country, count(*), CAST(sum(net) AS BIGINT), {quantile(p, 0.5)}, {quantile(p, 0.95)} FROM now "
                              f"WHERE net >= {i + 1} GROUP BY country ORDER BY country"), group_ours, group_theirs)
-    yield Work("W5", "top 100 by value",
+    yield Work("W5", "top 100 by value", {"customer": 8},
                lambda i: ("rows", {"fields": ["customer", "net_minor"], "order_by": ["-net", "customer"], "limit": 100 + i, "as_of": now}),
                lambda p, i: f"SELECT id, net FROM now ORDER BY net DESC, id LIMIT {100 + i}",
                lambda answer: ints(answer["rows"]), lambda p, rows: ints(rows))
-    yield Work("W7", "cohorts by month: customers",
+    yield Work("W7", "cohorts by month: customers", {"order": 6},
                lambda i: ("cohort", {"by": "month", "metric": "customers", "as_of": past(i).isoformat()}),
                lambda p, i: cohort_sql(p, past(i)), cohort_ours, cohort_theirs)
