@@ -143,33 +143,36 @@ static uint32_t customers_in(const struct pat_fact_run *run, const struct block 
 }
 
 /* Orders of a run that a day and four bytes do not say. */
-static bool odd_order(const struct pat_cohorts *cohorts, const struct pat_run_odd *odd) {
-    const pat_day day = cohorts->run->day;
-    return odd->from <= day && day < odd->until && odd->orders > 0;
-}
-
-/* Months of one word that the run has of the block's customers, into own->bits. */
-static void add_bits(const struct scan *scan, const struct block *block, const struct pat_fact_run *run,
-                     const uint64_t *bit, uint32_t word) {
+static void add_odd_bits(const struct scan *scan, const struct block *block, const struct pat_fact_run *run,
+                         uint32_t word) {
     const struct pat_cohorts *cohorts = scan->cohorts;
-    const struct pat_kernels *kernels = cohorts->run->kernels;
     const uint64_t at = block->first / PAT_RUN_BLOCK;
-    const uint32_t count = customers_in(run, block);
-    uint64_t *const bits = block->own->bits;
-    if (count == 0) return;
-    if (run->offset != NULL) {
-        kernels->run_bits(run->offset + block->first, count, run->day, bit, block->own->more);
-        kernels->bits_or(bits, block->own->more, count);
-    } else {
-        for (uint32_t i = run->block[at]; i < run->block[at + 1]; i++)
-            bits[run->customer[i] - block->first] |= bit[run->day[i]];
-    }
+    const pat_day day = cohorts->run->day;
     for (uint32_t i = run->odd_block[at]; i < run->odd_block[at + 1]; i++) {
         const struct pat_run_odd *odd = &run->odd[i];
-        if (!odd_order(cohorts, odd)) continue;
+        if (odd->from > day || day >= odd->until || odd->orders == 0) continue;
         const int64_t month = (int64_t)pat_cohort__month(cohorts, odd->day) - cohorts->first_month;
-        if (month >= 0 && month / 64 == word) bits[odd->customer - block->first] |= (uint64_t)1 << (month % 64);
+        if (month < 0 || month / 64 != word) continue;
+        block->own->bits[odd->customer - block->first] |= (uint64_t)1 << (month % 64);
     }
+}
+
+/* Months of one word that the run has of the block's customers, into own->bits. The first run is the long one, and is
+ * written instead of added. */
+static void add_bits(const struct scan *scan, const struct block *block, uint32_t number, uint32_t word) {
+    const struct pat_fact_run *run = scan->cohorts->run->view->runs.run[number];
+    const struct pat_kernels *kernels = scan->cohorts->run->kernels;
+    const uint64_t *bit = scan->days[number].bit[word];
+    const uint64_t at = block->first / PAT_RUN_BLOCK;
+    const uint32_t count = customers_in(run, block), dense = run->offset != NULL ? count : 0;
+    uint64_t *const bits = block->own->bits, *const into = number == 0 ? bits : block->own->more;
+    if (dense > 0) kernels->run_bits(run->offset + block->first, dense, run->day, bit, into);
+    if (number == 0) memset(bits + dense, 0, (block->count - dense) * sizeof *bits);
+    if (number > 0) kernels->bits_or(bits, into, dense);
+    if (count == 0) return;
+    for (uint32_t i = run->offset == NULL ? run->block[at] : 0; run->offset == NULL && i < run->block[at + 1]; i++)
+        bits[run->customer[i] - block->first] |= bit[run->day[i]];
+    add_odd_bits(scan, block, run, word);
 }
 
 static void count_customers(const struct scan *scan, const struct block *block) {
@@ -180,8 +183,7 @@ static void count_customers(const struct scan *scan, const struct block *block) 
     uint64_t *const bits = block->own->bits;
     for (uint32_t word = 0; word < scan->words; word++) {
         const uint32_t left = cohorts->months - word * 64;
-        memset(bits, 0, block->count * sizeof *bits);
-        for (uint32_t i = 0; i < runs->count; i++) add_bits(scan, block, runs->run[i], scan->days[i].bit[word], word);
+        for (uint32_t i = 0; i < runs->count; i++) add_bits(scan, block, i, word);
         each_stale(scan, block, forget_bits);
         for (uint32_t i = 0; cohorts->late != NULL && i < block->count; i++) {
             bits[i] |= cohorts->late[(block->first + i) * cohorts->late_words + word];
