@@ -217,11 +217,20 @@ enum pat_status pat_run__stop(const struct pat_run *run) {
     return pat_run__stopped(run, run->error);
 }
 
-enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) {
-    *out = pat_arena_array(run->arena, (size_t)count, size);
-    if (*out != NULL) return PAT_OK;
+static enum pat_status scratch_given(struct pat_run *run, uint64_t count, const void *memory) {
+    if (memory != NULL) return PAT_OK;
     return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scratch of this question (%" PRIu64 " rows)",
                          count);
+}
+
+enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) {
+    *out = pat_arena_array(run->arena, (size_t)count, size);
+    return scratch_given(run, count, *out);
+}
+
+enum pat_status pat_run__array_big(struct pat_run *run, uint64_t count, size_t size, void **out) {
+    *out = pat_arena_array_big(run->arena, (size_t)count, size);
+    return scratch_given(run, count, *out);
 }
 
 void pat_bits__fill(uint64_t *bits, uint64_t n) {

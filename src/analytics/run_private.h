@@ -114,6 +114,8 @@ enum pat_status pat_run__spread(struct pat_run *run, uint64_t rows, pat_part_row
 
 /* Zeroed scratch; *out stays NULL only together with a failure. */
 enum pat_status pat_run__array(struct pat_run *run, uint64_t count, size_t size, void **out) PAT_MUST_CHECK;
+/* Scratch of huge pages, not zeroed, for arrays by row that are written whole. */
+enum pat_status pat_run__array_big(struct pat_run *run, uint64_t count, size_t size, void **out) PAT_MUST_CHECK;
 /* Everything on for n rows, tail bits zero. */
 void pat_bits__fill(uint64_t *bits, uint64_t n);
 static inline bool pat_bits__get(const uint64_t *bits, uint64_t i) {

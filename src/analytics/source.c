@@ -406,7 +406,8 @@ enum pat_status pat_run__need_lifecycle(struct pat_run *run) {
 /* Nobody looks into the facts but sources: what is kept will do, where it holds at D. */
 static bool kept_will_do(const struct pat_run *run) {
     const enum pat_method method = run->job->request->method;
-    const bool sources_only = method == PAT_METHOD_COUNT || method == PAT_METHOD_ROWS || method == PAT_METHOD_GROUP;
+    const bool sources_only = method == PAT_METHOD_COUNT || method == PAT_METHOD_ROWS || method == PAT_METHOD_GROUP ||
+                              method == PAT_METHOD_COHORT;
     return sources_only && !run->scores_needed && !run->lifecycle_needed && !run->lifetime_needed;
 }
 

@@ -19,6 +19,7 @@ static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m25
     *second = _mm256_unpackhi_pd(even, odd);
 }
 
+#include "kernel/place_private.h"
 #include "kernel/smooth_private.h"
 
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
@@ -465,6 +466,25 @@ static void bucket(const int64_t *in, size_t n, uint16_t *out) {
     for (size_t i = 0; i < n; i++) out[i] = pat_kernel_bucket(in[i]);
 }
 
+/* A customer in few months is a loop of few steps; one in many has eight columns compared at a time. */
+static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
+                       uint32_t *cell) {
+    const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const uint64_t wanted = _bzhi_u64(UINT64_MAX, (unsigned)columns);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t *const cells = cell + row[i] * stride;
+        uint64_t rest = bits[i] & wanted;
+        size_t k = 0;
+        for (; _mm_popcnt_u64(rest) > 4 && k + 8 <= columns; k += 8, rest >>= 8) {
+            __m256i *const eight = (__m256i *)(void *)(cells + k);
+            const __m256i on = _mm256_and_si256(_mm256_set1_epi32((int)(rest & 0xff)), bit);
+            const __m256i grown = _mm256_cmpeq_epi32(on, bit); /* minus one */
+            _mm256_storeu_si256(eight, _mm256_sub_epi32(_mm256_loadu_si256(eight), grown));
+        }
+        for (; rest != 0; rest &= rest - 1) cells[k + (size_t)_tzcnt_u64(rest)]++;
+    }
+}
+
 const struct pat_kernels pat_kernels_avx2 = {
     .name = "avx2",
     .widen_u8 = widen_u8,
@@ -490,5 +510,6 @@ const struct pat_kernels pat_kernels_avx2 = {
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,
     .bucket = bucket,
+    PAT_PLACE_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

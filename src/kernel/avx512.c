@@ -23,6 +23,7 @@ static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m51
     *second = _mm512_unpackhi_pd(even, odd);
 }
 
+#include "kernel/place_private.h"
 #include "kernel/smooth_private.h"
 
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
@@ -419,6 +420,22 @@ static void bucket(const int64_t *in, size_t n, uint16_t *out) {
     pat_kernels_scalar.bucket(in + i, n - i, out + i);
 }
 
+/* Sixteen columns at a time: the bits are the mask. */
+static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
+                       uint32_t *cell) {
+    const __m512i one = _mm512_set1_epi32(1);
+    const uint64_t wanted = _bzhi_u64(UINT64_MAX, (unsigned)columns);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t *const cells = cell + row[i] * stride;
+        const uint64_t own = bits[i] & wanted;
+        for (size_t k = 0; k < columns; k += 16) {
+            const __mmask16 on = (__mmask16)(own >> k);
+            const __m512i old = _mm512_maskz_loadu_epi32(on, cells + k);
+            _mm512_mask_storeu_epi32(cells + k, on, _mm512_add_epi32(old, one));
+        }
+    }
+}
+
 const struct pat_kernels pat_kernels_avx512 = {
     .name = "avx512",
     .widen_u8 = widen_u8,
@@ -444,5 +461,6 @@ const struct pat_kernels pat_kernels_avx512 = {
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,
     .bucket = bucket,
+    PAT_PLACE_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

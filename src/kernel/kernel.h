@@ -16,6 +16,10 @@
 /* Steps of one call of decay: two years of months, and their sums fit the first cache. */
 #define PAT_KERNEL_STEPS_MAX 24u
 
+/* Copies of counts and sums by place: an addition to memory takes some five cycles until the next one to the same place
+ * can begin. */
+#define PAT_KERNEL_COPIES 4u
+
 /* The odds that a customer has left by `to` who bought at `from`: exp(shift + scale (time[to][0] - time[from][0])). */
 struct pat_kernel_odds {
     const double (*time)[2]; /* of each distinct time: a logarithm, and a number whose differences are summed */
@@ -73,6 +77,30 @@ struct pat_kernels {
      * bytes behind the last entry of either may be read. */
     void (*run_window)(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
                        uint32_t high, int32_t base, uint32_t *count, int64_t *sum, int32_t *last);
+
+    /* ---- by place: what is counted or summed lies in an array by the row's place (place_private.h) ---- */
+
+    /* count[copy * stride + cell[i]] grows by one, copy = i % PAT_KERNEL_COPIES: neighbours of one cell do not wait for
+     * each other. With stride 0 there is one copy. */
+    void (*place_count)(const uint16_t *cell, size_t n, size_t stride, uint32_t *count);
+    /* The same of sums, wrapping modulo 2^64: null is no special value here. */
+    void (*place_sum)(const uint16_t *cell, const int64_t *value, size_t n, size_t stride, int64_t *sum);
+    /* hits[cell[i] * PAT_BUCKETS + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
+    void (*place_hits)(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits);
+
+    /* ---- cohorts: entries of customer i as in run_window, in any order; `bit` and `column` have 65,536 entries ----
+     */
+
+    /* out[i] = bit[day] of all its entries, ored. 64 bytes behind the last entry may be read. */
+    void (*run_bits)(const uint32_t *offset, size_t n, const uint16_t *day, const uint64_t *bit, uint64_t *out);
+    /* cell[row[i] * stride + k] grows by one for each bit k of bits[i] that is on and below `columns`, which is at the
+     * most 64. */
+    void (*count_bits)(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
+                       uint32_t *cell);
+    /* cell[row[i] * stride + column[day]] grows by one for each of its entries, or by its net where that is not NULL.
+     */
+    void (*run_cells)(const uint32_t *offset, const uint16_t *row, size_t n, const uint16_t *day, const int32_t *net,
+                      const uint16_t *column, size_t stride, int64_t *cell);
 
     /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
      * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */

@@ -165,6 +165,49 @@ static void bucket(const int64_t *in, size_t n, uint16_t *out) {
     for (size_t i = 0; i < n; i++) out[i] = pat_kernel_bucket(in[i]);
 }
 
+/* ---- by place, and cohorts --------------------------------------------------------------------------------------- */
+
+static void place_count(const uint16_t *cell, size_t n, size_t stride, uint32_t *count) {
+    for (size_t i = 0; i < n; i++) count[i % PAT_KERNEL_COPIES * stride + cell[i]]++;
+}
+
+static void place_sum(const uint16_t *cell, const int64_t *value, size_t n, size_t stride, int64_t *sum) {
+    for (size_t i = 0; i < n; i++) {
+        int64_t *const to = &sum[i % PAT_KERNEL_COPIES * stride + cell[i]];
+        *to = (int64_t)((uint64_t)*to + (uint64_t)value[i]);
+    }
+}
+
+static void place_hits(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits) {
+    for (size_t i = 0; i < n; i++) hits[(size_t)cell[i] * PAT_BUCKETS + bucket[i]]++;
+}
+
+static void run_bits(const uint32_t *offset, size_t n, const uint16_t *day, const uint64_t *bit, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits = 0;
+        for (uint32_t j = offset[i]; j < offset[i + 1]; j++) bits |= bit[day[j]];
+        out[i] = bits;
+    }
+}
+
+static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
+                       uint32_t *cell) {
+    const uint64_t wanted = columns < 64 ? ((uint64_t)1 << columns) - 1 : UINT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        for (uint64_t rest = bits[i] & wanted; rest != 0; rest &= rest - 1) {
+            cell[row[i] * stride + (size_t)__builtin_ctzll(rest)]++;
+        }
+    }
+}
+
+static void run_cells(const uint32_t *offset, const uint16_t *row, size_t n, const uint16_t *day, const int32_t *net,
+                      const uint16_t *column, size_t stride, int64_t *cell) {
+    for (size_t i = 0; i < n; i++) {
+        int64_t *const cells = cell + row[i] * stride;
+        for (uint32_t j = offset[i]; j < offset[i + 1]; j++) cells[column[day[j]]] += net == NULL ? 1 : net[j];
+    }
+}
+
 const struct pat_kernels pat_kernels_scalar = {
     .name = "scalar",
     .widen_u8 = widen_u8,
@@ -190,5 +233,11 @@ const struct pat_kernels pat_kernels_scalar = {
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,
     .bucket = bucket,
+    .place_count = place_count,
+    .place_sum = place_sum,
+    .place_hits = place_hits,
+    .run_bits = run_bits,
+    .count_bits = count_bits,
+    .run_cells = run_cells,
     PAT_SMOOTH_KERNELS,
 };
