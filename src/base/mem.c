@@ -68,6 +68,18 @@ static void *take(enum pat_mem_purpose purpose, size_t bytes) {
     return block;
 }
 
+/* The same without the zeroes. */
+static void *take_raw(enum pat_mem_purpose purpose, size_t bytes) {
+    void *block = NULL;
+    if (bytes < ALIGN_FROM_BYTES) {
+        block = malloc(bytes == 0 ? 1 : bytes);
+    } else if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) != 0) {
+        block = NULL;
+    }
+    if (block != NULL) account(purpose, malloc_usable_size(block));
+    return block;
+}
+
 void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
     if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
     return take(purpose, bytes);
@@ -77,8 +89,8 @@ void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
-    if (bytes < 2 * HUGE_PAGE_BYTES) return pat_mem_alloc(purpose, bytes);
     if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
+    if (bytes < 2 * HUGE_PAGE_BYTES) return take_raw(purpose, bytes);
     void *block = NULL;
     if (posix_memalign(&block, HUGE_PAGE_BYTES, bytes) != 0) return NULL;
     (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
@@ -130,7 +142,7 @@ void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes) {
 }
 
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new) {
-    void *bigger = pat_mem_alloc(purpose, bytes_new);
+    void *bigger = fault_due() || !pat_mem_would_fit(bytes_new) ? NULL : take_raw(purpose, bytes_new);
     if (bigger == NULL) return NULL;
     if (block != NULL) memcpy(bigger, block, bytes_old < bytes_new ? bytes_old : bytes_new);
     pat_mem_free(purpose, block);

@@ -232,6 +232,10 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     return status;
 }
 
+void pat_engine_lend(struct pat_engine *engine, const struct pat_spread *spread) {
+    engine->spread = spread;
+}
+
 /* ---- turning
  * --------------------------------------------------------------------------------------------------------------- */
 

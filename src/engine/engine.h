@@ -45,6 +45,9 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
  * the state is saved first. */
 enum pat_status pat_engine_close(struct pat_engine **engine, bool snapshot, struct pat_error *error);
 
+/* Threads that applying may share its parts with (NULL: none any more); not the engine's, so the lender takes them back
+ * before they end. */
+void pat_engine_lend(struct pat_engine *engine, const struct pat_spread *spread);
 /* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal,
  * a snapshot that is due starts, finished ones are noted. Call after wake_cb, and at least once a second. */
 void pat_engine_turn(struct pat_engine *engine);

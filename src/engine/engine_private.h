@@ -105,6 +105,7 @@ struct pat_engine {
     struct pat_recovery recovery;
 
     /* loop thread */
+    const struct pat_spread *spread;            /* lent, may be NULL */
     struct pat_ticket *queue_head, *queue_tail; /* not yet handed to the journal */
     unsigned queued;                            /* those, and the group under way */
     struct pat_ticket *group_head;              /* handed to the journal, in lsn order */

@@ -321,13 +321,31 @@ void pat_engine__group_start(struct pat_engine *engine) {
     engine->group_head = group.head;
 }
 
-static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
-    if (ticket->batch != NULL) {
-        struct pat_batch_outcome outcome;
-        pat_ingest_apply(engine->store, ticket->batch, ticket->lsn, &outcome);
-        reply_outcome(engine, ticket, &outcome, ticket->batch);
-        return;
+/* Orders that are applied together: those of a group that stand side by side. */
+static bool is_orders(const struct pat_ticket *ticket) {
+    return ticket->batch != NULL && ticket->batch->table == PAT_ORDERS;
+}
+
+/* Applies and answers the batches from `ticket` on that are applied together, one of another table alone; gives the
+ * ticket behind them. */
+static struct pat_ticket *apply_batches(struct pat_engine *engine, struct pat_ticket *ticket) {
+    const struct pat_batch *batch[GROUP_TICKETS_MAX];
+    struct pat_batch_outcome outcome[GROUP_TICKETS_MAX];
+    unsigned count = 0;
+    PAT_ASSERT(ticket->lsn == engine->store->lsn + 1);
+    for (struct pat_ticket *at = ticket; at != NULL && (at == ticket || (is_orders(ticket) && is_orders(at)));
+         at = at->next)
+        batch[count++] = at->batch;
+    pat_ingest_apply_all(engine->store, batch, count, outcome, engine->spread);
+    for (unsigned i = 0; i < count; i++) {
+        struct pat_ticket *next = ticket->next;
+        reply_outcome(engine, ticket, &outcome[i], batch[i]);
+        ticket = next;
     }
+    return ticket;
+}
+
+static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
     if (ticket->request->method == PAT_METHOD_SCHEMA_ADD) {
         pat_store_add_attribute(engine->store, ticket->request->attribute);
         engine->store->lsn = ticket->lsn;
@@ -371,7 +389,11 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
     }
     while (ticket != NULL) {
         struct pat_ticket *next = ticket->next;
-        apply_ticket(engine, ticket);
+        if (ticket->batch != NULL) {
+            next = apply_batches(engine, ticket);
+        } else {
+            apply_ticket(engine, ticket);
+        }
         ticket = next;
     }
 }

@@ -47,7 +47,7 @@ struct append pat_append__open(struct apply *apply, uint32_t first, uint32_t row
     append.row = pat_append__array(&append, sizeof *append.row);
     append.fresh = pat_append__array(&append, sizeof *append.fresh);
     append.known = pat_append__array(&append, sizeof *append.known);
-    append.count = pat_table_claim_ids(apply->store, id, ids_of(&append), rows, append.row, append.fresh);
+    append.count = pat_table_claim_ids(apply->store, id, ids_of(&append), rows, append.row, append.fresh, NULL);
     pat_table_append_ids(apply->store, id, ids_of(&append), append.fresh, append.count);
     append.done[0] = true;
     list_known(&append);
@@ -110,17 +110,16 @@ void pat_append__close(struct append *append) {
     pat_table_grow(append->table, append->count);
 }
 
-void pat_kept__note_existence(struct pat_store *store, pat_row customer, int64_t before, int64_t after) {
-    const struct pat_table *customers = &store->table[PAT_CUSTOMERS];
-    if (before != PAT_NULL || after == PAT_NULL) return;
-    if (pat_table_get(customers, PAT_CUSTOMER_PROFILED, customer) == 1) return;
-    store->counts.customers += pat_table_get(customers, PAT_CUSTOMER_DELETED, customer) != 1;
+bool pat_kept__begins(const struct pat_table *customers, pat_row customer, int64_t before, int64_t after) {
+    if (before != PAT_NULL || after == PAT_NULL) return false;
+    return pat_table_get(customers, PAT_CUSTOMER_PROFILED, customer) != 1 &&
+           pat_table_get(customers, PAT_CUSTOMER_DELETED, customer) != 1;
 }
 
 void pat_apply__claim_customers(struct apply *apply, struct pat_ids ids, uint32_t count, pat_row *customer,
-                                uint32_t *fresh) {
+                                uint32_t *fresh, const struct pat_spread *spread) {
     struct pat_table *customers = &apply->store->table[PAT_CUSTOMERS];
-    const uint32_t added = pat_table_claim_ids(apply->store, PAT_CUSTOMERS, ids, count, customer, fresh);
+    const uint32_t added = pat_table_claim_ids(apply->store, PAT_CUSTOMERS, ids, count, customer, fresh, spread);
     if (added == 0) return;
     pat_table_append_ids(apply->store, PAT_CUSTOMERS, ids, fresh, added);
     for (unsigned c = 1; c < customers->schema->columns; c++)

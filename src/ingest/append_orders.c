@@ -1,322 +1,413 @@
-/* New orders, a column at a time: most rows of most loads.
- *
- *   ids ──claim──► rows, those that are new ──► lanes: the columns of the new rows
- *   customers ──claim──► rows, sorted so that the orders of one customer stand side by side
- *   columns of orders ◄── lanes, days, base values, chain
- *   kept columns of customers ──gather──► folded with the orders of each ──scatter──► back
- *
- * What is kept must be what pat_customer__refresh computes from all of a customer's facts. Where the sums say too
- * little for that (the orders may or may not be the customer's earliest, whose country counts; a sum is held at its
- * bound) the customer is touched, and refreshed at the end of the batch. */
-#include "ingest/append_private.h"
+/* New orders, a column at a time: most rows of most loads. orders_private.h has the picture. */
+#include "ingest/orders_private.h"
 
 #include "base/mem.h"
 
 #include <string.h>
 
-/* Columns of the new rows, one value each, as the batch has them; NULL when the batch does not have the column. */
-struct lanes {
-    const int64_t *id, *customer, *time, *amount, *currency, *paid, *cancelled, *test, *deleted, *country;
-};
-#define LANES 10u
+/* Values that go through an array on the stack at a time. */
+#define PIECE_ROWS 1024u
+/* Arrays begin on a line of their own. */
+#define ARRAYS_MAX 16u
+/* Of a chunk that fills up: one for each time that it doubles, from 64 rows to 64 Ki, or is widened, and a directory.
+ */
+#define RETIRED_MAX 16u
 
-/* What is kept of a customer. */
-enum {
-    KEEP_HEAD,
-    KEEP_ORDERS,
-    KEEP_NET,
-    KEEP_UNPRICED,
-    KEEP_FIRST,
-    KEEP_LAST,
-    KEEP_FACT,
-    KEEP_SETTLED,
-    KEEP_COUNTRY,
-    KEEPS
-};
+/* [rows] of the block: customer, fresh, touched; day, paid_day, base, next, key, spare; fact. */
+#define BLOCK_BYTES_EACH (3 * sizeof(uint32_t) + 6 * sizeof(int64_t) + sizeof(struct order_fact))
+/* [rows] of a batch: row, known, and of its customers fresh, word. */
+#define BATCH_BYTES_EACH (3 * sizeof(uint32_t) + sizeof(int64_t))
 
-static const unsigned kept_column[KEEPS] = {
-    [KEEP_HEAD] = PAT_CUSTOMER_ORDER_HEAD,
-    [KEEP_ORDERS] = PAT_CUSTOMER_ORDERS_N,
-    [KEEP_NET] = PAT_CUSTOMER_NET,
-    [KEEP_UNPRICED] = PAT_CUSTOMER_UNPRICED_N,
-    [KEEP_FIRST] = PAT_CUSTOMER_FIRST_ORDER,
-    [KEEP_LAST] = PAT_CUSTOMER_LAST_ORDER,
-    [KEEP_FACT] = PAT_CUSTOMER_FIRST_FACT,
-    [KEEP_SETTLED] = PAT_CUSTOMER_SETTLED,
-    [KEEP_COUNTRY] = PAT_CUSTOMER_FACT_COUNTRY,
-};
-
-struct block {
-    struct append append;
-    struct lanes lane;
-    int64_t *day, *paid_day, *base, *next; /* of each new order */
-    pat_row *customer;
-    struct owners owners; /* customers */
-};
-
-/* Customers whose kept values are read, folded and written together: the lines of memory that hold them stay in the
- * cache from the reading to the writing. */
-#define SLICE_OWNERS 512u
-
-struct slice {
-    uint32_t first, count; /* of the owners */
-    int64_t kept[KEEPS][SLICE_OWNERS], old[SLICE_OWNERS];
-    bool changed[KEEPS]; /* for any owner of the slice */
-};
-
-/* Lanes; day, paid_day, base, next; customer. */
-#define BYTES_EACH ((LANES + 4u) * sizeof(int64_t) + sizeof(pat_row) + OWNERS_BYTES_EACH)
+static size_t arrays_bytes(uint32_t rows, uint32_t batch_rows) {
+    return rows * BLOCK_BYTES_EACH + batch_rows * BATCH_BYTES_EACH + ARRAYS_MAX * PAT_MEM_ALIGN;
+}
 
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store) {
-    size_t countries = 0;
-    const struct pat_batch_column *country = pat_batch_find(batch, PAT_ORDER_COUNTRY);
-    if (country != NULL) countries = (country->dict_count + (size_t)1) * sizeof(int64_t);
-    return countries + pat_store_scratch_growth(store, pat_append__bytes(batch->rows, BYTES_EACH));
+    /* Each batch asks for its part of what several will take together, unless that is there. */
+    const size_t most = arrays_bytes(ORDERS_AT_ONCE, PAT_BATCH_ROWS_MAX);
+    const size_t arrays = pat_store_scratch_growth(store, most) > 0 ? arrays_bytes(batch->rows, batch->rows) : 0;
+    return arrays + sizeof(struct apply) + sizeof(struct order_segment) + 2 * pat_table_claim_bytes(batch->rows);
 }
 
-static void open_arrays(struct block *block) {
-    struct append *append = &block->append;
-    int64_t **const words[] = {&block->day, &block->paid_day, &block->base, &block->next};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) *words[i] = pat_append__array(append, sizeof(int64_t));
-    const struct {
-        const int64_t **lane;
-        int field;
-    } lanes[LANES] = {
-        {&block->lane.id, PAT_ORDER_ID},
-        {&block->lane.customer, PAT_ORDER_CUSTOMER},
-        {&block->lane.time, PAT_ORDER_TIME},
-        {&block->lane.amount, PAT_ORDER_AMOUNT},
-        {&block->lane.currency, PAT_ORDER_CURRENCY},
-        {&block->lane.paid, PAT_ORDER_PAID},
-        {&block->lane.cancelled, PAT_ORDER_CANCELLED},
-        {&block->lane.test, PAT_ORDER_TEST},
-        {&block->lane.deleted, PAT_ORDER_DELETED},
-        {&block->lane.country, PAT_ORDER_COUNTRY},
-    };
-    for (unsigned i = 0; i < LANES; i++)
-        *lanes[i].lane = pat_append__lane(append, lanes[i].field, pat_append__array(append, sizeof(int64_t)));
-    block->owners = pat_owners__open(append);
-    block->customer = pat_append__array(append, sizeof *block->customer);
-}
+/* ---- arrays ------------------------------------------------------------------------------------------------------ */
 
-/* ---- the new rows ------------------------------------------------------------------------------------------------ */
-
-static void find_customers(struct block *block) {
-    struct append *append = &block->append;
-    const struct pat_batch_column *customers = pat_batch_find(append->apply->batch, PAT_ORDER_CUSTOMER);
-    /* Owners are listed later: their room serves for what the look-up notes. */
-    pat_apply__claim_customers(append->apply, (struct pat_ids){block->lane.customer, customers->dict}, append->count,
-                               block->customer, block->owners.end);
-    for (uint32_t i = 0; i < append->count; i++) pat_owners__add(&block->owners, block->customer[i], i);
-    pat_owners__settle(&block->owners, append->store->table[PAT_CUSTOMERS].rows);
-}
-
-static void derive(struct block *block) {
-    const struct append *append = &block->append;
-    const uint32_t count = append->count;
-    pat_zone_days_at(append->store->zone, block->lane.time, count, block->day);
-    for (uint32_t i = 0; block->lane.paid != NULL && i < count; i++) {
-        const int64_t paid = block->lane.paid[i];
-        const int64_t day = paid == PAT_NULL ? PAT_NULL : pat_zone_day_at(append->store->zone, paid);
-        block->paid_day[i] = day == block->day[i] ? PAT_NULL : day;
-    }
-    const struct pat_batch_column *currency = pat_batch_find(append->apply->batch, PAT_ORDER_CURRENCY);
-    const uint32_t *codes = append->apply->codes[currency - append->apply->batch->column];
-    for (uint32_t i = 0; i < count; i++) append->value[i] = codes[block->lane.currency[i]];
-    pat_store_to_base_all(append->store, PAT_ORDERS, PAT_ORDER_CURRENCY, append->value, block->day, block->lane.amount,
-                          count, block->base);
-}
-
-static void append_orders(struct block *block) {
-    struct append *append = &block->append;
-    for (uint32_t i = 0; i < append->count; i++) append->value[i] = block->customer[i];
-    pat_append__column(append, PAT_ORDER_CUSTOMER, append->value);
-    pat_append__sent(append);
-    pat_append__column(append, PAT_ORDER_DAY, block->day);
-    if (block->lane.paid != NULL) pat_append__column(append, PAT_ORDER_PAID_DAY, block->paid_day);
-    pat_append__column(append, PAT_ORDER_BASE, block->base);
-    pat_append__column(append, PAT_ORDER_NEXT, block->next);
-    pat_append__constant(append, PAT_ORDER_STATE, PAT_ORDER_PRESENT);
-    pat_append__constant(append, PAT_ORDER_AMOUNT_GIVEN, 1);
-    pat_append__constant(append, PAT_ORDER_PRODUCER, pat_apply__producer(append->apply, PAT_ORDERS));
-    pat_append__close(append);
-}
-
-static bool is_withdrawn(const struct block *block, uint32_t order) {
-    return block->lane.deleted != NULL && block->lane.deleted[order] == 1;
-}
-
-static void count_orders(const struct block *block) {
-    struct pat_store *store = block->append.store;
-    for (uint32_t i = 0; i < block->append.count; i++) {
-        if (is_withdrawn(block, i)) continue;
-        store->counts.orders++;
-        store->counts.unpriced += block->base[i] == PAT_NULL;
-        pat_day_counts_add(&store->fact_days, (pat_day)block->day[i]);
-    }
-}
-
-/* ---- what is kept of the customers ------------------------------------------------------------------------------- */
-
-/* The earlier of two new orders by (time, id). */
-static bool is_earlier(const struct block *block, uint32_t a, uint32_t b) {
-    const int64_t *time = block->lane.time, *id = block->lane.id;
-    if (time[a] != time[b]) return time[a] < time[b];
-    if (id[a] >= 0 && id[b] >= 0) return id[a] < id[b];
-    if (id[a] >= 0 || id[b] >= 0) return id[a] >= 0;
-    const struct pat_text *text = pat_batch_find(block->append.apply->batch, PAT_ORDER_ID)->dict;
-    return pat_text_compare(text[~id[a]], text[~id[b]]) < 0;
-}
-
-/* The customers' code of a new order's country: each table has dictionaries of its own. */
-static int64_t country_of(const struct block *block, uint32_t order) {
-    const int64_t entry = block->lane.country == NULL ? PAT_NULL : block->lane.country[order];
-    if (entry == PAT_NULL) return PAT_NULL;
-    int64_t *code = &block->append.apply->fact_country[entry];
-    if (*code == PAT_NULL) {
-        const struct pat_text country = pat_batch_find(block->append.apply->batch, PAT_ORDER_COUNTRY)->dict[entry];
-        *code = pat_dict_add(block->append.store->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_FACT_COUNTRY], country);
-    }
-    return *code;
-}
-
-enum earliest { EARLIEST_NEW, EARLIEST_OLD, EARLIEST_UNKNOWN };
-
-/* Whether the earliest of a customer's new orders is its earliest of all. Where clocks went back over midnight the
- * later of two neighbouring days comes first, hence a day of distance. */
-static enum earliest earliest_is(const struct slice *slice, uint32_t at, int64_t day) {
-    const int64_t first = slice->kept[KEEP_FIRST][at], fact = slice->kept[KEEP_FACT][at];
-    if (slice->kept[KEEP_HEAD][at] == PAT_NULL) return EARLIEST_NEW; /* it has no orders */
-    if (first != PAT_NULL && day > first + 1) return EARLIEST_OLD;
-    if (fact != PAT_NULL && day < fact - 1) return EARLIEST_NEW;
-    return EARLIEST_UNKNOWN;
-}
-
-struct fold {
-    int64_t orders;
-    pat_int128 net;
-    int64_t unpriced, first, last, fact, settled;
-    uint32_t earliest; /* UINT32_MAX: none of the orders counts */
+/* What is needed batch by batch. */
+struct batch_arrays {
+    pat_row *row;
+    uint32_t *known, *customer_fresh;
+    int64_t *word;
+    uint32_t known_count;
 };
 
-static void fold_order(const struct block *block, struct fold *fold, uint32_t order) {
-    const int64_t day = block->day[order];
-    if (fold->earliest == UINT32_MAX || is_earlier(block, order, fold->earliest)) fold->earliest = order;
-    pat_kept__low(&fold->fact, day);
-    if (block->lane.test != NULL && block->lane.test[order] == 1) return;
-    pat_kept__high(&fold->settled, day);
-    if (block->lane.paid != NULL) pat_kept__high(&fold->settled, block->paid_day[order]);
-    if (block->lane.cancelled != NULL && block->lane.cancelled[order] != PAT_NULL) {
-        pat_kept__high(&fold->settled, block->lane.cancelled[order]);
-        return;
-    }
-    fold->orders++;
-    pat_kept__low(&fold->first, day);
-    pat_kept__high(&fold->last, day);
-    if (block->base[order] == PAT_NULL) {
-        fold->unpriced++;
-    } else {
-        fold->net += block->base[order];
-    }
+static void *array_take(unsigned char **at, size_t count, size_t size) {
+    unsigned char *const array = *at;
+    *at += (count * size + PAT_MEM_ALIGN - 1) / PAT_MEM_ALIGN * PAT_MEM_ALIGN;
+    return array;
 }
 
-static void set_kept(struct slice *slice, unsigned which, uint32_t at, int64_t value) {
-    slice->changed[which] |= slice->kept[which][at] != value;
-    slice->kept[which][at] = value;
+/* Gives the place of the rows' numbers in their batches. */
+static uint32_t *arrays_open(struct order_block *block, struct batch_arrays *arrays, uint32_t rows,
+                             uint32_t batch_rows) {
+    unsigned char *at = pat_store_scratch(block->store, arrays_bytes(rows, batch_rows));
+    block->fact = array_take(&at, rows, sizeof *block->fact);
+    int64_t **const words[] = {&block->day, &block->paid_day, &block->base, &block->next};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) *words[i] = array_take(&at, rows, sizeof(int64_t));
+    block->key = array_take(&at, rows, sizeof *block->key);
+    block->spare = array_take(&at, rows, sizeof *block->spare);
+    block->customer = array_take(&at, rows, sizeof *block->customer);
+    block->touched = array_take(&at, rows, sizeof *block->touched);
+    arrays->word = array_take(&at, batch_rows, sizeof *arrays->word);
+    arrays->row = array_take(&at, batch_rows, sizeof *arrays->row);
+    arrays->known = array_take(&at, batch_rows, sizeof *arrays->known);
+    arrays->customer_fresh = array_take(&at, batch_rows, sizeof *arrays->customer_fresh);
+    return array_take(&at, rows, sizeof(uint32_t));
 }
 
-static void set_fold(struct slice *slice, uint32_t at, const struct fold *fold) {
-    set_kept(slice, KEEP_ORDERS, at, pat_kept__or_null(fold->orders));
-    set_kept(slice, KEEP_NET, at, pat_kept__or_null((int64_t)fold->net));
-    set_kept(slice, KEEP_UNPRICED, at, pat_kept__or_null(fold->unpriced));
-    set_kept(slice, KEEP_FIRST, at, fold->first);
-    set_kept(slice, KEEP_LAST, at, fold->last);
-    set_kept(slice, KEEP_FACT, at, fold->fact);
-    set_kept(slice, KEEP_SETTLED, at, fold->settled);
-}
+/* ---- batch by batch ---------------------------------------------------------------------------------------------- */
 
-static struct fold fold_of(const struct slice *slice, uint32_t at) {
-    return (struct fold){.net = pat_kept__or_zero(slice->kept[KEEP_NET][at]),
-                         .orders = pat_kept__or_zero(slice->kept[KEEP_ORDERS][at]),
-                         .unpriced = pat_kept__or_zero(slice->kept[KEEP_UNPRICED][at]),
-                         .first = slice->kept[KEEP_FIRST][at],
-                         .last = slice->kept[KEEP_LAST][at],
-                         .fact = slice->kept[KEEP_FACT][at],
-                         .settled = slice->kept[KEEP_SETTLED][at],
-                         .earliest = UINT32_MAX};
-}
-
-/* The new values of customer `at` of the slice, whose new orders are items[begin .. end - 1]. */
-static void keep(struct block *block, struct slice *slice, uint32_t at, uint32_t begin, uint32_t end) {
-    const pat_row customer = block->owners.row[slice->first + at];
-    struct fold fold = fold_of(slice, at);
-    const bool was_held = pat_kept__is_held(fold.net);
-    int64_t head = slice->kept[KEEP_HEAD][at];
-    for (uint32_t i = begin; i < end; i++) {
-        const uint32_t order = (uint32_t)block->owners.item[i];
-        block->next[order] = head;
-        head = (int64_t)block->append.first_row + order;
-        if (!is_withdrawn(block, order)) fold_order(block, &fold, order);
-    }
-    const enum earliest earliest =
-        fold.earliest == UINT32_MAX ? EARLIEST_OLD : earliest_is(slice, at, block->day[fold.earliest]);
-    set_kept(slice, KEEP_HEAD, at, head);
-    if (was_held || pat_kept__is_held(fold.net) || earliest == EARLIEST_UNKNOWN) {
-        pat_apply__touch(block->append.apply, customer);
-        return;
-    }
-    pat_kept__note_existence(block->append.store, customer, slice->kept[KEEP_FACT][at], fold.fact);
-    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(block, fold.earliest));
-    set_fold(slice, at, &fold);
-}
-
-static void keep_slice(struct block *block, struct slice *slice) {
-    struct pat_table *customers = &block->append.store->table[PAT_CUSTOMERS];
-    const pat_row *row = block->owners.row + slice->first;
-    const uint32_t *end = block->owners.end + slice->first;
-    for (unsigned k = 0; k < KEEPS; k++)
-        pat_column_gather(&customers->column[kept_column[k]], row, slice->count, slice->kept[k]);
-    uint32_t begin = slice->first == 0 ? 0 : end[-1];
-    for (uint32_t at = 0; at < slice->count; begin = end[at++]) keep(block, slice, at, begin, end[at]);
-    for (unsigned k = 0; k < KEEPS; k++) {
-        if (!slice->changed[k]) continue;
-        pat_column_gather(&customers->column[kept_column[k]], row, slice->count, slice->old);
-        pat_column_scatter(&customers->column[kept_column[k]], row, slice->count, slice->old, slice->kept[k]);
-        slice->changed[k] = false;
+static void list_known(struct batch_arrays *arrays, const uint32_t *fresh, uint32_t fresh_count, uint32_t rows) {
+    arrays->known_count = 0;
+    for (uint32_t row = 0, next = 0; arrays->known_count + fresh_count < rows; row++) {
+        if (next < fresh_count && fresh[next] == row) {
+            next++;
+        } else {
+            arrays->known[arrays->known_count++] = row;
+        }
     }
 }
 
-static void keep_all(struct block *block) {
-    struct slice slice;
-    memset(slice.changed, 0, sizeof slice.changed);
-    for (slice.first = 0; slice.first < block->owners.count; slice.first += slice.count) {
-        const uint32_t left = block->owners.count - slice.first;
-        slice.count = left < SLICE_OWNERS ? left : SLICE_OWNERS;
-        keep_slice(block, &slice);
+static void claim_customers(struct order_block *block, const struct order_segment *segment,
+                            const struct batch_arrays *arrays) {
+    const struct pat_batch_column *customer = pat_batch_find(segment->apply->batch, PAT_ORDER_CUSTOMER);
+    const int64_t *word = customer->value;
+    if (segment->fresh != NULL) {
+        for (uint32_t i = 0; i < segment->count; i++) arrays->word[i] = word[segment->fresh[i]];
+        word = arrays->word;
     }
+    pat_apply__claim_customers(segment->apply, (struct pat_ids){word, customer->dict}, segment->count,
+                               block->customer + segment->first, arrays->customer_fresh, block->spread);
 }
 
-/* ---- door -------------------------------------------------------------------------------------------------------- */
-
-static void open_countries(struct apply *apply) {
+/* Customers have a dictionary of countries of their own, and may get any of these. Now, in the order of rows, so that
+ * the codes do not depend on whose earliest order this will turn out to be. */
+static void learn_countries(const struct order_segment *segment) {
+    struct apply *apply = segment->apply;
     const struct pat_batch_column *country = pat_batch_find(apply->batch, PAT_ORDER_COUNTRY);
-    if (country == NULL || apply->fact_country != NULL) return;
-    apply->fact_country = pat_mem_alloc_must(PAT_MEM_OTHER, (country->dict_count + (size_t)1) * sizeof(int64_t));
-    for (uint32_t i = 0; i < country->dict_count; i++) apply->fact_country[i] = PAT_NULL;
+    if (country == NULL) return;
+    struct pat_dict *dict = apply->store->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_FACT_COUNTRY];
+    uint32_t left = country->dict_count;
+    for (uint32_t i = 0; i < segment->count && left > 0; i++) {
+        const int64_t entry = country->value[segment->fresh != NULL ? segment->fresh[i] : i];
+        if (entry == PAT_NULL || apply->fact_country[entry] != PAT_NULL) continue;
+        apply->fact_country[entry] = pat_dict_add(dict, country->dict[entry]);
+        left--;
+    }
 }
 
-struct appended pat_apply__append_orders(struct apply *apply, uint32_t first, uint32_t count) {
-    struct block block = {.append = pat_append__open(apply, first, count, BYTES_EACH)};
-    const struct append *append = &block.append;
-    if (append->count > 0) {
-        open_countries(apply);
-        open_arrays(&block);
-        find_customers(&block);
-        derive(&block);
-        keep_all(&block);
-        append_orders(&block);
-        count_orders(&block);
-        apply->outcome->fresh += append->count;
+/* Claims the ids of one batch. From here on the table has rows that its columns do not have: but for the ids, those
+ * come when all batches of the block have been here. */
+static void segment_open(struct order_block *block, struct order_segment *segment, struct batch_arrays *arrays,
+                         uint32_t *fresh) {
+    struct apply *apply = segment->apply;
+    const struct pat_batch_column *id = pat_batch_find(apply->batch, PAT_ORDER_ID);
+    const struct pat_ids ids = {id->value, id->dict};
+    const uint32_t rows = apply->batch->rows;
+    pat_apply__open(apply);
+    segment->first = block->rows;
+    segment->count = pat_table_claim_ids(block->store, PAT_ORDERS, ids, rows, arrays->row, fresh, block->spread);
+    segment->fresh = segment->count < rows ? fresh : NULL;
+    list_known(arrays, fresh, segment->count, rows);
+    if (segment->count == 0) return;
+    pat_table_append_ids(block->store, PAT_ORDERS, ids, fresh, segment->count);
+    pat_table_grow(&block->store->table[PAT_ORDERS], segment->count);
+    (void)pat_apply__producer(apply, PAT_ORDERS);
+    learn_countries(segment);
+    claim_customers(block, segment, arrays);
+    block->rows += segment->count;
+    apply->outcome->fresh += segment->count;
+}
+
+/* ---- pieces of segments ------------------------------------------------------------------------------------------ */
+
+/* New rows that stand side by side in a batch's columns, or would if they were all new. */
+struct piece {
+    const struct order_segment *segment;
+    uint32_t at, count; /* of the segment's rows */
+    uint32_t to;        /* of the block: its first row */
+};
+
+/* The piece that begins at row `to` of the block, which is in segment *s or behind it. */
+static struct piece piece_at(const struct order_block *block, unsigned *s, uint32_t to, uint32_t end) {
+    while (block->segment[*s].first + block->segment[*s].count <= to) ++*s;
+    const struct order_segment *segment = &block->segment[*s];
+    const uint32_t behind = segment->first + segment->count < end ? segment->first + segment->count : end;
+    const uint32_t count = behind - to < PIECE_ROWS ? behind - to : PIECE_ROWS;
+    return (struct piece){segment, to - segment->first, count, to};
+}
+
+/* The column's values of a piece, put into `room` if they do not stand side by side; NULL without the column. */
+static const int64_t *piece_lane(const struct piece *piece, const struct pat_batch_column *column, int64_t *room) {
+    if (column == NULL) return NULL;
+    if (piece->segment->fresh == NULL) return column->value + piece->at;
+    const uint32_t *fresh = piece->segment->fresh + piece->at;
+    for (uint32_t i = 0; i < piece->count; i++) room[i] = column->value[fresh[i]];
+    return room;
+}
+
+static const struct pat_batch_column *piece_column(const struct piece *piece, int field) {
+    return pat_batch_find(piece->segment->apply->batch, field);
+}
+
+/* ---- ranges: what follows from a row alone ----------------------------------------------------------------------- */
+
+enum { LANE_TIME, LANE_AMOUNT, LANE_CURRENCY, LANE_PAID, LANE_CANCELLED, LANE_TEST, LANE_DELETED, LANE_COUNTRY, LANES };
+
+static const int lane_field[LANES] = {
+    [LANE_TIME] = PAT_ORDER_TIME,       [LANE_AMOUNT] = PAT_ORDER_AMOUNT,       [LANE_CURRENCY] = PAT_ORDER_CURRENCY,
+    [LANE_PAID] = PAT_ORDER_PAID,       [LANE_CANCELLED] = PAT_ORDER_CANCELLED, [LANE_TEST] = PAT_ORDER_TEST,
+    [LANE_DELETED] = PAT_ORDER_DELETED, [LANE_COUNTRY] = PAT_ORDER_COUNTRY,
+};
+
+static void derive_days(struct order_block *block, const struct piece *piece, const int64_t *const *lane) {
+    int64_t *day = block->day + piece->to, *paid_day = block->paid_day + piece->to;
+    pat_zone_days_at(block->store->zone, lane[LANE_TIME], piece->count, day);
+    for (uint32_t i = 0; lane[LANE_PAID] != NULL && i < piece->count; i++) {
+        const int64_t paid = lane[LANE_PAID][i];
+        const int64_t of_paid = paid == PAT_NULL ? PAT_NULL : pat_zone_day_at(block->store->zone, paid);
+        paid_day[i] = of_paid == day[i] ? PAT_NULL : of_paid;
     }
-    return (struct appended){append->row, append->known, append->known_count};
+}
+
+static void derive_base(struct order_block *block, const struct piece *piece, const int64_t *const *lane) {
+    const struct pat_batch_column *column = piece_column(piece, PAT_ORDER_CURRENCY);
+    const struct apply *apply = piece->segment->apply;
+    const uint32_t *codes = apply->codes[column - apply->batch->column];
+    int64_t currency[PIECE_ROWS];
+    for (uint32_t i = 0; i < piece->count; i++) currency[i] = codes[lane[LANE_CURRENCY][i]];
+    pat_store_to_base_all(block->store, PAT_ORDERS, PAT_ORDER_CURRENCY, currency, block->day + piece->to,
+                          lane[LANE_AMOUNT], piece->count, block->base + piece->to);
+}
+
+static struct order_fact fact_of(const struct order_block *block, const struct piece *piece, const int64_t *const *lane,
+                                 uint32_t i) {
+    const uint32_t order = piece->to + i;
+    struct order_fact fact = {.customer = block->customer[order],
+                              .order = order,
+                              .time = lane[LANE_TIME][i],
+                              .base = block->base[order],
+                              .day = (int32_t)block->day[order],
+                              .settled = (int32_t)block->day[order],
+                              .country = PAT_NULL};
+    if (lane[LANE_PAID] != NULL && block->paid_day[order] > fact.settled)
+        fact.settled = (int32_t)block->paid_day[order];
+    if (lane[LANE_CANCELLED] != NULL && lane[LANE_CANCELLED][i] != PAT_NULL) {
+        fact.flags |= FACT_CANCELLED;
+        if (lane[LANE_CANCELLED][i] > fact.settled) fact.settled = (int32_t)lane[LANE_CANCELLED][i];
+    }
+    if (lane[LANE_TEST] != NULL && lane[LANE_TEST][i] == 1) fact.flags |= FACT_TEST;
+    if (lane[LANE_DELETED] != NULL && lane[LANE_DELETED][i] == 1) fact.flags |= FACT_WITHDRAWN;
+    if (lane[LANE_COUNTRY] != NULL && lane[LANE_COUNTRY][i] != PAT_NULL)
+        fact.country = piece->segment->apply->fact_country[lane[LANE_COUNTRY][i]];
+    return fact;
+}
+
+static void derive_range(void *context, uint32_t range, unsigned worker) {
+    struct order_block *block = context;
+    const uint32_t begin = range * RANGE_ROWS;
+    const uint32_t end = block->rows - begin < RANGE_ROWS ? block->rows : begin + RANGE_ROWS;
+    int64_t room[LANES][PIECE_ROWS];
+    const int64_t *lane[LANES];
+    unsigned s = 0;
+    (void)worker;
+    for (uint32_t at = begin; at < end;) {
+        const struct piece piece = piece_at(block, &s, at, end);
+        for (unsigned l = 0; l < LANES; l++) lane[l] = piece_lane(&piece, piece_column(&piece, lane_field[l]), room[l]);
+        derive_days(block, &piece, lane);
+        derive_base(block, &piece, lane);
+        for (uint32_t i = 0; i < piece.count; i++)
+            *pat_order_block__place(block, range, block->customer[at + i]) = fact_of(block, &piece, lane, i);
+        at += piece.count;
+    }
+}
+
+/* ---- columns ----------------------------------------------------------------------------------------------------- */
+
+/* Withdrawn, a test: false is what null says. Attributes are what the shop makes of them. */
+static bool is_own_flag(const struct pat_table *orders, const struct pat_batch_column *column) {
+    return column->type == PAT_TYPE_BOOL && column->field < (int)orders->schema->own_columns;
+}
+
+/* A piece's values as the store holds them. */
+static const int64_t *stored_values(const struct piece *piece, uint32_t c, bool flag, int64_t *room) {
+    const struct pat_batch_column *column = &piece->segment->apply->batch->column[c];
+    const uint32_t *codes = piece->segment->apply->codes[c];
+    const int64_t *sent = piece_lane(piece, column, room);
+    if (codes == NULL && !flag) return sent;
+    for (uint32_t i = 0; i < piece->count; i++) {
+        const int64_t value = sent[i];
+        if (flag) {
+            room[i] = value == 0 ? PAT_NULL : value;
+        } else {
+            room[i] = value == PAT_NULL ? PAT_NULL : (int64_t)codes[value];
+        }
+    }
+    return room;
+}
+
+/* Small pieces are gathered, so that batches of a row do not cost a column's append each. */
+static void append_sent(const struct order_block *block, struct pat_column *to, uint32_t c) {
+    const bool flag = is_own_flag(&block->store->table[PAT_ORDERS], &block->segment[0].apply->batch->column[c]);
+    int64_t room[PIECE_ROWS], value[PIECE_ROWS];
+    uint32_t waiting = 0;
+    unsigned s = 0;
+    for (uint32_t at = 0; at < block->rows;) {
+        const struct piece piece = piece_at(block, &s, at, block->rows);
+        const int64_t *stored = stored_values(&piece, c, flag, room);
+        if (waiting + piece.count > PIECE_ROWS) {
+            pat_column_append_all(to, value, waiting);
+            waiting = 0;
+        }
+        memcpy(value + waiting, stored, piece.count * sizeof *value);
+        waiting += piece.count;
+        at += piece.count;
+    }
+    if (waiting > 0) pat_column_append_all(to, value, waiting);
+}
+
+static void append_customers(const struct order_block *block, struct pat_column *to) {
+    int64_t value[PIECE_ROWS];
+    for (uint32_t at = 0, here; at < block->rows; at += here) {
+        here = block->rows - at < PIECE_ROWS ? block->rows - at : PIECE_ROWS;
+        for (uint32_t i = 0; i < here; i++) value[i] = block->customer[at + i];
+        pat_column_append_all(to, value, here);
+    }
+}
+
+static void append_producers(const struct order_block *block, struct pat_column *to) {
+    for (unsigned s = 0, same; s < block->segments; s += same) {
+        const int64_t producer = block->segment[s].apply->producer[PAT_ORDERS];
+        uint32_t rows = 0;
+        for (same = 0; s + same < block->segments && block->segment[s + same].apply->producer[PAT_ORDERS] == producer;)
+            rows += block->segment[s + same++].count;
+        if (rows > 0) pat_column_append_same(to, producer, rows);
+    }
+}
+
+/* The batch column of a field, or UINT32_MAX: all batches of the block have the same. */
+static uint32_t sent_as(const struct order_block *block, unsigned column) {
+    const struct pat_batch *batch = block->segment[0].apply->batch;
+    uint32_t c = 0;
+    while (c < batch->columns && batch->column[c].field != (int)column) c++;
+    return c < batch->columns ? c : UINT32_MAX;
+}
+
+/* Column `column` of the new rows, whatever it is but the ids, which are there, and the chain, which is not ready. */
+static void append_column(const struct order_block *block, unsigned column) {
+    struct pat_column *to = &block->store->table[PAT_ORDERS].column[column];
+    const uint32_t sent = sent_as(block, column);
+    switch (column) {
+    case PAT_ORDER_ID:
+    case PAT_ORDER_NEXT: return;
+    case PAT_ORDER_CUSTOMER: append_customers(block, to); return;
+    case PAT_ORDER_DAY: pat_column_append_all(to, block->day, block->rows); return;
+    case PAT_ORDER_BASE: pat_column_append_all(to, block->base, block->rows); return;
+    case PAT_ORDER_STATE: pat_column_append_same(to, PAT_ORDER_PRESENT, block->rows); return;
+    case PAT_ORDER_AMOUNT_GIVEN: pat_column_append_same(to, 1, block->rows); return;
+    case PAT_ORDER_PRODUCER: append_producers(block, to); return;
+    case PAT_ORDER_PAID_DAY:
+        if (sent_as(block, PAT_ORDER_PAID) == UINT32_MAX) break;
+        pat_column_append_all(to, block->paid_day, block->rows);
+        return;
+    default: break;
+    }
+    if (sent == UINT32_MAX) {
+        pat_column_append_same(to, PAT_NULL, block->rows);
+    } else {
+        append_sent(block, to, sent);
+    }
+}
+
+/* ---- the block --------------------------------------------------------------------------------------------------- */
+
+/* Parts of customers, and columns behind them. */
+static void fold_or_append(void *context, uint32_t part, unsigned worker) {
+    struct order_block *block = context;
+    (void)worker;
+    if (part < block->parts) {
+        pat_order_block__fold(block, part);
+    } else {
+        append_column(block, part - block->parts);
+    }
+}
+
+static void count_orders(const struct order_block *block) {
+    struct pat_store *store = block->store;
+    pat_day day = PAT_DAY_NONE;
+    uint32_t of_day = 0, counted = 0;
+    for (uint32_t i = 0; i < block->rows; i++) {
+        const struct order_fact *fact = &block->fact[i];
+        if ((fact->flags & FACT_WITHDRAWN) != 0) continue;
+        counted++;
+        store->counts.unpriced += fact->base == PAT_NULL;
+        if (fact->day != day) {
+            pat_day_counts_add_many(&store->fact_days, day, of_day);
+            of_day = 0;
+            day = fact->day;
+        }
+        of_day++;
+    }
+    pat_day_counts_add_many(&store->fact_days, day, of_day);
+    store->counts.orders += counted;
+}
+
+static void block_apply(struct order_block *block) {
+    struct pat_table *orders = &block->store->table[PAT_ORDERS];
+    const unsigned columns = orders->schema->columns;
+    pat_order_block__plan(block);
+    pat_spread_run(block->spread, derive_range, block, (block->rows + RANGE_ROWS - 1) / RANGE_ROWS);
+    pat_order_block__open_kept(block);
+    const size_t chunks = (block->rows >> orders->column[0].shift) + 2;
+    pat_pins_reserve(&block->store->pins, pat_order_block__chunks(block) + columns * chunks * RETIRED_MAX);
+    pat_spread_run(block->rows >= RANGE_ROWS ? block->spread : NULL, fold_or_append, block, block->parts + columns);
+    pat_column_append_all(&orders->column[PAT_ORDER_NEXT], block->next, block->rows);
+    count_orders(block);
+}
+
+static uint32_t rows_of(const struct apply *apply, unsigned batches, uint32_t *most) {
+    uint32_t rows = 0;
+    *most = 0;
+    for (unsigned i = 0; i < batches; i++) {
+        rows += apply[i].batch->rows;
+        if (apply[i].batch->rows > *most) *most = apply[i].batch->rows;
+    }
+    return rows;
+}
+
+struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, const struct pat_spread *spread,
+                                         unsigned *taken) {
+    struct pat_store *store = apply->store;
+    struct order_block *block = pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *block);
+    struct batch_arrays arrays = {.known_count = 0};
+    uint32_t batch_rows;
+    const uint32_t rows = rows_of(apply, batches, &batch_rows);
+    block->store = store;
+    block->spread = spread;
+    block->segment = pat_mem_alloc_must(PAT_MEM_OTHER, batches * sizeof *block->segment);
+    block->segments = 0;
+    block->rows = 0;
+    block->first_row = store->table[PAT_ORDERS].rows;
+    uint32_t *const fresh = arrays_open(block, &arrays, rows, batch_rows);
+    while (block->segments < batches && arrays.known_count == 0) {
+        struct order_segment *segment = &block->segment[block->segments];
+        segment->apply = &apply[block->segments++];
+        segment_open(block, segment, &arrays, fresh + block->rows);
+    }
+    *taken = block->segments;
+    if (block->rows > 0) {
+        block_apply(block);
+        pat_order_block__settle(block, &apply[*taken - 1]);
+    }
+    pat_mem_free(PAT_MEM_OTHER, block->segment);
+    pat_mem_free(PAT_MEM_OTHER, block);
+    return (struct appended){arrays.row, arrays.known, arrays.known_count};
 }

@@ -52,6 +52,9 @@ struct owners {
 #define OWNERS_BYTES_EACH (2 * sizeof(uint64_t) + 2 * sizeof(uint32_t))
 
 struct owners pat_owners__open(struct append *append);
+/* Sorts items by the owner in their upper half, below `rows`; equal owners keep their order, if the lower halves
+ * ascend. Gives where the result is: `item` or `spare`. */
+uint64_t *pat_owners__sort(uint64_t *item, uint64_t *spare, uint32_t count, pat_row rows);
 /* `fact`s come in ascending order. */
 static inline void pat_owners__add(struct owners *owners, pat_row owner, uint32_t fact) {
     owners->item[owners->items++] = (uint64_t)owner << 32 | fact;
@@ -77,7 +80,8 @@ static inline int64_t pat_kept__or_null(int64_t count) {
 static inline bool pat_kept__is_held(pat_int128 net) {
     return net >= INT64_MAX || net <= -(pat_int128)INT64_MAX;
 }
-/* Somebody whom only facts name begins to exist with the first one. `before`, `after`: day of the first fact. */
-void pat_kept__note_existence(struct pat_store *store, pat_row customer, int64_t before, int64_t after);
+/* True when somebody whom only facts name begins to exist with the first one. `before`, `after`: day of the first fact.
+ */
+bool pat_kept__begins(const struct pat_table *customers, pat_row customer, int64_t before, int64_t after);
 
 #endif

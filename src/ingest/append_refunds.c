@@ -94,7 +94,7 @@ static void find_orders(struct block *block) {
     }
     if (count == 0) return;
     const struct pat_ids ids = {block->word, pat_batch_find(append->apply->batch, PAT_REFUND_ORDER)->dict};
-    const uint32_t made = pat_table_claim_ids(append->store, PAT_ORDERS, ids, count, block->found, block->fresh);
+    const uint32_t made = pat_table_claim_ids(append->store, PAT_ORDERS, ids, count, block->found, block->fresh, NULL);
     if (made > 0) append_awaited(block, ids, made);
     for (uint32_t k = 0; k < count; k++) {
         block->order[block->from[k]] = block->found[k];
@@ -148,7 +148,7 @@ static void find_customers(struct block *block) {
     }
     if (count == 0) return;
     const struct pat_ids ids = {block->word, pat_batch_find(append->apply->batch, PAT_REFUND_CUSTOMER)->dict};
-    pat_apply__claim_customers(append->apply, ids, count, block->found, block->fresh);
+    pat_apply__claim_customers(append->apply, ids, count, block->found, block->fresh, NULL);
     for (uint32_t k = 0; k < count; k++) block->customer[block->from[k]] = block->found[k];
 }
 
@@ -200,7 +200,8 @@ static void keep(struct block *block, uint32_t at, uint32_t begin) {
         pat_apply__touch(block->append.apply, owners->row[at]);
         return;
     }
-    pat_kept__note_existence(block->append.store, owners->row[at], kept[KEEP_FACT][at], fold.fact);
+    block->append.store->counts.customers +=
+        pat_kept__begins(&block->append.store->table[PAT_CUSTOMERS], owners->row[at], kept[KEEP_FACT][at], fold.fact);
     kept[KEEP_NET][at] = pat_kept__or_null((int64_t)fold.net);
     kept[KEEP_UNPRICED][at] = pat_kept__or_null(fold.unpriced);
     kept[KEEP_FACT][at] = fold.fact;

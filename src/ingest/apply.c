@@ -102,29 +102,52 @@ static struct pat_dict *dict_of_field(struct pat_store *store, enum pat_table_id
 }
 
 /* Only texts of rows that were taken: those of rejected rows would be values that nobody has. */
-static uint32_t *codes_of_column(struct pat_dict *dict, const struct pat_batch_column *column, uint32_t rows) {
-    uint32_t *code = pat_mem_alloc_must(PAT_MEM_OTHER, (column->dict_count + (size_t)1) * sizeof *code);
+static void codes_of_column(struct pat_dict *dict, const struct pat_batch_column *column, uint32_t rows,
+                            uint32_t *code) {
+    uint32_t left = column->dict_count;
     for (uint32_t d = 0; d < column->dict_count; d++) code[d] = UINT32_MAX;
-    for (uint32_t row = 0; row < rows; row++) {
+    for (uint32_t row = 0; row < rows && left > 0; row++) {
         int64_t d = column->value[row];
-        if (d != PAT_NULL && code[d] == UINT32_MAX) code[d] = pat_dict_add(dict, column->dict[d]);
+        if (d == PAT_NULL || code[d] != UINT32_MAX) continue;
+        code[d] = pat_dict_add(dict, column->dict[d]);
+        left--;
     }
-    return code;
 }
 
-static void codes_open(struct apply *apply) {
+/* Entries of a batch's dictionaries, one of each that needs codes. */
+static size_t codes_count(const struct apply *apply) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < apply->batch->columns; i++) {
+        const struct pat_batch_column *column = &apply->batch->column[i];
+        if (dict_of_field(apply->store, apply->batch->table, column->field) != NULL) count += column->dict_count;
+    }
+    return count;
+}
+
+/* One block: where each column's codes are, those of the customers' countries, the codes. */
+void pat_apply__open(struct apply *apply) {
     const struct pat_batch *batch = apply->batch;
-    apply->codes = pat_mem_alloc_must(PAT_MEM_OTHER, (batch->columns + 1) * sizeof *apply->codes);
+    const struct pat_batch_column *country =
+        batch->table == PAT_ORDERS ? pat_batch_find(batch, PAT_ORDER_COUNTRY) : NULL;
+    const size_t countries = country != NULL ? country->dict_count : 0;
+    for (unsigned table = 0; table < PAT_TABLES; table++) apply->producer[table] = PAT_NULL;
+    apply->codes = pat_mem_alloc_must(PAT_MEM_OTHER, (batch->columns + 1) * sizeof *apply->codes +
+                                                         countries * sizeof *apply->fact_country +
+                                                         codes_count(apply) * sizeof **apply->codes);
+    apply->fact_country = (void *)(apply->codes + batch->columns + 1);
+    for (size_t i = 0; i < countries; i++) apply->fact_country[i] = PAT_NULL;
+    uint32_t *code = (void *)(apply->fact_country + countries);
     for (uint32_t i = 0; i < batch->columns; i++) {
         const struct pat_batch_column *column = &batch->column[i];
         struct pat_dict *dict = dict_of_field(apply->store, batch->table, column->field);
         if (dict == NULL) continue;
-        apply->codes[i] = codes_of_column(dict, column, batch->rows);
+        codes_of_column(dict, column, batch->rows, code);
+        apply->codes[i] = code;
+        code += column->dict_count;
     }
 }
 
-static void codes_close(struct apply *apply) {
-    for (uint32_t i = 0; i < apply->batch->columns; i++) pat_mem_free(PAT_MEM_OTHER, apply->codes[i]);
+void pat_apply__close(struct apply *apply) {
     pat_mem_free(PAT_MEM_OTHER, apply->codes);
 }
 
@@ -161,27 +184,94 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
     return bytes;
 }
 
+/* Batches that may be applied together with the first one: orders behind orders, with the same fields. */
+static unsigned run_length(const struct pat_batch *const *batch, unsigned count) {
+    uint64_t rows = batch[0]->rows;
+    unsigned length = 1;
+    for (; batch[0]->table == PAT_ORDERS && length < count; length++) {
+        const struct pat_batch *next = batch[length];
+        rows += next->rows;
+        if (next->table != PAT_ORDERS || next->columns != batch[0]->columns || rows > ORDERS_AT_ONCE) break;
+        uint32_t same = 0;
+        while (same < next->columns && next->column[same].field == batch[0]->column[same].field) same++;
+        if (same < next->columns) break;
+    }
+    return length;
+}
+
+/* Applies one batch of any table. */
+static void apply_rows(struct apply *apply) {
+    switch (apply->batch->table) {
+    case PAT_CUSTOMERS: pat_apply__customers(apply); break;
+    case PAT_LINES: pat_apply__lines(apply); break;
+    case PAT_REFUNDS: pat_apply__refunds(apply); break;
+    case PAT_FX: pat_apply__fx(apply); break;
+    case PAT_ORDERS:
+    case PAT_TABLES: break;
+    }
+}
+
+static void settle(struct apply *apply) {
+    pat_orders__settle_refunds(apply);
+    pat_links__settle(apply);
+    refresh_touched(apply);
+}
+
+static void outcome_begin(struct pat_batch_outcome *outcome, const struct pat_batch *batch, pat_lsn lsn) {
+    *outcome = (struct pat_batch_outcome){.lsn = lsn, .rows = batch->rows_sent, .rejected = batch->rejected};
+}
+
+static void batch_end(struct pat_store *store, const struct pat_batch *batch, const struct pat_batch_outcome *outcome) {
+    pat_producers_note(&store->producers, batch, outcome);
+    store->lsn = outcome->lsn;
+}
+
+/* Applies batches that go together, or as many of them as do after all; gives how many. */
+static unsigned apply_orders(struct pat_store *store, const struct pat_batch *const *batch, unsigned count, pat_lsn lsn,
+                             struct pat_batch_outcome *outcome, const struct pat_spread *spread) {
+    struct apply *apply = pat_mem_alloc_must(PAT_MEM_OTHER, count * sizeof *apply);
+    for (unsigned i = 0; i < count; i++) {
+        outcome_begin(&outcome[i], batch[i], lsn + i);
+        apply[i] = (struct apply){.store = store, .batch = batch[i], .outcome = &outcome[i]};
+    }
+    const unsigned taken = pat_apply__orders(apply, count, spread);
+    settle(&apply[taken - 1]);
+    for (unsigned i = 0; i < taken; i++) {
+        pat_apply__close(&apply[i]);
+        batch_end(store, batch[i], &outcome[i]);
+    }
+    pat_mem_free(PAT_MEM_OTHER, apply);
+    return taken;
+}
+
+static void apply_other(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
+                        struct pat_batch_outcome *outcome) {
+    struct apply apply = {.store = store, .batch = batch, .outcome = outcome};
+    outcome_begin(outcome, batch, lsn);
+    pat_apply__open(&apply);
+    apply_rows(&apply);
+    settle(&apply);
+    pat_apply__close(&apply);
+    batch_end(store, batch, outcome);
+}
+
+void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const *batch, unsigned count,
+                          struct pat_batch_outcome *outcome, const struct pat_spread *spread) {
+    for (unsigned done = 0; done < count;) {
+        const pat_lsn lsn = store->lsn + 1;
+        if (batch[done]->table == PAT_ORDERS) {
+            const unsigned length = run_length(batch + done, count - done);
+            done += apply_orders(store, batch + done, length, lsn, outcome + done, spread);
+        } else {
+            apply_other(store, batch[done], lsn, &outcome[done]);
+            done++;
+        }
+    }
+    store->counts.newest_fact = pat_day_counts_newest(&store->fact_days);
+}
+
 void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
                       struct pat_batch_outcome *outcome) {
     PAT_ASSERT(lsn == store->lsn + 1);
-    *outcome = (struct pat_batch_outcome){.lsn = lsn, .rows = batch->rows_sent, .rejected = batch->rejected};
-    struct apply apply = {.store = store, .batch = batch, .outcome = outcome};
-    for (unsigned table = 0; table < PAT_TABLES; table++) apply.producer[table] = PAT_NULL;
-    codes_open(&apply);
-    switch (batch->table) {
-    case PAT_CUSTOMERS: pat_apply__customers(&apply); break;
-    case PAT_ORDERS: pat_apply__orders(&apply); break;
-    case PAT_LINES: pat_apply__lines(&apply); break;
-    case PAT_REFUNDS: pat_apply__refunds(&apply); break;
-    case PAT_FX: pat_apply__fx(&apply); break;
-    case PAT_TABLES: break;
-    }
-    pat_orders__settle_refunds(&apply);
-    pat_links__settle(&apply);
-    refresh_touched(&apply);
-    codes_close(&apply);
-    pat_mem_free(PAT_MEM_OTHER, apply.fact_country);
-    store->counts.newest_fact = pat_day_counts_newest(&store->fact_days);
-    pat_producers_note(&store->producers, batch, outcome);
-    store->lsn = lsn;
+    pat_ingest_apply_all(store, &batch, 1, outcome, NULL);
 }

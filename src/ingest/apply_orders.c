@@ -72,19 +72,19 @@ static void apply_known(struct apply *apply, const struct order_columns *columns
     pat_apply__count(apply, fate);
 }
 
-/* The new orders of a block come first, all at once: what the other rows do, they do to other orders, or to one of
- * these after the row that made it. */
-void pat_apply__orders(struct apply *apply) {
-    struct order_columns columns = {
-        .version = pat_batch_find(apply->batch, PAT_ORDER_VERSION),
-        .customer = pat_batch_find(apply->batch, PAT_ORDER_CUSTOMER),
+/* The new orders of a batch come first, all at once: what the other rows do, they do to other orders, or to one of
+ * these after the row that made it. So do those of batches before it, which have no other rows. */
+unsigned pat_apply__orders(struct apply *apply, unsigned batches, const struct pat_spread *spread) {
+    unsigned taken;
+    const struct appended appended = pat_apply__append_orders(apply, batches, spread, &taken);
+    struct apply *last = &apply[taken - 1];
+    const struct order_columns columns = {
+        .version = pat_batch_find(last->batch, PAT_ORDER_VERSION),
+        .customer = pat_batch_find(last->batch, PAT_ORDER_CUSTOMER),
     };
-    for (uint32_t first = 0, rows; first < apply->batch->rows; first += rows) {
-        rows = apply->batch->rows - first < BLOCK_ROWS ? apply->batch->rows - first : BLOCK_ROWS;
-        const struct appended appended = pat_apply__append_orders(apply, first, rows);
-        for (uint32_t i = 0; i < appended.known_count; i++) {
-            const uint32_t row = appended.known[i];
-            apply_known(apply, &columns, first + row, appended.row[row]);
-        }
+    for (uint32_t i = 0; i < appended.known_count; i++) {
+        const uint32_t row = appended.known[i];
+        apply_known(last, &columns, row, appended.row[row]);
     }
+    return taken;
 }

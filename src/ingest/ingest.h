@@ -10,6 +10,7 @@
 #define PAT_INGEST_INGEST_H
 
 #include "base/arena.h"
+#include "base/spread.h"
 #include "base/status.h"
 #include "model/batch.h"
 #include "model/zone.h"
@@ -37,5 +38,10 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
  * and the store alone. Notes the producer's pair. Never fails. */
 void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
                       struct pat_batch_outcome *outcome);
+
+/* The same of several batches, one after the other from the store's next lsn on. Neighbours that go together are
+ * applied as one, and parts of the work are shared out by `spread` (may be NULL); what comes out is the same. */
+void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const *batch, unsigned count,
+                          struct pat_batch_outcome *outcome, const struct pat_spread *spread);
 
 #endif

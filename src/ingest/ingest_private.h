@@ -111,8 +111,14 @@ struct apply {
                               for */
 };
 
+/* Codes of the texts that rows of the batch have: they are in the dictionaries from then on. */
+void pat_apply__open(struct apply *apply);
+void pat_apply__close(struct apply *apply);
+
 void pat_apply__customers(struct apply *apply);
-void pat_apply__orders(struct apply *apply);
+/* Applies the first of these batches of orders, and those behind it that go with it; gives how many. What moved, and
+ * who was touched, stands in the last of them. */
+unsigned pat_apply__orders(struct apply *apply, unsigned batches, const struct pat_spread *spread);
 void pat_apply__lines(struct apply *apply);
 void pat_apply__refunds(struct apply *apply);
 void pat_apply__fx(struct apply *apply);
@@ -137,27 +143,36 @@ void pat_apply__count(struct apply *apply, enum row_fate fate);
 bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *version, uint32_t row,
                       const struct pat_table *table, unsigned version_column, pat_row stored);
 
-/* ---- append_*.c: new rows, column by column ----------------------------------------------------------------
+/* ---- append_*.c: new rows, column by column ----------------------------------------------------------------------
  */
 
-/* Orders of a batch that are taken at once. Enough that the orders of one chunk of customers come together also where
- * there are thousands of chunks; few enough that the arrays of all this stay in a processor's cache. */
+/* Refunds or customers of a batch that are taken at once. Enough that those of one chunk of customers come together
+ * also where there are thousands of chunks; few enough that the arrays of all this stay in a processor's cache. */
 #define BLOCK_ROWS 32768u
+/* New orders that are taken at once, of one batch or of several that follow each other: the more, the more of them
+ * share a line of memory of what is kept of the customers, which is most of what they cost. Four full batches; a
+ * million customers have a line of 16 for each four orders then. */
+#define ORDERS_AT_ONCE 262144u
+_Static_assert(ORDERS_AT_ONCE >= PAT_BATCH_ROWS_MAX, "a batch is taken at once");
 
-/* Finds or makes the rows of orders `first` .. `first + count - 1` of the batch. New ones are added as the batch has
- * them: columns, chains, counters, what is kept of their customers. `order` gets the row of each; those of the batch's
- * rows that were known before, or that name an order which an earlier row of these has just made, are listed in
- * `known`, and the caller treats them one by one, in order. Both are lent until the next call. */
+/* Finds or makes the rows of refunds `first` .. `first + count - 1` of the batch. New ones are added as the batch has
+ * them: columns, chains, counters, what is kept of their customers; awaited orders are made for those that name an
+ * order which is not known. `row` gets the row of each; those of the batch's rows that were known before, or that name
+ * one which an earlier row of these has just made, are listed in `known`, and the caller treats them one by one, in
+ * order. Both are lent until the next call. */
 struct appended {
     const pat_row *row;
     const uint32_t *known;
     uint32_t known_count;
 };
-struct appended pat_apply__append_orders(struct apply *apply, uint32_t first, uint32_t count);
-/* The same of refunds; awaited orders are made for those that name an order which is not known. */
 struct appended pat_apply__append_refunds(struct apply *apply, uint32_t first, uint32_t count);
 /* The same of customers. */
 struct appended pat_apply__append_customers(struct apply *apply, uint32_t first, uint32_t count);
+/* The same of all orders of several batches, one behind the other, with the same fields and not more than
+ * ORDERS_AT_ONCE: as many of them as have new orders only, and the one behind those. *taken says how many that are;
+ * `row` and `known` are of the last of them. */
+struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, const struct pat_spread *spread,
+                                         unsigned *taken);
 /* Bytes of arrays that these may need. */
 size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_customers_bytes(const struct pat_batch *batch, const struct pat_store *store);
@@ -165,7 +180,7 @@ size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struc
 /* Adds customers of these ids where they are not known; customer[i] gets the row of each. `fresh` has room for `count`.
  */
 void pat_apply__claim_customers(struct apply *apply, struct pat_ids ids, uint32_t count, pat_row *customer,
-                                uint32_t *fresh);
+                                uint32_t *fresh, const struct pat_spread *spread);
 
 /* ---- facts.c: keeping chains, counters and derived columns together -----------------------------------------------
  */

@@ -35,18 +35,26 @@ static void sort_by_digit(const uint64_t *from, uint64_t *to, uint32_t count, un
     for (uint32_t i = 0; i < count; i++) to[start[(from[i] >> shift) & (DIGITS - 1)]++] = from[i];
 }
 
-/* The facts of one owner came in order, and stay so: the digits are those of the owner. */
-static void sort_items(struct owners *owners, pat_row rows) {
-    if (owners->items < RADIX_FROM) {
-        sort_few(owners->item, owners->items);
-        return;
+uint64_t *pat_owners__sort(uint64_t *item, uint64_t *spare, uint32_t count, pat_row rows) {
+    if (count < RADIX_FROM) {
+        sort_few(item, count);
+        return item;
     }
     for (unsigned shift = 0; shift < 32 && (rows - 1) >> shift != 0; shift += DIGIT_BITS) {
-        sort_by_digit(owners->item, owners->spare, owners->items, 32 + shift);
-        uint64_t *const sorted = owners->spare;
-        owners->spare = owners->item;
-        owners->item = sorted;
+        sort_by_digit(item, spare, count, 32 + shift);
+        uint64_t *const sorted = spare;
+        spare = item;
+        item = sorted;
     }
+    return item;
+}
+
+/* The facts of one owner came in order, and stay so: the digits are those of the owner. */
+static void sort_items(struct owners *owners, pat_row rows) {
+    uint64_t *const sorted = pat_owners__sort(owners->item, owners->spare, owners->items, rows);
+    if (sorted == owners->item) return;
+    owners->spare = owners->item;
+    owners->item = sorted;
 }
 
 void pat_owners__settle(struct owners *owners, pat_row rows) {

@@ -9,6 +9,9 @@
 
 /* Room for one read in a connection's own buffer. */
 #define READ_BYTES_MIN ((size_t)16 << 10)
+/* A frame that says how long it gets is given that room at once, up to so many times what came of it already: whoever
+ * announces much and sends little must not hold much memory. */
+#define ROOM_AHEAD 16u
 
 bool pat_conn__may_take(const struct pat_conn *conn) {
     return conn->state == PAT_CONN_OPEN && conn->spare != NULL && conn->calls_count < PAT_NET_CALLS_MAX &&
@@ -139,6 +142,15 @@ static void take_scratch(struct pat_conn *conn) {
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
+/* Room behind what stands in the connection's buffer; false without memory for any. */
+static bool buffer_room(const struct pat_conn *conn, struct pat_buf *buf) {
+    if (buf->capacity - buf->length >= READ_BYTES_MIN) return true;
+    const size_t most = buf->length * (ROOM_AHEAD - 1), announced = conn->scan.wait_for;
+    const size_t left = announced > buf->length ? announced - buf->length : 0, ahead = left < most ? left : most;
+    if (ahead > READ_BYTES_MIN && pat_buf_reserve(buf, ahead) == PAT_OK) return true;
+    return pat_buf_reserve(buf, READ_BYTES_MIN) == PAT_OK;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
     struct pat_conn *conn = handle->data;
     struct pat_buf *buf = conn->state == PAT_CONN_OPEN && conn->in.length > 0 ? &conn->in : &conn->server->scratch;
@@ -146,7 +158,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
     *out = uv_buf_init(NULL, 0);
     if (buf == &conn->server->scratch) {
         buf->length = 0;
-    } else if (buf->capacity - buf->length < READ_BYTES_MIN && pat_buf_reserve(buf, READ_BYTES_MIN) != PAT_OK) {
+    } else if (!buffer_room(conn, buf)) {
         return; /* read with UV_ENOBUFS */
     }
     size_t room = buf->capacity - buf->length;

@@ -202,6 +202,7 @@ static void close_handle(uv_handle_t *handle, void *context) {
 static enum pat_status server_close(struct pat_server *server, bool snapshot, struct pat_error *error) {
     signals_to_exit();
     pat_chore__stop(server);
+    if (server->engine != NULL) pat_engine_lend(server->engine, NULL);
     pat_workers_close(&server->workers);
     pat_chore__forget(server);
     enum pat_status status = pat_engine_close(&server->engine, snapshot, error);
@@ -272,6 +273,7 @@ static enum pat_status server_open(struct pat_server *server, struct pat_error *
     unsigned workers = options->workers != 0 ? options->workers : uv_available_parallelism();
     if (workers > PAT_WORKERS_MAX) workers = PAT_WORKERS_MAX;
     PAT_TRY(pat_workers_open(&server->workers, workers, jobs_wake, server, error));
+    pat_engine_lend(server->engine, pat_workers_spread(server->workers));
     server->connections_max = connections_allowed(options->connections_max);
     return pat_listeners__open(server, error);
 }

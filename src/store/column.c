@@ -12,7 +12,7 @@ void pat_column_init(struct pat_column *column, struct pat_pins *pins, uint8_t s
 
 void pat_column_deinit(struct pat_column *column) {
     if (column->dir == NULL) return;
-    uint32_t chunks = (uint32_t)(((uint64_t)column->rows + (1u << column->shift) - 1) >> column->shift);
+    const uint32_t chunks = pat_column_chunks(column);
     for (uint32_t i = 0; i < chunks; i++) pat_mem_free(column->purpose, column->dir->chunk[i]);
     pat_mem_free(column->purpose, column->dir);
     column->dir = NULL;
@@ -402,6 +402,10 @@ static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_
         if (old[k] != value[k]) chunk_put(chunk, row[k] & mask, value[k]);
     }
     chunk_note_range(chunk, range);
+}
+
+void pat_column_open_chunks(struct pat_column *column) {
+    if (column->rows > 0) dir_prepare(column, 0, true);
 }
 
 void pat_column_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,

@@ -97,6 +97,12 @@ void pat_column_gather(const struct pat_column *column, const pat_row *row, uint
  * are not touched; rows of one chunk stand side by side, so that it is copied once at the most. */
 void pat_column_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,
                         const int64_t *value);
+/* Makes the column ready for pat_column_scatter by several threads at once, each with chunks of its own; at most as
+ * many blocks are retired as the column has chunks. */
+void pat_column_open_chunks(struct pat_column *column);
+static inline uint32_t pat_column_chunks(const struct pat_column *column) {
+    return (uint32_t)(((uint64_t)column->rows + (1u << column->shift) - 1) >> column->shift);
+}
 static inline int64_t pat_column_get(const struct pat_column *column, pat_row row) {
     return pat_chunk_get(column->dir->chunk[row >> column->shift], row & ((1u << column->shift) - 1));
 }

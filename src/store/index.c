@@ -171,6 +171,14 @@ uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32
     return NONE;
 }
 
+void pat_index_renumber(struct pat_index *index, uint64_t hash, uint32_t from, uint32_t to) {
+    struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
+    const uint32_t tag = pat_index_tag_of(hash), mask = shard->capacity - 1;
+    uint32_t i = tag & mask;
+    while (shard->slot[i].tag != tag || shard->slot[i].next != from + 1) i = (i + 1) & mask;
+    shard->slot[i].next = to + 1;
+}
+
 void pat_index_settle(struct pat_index *index) {
     index->count = 0;
     for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) index->count += index->shard[i].count;

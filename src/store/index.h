@@ -71,6 +71,8 @@ void pat_index_reserve(struct pat_index *index, uint32_t shard, uint32_t keys);
 uint32_t pat_index_put(struct pat_index *index, uint32_t shard, uint32_t tag, uint32_t value, pat_index_match *match,
                        const void *context);
 void pat_index_settle(struct pat_index *index);
+/* Gives the entry of this hash that has the value `from` the value `to`. One thread to a shard. */
+void pat_index_renumber(struct pat_index *index, uint64_t hash, uint32_t from, uint32_t to);
 
 /* Bytes that `keys` more keys may make it grow by, spread over the shards as hashes spread them. */
 size_t pat_index_growth(const struct pat_index *index, size_t keys);

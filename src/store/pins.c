@@ -55,20 +55,26 @@ void pat_pins_close(struct pat_pins *pins, uint64_t version) {
     if (pins->oldest != oldest_before) pins_sweep(pins);
 }
 
+void pat_pins_reserve(struct pat_pins *pins, size_t blocks) {
+    size_t capacity = pins->retired_capacity == 0 ? 64 : pins->retired_capacity;
+    if (pins->open_count == 0 || pins->retired_count + blocks <= pins->retired_capacity) return;
+    while (capacity < pins->retired_count + blocks) capacity *= 2;
+    struct pat_retired *bigger = pat_mem_alloc_must(PAT_MEM_VIEWS, capacity * sizeof *bigger);
+    if (pins->retired_count > 0) memcpy(bigger, pins->retired, pins->retired_count * sizeof *bigger);
+    pat_mem_free(PAT_MEM_VIEWS, pins->retired);
+    pins->retired = bigger;
+    pins->retired_capacity = capacity;
+}
+
 void pat_pins_retire(struct pat_pins *pins, enum pat_mem_purpose purpose, void *block) {
     if (block == NULL) return;
     if (pins->open_count == 0) {
         pat_mem_free(purpose, block);
         return;
     }
-    if (pins->retired_count == pins->retired_capacity) {
-        size_t capacity = pins->retired_capacity == 0 ? 64 : pins->retired_capacity * 2;
-        struct pat_retired *bigger = pat_mem_alloc_must(PAT_MEM_VIEWS, capacity * sizeof *bigger);
-        if (pins->retired_count > 0) memcpy(bigger, pins->retired, pins->retired_count * sizeof *bigger);
-        pat_mem_free(PAT_MEM_VIEWS, pins->retired);
-        pins->retired = bigger;
-        pins->retired_capacity = capacity;
-    }
+    /* Relaxed is enough: each takes a place of its own, and the owner looks when all have come back. */
+    if (__atomic_load_n(&pins->retired_count, __ATOMIC_RELAXED) == pins->retired_capacity) pat_pins_reserve(pins, 1);
     pat_mem_retag(purpose, PAT_MEM_VIEWS, block);
-    pins->retired[pins->retired_count++] = (struct pat_retired){block, pins->version};
+    const size_t at = __atomic_fetch_add(&pins->retired_count, 1, __ATOMIC_RELAXED);
+    pins->retired[at] = (struct pat_retired){block, pins->version};
 }

@@ -42,7 +42,10 @@ void pat_pins_close(struct pat_pins *pins, uint64_t version);
 static inline bool pat_pins_shared(const struct pat_pins *pins, uint64_t born) {
     return born <= pins->newest;
 }
-/* Frees the block now, or when the last view that may see it closes. */
+/* Frees the block now, or when the last view that may see it closes. Thread: the owner's; others too while the owner
+ * waits for them, for as many blocks as it made room for. */
 void pat_pins_retire(struct pat_pins *pins, enum pat_mem_purpose purpose, void *block);
+/* Makes room for so many more retired blocks. */
+void pat_pins_reserve(struct pat_pins *pins, size_t blocks);
 
 #endif

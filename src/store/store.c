@@ -252,7 +252,7 @@ size_t pat_store_scratch_growth(const struct pat_store *store, size_t bytes) {
 void *pat_store_scratch(struct pat_store *store, size_t bytes) {
     if (bytes <= store->scratch_bytes) return store->scratch;
     pat_mem_free(PAT_MEM_OTHER, store->scratch);
-    store->scratch = pat_mem_alloc_must(PAT_MEM_OTHER, bytes);
+    store->scratch = pat_mem_alloc_raw_must(PAT_MEM_OTHER, bytes);
     store->scratch_bytes = bytes;
     return store->scratch;
 }

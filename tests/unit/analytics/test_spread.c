@@ -1,60 +1,13 @@
 /* Several threads at one question: the answers of one, whoever did which part; the first failure in the order of rows.
  */
+#include "../crew.h"
 #include "shop.h"
 
 #include "analytics/run_private.h"
 #include "analytics/scores_private.h"
 
-#include <pthread.h>
-
-#define LANES     3u
 #define CUSTOMERS 70000u
 #define ORDERS    140000u
-
-/* ---- threads of the test's own ----------------------------------------------------------------------------------- */
-
-struct crew {
-    struct pat_spread spread;
-    unsigned runs; /* how often something was shared */
-};
-
-struct member {
-    pthread_t thread;
-    struct together *together;
-    unsigned lane;
-};
-
-struct together {
-    pat_part_cb *part_cb;
-    void *part_context;
-    uint32_t parts, next_part;
-};
-
-static void *member_run(void *context) {
-    struct member *member = context;
-    struct together *together = member->together;
-    for (;;) {
-        const uint32_t part = __atomic_fetch_add(&together->next_part, 1, __ATOMIC_RELAXED);
-        if (part >= together->parts) return NULL;
-        together->part_cb(together->part_context, part, member->lane);
-    }
-}
-
-static void crew_run(void *context, pat_part_cb *part_cb, void *part_context, uint32_t parts) {
-    struct crew *crew = context;
-    struct together together = {part_cb, part_context, parts, 0};
-    struct member member[LANES];
-    crew->runs++;
-    for (unsigned lane = 0; lane < LANES; lane++) {
-        member[lane].together = &together;
-        member[lane].lane = lane;
-        if (lane > 0) assert_int_equal(0, pthread_create(&member[lane].thread, NULL, member_run, &member[lane]));
-    }
-    (void)member_run(&member[0]);
-    for (unsigned lane = 1; lane < LANES; lane++) assert_int_equal(0, pthread_join(member[lane].thread, NULL));
-}
-
-static struct crew crew = {.spread = {.lanes = LANES, .run_cb = crew_run, .context = &crew}};
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 

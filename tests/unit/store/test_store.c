@@ -1,6 +1,8 @@
 /* Dictionaries, ids, indexes, days, maps, views of a whole store, and what a restore must notice. */
+#include "../crew.h"
 #include "base/mem.h"
 #include "model/id.h"
+
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -135,10 +137,11 @@ static void indexes_find_all_of_many(void **state) {
     store_free(store);
 }
 
-/* Blocks of ids, some of them known, some there twice, against the same looked up and added one by one. */
+/* Blocks of ids, some of them known, some there twice, against the same looked up and added one by one; by one thread
+ * and by several. */
 static void ids_are_claimed_in_order(void **state) {
-    (void)state;
-    enum { COUNT_IDS = 3000, BLOCKS = 12 };
+    const struct pat_spread *spread = *state;
+    enum { COUNT_IDS = 9000, BLOCKS = 12 };
     struct pat_store *store = store_new(), *single = store_new();
     static int64_t word[COUNT_IDS];
     static struct pat_text text[COUNT_IDS];
@@ -150,13 +153,13 @@ static void ids_are_claimed_in_order(void **state) {
     for (uint64_t block = 0, next = 1; block < BLOCKS; block++) {
         for (uint32_t i = 0; i < COUNT_IDS; i++) {
             next = next * UINT64_C(6364136223846793005) + 1442695040888963407;
-            const unsigned id = (unsigned)(next >> 33) % 9000;
+            const unsigned id = (unsigned)(next >> 33) % 40000;
             (void)snprintf(room[i], sizeof room[i], "c-%u", id);
             text[i] = pat_text_of(room[i]);
             word[i] = id % 3 == 0 ? ~(int64_t)i : (int64_t)id;
         }
         const uint32_t count = block == 0 ? 1 : COUNT_IDS;
-        const uint32_t added = pat_table_claim_ids(store, PAT_CUSTOMERS, ids, count, row, fresh);
+        const uint32_t added = pat_table_claim_ids(store, PAT_CUSTOMERS, ids, count, row, fresh, spread);
         pat_table_append_ids(store, PAT_CUSTOMERS, ids, fresh, added);
         for (unsigned c = 1; c < table->schema->columns; c++)
             pat_column_append_same(&table->column[c], PAT_NULL, added);
@@ -171,7 +174,9 @@ static void ids_are_claimed_in_order(void **state) {
             assert_int_equal(pat_table_find_id(store, PAT_CUSTOMERS, key), expected);
         }
         assert_int_equal(table->rows, single->table[PAT_CUSTOMERS].rows);
+        assert_int_equal(table->index.count, table->rows);
     }
+    assert_true(spread == NULL || crew.runs > 0);
     pat_store_close(&single);
     store_free(store);
 }
@@ -436,12 +441,19 @@ static void a_restore_notices_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_base_currency_must_exist),     cmocka_unit_test(dictionaries_grow_past_every_width),
-        cmocka_unit_test(texts_never_cross_a_segment),    cmocka_unit_test(ids_are_what_they_read),
-        cmocka_unit_test(ids_are_claimed_in_order),       cmocka_unit_test(large_indexes_give_their_pages_back),
-        cmocka_unit_test(indexes_find_all_of_many),       cmocka_unit_test(reservations_hold),
-        cmocka_unit_test(the_newest_day_is_exact),        cmocka_unit_test(views_keep_their_maps),
-        cmocka_unit_test(a_view_sees_its_rows_and_texts), cmocka_unit_test(a_restore_counts_and_finds),
+        cmocka_unit_test(a_base_currency_must_exist),
+        cmocka_unit_test(dictionaries_grow_past_every_width),
+        cmocka_unit_test(texts_never_cross_a_segment),
+        cmocka_unit_test(ids_are_what_they_read),
+        cmocka_unit_test(ids_are_claimed_in_order),
+        cmocka_unit_test_prestate(ids_are_claimed_in_order, &crew.spread),
+        cmocka_unit_test(large_indexes_give_their_pages_back),
+        cmocka_unit_test(indexes_find_all_of_many),
+        cmocka_unit_test(reservations_hold),
+        cmocka_unit_test(the_newest_day_is_exact),
+        cmocka_unit_test(views_keep_their_maps),
+        cmocka_unit_test(a_view_sees_its_rows_and_texts),
+        cmocka_unit_test(a_restore_counts_and_finds),
         cmocka_unit_test(a_restore_notices_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
