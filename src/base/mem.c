@@ -121,24 +121,36 @@ void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes) {
 /* Of x86-64: what the system maps and gives back at the least. */
 #define PAGE_BYTES ((size_t)4096)
 
-void *pat_mem_map_must(enum pat_mem_purpose purpose, size_t bytes) {
+static size_t whole_pages(size_t bytes) {
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+void *pat_mem_reserve_must(size_t bytes) {
     /* A huge page more than is wanted, to begin at a multiple; what lies before and behind goes back. */
-    const size_t asked = bytes + HUGE_PAGE_BYTES;
-    unsigned char *pages = mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) give_up(purpose, bytes);
+    const size_t asked = whole_pages(bytes) + HUGE_PAGE_BYTES;
+    unsigned char *pages =
+        mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) give_up(PAT_MEM_OTHER, bytes);
     const size_t before = (HUGE_PAGE_BYTES - (uintptr_t)pages % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
-    const size_t used = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    const size_t used = whole_pages(bytes);
     if (before > 0) (void)munmap(pages, before);
     if (asked - before > used) (void)munmap(pages + before + used, asked - before - used);
     (void)madvise(pages + before, used, MADV_HUGEPAGE); /* refused where there are none: small ones do as well */
-    account(purpose, bytes);
     return pages + before;
 }
 
-void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes) {
-    if (pages == NULL) return;
-    unaccount(purpose, bytes);
-    (void)munmap(pages, bytes);
+void pat_mem_unreserve(void *pages, size_t bytes) {
+    if (pages != NULL) (void)munmap(pages, whole_pages(bytes));
+}
+
+void pat_mem_use_pages(enum pat_mem_purpose purpose, size_t bytes) {
+    account(purpose, bytes);
+}
+
+void pat_mem_drop_pages(enum pat_mem_purpose purpose, void *pages, size_t bytes, size_t used) {
+    PAT_ASSERT((uintptr_t)pages % PAGE_BYTES == 0);
+    (void)madvise(pages, bytes, MADV_DONTNEED);
+    unaccount(purpose, used);
 }
 
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new) {

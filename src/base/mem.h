@@ -56,11 +56,17 @@ void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, 
 /* Gives a block back; NULL is allowed. The purpose must be the one it was taken with. */
 void pat_mem_free(enum pat_mem_purpose purpose, void *block);
 
-/* Pages of the system's own for what is large and read at random: zeroed as they are first touched, so that taking many
- * costs nothing at once, and huge where the system has such pages. Never NULL, as pat_mem_alloc_must. */
-void *pat_mem_map_must(enum pat_mem_purpose purpose, size_t bytes);
-/* Gives pages back; `bytes` as they were asked for. NULL is allowed. */
-void pat_mem_unmap(enum pat_mem_purpose purpose, void *pages, size_t bytes);
+/* Address space for what is large and read at random: pages are zero when they are first touched, cost nothing before,
+ * and are huge where the system has such pages. Begins at a multiple of a huge page. Never NULL, as pat_mem_alloc_must.
+ */
+void *pat_mem_reserve_must(size_t bytes);
+/* Gives the address space back; `bytes` as they were asked for, and no page of it in use. */
+void pat_mem_unreserve(void *pages, size_t bytes);
+/* Puts bytes of it that are going to be touched on account. */
+void pat_mem_use_pages(enum pat_mem_purpose purpose, size_t bytes);
+/* Gives `bytes` at `pages`, whole pages, back to the system, of which `used` are on account. They are zero when touched
+ * again. */
+void pat_mem_drop_pages(enum pat_mem_purpose purpose, void *pages, size_t bytes, size_t used);
 
 /* Moves the account of a block from one purpose to another. */
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block);

@@ -1,6 +1,12 @@
 /* A hash index: 64-bit keyed hash -> u32. 256 shards by the top byte, each an open-addressing table of its own, so that
- * growing touches one part in 256 at a time. Shards of a size lie side by side once they are large: random look-ups
- * want few and huge pages. Writer thread only; nothing is ever removed. */
+ * growing touches one part in 256 at a time.
+ *
+ *   shard    buckets of a cache line, entries of a full one in those behind it; up to seven eighths full
+ *   growing  by a third or a half, one shard after the other: capacities of large shards are staggered, so that
+ *            the index as a whole is always about three quarters full, and grows a little all the time
+ *   region   all shards of a size side by side in huge pages, given back in sixteenths as shards move out
+ *
+ * Eight bytes an entry, eleven with what is free. Writer thread only; nothing is ever removed. */
 #ifndef PAT_STORE_INDEX_H
 #define PAT_STORE_INDEX_H
 
@@ -9,43 +15,45 @@
 #include <stdint.h>
 
 #define PAT_INDEX_SHARDS 256u
-/* Capacities of shards: 16 << level, up to 2^32 slots. */
-#define PAT_INDEX_LEVELS 29u
+/* Sizes of shards, two to each doubling, up to 4 Mi buckets: 2^32 keys fill half of that. */
+#define PAT_INDEX_LEVELS 44u
+#define PAT_INDEX_BUCKET 8u
 
-struct pat_index_slot {
-    uint32_t tag;  /* bits 24..55 of the hash */
-    uint32_t next; /* the value + 1; 0 = empty, as fresh pages are */
+struct pat_index_bucket {
+    uint32_t tag[PAT_INDEX_BUCKET];  /* bits 24..55 of the hash */
+    uint32_t next[PAT_INDEX_BUCKET]; /* the value + 1; 0 = empty, as fresh pages are. Filled from the first on */
 };
+_Static_assert(sizeof(struct pat_index_bucket) == 64, "a bucket is a cache line");
+
+struct pat_index_region;
 
 struct pat_index_shard {
-    struct pat_index_slot *slot;
-    uint32_t capacity; /* power of two, 0 before the first */
+    struct pat_index_bucket *bucket;
+    uint32_t buckets; /* 0 before the first key */
     uint32_t count;
-};
-
-/* Room for all shards of one capacity. */
-struct pat_index_region {
-    struct pat_index_slot *slot; /* [PAT_INDEX_SHARDS * capacity]; NULL while none is that large */
-    uint32_t shards;             /* that live here */
+    uint32_t level; /* meaningless before the first key */
 };
 
 struct pat_index {
     struct pat_index_shard shard[PAT_INDEX_SHARDS];
-    struct pat_index_region region[PAT_INDEX_LEVELS];
+    struct pat_index_region *region[PAT_INDEX_LEVELS]; /* NULL while no shard is that large */
     uint64_t count;
-    uint32_t spare; /* every shard takes this many keys more before it grows, and maybe some more than that */
+    uint32_t level; /* of the largest shard */
 };
 
 /* Says whether `value`'s key is the one looked for. */
 typedef bool pat_index_match(const void *context, uint32_t value);
 
-/* A hash is known by its shard, the top byte, and its tag, the 32 bits below: their low ones also choose the slot, so
- * that growing needs no key. */
+/* A hash is known by its shard, the top byte, and its tag, the 32 bits below: their high ones also choose the bucket,
+ * so that growing needs no key, and moves from front to back. */
 static inline uint32_t pat_index_shard_of(uint64_t hash) {
     return (uint32_t)(hash >> 56);
 }
 static inline uint32_t pat_index_tag_of(uint64_t hash) {
     return (uint32_t)(hash >> 24);
+}
+static inline uint32_t pat_index_bucket_of(uint32_t tag, uint32_t buckets) {
+    return (uint32_t)(((uint64_t)tag * buckets) >> 32);
 }
 
 void pat_index_init(struct pat_index *index);
@@ -55,9 +63,11 @@ uint32_t pat_index_find(const struct pat_index *index, uint64_t hash, pat_index_
 /* Asks the processor for the place where a search for this hash begins, so that the search finds it near. */
 static inline void pat_index_prefetch(const struct pat_index *index, uint64_t hash) {
     const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
-    if (shard->count > 0) __builtin_prefetch(&shard->slot[pat_index_tag_of(hash) & (shard->capacity - 1)]);
+    if (shard->count > 0)
+        __builtin_prefetch(&shard->bucket[pat_index_bucket_of(pat_index_tag_of(hash), shard->buckets)]);
 }
-/* The first value whose tag is the hash's, or UINT32_MAX: whose key a search will compare first. */
+/* A value whose key a search for this hash will compare, or UINT32_MAX when the place where it begins has none: then it
+ * asks for the place behind, if the search goes on there. */
 uint32_t pat_index_peek(const struct pat_index *index, uint64_t hash);
 /* Adds; the key must not be there. */
 void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);

@@ -128,26 +128,29 @@ static void every_purpose_has_a_name_of_its_own(void **state) {
     }
 }
 
-static void mapped_pages_are_zero_and_counted(void **state) {
+static void reserved_pages_are_zero_and_counted_while_in_use(void **state) {
     (void)state;
-    const size_t sizes[] = {1, 4096, 4097, (size_t)2 << 20, ((size_t)5 << 20) + 12345};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        unsigned char *pages = pat_mem_map_must(PAT_MEM_INDEX, sizes[i]);
-        assert_int_equal(pat_mem_used(PAT_MEM_INDEX), sizes[i]);
-        for (size_t at = 0; at < sizes[i]; at += 1 + sizes[i] / 100) assert_int_equal(pages[at], 0);
-        pages[0] = 1;
-        pages[sizes[i] - 1] = 1;
-        pat_mem_unmap(PAT_MEM_INDEX, pages, sizes[i]);
+    const size_t bytes = (size_t)10 << 20, part = (size_t)3 << 20;
+    unsigned char *pages = pat_mem_reserve_must(bytes);
+    assert_int_equal(pat_mem_used_total(), 0);
+    for (int round = 0; round < 2; round++) {
+        pat_mem_use_pages(PAT_MEM_INDEX, part);
+        assert_int_equal(pat_mem_used(PAT_MEM_INDEX), part);
+        for (size_t at = 0; at < part; at += 1000) assert_int_equal(pages[at], 0);
+        memset(pages, 1, part);
+        pat_mem_drop_pages(PAT_MEM_INDEX, pages, part, part);
         assert_int_equal(pat_mem_used(PAT_MEM_INDEX), 0);
     }
-    pat_mem_unmap(PAT_MEM_INDEX, NULL, 4096);
+    assert_int_equal(pages[bytes - 1], 0);
+    pat_mem_unreserve(pages, bytes);
+    pat_mem_unreserve(NULL, bytes);
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(memory_comes_zeroed_and_aligned, begin, end),
-        cmocka_unit_test_setup_teardown(mapped_pages_are_zero_and_counted, begin, end),
+        cmocka_unit_test_setup_teardown(reserved_pages_are_zero_and_counted_while_in_use, begin, end),
         cmocka_unit_test_setup_teardown(gauges_follow_each_purpose, begin, end),
         cmocka_unit_test_setup_teardown(growing_keeps_the_content, begin, end),
         cmocka_unit_test_setup_teardown(the_budget_holds_for_all_purposes_together, begin, end),
