@@ -56,14 +56,28 @@ PATRON_API const char *patron_version(void);
 /* ---- connection ------------------------------------------------------------------------------------------------- */
 
 /* Connects and greets the server; waits at most 5 s for each of both.
- * `address`: "HOST:PORT", "[IPV6]:PORT", the path of a unix socket (anything with a '/'), or NULL for 127.0.0.1:7411.
+ * `address`: "HOST:PORT", "[IPV6]:PORT", "tls://" and either of them (then as patron_open_tls with NULL), the path of a
+ * unix socket (anything else with a '/'), or NULL for 127.0.0.1:7411.
  * Gives: *out, for patron_close; NULL on failure.
  * Fails: PATRON_FAILED with code IO (nobody listens, no such host, refused), BAD_REQUEST (no address), NO_MEMORY. */
 PATRON_API enum patron_status patron_open(struct patron **out, const char *address, struct patron_error *error);
 
+/* How the server shows who it is. All zero is right where an authority that the system knows has signed for it. */
+struct patron_tls {
+    const char *ca_file;     /* authorities, or the server's own certificate, in PEM; NULL: the system's authorities */
+    const char *server_name; /* a name or address that its certificate must be for; NULL: the host of `address` */
+    int insecure;            /* 1: no certificate is checked, and whoever answers is taken for the server */
+};
+
+/* The same over TLS 1.2 or 1.3, which servers off the loopback insist on. `tls` may be NULL: as all zero.
+ * Fails: as patron_open; PATRON_FAILED with code IO also when the certificate is not good, with the reason. */
+PATRON_API enum patron_status patron_open_tls(struct patron **out, const char *address, const struct patron_tls *tls,
+                                              struct patron_error *error);
+
 /* Logs in with SCRAM-SHA-256, where the server asks for that (patrond --users). Nothing else may be in flight. The
- * password does not leave this process. Fails: PATRON_FAILED with code AUTH (wrong user or password, too many tries, or
- * a server that cannot show that it knows the user), IO, PROTO; the connection is of no use then. */
+ * password does not leave this process; over TLS the login is bound to the connection (SCRAM-SHA-256-PLUS), so that
+ * somebody in the middle cannot pass it on. Fails: PATRON_FAILED with code AUTH (wrong user or password, too many
+ * tries, or a server that cannot show that it knows the user), IO, PROTO; the connection is of no use then. */
 PATRON_API enum patron_status patron_login(struct patron *patron, const char *user, const char *password,
                                            struct patron_error *error);
 

@@ -117,19 +117,60 @@ static bool auth_message(char *out, size_t capacity, const char *first_bare, con
     return got > 0 && (size_t)got < capacity;
 }
 
+/* c=: the header as it was sent and, where that names a binding, its data. */
+static bool binding_encode(struct pat_text header, const struct pat_scram_binding *binding,
+                           char out[PAT_SCRAM_BINDING_DIGITS]) {
+    unsigned char bytes[PAT_SCRAM_HEADER_BYTES + PAT_SCRAM_BINDING_BYTES];
+    const size_t more = binding != NULL ? binding->bytes : 0;
+    if (header.length > PAT_SCRAM_HEADER_BYTES || more > PAT_SCRAM_BINDING_BYTES) return false;
+    memcpy(bytes, header.data, header.length);
+    if (more > 0) memcpy(bytes + header.length, binding->data, more);
+    pat_base64_encode(bytes, header.length + more, out);
+    return true;
+}
+
 /* ---- server -------------------------------------------------------------------------------------------------------
  */
 
+static const struct pat_scram_binding *binding_find(const struct pat_scram_binding *binding, unsigned bindings,
+                                                    struct pat_text name) {
+    for (unsigned i = 0; i < bindings; i++) {
+        if (pat_text_is(name, binding[i].name)) return &binding[i];
+    }
+    return NULL;
+}
+
+/* "n,,", "y,," or "p=NAME,,"; takes it off the front. */
+static enum pat_status header_read(struct pat_scram_server *scram, struct pat_text *rest,
+                                   const struct pat_scram_binding *binding, unsigned bindings,
+                                   struct pat_error *error) {
+    const char *comma = rest->length > 0 ? memchr(rest->data, ',', rest->length) : NULL;
+    const size_t length = comma != NULL ? (size_t)(comma - rest->data) : 0;
+    if (length == 0 || length + 2 > rest->length || comma[1] != ',')
+        return malformed(error, "it must begin with \"n,,\"; authorization names are not taken");
+    const struct pat_text flag = {rest->data, length}, header = {rest->data, length + 2};
+    const struct pat_scram_binding *bound = NULL;
+    scram->bound = flag.data[0] == 'p';
+    if (scram->bound) {
+        if (length > 2 && flag.data[1] == '=')
+            bound = binding_find(binding, bindings, (struct pat_text){flag.data + 2, length - 2});
+        if (bound == NULL) return malformed(error, "this connection has no such channel binding");
+    } else if (!pat_text_is(flag, "n") && !pat_text_is(flag, "y")) {
+        return malformed(error, "it must begin with \"n,,\"");
+    } else if (flag.data[0] == 'y' && bindings > 0) {
+        return malformed(error, "this connection has channel bindings; whoever said otherwise is no friend");
+    }
+    if (!binding_encode(header, bound, scram->binding)) return malformed(error, "its header is too long");
+    *rest = (struct pat_text){rest->data + header.length, rest->length - header.length};
+    return PAT_OK;
+}
+
 enum pat_status pat_scram_server_read(struct pat_scram_server *scram, struct pat_text client_first,
+                                      const struct pat_scram_binding *binding, unsigned bindings,
                                       struct pat_error *error) {
     *scram = (struct pat_scram_server){.known = false};
     struct pat_text rest = client_first, name, nonce;
-    if (rest.length < 3 || rest.data[1] != ',' || rest.data[2] != ',')
-        return malformed(error, "it must begin with \"n,,\"; channel binding and authorization names are not taken");
-    if (rest.data[0] == 'p') return malformed(error, "channel binding is not taken; begin with \"n,,\"");
-    if (rest.data[0] != 'n' && rest.data[0] != 'y') return malformed(error, "it must begin with \"n,,\"");
-    scram->plain_binding = rest.data[0] == 'n';
-    rest = (struct pat_text){rest.data + 3, rest.length - 3};
+    PAT_TRY(header_read(scram, &rest, binding, bindings, error));
     if (!copy_bounded(scram->first_bare, sizeof scram->first_bare, rest)) return malformed(error, "it is too long");
     if (!attribute_take(&rest, 'n', &name)) return malformed(error, "\"n=NAME\" is missing");
     if (!name_unescape(name, scram->user))
@@ -184,8 +225,8 @@ static enum pat_status final_read(const struct pat_scram_server *scram, struct p
     struct pat_text rest = text, binding, nonce, digits;
     size_t bytes;
     if (!attribute_take(&rest, 'c', &binding)) return malformed(error, "\"c=BINDING\" is missing");
-    if (!pat_text_is(binding, scram->plain_binding ? "biws" : "eSws"))
-        return malformed(error, "\"c=\" does not repeat the header of the first message");
+    if (!pat_text_is(binding, scram->binding))
+        return malformed(error, "\"c=\" does not repeat the header of the first message, or is of another connection");
     if (!attribute_take(&rest, 'r', &nonce)) return malformed(error, "\"r=NONCE\" is missing");
     if (!pat_text_is(nonce, scram->nonce)) return malformed(error, "the nonce is not the one that was sent");
     if (rest.data == text.data || rest.length == 0) return malformed(error, "\"p=PROOF\" is missing");
@@ -218,8 +259,9 @@ enum pat_status pat_scram_server_final(struct pat_scram_server *scram, struct pa
  */
 
 enum pat_status pat_scram_client_first(struct pat_scram_client *scram, struct pat_text user, const char *nonce,
-                                       char out[PAT_SCRAM_MESSAGE_BYTES], struct pat_error *error) {
-    char drawn[NONCE_BYTES], escaped[3 * PAT_USER_BYTES_MAX + 1];
+                                       const struct pat_scram_binding *binding, char out[PAT_SCRAM_MESSAGE_BYTES],
+                                       struct pat_error *error) {
+    char drawn[NONCE_BYTES], escaped[3 * PAT_USER_BYTES_MAX + 1], header[PAT_SCRAM_HEADER_BYTES + 1] = "n,,";
     if (!pat_user_name_valid(user))
         return pat_error_set(error, PAT_ERR_BAD_REQUEST,
                              "a user's name is 1 to 64 bytes of UTF-8 without spaces and control characters");
@@ -227,8 +269,11 @@ enum pat_status pat_scram_client_first(struct pat_scram_client *scram, struct pa
     (void)snprintf(scram->nonce, sizeof scram->nonce, "%s", nonce != NULL ? nonce : drawn);
     name_escape(user, escaped);
     (void)snprintf(scram->first_bare, sizeof scram->first_bare, "n=%s,r=%s", escaped, scram->nonce);
-    (void)snprintf(out, PAT_SCRAM_MESSAGE_BYTES, "n,,n=%s,r=%s", escaped, scram->nonce);
-    return PAT_OK;
+    if (binding != NULL) (void)snprintf(header, sizeof header, "p=%s,,", binding->name);
+    const int length = snprintf(out, PAT_SCRAM_MESSAGE_BYTES, "%s%s", header, scram->first_bare);
+    if (length < (int)PAT_SCRAM_MESSAGE_BYTES && binding_encode(pat_text_of(header), binding, scram->binding))
+        return PAT_OK;
+    return pat_error_set(error, PAT_ERR_INTERNAL, "the first message of the login is too long");
 }
 
 struct offer {
@@ -269,7 +314,8 @@ enum pat_status pat_scram_client_final(struct pat_scram_client *scram, struct pa
     char digits[4 * ((PAT_SHA256_BYTES + 2) / 3) + 1];
     size_t length;
     PAT_TRY(offer_read(scram, server_first, &offer, error));
-    const int got = snprintf(bare, sizeof bare, "c=biws,r=%.*s", (int)offer.nonce.length, offer.nonce.data);
+    const int got =
+        snprintf(bare, sizeof bare, "c=%s,r=%.*s", scram->binding, (int)offer.nonce.length, offer.nonce.data);
     if (got < 0 || (size_t)got + sizeof digits + 3 > sizeof bare || !copy_bounded(first, sizeof first, server_first) ||
         !auth_message(message, sizeof message, scram->first_bare, first, (struct pat_text){bare, (size_t)got}, &length))
         return malformed(error, "the server's first one is too long");

@@ -1,10 +1,14 @@
-/* SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding: both sides as pure functions on messages.
+/* SCRAM-SHA-256 and, on a connection with TLS, SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677): both sides as pure functions on
+ * messages.
  *
  *   client                                             server
  *   n,,n=ana,r=NONCE            ── client-first ──►
  *                               ◄── server-first ──    r=NONCE+MORE,s=SALT,i=4096
  *   c=biws,r=...,p=PROOF        ── client-final ──►
  *                               ◄── server-final ──    v=SIGNATURE
+ *
+ * With PLUS the first message begins with "p=BINDING,,", and c= has what the two ends of one TLS connection know of it
+ * (RFC 9266, RFC 5929): somebody in the middle, whom the client took for the server, gains nothing from the proof.
  *
  * The server keeps neither the password nor what would do to log in elsewhere: keys derived from it. The proof that
  * goes over the wire is good for this one pair of nonces. Passwords are taken as the bytes they are: no normalisation
@@ -42,6 +46,18 @@ bool pat_scram_keys_make(struct pat_scram_keys *keys, struct pat_text password);
 /* A user's name: 1 to PAT_USER_BYTES_MAX bytes of UTF-8, no control characters, no spaces. */
 bool pat_user_name_valid(struct pat_text name);
 
+/* What ties a login to the TLS connection that it is made on. */
+#define PAT_SCRAM_BINDING_BYTES 64u
+struct pat_scram_binding {
+    const char *name; /* "tls-exporter", "tls-server-end-point" */
+    unsigned char data[PAT_SCRAM_BINDING_BYTES];
+    size_t bytes;
+};
+
+/* "p=tls-server-end-point,," and the data, in base64: what c= says at the most. */
+#define PAT_SCRAM_HEADER_BYTES   32u
+#define PAT_SCRAM_BINDING_DIGITS (4u * ((PAT_SCRAM_HEADER_BYTES + PAT_SCRAM_BINDING_BYTES + 2u) / 3u) + 1u)
+
 /* ---- server ----------------------------------------------------------------------------------------------------- */
 
 struct pat_scram_server {
@@ -51,11 +67,15 @@ struct pat_scram_server {
     char first_bare[PAT_SCRAM_MESSAGE_BYTES]; /* of the client */
     char first[PAT_SCRAM_MESSAGE_BYTES];      /* of the server */
     char nonce[128];                          /* both halves */
-    bool plain_binding;                       /* the client's header was "n,,", not "y,," */
+    bool bound;                               /* the client asked for a binding: PLUS */
+    char binding[PAT_SCRAM_BINDING_DIGITS];   /* what c= must say */
 };
 
-/* Reads client-first and takes the user's name from it. PAT_ERR_AUTH with what is wrong with it. */
+/* Reads client-first and takes the user's name from it. `bindings` are those that this connection can have, none
+ * without TLS. PAT_ERR_AUTH with what is wrong with it; also for a client that could bind and was told that the server
+ * cannot, which only somebody in the middle would say. */
 enum pat_status pat_scram_server_read(struct pat_scram_server *scram, struct pat_text client_first,
+                                      const struct pat_scram_binding *binding, unsigned bindings,
                                       struct pat_error *error) PAT_MUST_CHECK;
 /* Writes server-first. `keys` NULL: there is no such user; then salt and iterations are made from the name and
  * `secret`, always the same ones, so that nobody learns from them who exists. */
@@ -69,14 +89,16 @@ enum pat_status pat_scram_server_final(struct pat_scram_server *scram, struct pa
 /* ---- client ----------------------------------------------------------------------------------------------------- */
 
 struct pat_scram_client {
+    char binding[PAT_SCRAM_BINDING_DIGITS]; /* what c= says */
     char first_bare[PAT_SCRAM_MESSAGE_BYTES];
     char nonce[64];
     unsigned char signature[PAT_SHA256_BYTES]; /* that the server must show */
 };
 
-/* Writes client-first. `nonce` NULL draws one; tests give theirs. */
+/* Writes client-first. `nonce` NULL draws one; tests give theirs. `binding` NULL: none. */
 enum pat_status pat_scram_client_first(struct pat_scram_client *scram, struct pat_text user, const char *nonce,
-                                       char out[PAT_SCRAM_MESSAGE_BYTES], struct pat_error *error) PAT_MUST_CHECK;
+                                       const struct pat_scram_binding *binding, char out[PAT_SCRAM_MESSAGE_BYTES],
+                                       struct pat_error *error) PAT_MUST_CHECK;
 enum pat_status pat_scram_client_final(struct pat_scram_client *scram, struct pat_text password,
                                        struct pat_text server_first, char out[PAT_SCRAM_MESSAGE_BYTES],
                                        struct pat_error *error) PAT_MUST_CHECK;

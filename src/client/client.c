@@ -1,235 +1,23 @@
 #include "client/client.h"
 
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "client/client_private.h"
 #include "model/limits.h"
 #include "proto/wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define DEFAULT_HOST "127.0.0.1"
-#define DEFAULT_PORT "7411"
-/* To connect, and for the answer to hello: a port where something else listens is noticed. */
-#define CONNECT_MS 5000
-#define FOREVER    UINT64_MAX
-/* Read at once: big enough that a large answer needs few calls. */
-#define READ_BYTES ((size_t)256 << 10)
+/* In front of an address that speaks TLS. */
+#define TLS_PREFIX "tls://"
 /* Answers may be larger than requests; the objects keep msgpack-c's 24 bytes each within what it can count. */
 #define ANSWER_BYTES_MAX   ((size_t)1 << 30)
 #define ANSWER_OBJECTS_MAX ((size_t)64 << 20)
 
-struct pat_client {
-    int fd; /* never blocks; poll waits */
-    uint32_t msgid_next;
-    unsigned in_flight;
-    bool broken;        /* a send or read failed half way: where the next message starts is unknown */
-    bool ended;         /* the server has closed its side */
-    char address[256];  /* for messages */
-    struct pat_buf out; /* the request being sent */
-    struct pat_buf in;  /* received; the first `in_done` bytes have been handed out */
-    size_t in_done;
-    struct pat_scan scan; /* of the message at in_done */
-};
-
 static const struct pat_scan_limits answer_limits = {ANSWER_BYTES_MAX, ANSWER_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
-
-/* ---- connecting ------------------------------------------------------------------------------------------------- */
-
-static uint64_t now_ms(void) {
-    return pat_clock_monotonic_ns() / 1000000u;
-}
-
-/* Milliseconds for poll until `deadline`; -1 for FOREVER, 0 when it has passed. */
-static int poll_ms(uint64_t deadline) {
-    if (deadline == FOREVER) return -1;
-    uint64_t now = now_ms();
-    return now >= deadline ? 0 : (int)(deadline - now);
-}
-
-/* Gives what poll saw, 0 when the deadline passed, negative on failure. */
-static int wait_for(int fd, short events, uint64_t deadline) {
-    struct pollfd entry = {.fd = fd, .events = events};
-    int ready;
-    do {
-        ready = poll(&entry, 1, poll_ms(deadline));
-    } while (ready < 0 && errno == EINTR);
-    return ready <= 0 ? ready : entry.revents;
-}
-
-/* 0, or the errno of the failure; the fd is closed then. */
-static int connect_fd(int fd, const struct sockaddr *address, socklen_t length) {
-    int failure = connect(fd, address, length) == 0 ? 0 : errno;
-    if (failure == EINPROGRESS) {
-        socklen_t size = sizeof failure;
-        int ready = wait_for(fd, POLLOUT, now_ms() + CONNECT_MS);
-        if (ready == 0) failure = ETIMEDOUT;
-        if (ready < 0) failure = errno;
-        if (ready > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) failure = errno;
-    }
-    if (failure != 0) (void)close(fd);
-    return failure;
-}
-
-static enum pat_status cannot_connect(const char *address, int failure, struct pat_error *error) {
-    return pat_error_set(error, PAT_ERR_IO, "cannot connect to %s: %s (is patrond running there?)", address,
-                         strerror(failure));
-}
-
-static enum pat_status connect_unix(int *fd, const char *path, struct pat_error *error) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "the path of a unix socket has at most %zu bytes: %s",
-                             sizeof address.sun_path - 1, path);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int failure = *fd < 0 ? errno : connect_fd(*fd, (const struct sockaddr *)&address, sizeof address);
-    return failure == 0 ? PAT_OK : cannot_connect(path, failure, error);
-}
-
-static void tune_tcp(int fd) {
-    int on = 1;
-    /* Small requests go out at once; a server whose machine vanished is noticed. Neither is needed for correctness. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-
-static bool is_digits(const char *text) {
-    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
-/* getaddrinfo takes 99999 for the port 34463. */
-static bool is_port(const char *text) {
-    return is_digits(text) && strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
-}
-
-/* Splits HOST:PORT or [V6]:PORT. An address without a port, or an empty host or port, takes the default; a number by
- * itself is a port. */
-static bool address_split(const char *address, char *host, size_t host_bytes, const char **port) {
-    const char *end;
-    const char *start = address;
-    if (is_digits(address)) {
-        *port = end = address;
-    } else if (*address == '[') {
-        start++;
-        end = strchr(address, ']');
-        if (end == NULL || (end[1] != ':' && end[1] != '\0')) return false;
-        *port = end[1] == ':' ? end + 2 : DEFAULT_PORT;
-    } else {
-        end = strrchr(address, ':');
-        *port = end != NULL ? end + 1 : DEFAULT_PORT;
-        if (end == NULL) end = address + strlen(address);
-    }
-    if (**port == '\0') *port = DEFAULT_PORT;
-    size_t length = (size_t)(end - start);
-    if (length >= host_bytes) return false;
-    (void)snprintf(host, host_bytes, "%.*s", (int)length, start);
-    if (length == 0) (void)snprintf(host, host_bytes, "%s", DEFAULT_HOST);
-    return true;
-}
-
-static enum pat_status connect_tcp(int *fd, const char *address, struct pat_error *error) {
-    char host[256];
-    const char *port;
-    if (!address_split(address, host, sizeof host, &port) || !is_port(port))
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
-                             "\"%s\" is no address; expected HOST:PORT, [IPV6]:PORT or a path (with a '/')", address);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-    int failure = getaddrinfo(host, port, &hints, &list);
-    if (failure != 0)
-        return pat_error_set(error, PAT_ERR_IO, "cannot find %s: %s", address,
-                             failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure));
-    failure = ENOENT;
-    for (const struct addrinfo *entry = list; entry != NULL && failure != 0; entry = entry->ai_next) {
-        *fd = socket(entry->ai_family, entry->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, entry->ai_protocol);
-        failure = *fd < 0 ? errno : connect_fd(*fd, entry->ai_addr, entry->ai_addrlen);
-    }
-    freeaddrinfo(list);
-    char shown[300];
-    (void)snprintf(shown, sizeof shown, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
-    if (failure != 0) return cannot_connect(shown, failure, error);
-    tune_tcp(*fd);
-    return PAT_OK;
-}
-
-/* ---- bytes ------------------------------------------------------------------------------------------------------ */
-
-static enum pat_status lost(struct pat_client *client, const char *why, struct pat_error *error) {
-    client->broken = true;
-    return pat_error_set(error, PAT_ERR_IO, "the connection to %s is lost: %s", client->address, why);
-}
-
-/* Makes room to read: bytes that were handed out go first, once they are most of the buffer, so that each byte moves
- * a bounded number of times. */
-static enum pat_status in_reserve(struct pat_client *client) {
-    if (client->in_done > client->in.length / 2) {
-        pat_buf_consume(&client->in, client->in_done);
-        client->in_done = 0;
-    }
-    return pat_buf_reserve(&client->in, READ_BYTES);
-}
-
-/* Reads what has come, without waiting. */
-static enum pat_status read_some(struct pat_client *client, struct pat_error *error) {
-    if (in_reserve(client) != PAT_OK) {
-        client->broken = true;
-        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answers of %s", client->address);
-    }
-    ssize_t got = recv(client->fd, client->in.data + client->in.length, client->in.capacity - client->in.length, 0);
-    if (got > 0) client->in.length += (size_t)got;
-    if (got == 0) client->ended = true;
-    if (got >= 0 || errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return PAT_OK;
-    if (errno != ECONNRESET) return lost(client, strerror(errno), error);
-    client->ended = true; /* what came before the reset is still good, and may say why */
-    return PAT_OK;
-}
-
-/* The server has closed its side. It may have said why before: that is read, the request counts as sent, and receiving
- * gives the reason or, when there is none, that the connection is lost. */
-static enum pat_status read_last_words(struct pat_client *client, struct pat_error *error) {
-    while (!client->ended) {
-        int seen = wait_for(client->fd, POLLIN, now_ms());
-        if (seen <= 0)
-            client->ended = true;
-        else
-            PAT_TRY(read_some(client, error));
-    }
-    return PAT_OK;
-}
-
-/* Writes all of `out`. While the server does not take it, its answers are read, so that two full buffers cannot wait
- * for each other for ever. */
-static enum pat_status write_all(struct pat_client *client, struct pat_error *error) {
-    size_t sent = 0;
-    while (sent < client->out.length) {
-        ssize_t put = send(client->fd, client->out.data + sent, client->out.length - sent, MSG_NOSIGNAL);
-        if (put >= 0) {
-            sent += (size_t)put;
-            continue;
-        }
-        if (errno == EINTR) continue;
-        if (errno == EPIPE || errno == ECONNRESET) return read_last_words(client, error);
-        if (errno != EAGAIN && errno != EWOULDBLOCK) return lost(client, strerror(errno), error);
-        /* An ended stream stays readable for ever: it is no longer asked for. */
-        int seen = wait_for(client->fd, client->ended ? POLLOUT : POLLIN | POLLOUT, FOREVER);
-        if (seen < 0) return lost(client, strerror(errno), error);
-        if ((seen & POLLIN) != 0 && !client->ended) PAT_TRY(read_some(client, error));
-    }
-    return PAT_OK;
-}
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
@@ -242,11 +30,11 @@ static enum pat_status message_wait(struct pat_client *client, size_t *frame_byt
             if (status != PAT_OK) client->broken = true;
             return status;
         }
-        if (client->ended) return lost(client, "the server closed it", error);
-        int seen = wait_for(client->fd, POLLIN, deadline);
-        if (seen < 0) return lost(client, strerror(errno), error);
-        if (seen == 0) return lost(client, "no answer to hello; is that a Patron server?", error);
-        PAT_TRY(read_some(client, error));
+        if (client->ended) return pat_client__lost(client, "the server closed it", error);
+        int seen = pat_client__wait(client->fd, POLLIN, deadline);
+        if (seen < 0) return pat_client__lost(client, strerror(errno), error);
+        if (seen == 0) return pat_client__lost(client, "no answer to hello; is that a Patron server?", error);
+        PAT_TRY(pat_client__read(client, error));
     }
 }
 
@@ -326,7 +114,7 @@ static void fault_read(struct pat_client_fault *fault, const struct pat_value *a
 static enum pat_status receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,
                                struct pat_value *result, bool *failed, struct pat_client_fault *fault,
                                uint64_t deadline, struct pat_error *error) {
-    if (client->broken) return lost(client, "an earlier message failed; open it anew", error);
+    if (client->broken) return pat_client__lost(client, "an earlier message failed; open it anew", error);
     struct pat_message message;
     do { /* notifications of the server are for those who subscribe */
         PAT_TRY(message_take(client, &message, arena, deadline, error));
@@ -348,7 +136,7 @@ static enum pat_status send_out(struct pat_client *client, uint32_t *msgid, stru
     if (client->out.length > PAT_FRAME_BYTES_MAX)
         return pat_error_set(error, PAT_ERR_TOO_LARGE, "a request of %zu bytes; the server takes %u: send it in parts",
                              client->out.length, PAT_FRAME_BYTES_MAX);
-    PAT_TRY(write_all(client, error));
+    PAT_TRY(pat_client__write(client, error));
     *msgid = client->msgid_next++;
     client->in_flight++;
     return PAT_OK;
@@ -356,8 +144,8 @@ static enum pat_status send_out(struct pat_client *client, uint32_t *msgid, stru
 
 static enum pat_status out_begin(struct pat_client *client, const char *method, const struct pat_value *params,
                                  struct pat_error *error) {
-    if (client->broken) return lost(client, "an earlier message failed; open it anew", error);
-    if (client->ended) return lost(client, "the server closed it", error);
+    if (client->broken) return pat_client__lost(client, "an earlier message failed; open it anew", error);
+    if (client->ended) return pat_client__lost(client, "the server closed it", error);
     pat_buf_clear(&client->out);
     if (pat_wire_request(&client->out, client->msgid_next, method, params) == PAT_OK) return PAT_OK;
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to send %s", method);
@@ -399,7 +187,7 @@ enum pat_status pat_client__send_packed(struct pat_client *client, const char *m
 enum pat_status pat_client_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,
                                    struct pat_value *result, bool *failed, struct pat_client_fault *fault,
                                    struct pat_error *error) {
-    return receive(client, msgid, arena, result, failed, fault, FOREVER, error);
+    return receive(client, msgid, arena, result, failed, fault, PAT_CLIENT_FOREVER, error);
 }
 
 static enum pat_status call(struct pat_client *client, const char *method, const struct pat_value *params,
@@ -420,7 +208,7 @@ static enum pat_status call(struct pat_client *client, const char *method, const
 enum pat_status pat_client_call(struct pat_client *client, const char *method, const struct pat_value *params,
                                 struct pat_arena *arena, struct pat_value *result, bool *failed,
                                 struct pat_client_fault *fault, struct pat_error *error) {
-    return call(client, method, params, arena, result, failed, fault, FOREVER, error);
+    return call(client, method, params, arena, result, failed, fault, PAT_CLIENT_FOREVER, error);
 }
 
 bool pat_client_wait(const struct pat_client *client, int wake_fd) {
@@ -448,8 +236,8 @@ static enum pat_status say_hello(struct pat_client *client, struct pat_error *er
     struct pat_value result;
     struct pat_client_fault fault;
     bool failed = false;
-    enum pat_status status =
-        call(client, "hello", &params, &arena, &result, &failed, &fault, now_ms() + CONNECT_MS, error);
+    enum pat_status status = call(client, "hello", &params, &arena, &result, &failed, &fault,
+                                  pat_client__now_ms() + PAT_CLIENT_CONNECT_MS, error);
     if (status == PAT_OK && failed)
         status = pat_error_set(error, PAT_ERR_IO, "%s refused: %s: %s", client->address, fault.code, fault.message);
     if (status == PAT_ERR_PROTO)
@@ -459,11 +247,26 @@ static enum pat_status say_hello(struct pat_client *client, struct pat_error *er
     return status;
 }
 
-enum pat_status pat_client_open(struct pat_client **out, const char *address, struct pat_error *error) {
+static enum pat_status client_begin(struct pat_client *client, bool secure, const struct pat_client_tls *tls,
+                                    const char *host, struct pat_error *error) {
+    const enum pat_status status = pat_client__reserve(client);
+    if (status != PAT_OK) return pat_error_set(error, status, "no memory to connect");
+    if (secure) PAT_TRY(pat_client__secure(client, tls, host, error));
+    return say_hello(client, error);
+}
+
+enum pat_status pat_client_open_tls(struct pat_client **out, const char *address, const struct pat_client_tls *tls,
+                                    struct pat_error *error) {
+    char host[PAT_CLIENT_HOST_BYTES];
     *out = NULL;
-    if (address == NULL) address = DEFAULT_HOST ":" DEFAULT_PORT;
+    if (address == NULL) address = PAT_CLIENT_HOST;
+    const bool prefixed = strncmp(address, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
+    if (prefixed) address += strlen(TLS_PREFIX);
+    const bool secure = prefixed || tls != NULL;
+    if (secure && strchr(address, '/') != NULL)
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "a unix socket has no TLS, and needs none: %s", address);
     int fd;
-    PAT_TRY(strchr(address, '/') != NULL ? connect_unix(&fd, address, error) : connect_tcp(&fd, address, error));
+    PAT_TRY(pat_client__connect(&fd, host, address, error));
     struct pat_client *client = pat_mem_alloc(PAT_MEM_NET, sizeof *client);
     if (client == NULL) {
         (void)close(fd);
@@ -474,10 +277,9 @@ enum pat_status pat_client_open(struct pat_client **out, const char *address, st
     (void)snprintf(client->address, sizeof client->address, "%s", address);
     pat_buf_init(&client->out, PAT_MEM_NET);
     pat_buf_init(&client->in, PAT_MEM_NET);
+    pat_buf_init(&client->wire, PAT_MEM_NET);
     pat_scan_init(&client->scan, answer_limits);
-    enum pat_status status = in_reserve(client);
-    if (status != PAT_OK) (void)pat_error_set(error, status, "no memory to connect");
-    if (status == PAT_OK) status = say_hello(client, error);
+    const enum pat_status status = client_begin(client, secure, tls, host, error);
     if (status != PAT_OK) {
         pat_client_close(&client);
         return status;
@@ -486,11 +288,17 @@ enum pat_status pat_client_open(struct pat_client **out, const char *address, st
     return PAT_OK;
 }
 
+enum pat_status pat_client_open(struct pat_client **out, const char *address, struct pat_error *error) {
+    return pat_client_open_tls(out, address, NULL, error);
+}
+
 void pat_client_close(struct pat_client **client) {
     if (*client == NULL) return;
     (void)close((*client)->fd);
+    pat_tls_close(&(*client)->tls);
     pat_buf_deinit(&(*client)->out);
     pat_buf_deinit(&(*client)->in);
+    pat_buf_deinit(&(*client)->wire);
     pat_mem_free(PAT_MEM_NET, *client);
     *client = NULL;
 }

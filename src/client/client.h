@@ -21,12 +21,24 @@ struct pat_client_fault {
     bool retryable;
 };
 
-/* `address`: HOST:PORT, [V6]:PORT or the path of a unix socket (has a '/'). NULL means 127.0.0.1:7411. Says hello with
- * errors: "map". Fails: PAT_ERR_IO with a sentence that says what to do ("is patrond running?"). */
+/* How a server shows who it is. */
+struct pat_client_tls {
+    const char *ca_path;     /* authorities in PEM; NULL: the system's */
+    const char *server_name; /* that its certificate must be for; NULL: the address's host */
+    bool insecure;           /* nothing is checked */
+};
+
+/* `address`: HOST:PORT, [V6]:PORT, "tls://" and either of them, or the path of a unix socket (has a '/'). NULL means
+ * 127.0.0.1:7411. Says hello with errors: "map". Fails: PAT_ERR_IO with a sentence that says what to do ("is patrond
+ * running?"). */
 enum pat_status pat_client_open(struct pat_client **out, const char *address, struct pat_error *error) PAT_MUST_CHECK;
+/* The same; with `tls` not NULL the connection has TLS whether the address says so or not. Fails also: PAT_ERR_IO for a
+ * certificate that is not good. */
+enum pat_status pat_client_open_tls(struct pat_client **out, const char *address, const struct pat_client_tls *tls,
+                                    struct pat_error *error) PAT_MUST_CHECK;
 void pat_client_close(struct pat_client **client);
-/* Logs in with SCRAM-SHA-256; only when nothing else is in flight. PAT_ERR_AUTH when the server says no, or cannot show
- * that it knows the user; the connection is of no use then. */
+/* Logs in with SCRAM-SHA-256, bound to the connection where that has TLS; only when nothing else is in flight.
+ * PAT_ERR_AUTH when the server says no, or cannot show that it knows the user; the connection is of no use then. */
 enum pat_status pat_client_login(struct pat_client *client, struct pat_text user, struct pat_text password,
                                  struct pat_error *error) PAT_MUST_CHECK;
 

@@ -1,5 +1,5 @@
 #include "access/scram.h"
-#include "client/client.h"
+#include "client/client_private.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@ static enum pat_status say(struct pat_client *client, const char *method, bool f
                            char out[PAT_SCRAM_MESSAGE_BYTES], struct pat_error *error) {
     struct pat_member members[] = {
         {PAT_TEXT("data"), pat_value_string(data)},
-        {PAT_TEXT("mechanism"), pat_value_string("SCRAM-SHA-256")},
+        {PAT_TEXT("mechanism"), pat_value_string(client->tls != NULL ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256")},
     };
     const struct pat_value params = {.type = PAT_VALUE_MAP, .count = first ? 2 : 1, .as.members = members};
     struct pat_arena arena;
@@ -35,7 +35,10 @@ enum pat_status pat_client_login(struct pat_client *client, struct pat_text user
                                  struct pat_error *error) {
     struct pat_scram_client scram;
     char ours[PAT_SCRAM_MESSAGE_BYTES], theirs[PAT_SCRAM_MESSAGE_BYTES];
-    PAT_TRY(pat_scram_client_first(&scram, user, NULL, ours, error));
+    struct pat_scram_binding binding[PAT_TLS_BINDINGS_MAX];
+    if (client->tls != NULL && pat_tls_bindings(client->tls, binding) == 0)
+        return pat_error_set(error, PAT_ERR_AUTH, "this connection has nothing that a login could be bound to");
+    PAT_TRY(pat_scram_client_first(&scram, user, NULL, client->tls != NULL ? binding : NULL, ours, error));
     PAT_TRY(say(client, "auth.start", true, ours, theirs, error));
     PAT_TRY(pat_scram_client_final(&scram, password, pat_text_of(theirs), ours, error));
     PAT_TRY(say(client, "auth.finish", false, ours, theirs, error));

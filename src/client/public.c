@@ -54,18 +54,32 @@ static enum patron_status refuse(struct patron_error *out, const struct pat_clie
 
 /* ---- connection ------------------------------------------------------------------------------------------------- */
 
-enum patron_status patron_open(struct patron **out, const char *address, struct patron_error *error) {
+static enum patron_status open_as(struct patron **out, const char *address, const struct pat_client_tls *tls,
+                                  struct patron_error *error) {
     *out = NULL;
     struct patron *patron = pat_mem_alloc(PAT_MEM_NET, sizeof *patron);
     if (patron == NULL) return fail_with(error, PAT_ERR_NO_MEMORY, "no memory to connect");
     pat_buf_init(&patron->answer, PAT_MEM_NET);
     struct pat_error trouble;
-    if (pat_client_open(&patron->client, address, &trouble) != PAT_OK) {
+    if (pat_client_open_tls(&patron->client, address, tls, &trouble) != PAT_OK) {
         pat_mem_free(PAT_MEM_NET, patron);
         return patron__fail(error, &trouble);
     }
     *out = patron;
     return PATRON_OK;
+}
+
+enum patron_status patron_open(struct patron **out, const char *address, struct patron_error *error) {
+    return open_as(out, address, NULL, error);
+}
+
+enum patron_status patron_open_tls(struct patron **out, const char *address, const struct patron_tls *tls,
+                                   struct patron_error *error) {
+    struct pat_client_tls terms = {.insecure = false};
+    if (tls != NULL)
+        terms = (struct pat_client_tls){
+            .ca_path = tls->ca_file, .server_name = tls->server_name, .insecure = tls->insecure != 0};
+    return open_as(out, address, &terms, error);
 }
 
 enum patron_status patron_login(struct patron *patron, const char *user, const char *password,

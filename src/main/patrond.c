@@ -1,4 +1,5 @@
 /* patrond: the server's command line. */
+#include "access/tls.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "net/address.h"
@@ -47,13 +48,17 @@ static int serve(const struct pat_options *options) {
     struct pat_error error;
     struct pat_address address[PAT_OPTIONS_LISTEN_MAX];
     for (unsigned i = 0; i < options->listens; i++) {
-        if (pat_address_parse(&address[i], options->listen[i], &error) != PAT_OK) return fail(&error);
+        if (pat_address_parse(&address[i], options->listen[i], &error) != PAT_OK ||
+            pat_address_allow(&address[i], options->tls_cert != NULL, options->users != NULL, &error) != PAT_OK)
+            return fail(&error);
     }
     const struct pat_server_options server = {
         .listen = address,
         .listens = options->listens,
         .unix_path = options->unix_path,
         .users_path = options->users,
+        .tls_cert_path = options->tls_cert,
+        .tls_key_path = options->tls_key,
         .memory_bytes = options->memory_bytes,
         .workers = options->workers,
         .engine = {.data_dir = options->data,
@@ -70,6 +75,7 @@ static int serve(const struct pat_options *options) {
 
 int main(int argc, char **argv) {
     struct pat_error error;
+    const bool accounted = pat_tls_account();
     struct pat_options options;
     if (pat_options_parse(&options, argc, argv, &error) != PAT_OK) {
         (void)fprintf(stderr, "patrond: %s (patrond --help lists the options)\n", error.message);
@@ -84,6 +90,7 @@ int main(int argc, char **argv) {
         return EXIT_SUCCESS;
     }
     pat_log_set_level(options.log_level);
+    if (!accounted) pat_log(PAT_LOG_WARN, "tls-memory", "accounted=no");
     /* A client that closes early is an error of that write, not the end of the server. */
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();

@@ -33,6 +33,8 @@ static bool is_loopback(const struct pat_address *address) {
 
 enum pat_status pat_address_parse(struct pat_address *out, const char *text, struct pat_error *error) {
     char host[INET6_ADDRSTRLEN];
+    const bool tls = strncmp(text, PAT_ADDRESS_TLS, strlen(PAT_ADDRESS_TLS)) == 0;
+    if (tls) text += strlen(PAT_ADDRESS_TLS);
     const char *colon = strrchr(text, ':');
     if (colon == NULL) return refuse(error, text, "expected HOST:PORT, such as 127.0.0.1:7411");
     in_port_t port;
@@ -54,12 +56,25 @@ enum pat_status pat_address_parse(struct pat_address *out, const char *text, str
     } else {
         return refuse(error, text, "the host is a numeric IPv4 address, an IPv6 address in [ ], or localhost");
     }
-    if (is_loopback(out)) return PAT_OK;
-    return pat_error_set(error, PAT_ERR_AUTH,
-                         "%s is not a loopback address; without TLS a login is heard by others on the way, so only "
-                         "loopback (127.0.0.1, [::1]) and "
-                         "unix sockets are served",
-                         text);
+    out->tls = tls || !is_loopback(out);
+    return PAT_OK;
+}
+
+enum pat_status pat_address_allow(const struct pat_address *address, bool certificate, bool users,
+                                  struct pat_error *error) {
+    char text[PAT_ADDRESS_BYTES];
+    (void)pat_address_format(&address->at.any, text);
+    const bool loopback = is_loopback(address);
+    if (!loopback && !(certificate && users))
+        return pat_error_set(error, PAT_ERR_AUTH,
+                             "%s is not a loopback address: others can reach it and hear what is said, so it is served "
+                             "only with TLS and users who log in; missing: %s%s%s",
+                             text, certificate ? "" : "--tls-cert FILE and --tls-key FILE",
+                             certificate || users ? "" : ", and ",
+                             users ? "" : "--users FILE (`patron user add NAME --file FILE` makes one)");
+    if (address->tls && !certificate)
+        return pat_error_set(error, PAT_ERR_AUTH, PAT_ADDRESS_TLS "%s needs --tls-cert FILE and --tls-key FILE", text);
+    return PAT_OK;
 }
 
 const char *pat_address_format(const struct sockaddr *address, char *out) {

@@ -11,6 +11,7 @@ struct pat_conn *pat_conn__new(struct pat_server *server) {
     if (conn == NULL) return NULL;
     conn->server = server;
     pat_buf_init(&conn->in, PAT_MEM_NET);
+    pat_buf_init(&conn->wire, PAT_MEM_NET);
     pat_scan_init(&conn->scan, pat_conn_limits);
     pat_list_init(&conn->calls);
     pat_list_init(&conn->waiting);
@@ -28,6 +29,8 @@ void pat_conn__free(struct pat_conn *conn) {
     if (conn->spare != NULL) pat_call__free(conn->spare);
     pat_login__forget(conn);
     pat_buf_deinit(&conn->in);
+    pat_buf_deinit(&conn->wire);
+    pat_tls_close(&conn->tls);
     pat_mem_free(PAT_MEM_NET, conn);
 }
 
@@ -104,6 +107,12 @@ static void conn_linger(struct pat_conn *conn) {
     state_enter(conn, PAT_CONN_LINGER);
 }
 
+/* Nothing is left to answer: TLS has a last word of its own, and then all that is sealed must be on its way. */
+static void conn_finish(struct pat_conn *conn) {
+    pat_conn__tls_end(conn);
+    if (conn->state == PAT_CONN_ENDING && pat_conn__sealed_bytes(conn) == 0) conn_linger(conn);
+}
+
 /* ---- moving on -------------------------------------------------------------------------------------------------- */
 
 static void conn_bury(struct pat_conn *conn) {
@@ -121,7 +130,7 @@ void pat_conn__work(struct pat_conn *conn) {
     pat_conn__flush(conn);
     pat_calls__start_waiting(conn);
     pat_conn__flush(conn);
-    if (conn->state == PAT_CONN_ENDING && conn->calls_count == 0) conn_linger(conn);
+    if (conn->state == PAT_CONN_ENDING && conn->calls_count == 0) conn_finish(conn);
     pat_conn__read_update(conn);
     conn->working = false;
     if (conn->state == PAT_CONN_CLOSED && conn->calls_count == 0) {
@@ -135,6 +144,9 @@ void pat_conn__sweep(struct pat_conn *conn) {
     uint64_t now_ms = uv_now(&conn->server->loop);
     if (conn->state == PAT_CONN_LINGER && now_ms - conn->state_ms > PAT_NET_LINGER_MS) {
         pat_conn__drop(conn, "lingered");
+    } else if (conn->tls != NULL && conn->state < PAT_CONN_CLOSING && !pat_tls_ready(conn->tls) &&
+               now_ms - conn->opened_ms > PAT_NET_LOGIN_MS) {
+        pat_conn__drop(conn, "no handshake");
     } else if (conn->state == PAT_CONN_OPEN && conn->role == PAT_ROLE_NONE &&
                now_ms - conn->opened_ms > PAT_NET_LOGIN_MS) {
         struct pat_error error;

@@ -16,6 +16,7 @@
 bool pat_conn__may_take(const struct pat_conn *conn) {
     return conn->state == PAT_CONN_OPEN && conn->spare != NULL && conn->calls_count < PAT_NET_CALLS_MAX &&
            conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX && conn->out_bytes < PAT_NET_HIGH_WATER_BYTES &&
+           pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
            (conn->submitted == 0 || pat_engine_queued(conn->server->engine) < PAT_NET_BATCHES_MAX);
 }
 
@@ -151,20 +152,6 @@ static bool buffer_room(const struct pat_conn *conn, struct pat_buf *buf) {
     return pat_buf_reserve(buf, READ_BYTES_MIN) == PAT_OK;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
-    struct pat_conn *conn = handle->data;
-    struct pat_buf *buf = conn->state == PAT_CONN_OPEN && conn->in.length > 0 ? &conn->in : &conn->server->scratch;
-    (void)suggested;
-    *out = uv_buf_init(NULL, 0);
-    if (buf == &conn->server->scratch) {
-        buf->length = 0;
-    } else if (!buffer_room(conn, buf)) {
-        return; /* read with UV_ENOBUFS */
-    }
-    size_t room = buf->capacity - buf->length;
-    *out = uv_buf_init((char *)buf->data + buf->length, (unsigned)(room < INT32_MAX ? room : INT32_MAX));
-}
-
 static void read_no_memory(struct pat_conn *conn) {
     struct pat_error error;
     uint32_t msgid = 0;
@@ -174,10 +161,42 @@ static void read_no_memory(struct pat_conn *conn) {
     pat_conn__broken(conn, msgid, &error);
 }
 
+unsigned char *pat_conn__room(struct pat_conn *conn, size_t *bytes) {
+    struct pat_buf *buf = conn->state == PAT_CONN_OPEN && conn->in.length > 0 ? &conn->in : &conn->server->scratch;
+    if (buf == &conn->server->scratch) {
+        buf->length = 0;
+    } else if (!buffer_room(conn, buf)) {
+        read_no_memory(conn);
+        return NULL;
+    }
+    *bytes = buf->capacity - buf->length;
+    return buf->data + buf->length;
+}
+
+void pat_conn__came(struct pat_conn *conn, size_t bytes) {
+    if (conn->in.length > 0) {
+        conn->in.length += bytes;
+        pat_conn__take_backlog(conn);
+    } else {
+        conn->server->scratch.length = bytes;
+        take_scratch(conn);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
+    struct pat_conn *conn = handle->data;
+    struct pat_buf *wire = &conn->server->wire;
+    size_t room = wire->capacity;
+    unsigned char *data = conn->tls != NULL ? wire->data : pat_conn__room(conn, &room);
+    (void)suggested;
+    /* Without room it is read with UV_ENOBUFS. */
+    *out = uv_buf_init((char *)data, data == NULL ? 0 : (unsigned)(room < INT32_MAX ? room : INT32_MAX));
+}
+
 /* The end of a client's stream is its end: what it asked stops, batches that came whole go on. */
-static void read_end(struct pat_conn *conn, ssize_t got) {
-    if (conn->state == PAT_CONN_LINGER || got != UV_EOF) {
-        pat_conn__drop(conn, got == UV_EOF ? "client closed" : uv_strerror((int)got));
+void pat_conn__ended(struct pat_conn *conn) {
+    if (conn->state == PAT_CONN_LINGER) {
+        pat_conn__drop(conn, "client closed");
         return;
     }
     pat_conn__end(conn);
@@ -187,18 +206,15 @@ static void read_end(struct pat_conn *conn, ssize_t got) {
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
     struct pat_conn *conn = stream->data;
     if (got == 0) return;
-    if (got == UV_ENOBUFS) {
-        read_no_memory(conn);
-    } else if (got < 0) {
-        read_end(conn, got);
-    } else if (conn->state == PAT_CONN_OPEN && conn->in.length > 0) {
-        conn->in.length += (size_t)got;
-        pat_conn__take_backlog(conn);
-    } else if (conn->state == PAT_CONN_OPEN) {
-        conn->server->scratch.length = (size_t)got;
-        take_scratch(conn);
+    if (got == UV_EOF) {
+        pat_conn__ended(conn);
+    } else if (got < 0 && got != UV_ENOBUFS) {
+        pat_conn__drop(conn, uv_strerror((int)got));
+    } else if (got > 0 && conn->state == PAT_CONN_OPEN && conn->tls != NULL) {
+        pat_conn__unseal(conn, buf->base, (size_t)got);
+    } else if (got > 0 && conn->state == PAT_CONN_OPEN) {
+        pat_conn__came(conn, (size_t)got);
     }
-    (void)buf;
     pat_conn__read_update(conn);
     pat_conn__touch(conn);
 }

@@ -8,9 +8,14 @@
 /* Answers in one system call. */
 #define SEND_MAX 64u
 
-/* Bytes that the first answers, at most SEND_MAX, still have. */
-static unsigned out_gather(const struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes) {
+/* Bytes that the first answers, at most SEND_MAX, still have; with TLS, what is sealed of them. */
+static unsigned out_gather(struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes) {
     unsigned count = 0;
+    if (conn->tls != NULL) {
+        bufs[0] = pat_conn__seal(conn);
+        *bytes = bufs[0].len;
+        return *bytes > 0;
+    }
     size_t at = conn->out_at;
     *bytes = 0;
     for (struct pat_link *link = conn->out.next; link != &conn->out && count < SEND_MAX; link = link->next) {
@@ -24,8 +29,7 @@ static unsigned out_gather(const struct pat_conn *conn, uv_buf_t *bufs, size_t *
     return count;
 }
 
-/* `bytes` were taken: answers that are through leave. */
-static void out_pass(struct pat_conn *conn, size_t bytes) {
+void pat_conn__out_pass(struct pat_conn *conn, size_t bytes) {
     conn->out_bytes -= bytes;
     conn->out_at += bytes;
     while (!pat_list_empty(&conn->out)) {
@@ -36,16 +40,32 @@ static void out_pass(struct pat_conn *conn, size_t bytes) {
     }
 }
 
-static void on_written(uv_write_t *write, int failed) {
-    struct pat_conn *conn = write->data;
+/* `bytes` were taken. */
+static void sent_pass(struct pat_conn *conn, size_t bytes) {
+    if (conn->tls != NULL) {
+        pat_conn__sealed_pass(conn, bytes);
+    } else {
+        pat_conn__out_pass(conn, bytes);
+    }
+}
+
+/* What uv_write was given. */
+static size_t writing_bytes(const struct pat_conn *conn) {
+    if (conn->tls != NULL) return conn->wire.length - conn->wire_at;
     size_t bytes = 0;
     size_t at = conn->out_at;
     struct pat_link *link = conn->out.next;
     for (unsigned i = 0; i < conn->writing; i++, link = link->next, at = 0)
         bytes += PAT_LINK_OF(link, struct pat_call, link)->reply.length - at;
+    return bytes;
+}
+
+static void on_written(uv_write_t *write, int failed) {
+    struct pat_conn *conn = write->data;
+    const size_t bytes = writing_bytes(conn);
     conn->writing = 0;
     if (failed == 0) {
-        out_pass(conn, bytes);
+        sent_pass(conn, bytes);
         pat_conn__touch(conn);
     } else if (failed != UV_ECANCELED) {
         pat_conn__drop(conn, uv_strerror(failed));
@@ -77,16 +97,18 @@ static void out_wait(struct pat_conn *conn) {
 }
 
 void pat_conn__flush(struct pat_conn *conn) {
-    while (conn->writing == 0 && conn->state < PAT_CONN_LINGER && !pat_list_empty(&conn->out)) {
+    while (conn->writing == 0 && conn->state < PAT_CONN_LINGER &&
+           (!pat_list_empty(&conn->out) || pat_conn__sealed_bytes(conn) > 0)) {
         uv_buf_t bufs[SEND_MAX];
         size_t bytes;
         unsigned count = out_gather(conn, bufs, &bytes);
+        if (count == 0) return; /* the handshake comes first, or it has failed */
         int sent = uv_try_write(&conn->io.stream, bufs, count);
         if (sent < 0 && sent != UV_EAGAIN) {
             pat_conn__drop(conn, uv_strerror(sent));
             return;
         }
-        if (sent > 0) out_pass(conn, (size_t)sent);
+        if (sent > 0) sent_pass(conn, (size_t)sent);
         if (sent < 0 || (size_t)sent < bytes) {
             out_wait(conn);
             return;

@@ -55,14 +55,25 @@ static void turn_away(struct pat_listener *listener) {
     server->turned_away.handle.data = server;
     server->turning_away = true;
     server->turned_away_count++;
-    if (uv_accept(&listener->io.stream, &server->turned_away.stream) == 0) turned_away_tell(server);
+    /* With TLS there is nothing that can be said before a handshake. */
+    if (uv_accept(&listener->io.stream, &server->turned_away.stream) == 0 && !listener->tls) turned_away_tell(server);
     uv_close(&server->turned_away.handle, on_turned_away);
+}
+
+/* NULL without memory. */
+static struct pat_conn *conn_new(const struct pat_listener *listener) {
+    struct pat_error error;
+    struct pat_conn *conn = pat_conn__new(listener->server);
+    if (conn == NULL || !listener->tls) return conn;
+    if (pat_tls_open(&conn->tls, listener->server->tls, NULL, &error) == PAT_OK) return conn;
+    pat_conn__free(conn);
+    return NULL;
 }
 
 static void listener_accept(struct pat_listener *listener) {
     struct pat_server *server = listener->server;
     listener->pending = false;
-    struct pat_conn *conn = server->connections < server->connections_max ? pat_conn__new(server) : NULL;
+    struct pat_conn *conn = server->connections < server->connections_max ? conn_new(listener) : NULL;
     if (conn == NULL || stream_init(server, &conn->io, listener->local) != 0) {
         if (conn != NULL) pat_conn__free(conn);
         turn_away(listener);
@@ -139,6 +150,7 @@ enum pat_status pat_listeners__open(struct pat_server *server, struct pat_error 
         struct pat_listener *listener = &server->listener[i];
         listener->server = server;
         listener->local = i == options->listens;
+        listener->tls = !listener->local && options->listen[i].tls;
         int failed = stream_init(server, &listener->io, listener->local);
         if (failed != 0) return fail(error, "a socket", uv_strerror(failed));
         listener->io.handle.data = listener;
@@ -166,8 +178,9 @@ void pat_listeners__addresses(const struct pat_server *server, char *out, size_t
         int bytes = sizeof address;
         if (!listener->local && uv_tcp_getsockname(&listener->io.tcp, (struct sockaddr *)&address, &bytes) == 0)
             (void)pat_address_format((const struct sockaddr *)&address, text);
-        int length = snprintf(out + used, capacity - used, "%s%s", i > 0 ? "," : "",
-                              listener->local ? server->options->unix_path : text);
+        int length =
+            snprintf(out + used, capacity - used, "%s%s%s", i > 0 ? "," : "", listener->tls ? PAT_ADDRESS_TLS : "",
+                     listener->local ? server->options->unix_path : text);
         if (length < 0) return;
         used += (size_t)length;
     }

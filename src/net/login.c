@@ -214,6 +214,26 @@ static void put_message(struct pat_builder *builder, struct pat_value *result, c
     pat_build_put(builder, result, "data", pat_build_printf(builder, "%s", message));
 }
 
+/* Reads client-first. With TLS both mechanisms are taken: programs that cannot bind log in, too. */
+static enum pat_status read_first(struct pat_call *call, struct pat_text mechanism, struct pat_text data) {
+    struct pat_conn *conn = call->conn;
+    struct pat_scram_binding binding[PAT_TLS_BINDINGS_MAX];
+    const unsigned bindings = conn->tls != NULL ? pat_tls_bindings(conn->tls, binding) : 0;
+    const bool plus = pat_text_is(mechanism, "SCRAM-SHA-256-PLUS");
+    if (!pat_text_is(mechanism, "SCRAM-SHA-256") && !(plus && bindings > 0))
+        return pat_error_set_at(&call->error, PAT_ERR_BAD_REQUEST, "mechanism", -1, -1,
+                                "there is the mechanism \"SCRAM-SHA-256\"%s",
+                                bindings > 0 ? ", and \"SCRAM-SHA-256-PLUS\"" : "");
+    if (conn->server->logins.users == NULL)
+        return pat_error_set(&call->error, PAT_ERR_AUTH, "this server has no users, and asks for no login");
+    pat_login__forget(conn);
+    conn->login = pat_mem_alloc(PAT_MEM_NET, sizeof *conn->login);
+    if (conn->login == NULL) return pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for a login");
+    PAT_TRY(pat_scram_server_read(conn->login, data, binding, bindings, &call->error));
+    if (conn->login->bound == plus) return PAT_OK;
+    return pat_error_set(&call->error, PAT_ERR_AUTH, "the mechanism and its first message do not agree on a binding");
+}
+
 static enum pat_status start(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
                              struct pat_value *result) {
     struct pat_conn *conn = call->conn;
@@ -222,15 +242,7 @@ static enum pat_status start(struct pat_call *call, const struct pat_value *para
     char out[PAT_SCRAM_MESSAGE_BYTES];
     PAT_TRY(text_of(call, params, "mechanism", &mechanism));
     PAT_TRY(text_of(call, params, "data", &data));
-    if (!pat_text_is(mechanism, "SCRAM-SHA-256"))
-        return pat_error_set_at(&call->error, PAT_ERR_BAD_REQUEST, "mechanism", -1, -1,
-                                "the one mechanism is \"SCRAM-SHA-256\"");
-    if (logins->users == NULL)
-        return pat_error_set(&call->error, PAT_ERR_AUTH, "this server has no users, and asks for no login");
-    pat_login__forget(conn);
-    conn->login = pat_mem_alloc(PAT_MEM_NET, sizeof *conn->login);
-    if (conn->login == NULL) return pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for a login");
-    PAT_TRY(pat_scram_server_read(conn->login, data, &call->error));
+    PAT_TRY(read_first(call, mechanism, data));
     PAT_TRY(wait_for_turn(conn, conn->login->user, &call->error));
     const struct pat_user *user = pat_users_find(logins->users, pat_text_of(conn->login->user));
     PAT_TRY(pat_scram_server_first(conn->login, user != NULL ? &user->keys : NULL, logins->secret, out, &call->error));

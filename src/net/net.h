@@ -11,8 +11,10 @@
 struct pat_server_options {
     const struct pat_address *listen;
     unsigned listens;
-    const char *unix_path;            /* NULL = none */
-    const char *users_path;           /* NULL = nobody logs in, and only this machine may connect */
+    const char *unix_path;     /* NULL = none */
+    const char *users_path;    /* NULL = nobody logs in, and only this machine may connect */
+    const char *tls_cert_path; /* NULL = no TLS, and only this machine may connect */
+    const char *tls_key_path;
     uint64_t memory_bytes;            /* 0 = 80 % of what the machine, or its container, has */
     unsigned workers;                 /* 0 = one for each processor */
     unsigned connections_max;         /* 0 = 1,024; fewer when descriptors are scarce */

@@ -9,6 +9,7 @@
 #ifndef PAT_NET_NET_PRIVATE_H
 #define PAT_NET_NET_PRIVATE_H
 
+#include "access/tls.h"
 #include "access/users.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -49,8 +50,14 @@
 /* Before login: what auth.start and auth.finish need, and hello. */
 #define PAT_NET_STRANGER_BYTES   4096u
 #define PAT_NET_STRANGER_OBJECTS 64u
-/* For logging in, from the connection on. */
+/* For logging in, from the connection on; and for the handshake of TLS, where nobody needs to log in. */
 #define PAT_NET_LOGIN_MS 5000u
+/* Of a handshake: a client's first message with every extension that there is has 2 KiB, and it has no certificate. */
+#define PAT_NET_HANDSHAKE_BYTES ((size_t)16 << 10)
+/* Answers are sealed so many bytes at a time, when the client has taken what was sealed before. */
+#define PAT_NET_SEAL_BYTES ((size_t)64 << 10)
+/* Sealed bytes that wait for a client; TLS itself adds some when asked to, so above it nothing is read. */
+#define PAT_NET_SEALED_BYTES_MAX ((size_t)256 << 10)
 /* Places in the table of failed logins; a login shares one with others by chance, and then waits with them. */
 #define PAT_NET_LOGIN_FAILURES 256u
 /* A question with min_lsn and no deadline of its own waits as long. */
@@ -86,7 +93,8 @@ struct pat_logins {
 struct pat_listener {
     struct pat_server *server;
     union pat_stream io;
-    bool local;   /* a unix socket */
+    bool local; /* a unix socket */
+    bool tls;
     bool pending; /* a connection waits until the server's `turned_away` is free */
 };
 
@@ -103,7 +111,8 @@ struct pat_server {
     struct pat_engine *engine;
     struct pat_workers *workers;
     struct pat_logins logins;
-    struct pat_chore *chore; /* with the workers, NULL = none */
+    struct pat_tls_terms *tls; /* NULL: no certificate. Of connections to come; those there are keep theirs */
+    struct pat_chore *chore;   /* with the workers, NULL = none */
     struct pat_job chore_job;
 
     struct pat_listener *listener;
@@ -115,6 +124,7 @@ struct pat_server {
     struct pat_link parked;       /* questions whose min_lsn is not there yet */
     struct pat_link timed;        /* questions with a deadline, until they end or are told to */
     struct pat_buf scratch;       /* what is read from a connection that had nothing unfinished */
+    struct pat_buf wire;          /* what is read from a connection with TLS; what is about to be sealed */
     union pat_stream turned_away; /* a connection over the limit, on its way out */
     bool turning_away;
     uint64_t turned_away_count; /* since the log last said so */
@@ -149,6 +159,13 @@ struct pat_conn {
     char user[PAT_USER_BYTES_MAX + 1]; /* "" when none was asked for */
     struct pat_scram_server *login;    /* between auth.start and auth.finish */
     uint64_t opened_ms;                /* uv_now */
+
+    /* TLS; NULL without */
+    struct pat_tls *tls;
+    size_t handshake_bytes; /* that came */
+    bool tls_ended;         /* its last word is said */
+    struct pat_buf wire;    /* sealed and being sent */
+    size_t wire_at;         /* bytes of it that were taken */
 
     /* what hello asked for */
     bool errors_map;
@@ -265,8 +282,30 @@ void pat_conn__read_update(struct pat_conn *conn);
 /* Where a frame starts cannot be known any more: says so, and ends the connection. */
 void pat_conn__broken(struct pat_conn *conn, uint32_t msgid, const struct pat_error *error);
 
+/* What the client said is at the end of `in`, or in the server's scratch when `in` is empty. */
+void pat_conn__came(struct pat_conn *conn, size_t bytes);
+/* Where that may be written, at least some KiB; NULL without memory, and the connection is ending then. */
+unsigned char *pat_conn__room(struct pat_conn *conn, size_t *bytes);
+/* The client has closed its side. */
+void pat_conn__ended(struct pat_conn *conn);
+
+/* ---- conn_tls.c ---- */
+/* Bytes from the wire of a connection with TLS. */
+void pat_conn__unseal(struct pat_conn *conn, const void *data, size_t bytes);
+/* Seals answers, when all that was sealed is sent, and gives what is left to send. The connection may be dropped. */
+uv_buf_t pat_conn__seal(struct pat_conn *conn);
+void pat_conn__sealed_pass(struct pat_conn *conn, size_t bytes);
+/* Sealed, or left by the handshake, and not yet taken by the system; 0 without TLS. */
+size_t pat_conn__sealed_bytes(const struct pat_conn *conn);
+/* Reads the certificate, for connections to come; a failure leaves the one there is. */
+enum pat_status pat_server__certify(struct pat_server *server, struct pat_error *error) PAT_MUST_CHECK;
+/* Says the last word of TLS, once; without TLS there is none. */
+void pat_conn__tls_end(struct pat_conn *conn);
+
 /* ---- conn_write.c ---- */
 void pat_conn__flush(struct pat_conn *conn);
+/* `bytes` of answers were sent or sealed: those that are through leave. */
+void pat_conn__out_pass(struct pat_conn *conn, size_t bytes);
 bool pat_conn__write_stalled(struct pat_conn *conn);
 
 /* ---- call.c ---- */

@@ -21,6 +21,8 @@ enum option {
     OPTION_LISTEN,
     OPTION_UNIX,
     OPTION_USERS,
+    OPTION_TLS_CERT,
+    OPTION_TLS_KEY,
     OPTION_MEMORY,
     OPTION_WORKERS,
     OPTION_SYNC,
@@ -41,6 +43,8 @@ static const char *const option_names[OPTIONS] = {
     [OPTION_LISTEN] = "listen",
     [OPTION_UNIX] = "unix",
     [OPTION_USERS] = "users",
+    [OPTION_TLS_CERT] = "tls-cert",
+    [OPTION_TLS_KEY] = "tls-key",
     [OPTION_MEMORY] = "memory",
     [OPTION_WORKERS] = "workers",
     [OPTION_SYNC] = "sync",
@@ -61,9 +65,12 @@ const char pat_options_help[] =
     "\n"
     "  --data DIR             the data directory; one process at a time\n"
     "  --listen HOST:PORT     address to serve, may be given more than once; port 0 takes a free one;\n"
-    "                         127.0.0.1:7411 when neither --listen nor --unix is given. Loopback only.\n"
-    "  --unix PATH            unix socket to serve\n"
+    "                         127.0.0.1:7411 when neither --listen nor --unix is given. Loopback is plain, or\n"
+    "                         TLS as tls://HOST:PORT; anything else is TLS, and needs the next three\n"
     "  --users FILE           who may log in, as `patron user` keeps it; TCP asks for a login then\n"
+    "  --tls-cert FILE        certificate for TLS and those that lead to its root, PEM\n"
+    "  --tls-key FILE         its key, PEM\n"
+    "  --unix PATH            unix socket to serve\n"
     "  --memory SIZE          limit for data, buffers and questions together, e.g. 16G (80 % of the machine's)\n"
     "  --workers N            threads that answer questions (one for each processor)\n"
     "  --sync WHEN            always: a batch is on disk before it is acknowledged; interval, never (always)\n"
@@ -194,6 +201,8 @@ static enum pat_status set(struct pat_options *out, enum option option, const ch
     case OPTION_LISTEN: return set_listen(out, value, error);
     case OPTION_UNIX: out->unix_path = value; break;
     case OPTION_USERS: out->users = value; break;
+    case OPTION_TLS_CERT: out->tls_cert = value; break;
+    case OPTION_TLS_KEY: out->tls_key = value; break;
     case OPTION_TIMEZONE: out->timezone = value; break;
     case OPTION_BASE_CURRENCY: out->base_currency = value; break;
     case OPTION_CONFIG: out->config = value; break;
@@ -317,6 +326,9 @@ enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const
     if (out->help || out->version) return PAT_OK;
     if (out->config != NULL) PAT_TRY(config_file(out, error));
     if (out->data == NULL) return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, "data", -1, -1, "--data DIR is needed");
+    if ((out->tls_cert == NULL) != (out->tls_key == NULL))
+        return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, out->tls_cert == NULL ? "tls-cert" : "tls-key", -1, -1,
+                                "--tls-cert and --tls-key go together: one of them is missing");
     if (out->listens == 0 && out->unix_path == NULL) out->listen[out->listens++] = "127.0.0.1:7411";
     return PAT_OK;
 }

@@ -19,8 +19,10 @@ struct pat_options {
     const char *data;
     const char *listen[PAT_OPTIONS_LISTEN_MAX];
     unsigned listens;
-    const char *unix_path;      /* NULL = none */
-    const char *users;          /* NULL = none */
+    const char *unix_path; /* NULL = none */
+    const char *users;     /* NULL = none */
+    const char *tls_cert;  /* NULL = none; never one of these two alone */
+    const char *tls_key;
     uint64_t memory_bytes;      /* 0 = the server's own choice */
     unsigned workers;           /* 0 = one for each processor */
     const char *sync;           /* one of always, interval, never */

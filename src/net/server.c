@@ -176,8 +176,11 @@ static void conn_recheck(struct pat_conn *conn) {
 
 static void on_reload(uv_signal_t *signal, int number) {
     struct pat_server *server = signal->data;
+    struct pat_error error;
     (void)number;
     if (pat_logins__reload(&server->logins)) conns_each(server, conn_recheck);
+    if (pat_server__certify(server, &error) != PAT_OK)
+        pat_log(PAT_LOG_ERROR, "certificate-not-reloaded", "reason=\"%s\"", error.message);
 }
 
 static void exit_at_once(int number) {
@@ -211,6 +214,8 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
     PAT_ASSERT(uv_loop_close(&server->loop) == 0);
     pat_mem_free(PAT_MEM_NET, server->listener);
     pat_buf_deinit(&server->scratch);
+    pat_buf_deinit(&server->wire);
+    pat_tls_terms_close(&server->tls);
     pat_logins__close(&server->logins);
     return status;
 }
@@ -255,6 +260,7 @@ static enum pat_status server_init(struct pat_server *server, const struct pat_s
     pat_list_init(&server->parked);
     pat_list_init(&server->timed);
     pat_buf_init(&server->scratch, PAT_MEM_NET);
+    pat_buf_init(&server->wire, PAT_MEM_NET);
     int failed = uv_loop_init(&server->loop);
     if (failed != 0) return pat_error_set(error, PAT_ERR_IO, "the event loop cannot be made: %s", uv_strerror(failed));
     handles_init(server);
@@ -263,12 +269,14 @@ static enum pat_status server_init(struct pat_server *server, const struct pat_s
 
 static enum pat_status server_open(struct pat_server *server, struct pat_error *error) {
     const struct pat_server_options *options = server->options;
-    if (pat_buf_reserve(&server->scratch, SCRATCH_BYTES) != PAT_OK)
+    if (pat_buf_reserve(&server->scratch, SCRATCH_BYTES) != PAT_OK ||
+        pat_buf_reserve(&server->wire, SCRATCH_BYTES) != PAT_OK)
         return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for reading");
     struct pat_engine_options engine = options->engine;
     engine.wake_cb = engine_wake;
     engine.wake_context = server;
     PAT_TRY(pat_logins__open(&server->logins, options->users_path, error));
+    PAT_TRY(pat_server__certify(server, error));
     PAT_TRY(pat_engine_open(&server->engine, &engine, error));
     unsigned workers = options->workers != 0 ? options->workers : uv_available_parallelism();
     if (workers > PAT_WORKERS_MAX) workers = PAT_WORKERS_MAX;

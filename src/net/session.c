@@ -50,13 +50,14 @@ static struct pat_value limits(struct pat_builder *builder, const struct pat_ser
     return map;
 }
 
-static struct pat_value features(struct pat_builder *builder) {
+static struct pat_value features(struct pat_builder *builder, bool tls) {
     static const char *const names[] = {"pipelining", "out_of_order", "cancel",        "deadline_ms",
                                         "min_lsn",    "errors_map",   "bigint_string", "binary_columns",
                                         "batch",      "unless",       "cursors",       "scram-sha-256"};
-    struct pat_value array = pat_build_array(builder, sizeof names / sizeof names[0]);
+    struct pat_value array = pat_build_array(builder, sizeof names / sizeof names[0] + 1);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         pat_build_push(builder, &array, pat_value_string(names[i]));
+    if (tls) pat_build_push(builder, &array, pat_value_string("scram-sha-256-plus"));
     return array;
 }
 
@@ -81,7 +82,7 @@ static enum pat_status hello(struct pat_call *call, const struct pat_value *para
     pat_build_put(builder, result, "server", pat_value_string("patrond"));
     pat_build_put(builder, result, "version", pat_value_string(conn->server->options->engine.version));
     pat_build_put(builder, result, "limits", limits(builder, conn->server));
-    pat_build_put(builder, result, "features", features(builder));
+    pat_build_put(builder, result, "features", features(builder, conn->tls != NULL));
     pat_build_put(builder, result, "login_needed", pat_value_bool(conn->role == PAT_ROLE_NONE));
     return PAT_OK;
 }

@@ -23,7 +23,8 @@ static void serve(struct pat_text first, struct pat_text final) {
     struct pat_scram_server server;
     struct pat_error error;
     char out[PAT_SCRAM_MESSAGE_BYTES];
-    if (pat_scram_server_read(&server, first, &error) != PAT_OK) {
+    static const struct pat_scram_binding binding = {.name = "tls-exporter", .data = {7}, .bytes = 32};
+    if (pat_scram_server_read(&server, first, &binding, 1, &error) != PAT_OK) {
         PAT_ASSERT(error.status == PAT_ERR_AUTH && error.message[0] != '\0');
         return;
     }
@@ -37,7 +38,7 @@ static void ask(struct pat_text first, struct pat_text final) {
     struct pat_scram_client client;
     struct pat_error error;
     char out[PAT_SCRAM_MESSAGE_BYTES];
-    PAT_ASSERT(pat_scram_client_first(&client, PAT_TEXT("user"), "rOprNGfwEbeRWgbNEkqO", out, &error) == PAT_OK);
+    PAT_ASSERT(pat_scram_client_first(&client, PAT_TEXT("user"), "rOprNGfwEbeRWgbNEkqO", NULL, out, &error) == PAT_OK);
     memset(client.signature, 0, sizeof client.signature);
     if (pat_scram_client_final(&client, PAT_TEXT("pencil"), first, out, &error) == PAT_OK)
         PAT_ASSERT(strlen(out) < sizeof out);

@@ -176,7 +176,7 @@ class Server:
         match = READY.match(line)
         self.version, self.addresses = match.group(1), match.group(2).split(",")
         tcp = next(a for a in self.addresses if not a.startswith("/") and ":" in a)
-        self.host, port = tcp.rsplit(":", 1)
+        self.host, port = (tcp[6:] if tcp.startswith("tls://") else tcp).rsplit(":", 1)
         self.host, self.port = self.host.strip("[]"), int(port)
 
     def _read_line(self):
@@ -283,9 +283,9 @@ def serving(**options):
 
 
 class Client:
-    """A blocking MessagePack-RPC client that can also send what no good client would."""
+    """A blocking MessagePack-RPC client that can also send what no good client would. `tls` is an ssl.SSLContext."""
 
-    def __init__(self, address, timeout=None):
+    def __init__(self, address, timeout=None, tls=None, name="localhost"):
         timeout = WAIT_SECONDS if timeout is None else timeout
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -294,6 +294,8 @@ class Client:
         else:
             self.socket = socket.create_connection(address, timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=name)
         self.unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=1 << 30)
         self.msgid = 0
         self.waiting = {}

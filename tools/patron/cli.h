@@ -59,7 +59,9 @@ struct pat_cli_given {
 struct pat_cli {
     const struct pat_cli_command *command;
     const char *connect; /* NULL = the default address */
-    const char *user;    /* NULL = no login */
+    bool secure;         /* through TLS, whether `connect` says so or not */
+    struct pat_client_tls tls;
+    const char *user; /* NULL = no login */
     enum pat_cli_format format;
     bool help, version;
     const char *operand[PAT_CLI_OPERANDS_MAX];

@@ -46,8 +46,8 @@ static void print_program_help(void) {
     static const char *const headings[PAT_CLI_ROOMS] = {"Data in", "Questions", "The server"};
     (void)printf("patron %s: the command line of Patron, customer analytics in memory\n", PATRON_VERSION);
     for (int room = 0; room < PAT_CLI_ROOMS; room++) print_room((enum pat_cli_room)room, headings[room]);
-    (void)printf("Anywhere: --connect HOST:PORT|PATH, --user NAME, --format table|json|csv, --help\n"
-                 "(of a command, too), --version. Exit: 0 done, 1 refused (`CODE: text`), 2 usage.\n");
+    (void)printf("Anywhere: --connect HOST:PORT|PATH, --tls, --user NAME, --format table|json|csv,\n"
+                 "--help (of a command, too), --version. Exit: 0 done, 1 refused, 2 usage.\n");
 }
 
 void pat_cli_print_help(const struct pat_cli_command *command) {

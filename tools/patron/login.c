@@ -48,7 +48,7 @@ static enum pat_status password_of(const char *user, char out[PAT_PASSWORD_BYTES
 
 enum pat_status pat_cli_connect(const struct pat_cli *cli, struct pat_client **out, struct pat_error *error) {
     char password[PAT_PASSWORD_BYTES_MAX + 2];
-    PAT_TRY(pat_client_open(out, cli->connect, error));
+    PAT_TRY(pat_client_open_tls(out, cli->connect, cli->secure ? &cli->tls : NULL, error));
     if (cli->user == NULL) return PAT_OK;
     enum pat_status status = password_of(cli->user, password, error);
     if (status == PAT_OK) status = pat_client_login(*out, pat_text_of(cli->user), pat_text_of(password), error);

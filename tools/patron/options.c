@@ -6,7 +6,11 @@
 #include <string.h>
 
 static const struct pat_cli_option global_options[] = {
-    {"--connect", "HOST:PORT|PATH", "server to talk to (default 127.0.0.1:7411)"},
+    {"--connect", "HOST:PORT|PATH", "server to talk to (default 127.0.0.1:7411); tls://HOST:PORT is the same as --tls"},
+    {"--tls", NULL, "through TLS; the server's certificate must be signed by an authority that the system knows"},
+    {"--tls-ca", "FILE", "by one in this file instead, or be the one in it (PEM)"},
+    {"--tls-name", "NAME", "and be for this name, not for the host of --connect"},
+    {"--tls-insecure", NULL, "through TLS with whoever answers: nothing is checked"},
     {"--user", "NAME", "log in as this user; the password is asked for, or in PATRON_PASSWORD"},
     {"--format", "table|json|csv", "how to print the answer (default table)"},
     {"--help", NULL, "this text; after a command, the command's own"},
@@ -83,21 +87,23 @@ static enum pat_exit take_format(struct pat_cli *cli, const char *value) {
     return pat_cli_usage(cli, "--format is table, json or csv, not '%s'", value);
 }
 
+static enum pat_exit take_global(struct pat_cli *cli, const struct pat_cli_option *option, const char *value) {
+    if (strcmp(option->name, "--connect") == 0) cli->connect = value;
+    if (strcmp(option->name, "--user") == 0) cli->user = value;
+    if (strcmp(option->name, "--tls-ca") == 0) cli->tls.ca_path = value;
+    if (strcmp(option->name, "--tls-name") == 0) cli->tls.server_name = value;
+    if (strcmp(option->name, "--tls-insecure") == 0) cli->tls.insecure = true;
+    if (strcmp(option->name, "--help") == 0) cli->help = true;
+    if (strcmp(option->name, "--version") == 0) cli->version = true;
+    /* Each of them says that TLS is meant. */
+    if (strncmp(option->name, "--tls", strlen("--tls")) == 0) cli->secure = true;
+    return strcmp(option->name, "--format") == 0 ? take_format(cli, value) : PAT_EXIT_OK;
+}
+
 static enum pat_exit take_option(struct pat_cli *cli, const struct pat_cli_option *option, const char *value) {
-    if (option == &global_options[0]) {
-        cli->connect = value;
-    } else if (option == &global_options[1]) {
-        cli->user = value;
-    } else if (option == &global_options[2]) {
-        return take_format(cli, value);
-    } else if (option == &global_options[3]) {
-        cli->help = true;
-    } else if (option == &global_options[4]) {
-        cli->version = true;
-    } else {
-        if (cli->givens == PAT_CLI_GIVEN_MAX) return pat_cli_usage(cli, "more than %u options", PAT_CLI_GIVEN_MAX);
-        cli->given[cli->givens++] = (struct pat_cli_given){option->name, value};
-    }
+    if (option >= global_options && option < global_options + GLOBAL_OPTIONS) return take_global(cli, option, value);
+    if (cli->givens == PAT_CLI_GIVEN_MAX) return pat_cli_usage(cli, "more than %u options", PAT_CLI_GIVEN_MAX);
+    cli->given[cli->givens++] = (struct pat_cli_given){option->name, value};
     return PAT_EXIT_OK;
 }
 

@@ -23,7 +23,7 @@ static void test_client_rfc7677(void **state) {
     struct pat_scram_client client;
     char out[PAT_SCRAM_MESSAGE_BYTES];
     struct pat_error error;
-    assert_int_equal(pat_scram_client_first(&client, PAT_TEXT("user"), CLIENT_NONCE, out, &error), PAT_OK);
+    assert_int_equal(pat_scram_client_first(&client, PAT_TEXT("user"), CLIENT_NONCE, NULL, out, &error), PAT_OK);
     assert_string_equal(out, "n,,n=user,r=" CLIENT_NONCE);
     assert_int_equal(pat_scram_client_final(&client, PAT_TEXT("pencil"), PAT_TEXT(SERVER_FIRST), out, &error), PAT_OK);
     assert_string_equal(out, CLIENT_FINAL);
@@ -53,7 +53,7 @@ static void rfc_server(struct pat_scram_server *server) {
                    stored_text, own_text);
     assert_int_equal(pat_users_parse(&users, pat_text_of(line), &error), PAT_OK);
     assert_int_equal(users.count, 1);
-    assert_int_equal(pat_scram_server_read(server, PAT_TEXT("n,,n=user,r=" CLIENT_NONCE), &error), PAT_OK);
+    assert_int_equal(pat_scram_server_read(server, PAT_TEXT("n,,n=user,r=" CLIENT_NONCE), NULL, 0, &error), PAT_OK);
     const struct pat_user *user = pat_users_find(&users, pat_text_of(server->user));
     assert_non_null(user);
     assert_int_equal(user->role, PAT_ROLE_ADMIN);
@@ -101,8 +101,8 @@ static enum pat_status exchange(const struct pat_scram_keys *keys, struct pat_te
     struct pat_scram_server server;
     char out[PAT_SCRAM_MESSAGE_BYTES];
     struct pat_error error;
-    assert_int_equal(pat_scram_client_first(&client, user, NULL, out, &error), PAT_OK);
-    assert_int_equal(pat_scram_server_read(&server, pat_text_of(out), &error), PAT_OK);
+    assert_int_equal(pat_scram_client_first(&client, user, NULL, NULL, out, &error), PAT_OK);
+    assert_int_equal(pat_scram_server_read(&server, pat_text_of(out), NULL, 0, &error), PAT_OK);
     assert_true(pat_text_is(user, server.user));
     assert_int_equal(pat_scram_server_first(&server, keys, secret, first, &error), PAT_OK);
     assert_int_equal(pat_scram_client_final(&client, password, pat_text_of(first), out, &error), PAT_OK);
@@ -160,14 +160,14 @@ static void test_first_messages_refused(void **state) {
     struct pat_scram_server server;
     struct pat_error error;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_int_equal(pat_scram_server_read(&server, pat_text_of(wrong[i]), &error), PAT_ERR_AUTH);
+        assert_int_equal(pat_scram_server_read(&server, pat_text_of(wrong[i]), NULL, 0, &error), PAT_ERR_AUTH);
     char long_one[2000];
     memset(long_one, 'a', sizeof long_one - 1);
     memcpy(long_one, "n,,n=user,r=", 12);
     long_one[sizeof long_one - 1] = '\0';
-    assert_int_equal(pat_scram_server_read(&server, pat_text_of(long_one), &error), PAT_ERR_AUTH);
+    assert_int_equal(pat_scram_server_read(&server, pat_text_of(long_one), NULL, 0, &error), PAT_ERR_AUTH);
     long_one[200] = '\0';
-    assert_int_equal(pat_scram_server_read(&server, pat_text_of(long_one), &error), PAT_ERR_AUTH);
+    assert_int_equal(pat_scram_server_read(&server, pat_text_of(long_one), NULL, 0, &error), PAT_ERR_AUTH);
 }
 
 /* A server in the middle must not make the client give its proof away cheaply, or stall it. */
@@ -188,7 +188,7 @@ static void test_client_refuses_offers(void **state) {
     char out[PAT_SCRAM_MESSAGE_BYTES];
     struct pat_error error;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_int_equal(pat_scram_client_first(&client, PAT_TEXT("user"), CLIENT_NONCE, out, &error), PAT_OK);
+        assert_int_equal(pat_scram_client_first(&client, PAT_TEXT("user"), CLIENT_NONCE, NULL, out, &error), PAT_OK);
         assert_int_equal(pat_scram_client_final(&client, PAT_TEXT("pencil"), pat_text_of(wrong[i]), out, &error),
                          PAT_ERR_AUTH);
     }
