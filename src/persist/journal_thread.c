@@ -115,10 +115,11 @@ static void rotate_adopt(struct pat_persist *persist, const struct pat_journal *
     if (old.first_lsn == fresh->entry.first_lsn) remove_journal(persist, old.number); /* the manifest forgot it */
 }
 
-/* Everything acknowledged must be on disk before a manifest says so. After a failure the snapshot to come is what
- * counts. */
+/* Everything up to the end that a manifest names must be on disk before it says so, the mark behind the last group
+ * included. After a failure the snapshot to come is what counts. */
 static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error *error) {
-    if (persist->file_failed || persist->journal.synced.lsn == persist->journal.written.lsn) return PAT_OK;
+    const struct pat_journal *journal = &persist->journal;
+    if (persist->file_failed || journal->synced.offset == journal->written.offset) return PAT_OK;
     enum pat_status status = pat_journal__sync(&persist->journal, error);
     if (status != PAT_OK) file_fails(persist, error);
     return status;

@@ -148,6 +148,7 @@ class Server:
         self.timezone, self.currency, self.extra = timezone, currency, list(extra)
         self.log_path = self.data.rstrip("/") + ".log"
         self.process = self.version = self.host = self.port = self.addresses = None
+        self.environment = None  # this process's own
 
     def command(self, listen=("127.0.0.1:0",), extra=()):
         line = [self.binary, "--data", self.data, "--timezone", self.timezone, "--base-currency", self.currency]
@@ -158,7 +159,7 @@ class Server:
     def spawn(self, **options):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(**options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=log)
+                                            stderr=log, env=self.environment)
         if self not in _servers:
             _servers.append(self)
 
@@ -231,6 +232,12 @@ class Server:
         self.process.wait(WAIT_SECONDS)
         self.process.stdout.close()
         self.process = None
+
+    def forget(self):
+        """Ends it for good: nobody will want its log."""
+        self.kill()
+        if self in _servers:
+            _servers.remove(self)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None

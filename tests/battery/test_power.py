@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""Power cuts: the data directory lies on an ext4 of its own behind a loop device, and EXT4_IOC_SHUTDOWN takes its power away. What
+was not synced is gone; what was acknowledged is not.
+
+First at every call that changes files, from the first start over a commit, a snapshot, more commits and a clean stop: before it,
+behind it, and in the middle of writes. Then at random moments of ingest and snapshots, in turn with and without the file system's
+log, which decides how much of what nobody synced survives. Needs root and loop devices.
+"""
+
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import cutting  # noqa: E402
+import ledger as ledgers  # noqa: E402
+from cycles import Flight, Life, feed, nap  # noqa: E402
+from patron_test import Skip, by_size, check, equal, main, temp_dir  # noqa: E402
+from tally import VIOLATIONS_MAX, Tally  # noqa: E402
+
+# _IOR('X', 125, __u32), and its flags.
+EXT4_IOC_SHUTDOWN = 2 << 30 | 4 << 16 | ord("X") << 8 | 125
+LOGFLUSH, NOLOGFLUSH = 1, 2
+IMAGE_BYTES = 256 << 20
+# At sizes below full only every so many boundaries.
+STRIDE = by_size(17, 5, 1)
+# What loses least and most of what was not synced.
+MOUNT_OPTIONS = ("data=ordered", "data=writeback", "data=journal")
+
+
+class Disk:
+    """An image with an ext4 in it, mounted."""
+
+    def __init__(self):
+        self.folder = temp_dir()
+        self.image, self.mount = os.path.join(self.folder, "image"), os.path.join(self.folder, "mount")
+        os.mkdir(self.mount)
+        self.mounted = False
+        if os.geteuid() != 0 or not os.path.exists("/dev/loop-control") or shutil.which("mkfs.ext4") is None:
+            raise Skip("power cuts need root, loop devices and mkfs.ext4")
+
+    def format(self, options):
+        self.unmount()
+        with open(self.image, "wb") as image:
+            image.truncate(IMAGE_BYTES)
+        subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True)
+        try:
+            self.attach(options)
+        except subprocess.CalledProcessError as error:
+            raise Skip("no loop device can be mounted here: %s" % error) from None
+
+    def attach(self, options):
+        subprocess.run(["mount", "-t", "ext4", "-o", "loop," + options, self.image, self.mount], check=True,
+                       stderr=subprocess.DEVNULL)
+        self.options, self.mounted = options, True
+
+    def unmount(self):
+        if self.mounted:
+            subprocess.run(["umount", self.mount], check=True)
+            self.mounted = False
+
+    def cut(self, flags):
+        handle = os.open(self.mount, os.O_RDONLY)
+        fcntl.ioctl(handle, EXT4_IOC_SHUTDOWN, struct.pack("I", flags))
+        os.close(handle)
+
+    def comes_back(self):
+        self.unmount()
+        self.attach(self.options)
+
+    def data(self):
+        return os.path.join(self.mount, "data")
+
+
+class PoweredLife(Life):
+    def __init__(self, tally, cut, disk):
+        super().__init__(tally)
+        self.cut, self.disk = cut, disk
+
+    def fresh(self, rng):
+        self.end()
+        self.disk.format(rng.choice(MOUNT_OPTIONS))
+        return self.begin(rng)
+
+    def begin(self, rng):
+        """On the file system as it is, in a directory that does not exist yet."""
+        self.cut.rest()
+        self.server = cutting.CutServer(self.cut, self.disk.mount, data=self.disk.data())
+        self.server.log_path = os.path.join(self.disk.folder, "log")
+        self.book = ledgers.Ledger(rng)
+        return self
+
+
+# ---- every boundary --------------------------------------------------------------------------------------------------
+
+
+def one_life(life):
+    """The same calls each time: start, a commit, a snapshot, commits, a clean stop. Ends early when the power does."""
+    flight, server = None, life.server
+    server.spawn()
+    line = server._read_line()
+    if not line:
+        return server.kill()
+    server._take_ready(line)
+    flight = Flight(server, life.book)
+    try:
+        flight.load(life.book.next())
+        flight.take()
+        flight.send("snapshot.save")
+        flight.take()
+        for _ in range(2):
+            flight.load(life.book.next())
+            flight.take()
+    except (ConnectionError, OSError):
+        pass
+    flight.drain()
+    if server.process.poll() is None:
+        server.process.terminate()
+        server.process.wait()
+    return server.kill()
+
+
+def boundary(life, tally, at, when, flags):
+    """Gives whether the call came."""
+    rng = tally.rng(0)  # each life is the same
+    shutil.rmtree(life.disk.data(), ignore_errors=True)
+    life.begin(rng)
+    life.cut.arm(at, cutting.POWER, when, flags)
+    one_life(life)
+    hit = life.cut.fired > 0
+    if not hit:
+        life.end()
+        return False
+    tally.fault("power cut at a call", hit)
+    if not tally.holds(come_back, life):
+        print("  that was at call %d, %s, flags %d" % (at, ("before", "behind", "half")[when], flags))
+    life.end()
+    return True
+
+
+def come_back(life):
+    life.disk.comes_back()
+    life.cut.rest()
+    life.server.start()
+    life.judge(0)
+
+
+def every_boundary(life, tally):
+    life.disk.format(MOUNT_OPTIONS[0])
+    at, tried = 1 + tally.seed % STRIDE, 0
+    while tally.time_left() and len(tally.violations) < VIOLATIONS_MAX:
+        for when, flags in ((cutting.BEFORE, NOLOGFLUSH), (cutting.AFTER, NOLOGFLUSH), (cutting.HALF, NOLOGFLUSH), (cutting.AFTER, LOGFLUSH)):
+            if not boundary(life, tally, at, when, flags):
+                tally.extra["boundaries"] = "%d calls, each before, behind, half and with the log" % tried
+                check(at > STRIDE, "no call was counted: does the library stand under the server?")
+                return
+        tried += 1
+        at += STRIDE
+    tally.extra["boundaries"] = "%d calls, then the time was up" % tried
+
+
+# ---- at random -------------------------------------------------------------------------------------------------------
+
+
+def random_cut(life, tally, rng):
+    flight = Flight(life.server, life.book)
+    feed(flight, life.book, rng, rng.randrange(1, 16))
+    flags = rng.choice((LOGFLUSH, NOLOGFLUSH, NOLOGFLUSH))
+    nap(rng, 0.02)
+    life.disk.cut(flags)
+    if rng.randrange(2):
+        nap(rng, 0.02)  # it goes on for a while with a disk that fails
+    life.server.kill()
+    unanswered = drain_refused(flight)
+    tally.fault("power cut, log %s" % ("flushed" if flags == LOGFLUSH else "lost"), unanswered > 0)
+    life.disk.comes_back()
+    life.server.start()
+    life.judge(tally.cycles)
+
+
+def drain_refused(flight):
+    """As Flight.drain; a batch that was refused, since the disk was gone, has an unknown outcome. Gives how many have one."""
+    refused = 0
+    try:
+        while flight.waiting:
+            msgid, error, answer = flight.client.receive()
+            batch = flight.waiting.pop(msgid)
+            if batch is None:
+                continue
+            if error is None:
+                flight.book.acknowledge(batch, answer)
+            else:
+                equal(error.partition(":")[0], "READONLY", "answer without a disk")
+                refused += 1
+    except (ConnectionError, OSError):
+        pass
+    flight.client.close()
+    return refused + len(flight.waiting)
+
+
+def run():
+    disk, cut = Disk(), cutting.Cut()
+    tally = Tally("power", 6, 15, 300)
+    life = PoweredLife(tally, cut, disk)
+    try:
+        every_boundary(life, tally)
+        life.server = None
+        while tally.go_on():
+            rng = tally.rng(1 + tally.cycles)
+            if life.worn():
+                life.fresh(rng).server.start()
+            if not tally.holds(random_cut, life, tally, rng):
+                life.end()
+                life.server = None
+            tally.cycles += 1
+    finally:
+        life.end()
+        disk.unmount()
+    tally.finish()
+
+
+if __name__ == "__main__":
+    main(run)
