@@ -191,7 +191,7 @@ static enum pat_status real_list(struct pat_fs *base, void *context, struct pat_
 static void real_close(struct pat_fs **base) {
     if (*base == NULL) return;
     struct real_fs *fs = real_fs_of(*base);
-    (void)close(fs->lock_fd);
+    if (fs->lock_fd >= 0) (void)close(fs->lock_fd);
     (void)close(fs->dir_fd);
     pat_mem_free(PAT_MEM_OTHER, fs);
     *base = NULL;
@@ -316,6 +316,89 @@ fail_directory:
     pat_mem_free(PAT_MEM_OTHER, fs);
     return status;
 }
+
+/* ---- for reading alone ------------------------------------------------------------------------------------------ */
+
+static enum pat_status fail_reading(struct pat_fs *base, const char *name, struct pat_error *error) {
+    return pat_error_set(error, PAT_ERR_READONLY, "%s/%s: the directory was opened for reading", real_fs_of(base)->path,
+                         name);
+}
+
+static enum pat_status reading_file_open(struct pat_fs *fs, struct pat_file **out, const char *name,
+                                         enum pat_file_mode mode, struct pat_error *error) {
+    return mode == PAT_FILE_READ ? real_file_open(fs, out, name, mode, error) : fail_reading(fs, name, error);
+}
+
+static enum pat_status reading_rename(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error) {
+    (void)to;
+    return fail_reading(fs, from, error);
+}
+
+static enum pat_status reading_remove(struct pat_fs *fs, const char *name, struct pat_error *error) {
+    return fail_reading(fs, name, error);
+}
+
+static enum pat_status reading_sync_dir(struct pat_fs *fs, struct pat_error *error) {
+    return fail_reading(fs, ".", error);
+}
+
+/* Files were opened for reading, so those that write to one have the system's own answer. */
+static const struct pat_fs_ops reading_ops = {
+    .file_open = reading_file_open,
+    .file_close = real_file_close,
+    .file_write_at = real_file_write_at,
+    .file_read_at = real_file_read_at,
+    .file_size = real_file_size,
+    .file_truncate = real_file_truncate,
+    .file_sync = real_file_sync,
+    .rename = reading_rename,
+    .remove = reading_remove,
+    .sync_dir = reading_sync_dir,
+    .list = real_list,
+    .close = real_close,
+};
+
+/* A directory without a lock file was never served, or is a copy of one that was. */
+static enum pat_status lock_share(struct real_fs *fs, struct pat_error *error) {
+    fs->lock_fd = open_again(fs->dir_fd, LOCK_NAME, O_RDONLY);
+    if (fs->lock_fd < 0) return errno == ENOENT ? PAT_OK : fail(error, fs, LOCK_NAME, "open", errno);
+    int result;
+    do {
+        result = flock(fs->lock_fd, LOCK_SH | LOCK_NB);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) return PAT_OK;
+    enum pat_status status = errno == EWOULDBLOCK ? fail_in_use(error, fs) : fail(error, fs, LOCK_NAME, "lock", errno);
+    (void)close(fs->lock_fd);
+    return status;
+}
+
+enum pat_status pat_fs_open_dir_read(struct pat_fs **out, const char *path, struct pat_error *error) {
+    size_t path_bytes = strlen(path) + 1;
+    struct real_fs *fs = pat_mem_alloc(PAT_MEM_OTHER, sizeof *fs + path_bytes);
+    if (fs == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "%s: no memory to open the directory", path);
+    fs->base.ops = &reading_ops;
+    memcpy(fs->path, path, path_bytes);
+    enum pat_status status = PAT_OK;
+    fs->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fs->dir_fd < 0) {
+        char reason[128];
+        status = pat_error_set(error, errno == ENOENT ? PAT_ERR_NOT_FOUND : PAT_ERR_IO,
+                               "%s: cannot read this as a data directory: %s", path,
+                               strerror_r(errno, reason, sizeof reason));
+        goto fail_directory;
+    }
+    status = lock_share(fs, error);
+    if (status != PAT_OK) goto fail_lock;
+    *out = &fs->base;
+    return PAT_OK;
+fail_lock:
+    (void)close(fs->dir_fd);
+fail_directory:
+    pat_mem_free(PAT_MEM_OTHER, fs);
+    return status;
+}
+
+/* ---- whole files ------------------------------------------------------------------------------------------------ */
 
 enum pat_status pat_fs_read_all(struct pat_fs *fs, const char *name, size_t bytes_max, unsigned char **out,
                                 size_t *out_bytes, struct pat_error *error) {

@@ -56,6 +56,11 @@ struct pat_file {
  * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */
 enum pat_status pat_fs_open_dir(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
+/* Opens a directory that is there for reading alone: nothing in it is made, changed or locked against other readers, and
+ * whatever would write fails with PAT_ERR_READONLY. Fails: PAT_ERR_CONFLICT while a process holds its lock, naming the
+ * pid; PAT_ERR_NOT_FOUND; PAT_ERR_IO. While it is open no process can take the lock, where there is a file for it. */
+enum pat_status pat_fs_open_dir_read(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
+
 /* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over
  * bytes_max. */
 enum pat_status pat_fs_read_all(struct pat_fs *fs, const char *name, size_t bytes_max, unsigned char **out,

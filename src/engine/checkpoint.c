@@ -16,6 +16,7 @@ enum pat_status pat_engine_snapshot(struct pat_engine *engine,
                                     void (*done_cb)(void *context, const struct pat_value *result,
                                                     const struct pat_error *error),
                                     void *context, struct pat_error *error) {
+    if (engine->read_only) return pat_error_set(error, PAT_ERR_READONLY, "%s", engine->journal_error.message);
     if (engine->snapshot_view != NULL || engine->snapshot_wanted) {
         return pat_error_set(error, PAT_ERR_BUSY, "a snapshot is being written; try again when it is done");
     }
@@ -60,6 +61,7 @@ done:
 }
 
 static bool snapshot_due(const struct pat_engine *engine) {
+    if (engine->read_only) return false;
     if (engine->snapshot_wanted) return true;
     /* Only new files bring the journal back: try until the disk lets us. */
     if (engine->journal_failed) return pat_clock_monotonic_ns() - engine->snapshot_ns >= RETRY_MS * NS_PER_MS;

@@ -29,7 +29,7 @@ static bool directory_is_new(struct pat_fs *fs) {
  * found before anything is written. */
 static enum pat_status settings_choose(struct pat_engine *engine, const struct pat_engine_options *options,
                                        struct pat_error *error) {
-    bool fresh = directory_is_new(engine->fs);
+    bool fresh = !options->read_only && directory_is_new(engine->fs);
     const char *zone = options->zone != NULL ? options->zone : fresh ? ZONE_DEFAULT : "";
     const char *base = options->base_currency != NULL ? options->base_currency : fresh ? BASE_CURRENCY_DEFAULT : "";
     if (strlen(zone) >= sizeof engine->settings.zone) {
@@ -140,18 +140,23 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
                              "--cpu: \"%.20s\" is not one of auto, scalar, avx2, avx512, or this processor lacks it",
                              options->cpu);
     }
-    PAT_TRY(pat_fs_open_dir(&engine->fs, options->data_dir, error));
+    PAT_TRY(options->read_only ? pat_fs_open_dir_read(&engine->fs, options->data_dir, error)
+                               : pat_fs_open_dir(&engine->fs, options->data_dir, error));
     PAT_TRY(settings_choose(engine, options, error));
     struct pat_persist_options persist = {.fs = engine->fs,
                                           .sync = sync,
                                           .sync_interval_ms = SYNC_INTERVAL_MS,
+                                          .read_only = options->read_only,
                                           .event_cb = options->wake_cb,
                                           .event_context = options->wake_context};
     pat_entropy(&persist.seed, sizeof persist.seed);
     PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
     if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
     PAT_TRY(engine_recover(engine, error));
-    return pat_persist_start(engine->persist, error);
+    if (!options->read_only) return pat_persist_start(engine->persist, error);
+    engine->read_only = engine->journal_failed = true; /* as when there is no journal to write to, and none will come */
+    (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY, "%s was opened for reading", options->data_dir);
+    return PAT_OK;
 }
 
 static void engine_free(struct pat_engine *engine) {

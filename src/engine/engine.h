@@ -33,6 +33,7 @@ struct pat_engine_options {
     const char *cpu;           /* "auto", "scalar", "avx2", "avx512" */
     uint64_t snapshot_every_ms;
     const char *version;
+    bool read_only;            /* a directory that is there and not served, to be asked: nothing is written */
     void (*wake_cb)(void *context); /* any thread: call pat_engine_turn soon */
     void *wake_context;
 };

@@ -99,6 +99,7 @@ struct pat_engine {
     struct pat_settings settings;
     const char *sync_name;
     const char *version;
+    bool read_only;
     uint64_t snapshot_every_ms;
     uint64_t opened_ns;
     uint64_t process; /* random: tells this server's cursors from others' */

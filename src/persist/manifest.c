@@ -219,6 +219,14 @@ static bool lists_hold(const struct pat_manifest *manifest) {
     return true;
 }
 
+pat_lsn pat_manifest__proven(const struct pat_manifest *manifest) {
+    pat_lsn proven = manifest->durable;
+    for (uint32_t i = 0; i < manifest->generations; i++) {
+        if (manifest->generation[i].lsn > proven) proven = manifest->generation[i].lsn;
+    }
+    return proven;
+}
+
 static enum pat_status fail_manifest(struct pat_error *error, int64_t offset, const char *why) {
     return pat_error_set_at(
         error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, offset,

@@ -53,6 +53,8 @@ struct pat_manifest {
 
 /* Fails: PAT_ERR_NOT_FOUND, PAT_ERR_CORRUPT naming file and offset, what reading gives. */
 enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, struct pat_error *error) PAT_MUST_CHECK;
+/* Greatest lsn that it knows to have been acknowledged. */
+pat_lsn pat_manifest__proven(const struct pat_manifest *manifest);
 /* Replaces it. On failure *replaced says whether the new one may be in force all the same. */
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) PAT_MUST_CHECK;

@@ -62,6 +62,10 @@ static enum pat_status new_directory(struct pat_persist *persist, const struct l
                                 PAT_MANIFEST_NAME " is missing, but journal or snapshot files are there; restore the "
                                                   "directory from a backup");
     }
+    if (persist->options.read_only) {
+        return pat_error_set_at(error, PAT_ERR_NOT_FOUND, PAT_MANIFEST_NAME, -1, -1,
+                                PAT_MANIFEST_NAME " is missing: this is no data directory");
+    }
     struct pat_manifest *manifest = persist->manifest;
     *manifest = (struct pat_manifest){
         .settings = *settings, .clean = true, .sync = persist->options.sync, .next_generation = 1, .next_journal = 1};
@@ -241,7 +245,7 @@ static enum pat_status start_threads(struct pat_persist *persist, struct pat_err
 }
 
 enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error *error) {
-    PAT_ASSERT(persist->recovered && !persist->started);
+    PAT_ASSERT(persist->recovered && !persist->started && !persist->options.read_only);
     /* The manifest that was read may be one whose name a killed process did not make durable. Removing what only the
      * one before it names must not be on disk first. */
     PAT_TRY(persist->fs->ops->sync_dir(persist->fs, error));

@@ -40,6 +40,7 @@ struct pat_persist_options {
     struct pat_fs *fs; /* borrowed; stays open longer than this */
     enum pat_sync sync;
     unsigned sync_interval_ms;
+    bool read_only; /* nothing is written, not even what recovery would cut; pat_persist_start is not for it */
     void (*event_cb)(void *context); /* called on persist's threads: wake the owner, do nothing else; may be NULL */
     void *event_context;
     uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another

@@ -115,22 +115,13 @@ static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *p
     return status;
 }
 
-/* Greatest lsn that the manifest knows to have been acknowledged. */
-static pat_lsn proven_lsn(const struct pat_manifest *manifest) {
-    pat_lsn proven = manifest->durable;
-    for (uint32_t i = 0; i < manifest->generations; i++) {
-        if (manifest->generation[i].lsn > proven) proven = manifest->generation[i].lsn;
-    }
-    return proven;
-}
-
 static enum pat_status scan_file(struct recovery *r, const struct pat_journal_entry *entry,
                                  struct pat_journal_found *found, bool apply, struct pat_error *error) {
     pat_file__name(PAT_FILE_JOURNAL, entry->number, r->name);
     struct pat_journal_scan scan = {.fs = r->persist->fs,
                                     .entry = *entry,
                                     .bytes_max = UINT64_MAX,
-                                    .proven = proven_lsn(r->persist->manifest),
+                                    .proven = pat_manifest__proven(r->persist->manifest),
                                     .record_cb = apply ? replay : NULL,
                                     .context = r};
     PAT_TRY(pat_journal__scan(&scan, found, error));
@@ -165,6 +156,7 @@ static enum pat_status cut(struct recovery *r, const struct pat_journal_found *f
     note(r->out,
          "%s: cut %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64 ", no proof that they were acknowledged",
          r->name, found->torn_bytes, found->end.offset, found->end.lsn);
+    if (r->persist->options.read_only) return PAT_OK;
     PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
     enum pat_status status = file->ops->file_truncate(file, found->end.offset, error);
     if (status == PAT_OK) status = file->ops->file_sync(file, error);

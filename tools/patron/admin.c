@@ -40,7 +40,7 @@ static enum pat_exit run_snapshot(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_snapshot = {
-    .room = PAT_CLI_SERVER,
+    .room = PAT_CLI_KEEPING,
     .name = "snapshot",
     .operands = "",
     .summary = "Write a snapshot now, without stopping service",
@@ -65,7 +65,7 @@ static enum pat_exit run_verify(const struct pat_cli *cli) {
 }
 
 const struct pat_cli_command pat_command_verify = {
-    .room = PAT_CLI_SERVER,
+    .room = PAT_CLI_KEEPING,
     .name = "verify",
     .operands = "",
     .summary = "Recompute every aggregate from the facts and compare",

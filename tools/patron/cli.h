@@ -27,7 +27,7 @@ struct pat_cli_option {
 };
 
 /* Heading under which the program's help lists a command. */
-enum pat_cli_room { PAT_CLI_DATA, PAT_CLI_QUESTIONS, PAT_CLI_SERVER, PAT_CLI_ROOMS };
+enum pat_cli_room { PAT_CLI_DATA, PAT_CLI_QUESTIONS, PAT_CLI_SERVER, PAT_CLI_KEEPING };
 
 struct pat_cli;
 
@@ -118,6 +118,7 @@ struct pat_value pat_cli_json_or_text(struct pat_builder *builder, const char *t
 enum pat_exit pat_fx_warn(const struct pat_cli *cli);
 
 extern const struct pat_cli_command pat_command_call;
+extern const struct pat_cli_command pat_command_check;
 extern const struct pat_cli_command pat_command_load;
 extern const struct pat_cli_command pat_command_count;
 extern const struct pat_cli_command pat_command_rows;

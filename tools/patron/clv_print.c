@@ -97,7 +97,7 @@ void pat_clv_print_fit(struct pat_arena *arena, const struct pat_value *answer) 
                  in_use ? ", in use" : "");
     (void)printf("%.*s customers, %.*s with a repeat day\n\n", TEXT(customers), TEXT(repeaters));
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, 3);
+    pat_sheet_begin(&sheet, arena, 3);
     pat_sheet_head(&sheet, 0, PAT_TEXT("parameter"), false);
     pat_sheet_head(&sheet, 1, PAT_TEXT("value"), true);
     pat_sheet_head(&sheet, 2, PAT_TEXT("standard error"), true);
@@ -145,7 +145,7 @@ void pat_clv_print_fits(const struct pat_cli *cli, struct pat_arena *arena, cons
     const bool csv = cli->format == PAT_FORMAT_CSV;
     const struct pat_value *fits = member_of(answer, "fits"), *use = member_of(answer, "use");
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, 10);
+    pat_sheet_begin(&sheet, arena, 10);
     for (unsigned i = 0; i < 10; i++)
         pat_sheet_head(&sheet, i, pat_text_of(csv ? names[i] : headings[i]), i >= 4 && i < 9);
     for (uint32_t i = 0; fits != NULL && fits->type == PAT_VALUE_ARRAY && i < fits->count; i++) {
@@ -193,7 +193,7 @@ static void print_table(struct pat_arena *arena, const struct pat_value *list, c
                         struct pat_render_money money, bool csv) {
     const struct pat_render render = {.arena = arena, .csv = csv};
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, count);
+    pat_sheet_begin(&sheet, arena, count);
     for (unsigned c = 0; c < count; c++) {
         const struct pat_text name = pat_text_of(keys[c]);
         pat_sheet_head(&sheet, c, pat_render_heading(&render, name, pat_shape_of(name), money.currency), true);

@@ -33,7 +33,7 @@ static enum pat_exit render_fx(const struct pat_cli *cli, struct pat_arena *aren
     if (currencies == NULL || currencies->type != PAT_VALUE_ARRAY) return pat_render_answer(cli, arena, answer);
     const struct pat_render render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV};
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, FX_COLUMNS);
+    pat_sheet_begin(&sheet, arena, FX_COLUMNS);
     for (unsigned c = 0; c < FX_COLUMNS; c++) {
         pat_sheet_head(&sheet, c, pat_text_of(render.csv ? fx_columns[c].key : fx_columns[c].heading),
                        fx_columns[c].right);

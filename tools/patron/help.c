@@ -41,11 +41,26 @@ static void print_room(enum pat_cli_room room, const char *heading) {
     }
 }
 
+/* The same in one line: there is no room on the screen to say of each what its name says. */
+static void print_room_line(enum pat_cli_room room, const char *heading) {
+    (void)printf("%s", heading);
+    const char *comma = ": ";
+    for (unsigned i = 0; i < pat_cli_command_count; i++) {
+        const struct pat_cli_command *command = pat_cli_commands[i];
+        if (command->room != room) continue;
+        (void)printf("%s%s%s%s", comma, command->name, command->operands[0] != '\0' ? " " : "", command->operands);
+        comma = ", ";
+    }
+    (void)printf("\n");
+}
+
 /* One screen of 80 x 24. */
 static void print_program_help(void) {
-    static const char *const headings[PAT_CLI_ROOMS] = {"Data in", "Questions", "The server"};
     (void)printf("patron %s: the command line of Patron, customer analytics in memory\n", PATRON_VERSION);
-    for (int room = 0; room < PAT_CLI_ROOMS; room++) print_room((enum pat_cli_room)room, headings[room]);
+    print_room(PAT_CLI_DATA, "Data in");
+    print_room(PAT_CLI_QUESTIONS, "Questions");
+    print_room(PAT_CLI_SERVER, "The server");
+    print_room_line(PAT_CLI_KEEPING, "Safe keeping");
     (void)printf("Anywhere: --connect HOST:PORT|PATH, --tls, --user NAME, --format table|json|csv,\n"
                  "--help (of a command, too), --version. Exit: 0 done, 1 refused, 2 usage.\n");
 }

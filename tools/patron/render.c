@@ -214,7 +214,7 @@ static enum pat_exit render_columnar(const struct pat_render *render, const stru
     struct pat_render_money unit = {0};
     if (money != NULL) unit = pat_render_money_of(money, unit);
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, render->arena, columns->count);
+    pat_sheet_begin(&sheet, render->arena, columns->count);
     sheet.headless = render->headless;
     enum pat_shape *shape = pat_arena_array(render->arena, columns->count, sizeof *shape);
     if (shape == NULL) sheet.failed = true;
@@ -300,7 +300,7 @@ static void render_maps(const struct pat_render *render, const struct pat_value 
     const uint32_t keys = union_of_keys(array, key, 64);
     const bool own = has_own_money(array);
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, render->arena, keys);
+    pat_sheet_begin(&sheet, render->arena, keys);
     for (uint32_t k = 0; k < keys; k++) {
         const struct pat_render_money unit = own ? (struct pat_render_money){0} : money;
         const struct pat_text currency = money_of_member(key[k], unit, money).currency;

@@ -132,7 +132,7 @@ static enum pat_exit render_groups(const struct pat_cli *cli, struct pat_arena *
     const struct pat_render render = {.arena = arena, .csv = cli->format == PAT_FORMAT_CSV};
     const struct pat_render_money money = pat_render_money_of(answer, (struct pat_render_money){0});
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, GROUP_COLUMNS);
+    pat_sheet_begin(&sheet, arena, GROUP_COLUMNS);
     for (unsigned c = 0; c < GROUP_COLUMNS; c++) {
         const char *name = render.csv ? group_columns[c].key : group_columns[c].heading;
         pat_sheet_head(&sheet, c,
@@ -201,7 +201,7 @@ static void print_grid(const struct pat_render *render, int64_t count[5][5], int
 static void print_cells_csv(const struct pat_render *render, const struct pat_value *cells, unsigned digits) {
     static const char *const keys[] = {"r", "f", "m", "count", "net_minor"};
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, render->arena, 5);
+    pat_sheet_begin(&sheet, render->arena, 5);
     for (unsigned c = 0; c < 5; c++) {
         pat_sheet_head(
             &sheet, c,

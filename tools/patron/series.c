@@ -152,7 +152,7 @@ static void find_periods(struct triangle *triangle) {
 
 static void make_sheet(const struct triangle *triangle, struct pat_sheet *sheet) {
     struct pat_arena *arena = triangle->render.arena;
-    pat_sheet_init(sheet, arena, triangle->periods + 2);
+    pat_sheet_begin(sheet, arena, triangle->periods + 2);
     sheet->tight = triangle->tight;
     const bool brief = triangle->tight || triangle->render.csv;
     pat_sheet_head(sheet, 0, PAT_TEXT("cohort"), false);
@@ -352,7 +352,7 @@ static enum pat_exit render_control(const struct pat_cli *cli, struct pat_arena 
     if (control.codes != NULL && control.codes->type == PAT_VALUE_MAP) control.currencies = control.codes->count;
     const struct pat_value *total = pat_value_get(answer, "total");
     struct pat_sheet sheet;
-    pat_sheet_init(&sheet, arena, CONTROL_COLUMNS - 1 + amount_columns(&control));
+    pat_sheet_begin(&sheet, arena, CONTROL_COLUMNS - 1 + amount_columns(&control));
     head_control(&control, &sheet);
     for (uint32_t i = 0; i < groups->count; i++) add_control(&control, &sheet, &groups->as.items[i]);
     if (control.render.csv) {

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-void pat_sheet_init(struct pat_sheet *sheet, struct pat_arena *arena, unsigned columns) {
+void pat_sheet_begin(struct pat_sheet *sheet, struct pat_arena *arena, unsigned columns) {
     *sheet = (struct pat_sheet){.arena = arena, .columns = columns};
     sheet->heading = pat_arena_array(arena, columns, sizeof *sheet->heading);
     sheet->right = pat_arena_array(arena, columns, sizeof *sheet->right);

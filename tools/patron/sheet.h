@@ -22,7 +22,7 @@ struct pat_sheet {
     bool failed;    /* the arena had nothing left: the sheet is not to be printed */
 };
 
-void pat_sheet_init(struct pat_sheet *sheet, struct pat_arena *arena, unsigned columns);
+void pat_sheet_begin(struct pat_sheet *sheet, struct pat_arena *arena, unsigned columns);
 /* Borrows the text. */
 void pat_sheet_head(struct pat_sheet *sheet, unsigned column, struct pat_text heading, bool right);
 /* Adds an empty row and gives its cells, valid until the next row is added; NULL when there is no memory. */
