@@ -85,7 +85,7 @@ static struct pat_id_key golden_number(uint64_t i, unsigned char *text) {
 
 /* ---- probes ------------------------------------------------------------------------------------------------------ */
 
-/* Slots that are looked at to find each key that is there; gives the p99, and the longest in *longest. */
+/* Buckets that are looked at to find each key that is there; gives the p99, and the longest in *longest. */
 static unsigned probes_p99(const struct pat_index *index, unsigned *longest) {
     static uint64_t count[PROBES_MAX];
     uint64_t keys = 0, seen = 0;
@@ -93,11 +93,13 @@ static unsigned probes_p99(const struct pat_index *index, unsigned *longest) {
     *longest = pat_index_probe_max(index);
     for (unsigned s = 0; s < PAT_INDEX_SHARDS; s++) {
         const struct pat_index_shard *shard = &index->shard[s];
-        for (uint32_t i = 0; i < shard->capacity; i++) {
-            if (shard->slot[i].next == 0) continue;
-            const uint32_t probes = ((i - shard->slot[i].tag) & (shard->capacity - 1)) + 1;
-            count[probes < PROBES_MAX ? probes : PROBES_MAX - 1]++;
-            keys++;
+        for (uint32_t b = 0; b < shard->buckets; b++) {
+            for (unsigned i = 0; i < PAT_INDEX_BUCKET && shard->bucket[b].next[i] != 0; i++) {
+                const uint32_t home = pat_index_bucket_of(shard->bucket[b].tag[i], shard->buckets);
+                const uint32_t probes = (b >= home ? b - home : b + shard->buckets - home) + 1;
+                count[probes < PROBES_MAX ? probes : PROBES_MAX - 1]++;
+                keys++;
+            }
         }
     }
     for (unsigned p = 0; p < PROBES_MAX; p++) {
