@@ -21,9 +21,13 @@ struct pat_job {
     pat_day today;           /* local day of the clock when the question came: "now" */
     struct pat_memo *memo;   /* what questions about the same view share; may be NULL */
     struct pat_known *known; /* of the view, for look-ups by any thread; may be NULL */
-    bool continues;          /* ROWS: not the first page, go on */
-    pat_row after;           /* behind this row of the table */
-    pat_row *last; /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
+    /* Windows that were kept from earlier questions about any view of the store, and room for one made now, if that is
+     * to be kept: NULL in it, pat_kept_window_close it. All may be NULL. */
+    const struct pat_kept_window *const *kept_window; /* [PAT_KEPT_WINDOWS], some may be NULL */
+    struct pat_kept_window **made_window;
+    bool continues; /* ROWS: not the first page, go on */
+    pat_row after;  /* behind this row of the table */
+    pat_row *last;  /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */
     struct pat_clv_fit *fit; /* CLV_FIT: where the fit goes; else NULL */
     pat_row
         row; /* CUSTOMER, ORDER, CLV_PREDICT: the row that the id led to (the engine looked it up), or PAT_ROW_NONE */
@@ -52,6 +56,14 @@ void pat_memo_close(struct pat_memo **memo);
  * that are given it. Thread: opened and closed with nobody reading, else any. PAT_ERR_NO_MEMORY. */
 enum pat_status pat_known_open(struct pat_known **out) PAT_MUST_CHECK;
 void pat_known_close(struct pat_known **known);
+
+/* What runs say of every customer's orders and money within a window that ends on a day. It holds for any view that has
+ * the same runs, whatever came behind them: a question adds that. */
+#define PAT_KEPT_WINDOWS 2u
+void pat_kept_window_close(struct pat_kept_window **window);
+/* Both are of the same day and window, and so the newer one takes the place of the other. */
+bool pat_kept_window_same(const struct pat_kept_window *a, const struct pat_kept_window *b);
+size_t pat_kept_window_bytes(const struct pat_kept_window *window);
 
 /* The day that the request is about: D. */
 pat_day pat_analytics_day(const struct pat_job *job);

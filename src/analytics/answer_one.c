@@ -48,11 +48,10 @@ static enum pat_status find_scores(struct pat_run *run, pat_row row, const struc
         if (facts->value[PAT_FACT_WINDOW_ORDERS] > 0) *out = pat_scores__of_customer(run, &thresholds, facts);
         return PAT_OK;
     }
-    run->scores_needed = true;
+    run->scores_needed = run->scores_by_row = true;
     PAT_TRY(pat_run__find_live(run));
     PAT_TRY(pat_run__need(run));
-    const struct pat_scores *scores = run->scores;
-    *out = (struct pat_customer_scores){scores->r[row], scores->f[row], scores->m[row]};
+    *out = pat_scores__of_cell(run->scores->cell[row]);
     return PAT_OK;
 }
 

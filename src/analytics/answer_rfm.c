@@ -1,6 +1,7 @@
 /* rfm.grid and rfm.groups. */
 #include "analytics/answers_private.h"
 
+#include "analytics/explain_private.h"
 #include "analytics/scores_private.h"
 
 /* Sums over the shown customers of one cell or group, or without a score. */
@@ -9,22 +10,13 @@ struct bucket {
     uint64_t one_time; /* one eligible order up to D */
     pat_int128 net;    /* M */
     pat_int128 orders; /* F */
-    pat_int128 days;   /* R */
+    pat_int128 days;   /* R; of scored ones */
 };
 
 struct tally {
     struct bucket cell[PAT_RFM_CELLS]; /* by pat_rfm_cell, for the mean split with scores 1 and 2 */
     struct bucket scored, unscored;
 };
-
-static void add_customer(const struct pat_run *run, uint64_t row, struct bucket *bucket) {
-    const struct pat_facts *facts = run->facts;
-    bucket->count++;
-    bucket->net += facts->window_net[row];
-    bucket->orders += facts->window_orders[row];
-    if (facts->orders != NULL && facts->orders[row] == 1) bucket->one_time++;
-    if (facts->last[row] != PAT_FACT_NO_DAY) bucket->days += (int64_t)run->day - facts->last[row];
-}
 
 static void merge(struct bucket *into, const struct bucket *from) {
     into->count += from->count;
@@ -34,43 +26,93 @@ static void merge(struct bucket *into, const struct bucket *from) {
     into->days += from->days;
 }
 
-struct counting {
-    struct tally *of_lane;
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
+
+/* What one thread counts: `sums` of the blocks of a part, `bucket` of all parts. */
+struct lane {
+    struct pat_kernel_sums sums[PAT_WINDOW_TURNS * PAT_WINDOW_CELLS];
+    struct bucket bucket[PAT_WINDOW_CELLS];
+    uint8_t cell[PAT_WINDOW_ROWS];
 };
 
-static enum pat_status count_part(void *context, const struct pat_part *part) {
-    const struct counting *counting = context;
-    const struct pat_run *run = part->run;
-    const struct pat_scores *scores = run->scores;
-    struct tally *tally = &counting->of_lane[part->lane];
-    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
-        for (uint64_t rest = run->shown[word]; rest != 0; rest &= rest - 1) {
-            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            struct bucket *bucket = &tally->unscored;
-            if (scores->r[row] != 0)
-                bucket = &tally->cell[pat_rfm_cell(scores->r[row], scores->f[row], scores->m[row])];
-            add_customer(run, row, bucket);
-        }
+struct counting {
+    struct pat_cells cells;
+    const uint64_t *shown;
+    bool one_time;
+    struct lane *of_lane;
+};
+
+_Static_assert(PAT_PART_ROWS <= 32768, "sums of a part keep their halves apart");
+
+static void take_sums(struct lane *lane) {
+    for (unsigned i = 0; i < PAT_WINDOW_TURNS * PAT_WINDOW_CELLS; i++) {
+        const struct pat_kernel_sums *sums = &lane->sums[i];
+        const int64_t count = sums->net_count & 0xffff;
+        struct bucket *bucket = &lane->bucket[i % PAT_WINDOW_CELLS];
+        bucket->count += (uint64_t)count;
+        bucket->net += (sums->net_count - count) / 65536;
+        bucket->days += sums->age_orders >> 32;
+        bucket->orders += sums->age_orders & UINT32_MAX;
     }
-    return PAT_OK;
+    memset(lane->sums, 0, sizeof lane->sums);
 }
 
-static enum pat_status count_shown(struct pat_run *run, struct tally **out) {
+static void count_wide(const struct counting *counting, const struct pat_window_part *here, struct lane *lane) {
+    const struct pat_window_wide *wide = here->block->wide;
+    for (uint32_t i = 0; i < here->count; i++) {
+        struct bucket *bucket = &lane->bucket[lane->cell[i]];
+        bucket->count++;
+        bucket->net += wide->net[i];
+        bucket->orders += wide->orders[i];
+        if (wide->last[i] != PAT_FACT_NO_DAY) bucket->days += (int64_t)counting->cells.day - wide->last[i];
+    }
+}
+
+static void count_one_time(const struct pat_window_part *here, struct lane *lane) {
+    const uint64_t *once = pat_window__once(here->block);
+    for (uint32_t word = 0; word < pat_bits__words(here->count); word++) {
+        for (uint64_t rest = once[word]; rest != 0; rest &= rest - 1) {
+            lane->bucket[lane->cell[word * 64 + (uint32_t)__builtin_ctzll(rest)]].one_time++;
+        }
+    }
+}
+
+static void count_block(void *context, const struct pat_window_part *here) {
+    const struct counting *counting = context;
+    const struct pat_window_narrow *narrow = here->block->narrow;
+    struct lane *lane = &counting->of_lane[here->part->lane];
+    pat_cells__read(&counting->cells, here, counting->shown + here->first / 64, lane->cell);
+    if (narrow == NULL) {
+        count_wide(counting, here, lane);
+    } else {
+        here->part->run->kernels->window_sums(lane->cell, narrow->orders, narrow->net, narrow->age, here->count,
+                                              lane->sums);
+    }
+    if (counting->one_time) count_one_time(here, lane);
+    if (here->last) take_sums(lane);
+}
+
+static enum pat_status count_shown(struct pat_run *run, bool one_time, struct tally **out) {
     void *memory;
     run->scores_needed = run->money_of_window = true;
     PAT_TRY(pat_run__where(run));
-    PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof **out, &memory));
+    PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof(struct lane), &memory));
+    struct counting counting = {pat_cells__of(run, run->scores), run->shown, one_time, memory};
+    PAT_TRY(pat_window__each(run, run->scores->window, count_block, &counting));
+    PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
     struct tally *const tally = memory;
-    struct counting counting = {tally};
-    PAT_TRY(pat_run__spread(run, run->customers, count_part, &counting));
-    for (unsigned lane = 1; lane < pat_run__lanes(run); lane++) {
-        for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) merge(&tally->cell[cell], &tally[lane].cell[cell]);
-        merge(&tally->unscored, &tally[lane].unscored);
+    for (unsigned lane = 0; lane < pat_run__lanes(run); lane++) {
+        const struct bucket *bucket = counting.of_lane[lane].bucket;
+        for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) merge(&tally->cell[cell], &bucket[cell]);
+        merge(&tally->unscored, &bucket[PAT_WINDOW_UNSCORED]);
     }
     for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) merge(&tally->scored, &tally->cell[cell]);
+    pat_explain__step(run, "cells", run->customers);
     *out = tally;
     return PAT_OK;
 }
+
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 static struct pat_value thresholds_of(struct pat_run *run, const struct pat_threshold *thresholds) {
     const unsigned count = run->scores->thresholds.levels - 1;
@@ -111,19 +153,14 @@ static enum pat_status put_scoring(struct pat_run *run, const struct tally *tall
     return PAT_OK;
 }
 
-/* The group that the cell of these scores belongs to. */
-static uint32_t group_of_cell(const struct pat_scores *scores, unsigned cell) {
-    if (scores->names.map != NULL) return scores->names.map->of_cell[cell];
-    return (uint32_t)(cell / 25 * 4 + cell / 5 % 5 * 2 + cell % 5);
-}
-
 static enum pat_status put_cell(struct pat_run *run, struct pat_value *cells, unsigned r, unsigned f, unsigned m,
                                 const struct bucket *bucket) {
     if (bucket->count == 0) return PAT_OK;
     struct pat_builder *builder = &run->builder;
     struct pat_value net;
     PAT_TRY(pat_run__total(run, "net_minor", bucket->net, &net));
-    const char *group = pat_group__name(&run->scores->names, group_of_cell(run->scores, pat_rfm_cell(r, f, m)));
+    const char *group =
+        pat_group__name(&run->scores->names, pat_scores__group_of_cell(&run->scores->names, pat_rfm_cell(r, f, m)));
     struct pat_value cell = pat_build_map(builder, 6);
     pat_build_put(builder, &cell, "r", pat_value_int(r));
     pat_build_put(builder, &cell, "f", pat_value_int(f));
@@ -137,7 +174,7 @@ static enum pat_status put_cell(struct pat_run *run, struct pat_value *cells, un
 
 enum pat_status pat_answer__rfm_grid(struct pat_run *run) {
     struct tally *tally;
-    PAT_TRY(count_shown(run, &tally));
+    PAT_TRY(count_shown(run, false, &tally));
     PAT_TRY(put_scoring(run, tally));
     struct pat_value cells = pat_build_array(&run->builder, 32);
     const unsigned levels = run->scores->thresholds.levels;
@@ -182,14 +219,14 @@ static enum pat_status put_group(struct pat_run *run, struct pat_value *groups, 
 
 enum pat_status pat_answer__rfm_groups(struct pat_run *run) {
     struct tally *tally;
-    run->facts_needed |= PAT_FACT_BIT(PAT_FACT_ORDERS); /* one_time */
-    PAT_TRY(count_shown(run, &tally));
+    PAT_TRY(count_shown(run, true, &tally));
     const uint32_t count = run->scores->names.count;
     void *memory;
     PAT_TRY(pat_run__array(run, count, sizeof(struct bucket), &memory));
     struct bucket *bucket = memory;
     for (unsigned cell = 0; cell < PAT_RFM_CELLS; cell++) {
-        if (tally->cell[cell].count > 0) merge(&bucket[group_of_cell(run->scores, cell)], &tally->cell[cell]);
+        if (tally->cell[cell].count > 0)
+            merge(&bucket[pat_scores__group_of_cell(&run->scores->names, cell)], &tally->cell[cell]);
     }
     struct pat_value groups = pat_build_array(&run->builder, count);
     for (uint32_t i = 0; i < count; i++) PAT_TRY(put_group(run, &groups, i, &bucket[i], tally->scored.count));

@@ -140,7 +140,7 @@ static enum pat_status new_array(struct pat_run *run, size_t size, void *out) {
     return PAT_OK;
 }
 
-static enum pat_status make_facts(struct pat_run *run, unsigned needed, struct pat_facts **out) {
+static enum pat_status make_arrays(struct pat_run *run, unsigned needed, struct pat_facts **out) {
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
     struct pat_facts *facts = memory;
@@ -190,15 +190,19 @@ static enum pat_status take_road(struct pat_facts_pass *pass) {
     return done ? PAT_OK : pat_facts__scan_tables(pass, 0, 0);
 }
 
-enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {
-    struct pat_facts *facts;
+enum pat_status pat_facts__make(struct pat_run *run, unsigned needed, struct pat_facts **out) {
     void *beyond;
-    PAT_TRY(make_facts(run, needed, &facts));
+    PAT_TRY(make_arrays(run, needed, out));
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &beyond));
     struct pat_facts_pass pass = {
-        .run = run, .view = run->view, .facts = facts, .from = pat_run__window_start(run), .beyond = beyond};
+        .run = run, .view = run->view, .facts = *out, .from = pat_run__window_start(run), .beyond = beyond};
     PAT_TRY(take_road(&pass));
-    PAT_TRY(pat_facts__follow_all(&pass, beyond)); /* in 128 bits, held at the ends of 64 */
+    return pat_facts__follow_all(&pass, beyond); /* in 128 bits, held at the ends of 64 */
+}
+
+enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) {
+    struct pat_facts *facts;
+    PAT_TRY(pat_facts__make(run, needed, &facts));
     run->facts = facts;
     return PAT_OK;
 }

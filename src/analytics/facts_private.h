@@ -28,7 +28,7 @@ enum pat_fact {
 #define PAT_FACTS_LIFETIME  (PAT_FACT_BIT(PAT_FACT_WINDOW_ORDERS) - 1)
 #define PAT_FACTS_WINDOW    ((PAT_FACT_BIT(PAT_FACT_KINDS) - 1) & ~PAT_FACTS_LIFETIME)
 #define PAT_FACTS_LIFECYCLE (PAT_FACT_BIT(PAT_FACT_ORDERS) | PAT_FACT_BIT(PAT_FACT_FIRST) | PAT_FACT_BIT(PAT_FACT_LAST))
-/* What scores come from. */
+/* What a window consists of. */
 #define PAT_FACTS_SCORES (PAT_FACTS_WINDOW | PAT_FACT_BIT(PAT_FACT_LAST))
 
 /* No such day. */
@@ -46,6 +46,8 @@ struct pat_facts {
 /* Computes the facts of all customers whose bits are on, and those that go with them; the window is that of run->rfm.
  */
 enum pat_status pat_facts__compute(struct pat_run *run, unsigned needed) PAT_MUST_CHECK;
+/* The same for `out` instead of run->facts. */
+enum pat_status pat_facts__make(struct pat_run *run, unsigned needed, struct pat_facts **out) PAT_MUST_CHECK;
 
 /* The same of one customer, from its chains: for a few of them without all the others. */
 struct pat_customer_facts {

@@ -51,12 +51,12 @@ static void read_dense(const struct pat_kernels *kernels, const struct pat_fact_
     const bool window = out->window_orders != NULL || out->window_net != NULL;
     const bool lifetime = out->orders != NULL || out->net != NULL;
     if (window) {
-        kernels->run_window(offset, span->count, run->day, run->net, span->low, span->high, run->day_base,
+        kernels->run_window(offset, span->count, run->day, run->net, span->low, span->high, run->day_base, NULL,
                             out->window_orders != NULL ? out->window_orders : counts, out->window_net,
                             lifetime ? NULL : out->last);
     }
     if (lifetime || (!window && out->last != NULL)) {
-        kernels->run_window(offset, span->count, run->day, run->net, 0, span->high, run->day_base,
+        kernels->run_window(offset, span->count, run->day, run->net, 0, span->high, run->day_base, NULL,
                             out->orders != NULL ? out->orders : counts, out->net, out->last);
     }
     if (out->first != NULL) read_first_days(run, span, out->first);

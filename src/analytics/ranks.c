@@ -8,92 +8,96 @@
 /* Bins that may have to be looked into: of each rank its own, and the one behind it. */
 #define SLOTS (PAT_MEASURES * PAT_RANKS * 2)
 
+/* A bin that is looked into: all its values. */
 struct slot {
+    enum pat_measure measure;
+    uint32_t bin;
+    int64_t least, greatest; /* that the bin may hold */
     int64_t *value;
     uint64_t count;
     _Atomic uint64_t taken;
 };
 
-struct ranking {
-    const struct pat_run *run;
+struct lane {
+    uint32_t hits[PAT_WINDOW_HISTOGRAMS][PAT_WINDOW_BINS];
+};
+
+struct pat_ranking {
     const uint64_t *scored;
-    uint32_t *hits;                   /* [lanes][PAT_MEASURES][BINS]; of lane 0 in the end all */
-    uint8_t mark[PAT_MEASURES][BINS]; /* number of its slot plus one */
+    pat_day day;
+    struct lane *lane;
+    uint32_t hits[PAT_MEASURES][BINS]; /* of all lanes */
     struct slot slot[SLOTS];
     unsigned slots;
 };
-
-int64_t pat_measure__value(const struct pat_facts *facts, enum pat_measure measure, uint64_t row) {
-    switch (measure) {
-    case PAT_MEASURE_R: return facts->last[row];
-    case PAT_MEASURE_F: return facts->window_orders[row];
-    default: return facts->window_net[row];
-    }
-}
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* Greater values are in greater bins. Orders and days have one each, but for the many orders and the many days that
  * share the last and the first; money is in buckets. */
-struct bins {
-    uint16_t of[PAT_MEASURES][PAT_BLOCK_ROWS];
-};
-
-static void find_bins(const struct pat_run *run, uint64_t first, uint32_t count, struct bins *bins) {
-    const struct pat_facts *facts = run->facts;
-    for (uint32_t i = 0; i < count; i++) {
-        const int64_t days = (int64_t)run->day - facts->last[first + i];
-        bins->of[PAT_MEASURE_R][i] = (uint16_t)(BINS - 1 - (days < BINS - 1 ? (uint32_t)days : BINS - 1));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t orders = facts->window_orders[first + i];
-        bins->of[PAT_MEASURE_F][i] = (uint16_t)(orders < BINS - 1 ? orders : BINS - 1);
-    }
-    run->kernels->bucket(facts->window_net + first, count, bins->of[PAT_MEASURE_M]);
-}
-
-/* The one value of a bin that has but one. */
-static bool single_value(const struct pat_run *run, enum pat_measure measure, uint32_t bin, int64_t *out) {
+static uint32_t bin_of(enum pat_measure measure, pat_day day, int64_t value) {
+    const int64_t most = BINS - 1, days = day - value;
     switch (measure) {
-    case PAT_MEASURE_R: *out = (int64_t)run->day - (BINS - 1 - (int64_t)bin); return bin > 0;
-    case PAT_MEASURE_F: *out = bin; return bin < BINS - 1;
-    default: *out = 0; return bin == PAT_BUCKET_ZERO;
+    case PAT_MEASURE_R: return (uint32_t)(most - (days < most ? days : most));
+    case PAT_MEASURE_F: return (uint32_t)(value < most ? value : most);
+    default: return pat_kernel_bucket(value);
     }
 }
 
-static uint32_t rows_of_block(const struct pat_part *part, uint64_t first) {
-    return part->end - first < PAT_BLOCK_ROWS ? (uint32_t)(part->end - first) : PAT_BLOCK_ROWS;
+enum pat_status pat_ranks__begin(struct pat_run *run, struct pat_ranking **out) {
+    void *memory;
+    PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
+    struct pat_ranking *ranking = memory;
+    ranking->day = run->day;
+    PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof *ranking->lane, &memory));
+    ranking->lane = memory;
+    *out = ranking;
+    return PAT_OK;
 }
 
-static enum pat_status count_part(void *context, const struct pat_part *part) {
-    struct ranking *ranking = context;
-    struct bins bins;
-    uint32_t *const hits = ranking->hits + (size_t)part->lane * PAT_MEASURES * BINS;
-    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
-        const uint32_t count = rows_of_block(part, first);
-        find_bins(ranking->run, first, count, &bins);
-        for (uint32_t word = 0; word < pat_bits__words(count); word++) {
-            for (uint64_t rest = ranking->scored[first / 64 + word]; rest != 0; rest &= rest - 1) {
-                const uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(rest);
-                hits[bins.of[0][i]]++;
-                hits[BINS + bins.of[1][i]]++;
-                hits[2 * BINS + bins.of[2][i]]++;
+static void count_wide(const struct pat_ranking *ranking, const struct pat_window_part *here, const uint64_t *scored,
+                       struct lane *lane) {
+    static const unsigned histogram[PAT_MEASURES] = {
+        [PAT_MEASURE_R] = PAT_WINDOW_AGE, [PAT_MEASURE_F] = PAT_WINDOW_ORDERS, [PAT_MEASURE_M] = PAT_WINDOW_NET};
+    for (uint32_t i = 0; i < here->count; i++) {
+        if (!pat_bits__get(scored, i)) continue;
+        for (unsigned m = 0; m < PAT_MEASURES; m++) {
+            const int64_t value = pat_measure__value(here->block, (enum pat_measure)m, ranking->day, i);
+            lane->hits[histogram[m]][bin_of((enum pat_measure)m, ranking->day, value)]++;
+        }
+    }
+}
+
+void pat_ranks__count(struct pat_ranking *ranking, const struct pat_window_part *here, const uint64_t *scored) {
+    struct lane *lane = &ranking->lane[here->part->lane];
+    const struct pat_window_narrow *narrow = here->block->narrow;
+    if (narrow == NULL) {
+        count_wide(ranking, here, scored, lane);
+        return;
+    }
+    here->part->run->kernels->window_hits(narrow->orders, narrow->net, narrow->age, scored, here->count, lane->hits);
+}
+
+static void add_lanes(const struct pat_run *run, struct pat_ranking *ranking) {
+    for (unsigned l = 0; l < pat_run__lanes(run); l++) {
+        const struct lane *lane = &ranking->lane[l];
+        for (uint32_t bin = 0; bin < BINS; bin++) {
+            ranking->hits[PAT_MEASURE_R][bin] += lane->hits[PAT_WINDOW_AGE][bin];
+            ranking->hits[PAT_MEASURE_M][bin] += lane->hits[PAT_WINDOW_NET][bin];
+            for (unsigned turn = 0; turn < PAT_WINDOW_TURNS; turn++) {
+                ranking->hits[PAT_MEASURE_F][bin] += lane->hits[PAT_WINDOW_ORDERS + turn][bin];
             }
         }
     }
-    return PAT_OK;
 }
 
-static enum pat_status count_bins(struct pat_run *run, struct ranking *ranking) {
-    const unsigned lanes = pat_run__lanes(run);
-    void *memory;
-    PAT_TRY(pat_run__array(run, (uint64_t)lanes * PAT_MEASURES * BINS, sizeof(uint32_t), &memory));
-    ranking->hits = memory;
-    PAT_TRY(pat_run__spread(run, run->customers, count_part, ranking));
-    for (size_t i = PAT_MEASURES * BINS; i < (size_t)lanes * PAT_MEASURES * BINS; i++) {
-        ranking->hits[i % (PAT_MEASURES * BINS)] += ranking->hits[i];
+/* The one value of a bin that has but one. */
+static bool single_value(const struct pat_ranking *ranking, enum pat_measure measure, uint32_t bin, int64_t *out) {
+    switch (measure) {
+    case PAT_MEASURE_R: *out = (int64_t)ranking->day - (BINS - 1 - (int64_t)bin); return bin > 0;
+    case PAT_MEASURE_F: *out = bin; return bin < BINS - 1;
+    default: *out = 0; return bin == PAT_BUCKET_ZERO;
     }
-    return PAT_OK;
 }
 
 /* ---- what bins of several values hold ---------------------------------------------------------------------------- */
@@ -111,57 +115,110 @@ static struct place find_place(const uint32_t *hits, uint64_t rank) {
     return place;
 }
 
-static enum pat_status want_bin(struct pat_run *run, struct ranking *ranking, enum pat_measure measure, uint32_t bin) {
+static struct slot *find_slot(struct pat_ranking *ranking, enum pat_measure measure, uint32_t bin) {
+    for (unsigned s = 0; s < ranking->slots; s++) {
+        if (ranking->slot[s].measure == measure && ranking->slot[s].bin == bin) return &ranking->slot[s];
+    }
+    return NULL;
+}
+
+/* The least value whose bucket is `bin` or greater; there is one. */
+static int64_t bucket_start(uint32_t bin) {
+    int64_t low = INT64_MIN + 1, high = INT64_MAX;
+    while (low < high) {
+        const int64_t middle = (low & high) + ((low ^ high) >> 1); /* rounded down, without overflow */
+        if (pat_kernel_bucket(middle) >= bin) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+static void find_bounds(const struct pat_ranking *ranking, struct slot *slot) {
+    switch (slot->measure) {
+    case PAT_MEASURE_R:
+        slot->least = INT32_MIN;
+        slot->greatest = (int64_t)ranking->day - (BINS - 1);
+        return;
+    case PAT_MEASURE_F:
+        slot->least = BINS - 1;
+        slot->greatest = UINT32_MAX;
+        return;
+    default:
+        slot->least = bucket_start(slot->bin);
+        slot->greatest = pat_kernel_bucket(INT64_MAX) <= slot->bin ? INT64_MAX : bucket_start(slot->bin + 1) - 1;
+    }
+}
+
+static enum pat_status want_bin(struct pat_run *run, struct pat_ranking *ranking, enum pat_measure measure,
+                                uint32_t bin) {
     int64_t value;
-    if (bin == BINS || ranking->mark[measure][bin] != 0 || single_value(run, measure, bin, &value)) return PAT_OK;
+    if (bin == BINS || find_slot(ranking, measure, bin) != NULL || single_value(ranking, measure, bin, &value)) {
+        return PAT_OK;
+    }
     struct slot *slot = &ranking->slot[ranking->slots++];
-    ranking->mark[measure][bin] = (uint8_t)ranking->slots;
-    slot->count = ranking->hits[(size_t)measure * BINS + bin];
+    slot->measure = measure;
+    slot->bin = bin;
+    slot->count = ranking->hits[measure][bin];
+    find_bounds(ranking, slot);
     slot->value = pat_arena_array_big(run->arena, slot->count, sizeof *slot->value);
     return slot->value != NULL ? PAT_OK : pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scores");
 }
 
+/* Bitmap of the rows that may be in the slot. Buckets have values of one sign: what is read as unsigned keeps its
+ * order within. */
+static void select_narrow(const struct pat_kernels *kernels, const struct slot *slot, const int32_t *net,
+                          uint32_t count, uint64_t *out) {
+    const int64_t least = slot->least < INT32_MIN ? INT32_MIN : slot->least;
+    const int64_t greatest = slot->greatest > INT32_MAX ? INT32_MAX : slot->greatest;
+    if (least > greatest) {
+        memset(out, 0, pat_bits__words(count) * sizeof *out);
+        return;
+    }
+    kernels->select_range_u32((const uint32_t *)(const void *)net, count, (uint32_t)least, (uint32_t)greatest, out);
+}
+
+static void select_any(const struct pat_ranking *ranking, const struct slot *slot, const struct pat_window_part *here,
+                       uint64_t *out) {
+    memset(out, 0, pat_bits__words(here->count) * sizeof *out);
+    for (uint32_t i = 0; i < here->count; i++) {
+        const int64_t value = pat_measure__value(here->block, slot->measure, ranking->day, i);
+        if (slot->least <= value && value <= slot->greatest) pat_bits__set(out, i);
+    }
+}
+
 /* In whatever order: they are sorted. */
-static void collect_block(struct ranking *ranking, enum pat_measure measure, const uint16_t *bins, uint64_t first,
-                          uint32_t count) {
-    uint16_t hit[PAT_BLOCK_ROWS];
-    uint32_t hits = 0, of_slot[SLOTS] = {0};
-    uint64_t at[SLOTS];
-    const uint8_t *mark = ranking->mark[measure];
-    for (uint32_t word = 0; word < pat_bits__words(count); word++) {
-        for (uint64_t rest = ranking->scored[first / 64 + word]; rest != 0; rest &= rest - 1) {
+static void collect_slot(const struct pat_ranking *ranking, struct slot *slot, const struct pat_window_part *here) {
+    const struct pat_kernels *kernels = here->part->run->kernels;
+    const size_t words = pat_bits__words(here->count);
+    uint64_t bits[PAT_WINDOW_WORDS];
+    if (slot->measure == PAT_MEASURE_M && here->block->narrow != NULL) {
+        select_narrow(kernels, slot, here->block->narrow->net, here->count, bits);
+    } else {
+        select_any(ranking, slot, here, bits);
+    }
+    kernels->bits_and(bits, ranking->scored + here->first / 64, words);
+    const uint64_t found = kernels->bits_count(bits, words);
+    if (found == 0) return;
+    int64_t *to = slot->value + atomic_fetch_add_explicit(&slot->taken, found, memory_order_relaxed);
+    for (uint32_t word = 0; word < words; word++) {
+        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
             const uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(rest);
-            hit[hits] = (uint16_t)i;
-            hits += mark[bins[i]] != 0;
+            *to++ = pat_measure__value(here->block, slot->measure, ranking->day, i);
         }
-    }
-    for (uint32_t i = 0; i < hits; i++) of_slot[mark[bins[hit[i]]] - 1]++;
-    for (unsigned s = 0; s < ranking->slots; s++) {
-        at[s] =
-            of_slot[s] == 0 ? 0 : atomic_fetch_add_explicit(&ranking->slot[s].taken, of_slot[s], memory_order_relaxed);
-    }
-    for (uint32_t i = 0; i < hits; i++) {
-        const unsigned s = mark[bins[hit[i]]] - 1u;
-        ranking->slot[s].value[at[s]++] = pat_measure__value(ranking->run->facts, measure, first + hit[i]);
     }
 }
 
-static enum pat_status collect_part(void *context, const struct pat_part *part) {
-    struct ranking *ranking = context;
-    struct bins bins;
-    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
-        const uint32_t count = rows_of_block(part, first);
-        find_bins(ranking->run, first, count, &bins);
-        for (unsigned measure = 0; measure < PAT_MEASURES; measure++) {
-            collect_block(ranking, (enum pat_measure)measure, bins.of[measure], first, count);
-        }
-    }
-    return PAT_OK;
+static void collect_block(void *context, const struct pat_window_part *here) {
+    struct pat_ranking *ranking = context;
+    for (unsigned s = 0; s < ranking->slots; s++) collect_slot(ranking, &ranking->slot[s], here);
 }
 
-static enum pat_status sort_slots(struct pat_run *run, struct ranking *ranking) {
+static enum pat_status sort_slots(struct pat_run *run, struct pat_ranking *ranking, struct pat_window *window) {
     if (ranking->slots == 0) return PAT_OK;
-    PAT_TRY(pat_run__spread(run, run->customers, collect_part, ranking));
+    PAT_TRY(pat_window__each(run, window, collect_block, ranking));
     uint64_t most = 0;
     for (unsigned s = 0; s < ranking->slots; s++) most = ranking->slot[s].count > most ? ranking->slot[s].count : most;
     int64_t *const scratch = pat_arena_array_big(run->arena, most, sizeof *scratch);
@@ -176,18 +233,18 @@ static enum pat_status sort_slots(struct pat_run *run, struct ranking *ranking) 
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static int64_t value_in(const struct ranking *ranking, enum pat_measure measure, uint32_t bin, uint64_t rank) {
+static int64_t value_in(struct pat_ranking *ranking, enum pat_measure measure, uint32_t bin, uint64_t rank) {
     int64_t value;
-    if (single_value(ranking->run, measure, bin, &value)) return value;
-    return ranking->slot[ranking->mark[measure][bin] - 1].value[rank - 1];
+    if (single_value(ranking, measure, bin, &value)) return value;
+    return find_slot(ranking, measure, bin)->value[rank - 1];
 }
 
 /* The least value above `value`, which is in the bin of the place. */
-static bool value_above(const struct ranking *ranking, enum pat_measure measure, const struct place *place,
-                        int64_t value, int64_t *out) {
+static bool value_above(struct pat_ranking *ranking, enum pat_measure measure, const struct place *place, int64_t value,
+                        int64_t *out) {
     int64_t single;
-    if (!single_value(ranking->run, measure, place->bin, &single)) {
-        const struct slot *slot = &ranking->slot[ranking->mark[measure][place->bin] - 1];
+    if (!single_value(ranking, measure, place->bin, &single)) {
+        const struct slot *slot = find_slot(ranking, measure, place->bin);
         uint64_t low = place->rank, high = slot->count;
         while (low < high) {
             const uint64_t middle = low + (high - low) / 2;
@@ -205,23 +262,19 @@ static bool value_above(const struct ranking *ranking, enum pat_measure measure,
     return true;
 }
 
-enum pat_status pat_ranks__find(struct pat_run *run, const uint64_t *scored, const uint64_t rank[PAT_RANKS],
-                                struct pat_rank out[PAT_MEASURES][PAT_RANKS]) {
+enum pat_status pat_ranks__find(struct pat_run *run, struct pat_ranking *ranking, const struct pat_scores *scores,
+                                const uint64_t rank[PAT_RANKS], struct pat_rank out[PAT_MEASURES][PAT_RANKS]) {
     struct place place[PAT_MEASURES][PAT_RANKS];
-    void *memory;
-    PAT_TRY(pat_run__array(run, 1, sizeof(struct ranking), &memory));
-    struct ranking *ranking = memory;
-    ranking->run = run;
-    ranking->scored = scored;
-    PAT_TRY(count_bins(run, ranking));
+    ranking->scored = scores->scored;
+    add_lanes(run, ranking);
     for (unsigned m = 0; m < PAT_MEASURES; m++) {
         for (unsigned i = 0; i < PAT_RANKS; i++) {
-            place[m][i] = find_place(ranking->hits + (size_t)m * BINS, rank[i]);
+            place[m][i] = find_place(ranking->hits[m], rank[i]);
             PAT_TRY(want_bin(run, ranking, (enum pat_measure)m, place[m][i].bin));
             PAT_TRY(want_bin(run, ranking, (enum pat_measure)m, place[m][i].behind));
         }
     }
-    PAT_TRY(sort_slots(run, ranking));
+    PAT_TRY(sort_slots(run, ranking, scores->window));
     for (unsigned m = 0; m < PAT_MEASURES; m++) {
         for (unsigned i = 0; i < PAT_RANKS; i++) {
             struct pat_rank *const to = &out[m][i];

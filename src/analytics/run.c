@@ -5,6 +5,7 @@
 #include "analytics/kept_private.h"
 #include "analytics/lifetime_private.h"
 #include "analytics/memo_private.h"
+#include "analytics/scores_private.h"
 #include "model/date.h"
 
 #include <inttypes.h>
@@ -160,14 +161,18 @@ static enum pat_status put_unpriced(struct pat_run *run) {
     const bool lifetime = run->money_for_all || run->money_of_shown;
     int64_t unpriced = run->unpriced;
     if (lifetime && run->facts == NULL) {
-        unpriced += pat_kept__unpriced(run, run->money_for_all ? run->live : run->shown);
-    } else if (lifetime || run->money_of_window) {
-        PAT_ASSERT((run->facts->have & PAT_FACT_BIT(lifetime ? PAT_FACT_UNPRICED : PAT_FACT_WINDOW_UNPRICED)) != 0);
-        const uint32_t *counts = lifetime ? run->facts->unpriced : run->facts->window_unpriced;
+        unpriced += pat_kept__unpriced(run, run->money_for_all || run->money_of_window ? run->live : run->shown);
+    } else if (lifetime) {
+        PAT_ASSERT((run->facts->have & PAT_FACT_BIT(PAT_FACT_UNPRICED)) != 0);
+        const uint32_t *counts = run->facts->unpriced;
         const uint64_t *rows = run->money_for_all || run->money_of_window ? run->live : run->shown;
         for (uint64_t row = 0; counts != NULL && row < run->customers; row++) {
             if (pat_bits__get(rows, row)) unpriced += counts[row];
         }
+    } else if (run->money_of_window) {
+        int64_t of_window;
+        PAT_TRY(pat_window__unpriced(run, run->scores->window, run->live, &of_window));
+        unpriced += of_window;
     }
     if (unpriced > 0) pat_run__put(run, "unpriced", pat_value_int(unpriced));
     return PAT_OK;

@@ -51,6 +51,7 @@ struct pat_run {
     struct pat_scores *scores;   /* NULL until then, too */
     unsigned facts_needed;       /* enum pat_fact bits that bound names ask for */
     bool scores_needed, lifecycle_needed, lifetime_needed, rates_needed;
+    bool scores_by_row;                 /* with scores_needed: not only cells as a whole */
     struct pat_lifetime *lifetime;      /* predictions by row; NULL until then */
     const uint8_t *lifecycle;           /* enum pat_lifecycle by row; NULL until then */
     const struct pat_view_rates *rates; /* NULL until then */

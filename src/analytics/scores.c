@@ -1,6 +1,7 @@
 #include "analytics/scores_private.h"
 
 #include "analytics/bind_private.h"
+#include "analytics/explain_private.h"
 #include "analytics/known_private.h"
 #include "analytics/ranks_private.h"
 
@@ -8,25 +9,77 @@ static unsigned levels_of(const struct pat_rfm_spec *rfm) {
     return rfm->scoring == PAT_RFM_MEAN ? 2 : 5;
 }
 
-static enum pat_status population_part(void *context, const struct pat_part *part) {
-    struct pat_scores *scores = context;
-    const struct pat_run *run = part->run;
-    const size_t n = part->end - part->first, words = pat_bits__words(n);
-    uint64_t *const scored = scores->scored + part->first / 64;
-    run->kernels->select_range_u32(run->facts->window_orders + part->first, n, 1, UINT32_MAX, scored);
-    run->kernels->bits_and(scored, run->live + part->first / 64, words);
-    return PAT_OK;
+/* ---- the population ---------------------------------------------------------------------------------------------- */
+
+/* What the pass over the window finds out of each lane, apart from ranks. */
+struct total {
+    uint64_t population;
+    pat_int128 of[PAT_MEASURES]; /* for the mean split */
+};
+
+struct census {
+    struct pat_scores *scores; /* ->scored: who may be in it; in the end who is */
+    pat_day day;
+    struct pat_ranking *ranking; /* NULL unless quintiles are asked for */
+    bool sums;
+    struct total *of_lane;
+};
+
+/* Who has an order in the window. */
+static void select_ordered(const struct pat_kernels *kernels, const struct pat_window_part *here, uint64_t *out) {
+    if (here->block->narrow != NULL) {
+        kernels->select_range_u16(here->block->narrow->orders, here->count, 1, UINT16_MAX, out);
+    } else {
+        kernels->select_range_u32(here->block->wide->orders, here->count, 1, UINT32_MAX, out);
+    }
 }
 
-/* Live, ordered within the window, and in the population's filter. */
-static enum pat_status find_population(struct pat_run *run, struct pat_scores *scores) {
+static void sum_measures(const struct census *census, const struct pat_window_part *here, const uint64_t *scored,
+                         struct total *total) {
+    for (uint32_t word = 0; word < pat_bits__words(here->count); word++) {
+        for (uint64_t rest = scored[word]; rest != 0; rest &= rest - 1) {
+            const uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            for (unsigned m = 0; m < PAT_MEASURES; m++) {
+                total->of[m] += pat_measure__value(here->block, (enum pat_measure)m, census->day, i);
+            }
+        }
+    }
+}
+
+static void count_block(void *context, const struct pat_window_part *here) {
+    const struct census *census = context;
+    const struct pat_kernels *kernels = here->part->run->kernels;
+    uint64_t *const scored = census->scores->scored + here->first / 64, ordered[PAT_WINDOW_WORDS];
+    struct total *total = &census->of_lane[here->part->lane];
+    const size_t words = pat_bits__words(here->count);
+    select_ordered(kernels, here, ordered);
+    kernels->bits_and(scored, ordered, words);
+    total->population += kernels->bits_count(scored, words);
+    if (census->ranking != NULL) pat_ranks__count(census->ranking, here, scored);
+    if (census->sums) sum_measures(census, here, scored, total);
+}
+
+/* Live, in the population's filter, and ordered within the window; `ranking` and `total` as the scoring needs them. */
+static enum pat_status find_population(struct pat_run *run, struct pat_scores *scores, struct pat_ranking **ranking,
+                                       struct total *total) {
     const uint64_t words = pat_bits__words(run->customers);
-    void *bits;
-    PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &bits));
-    scores->scored = bits;
-    PAT_TRY(pat_run__spread(run, run->customers, population_part, scores));
+    void *memory;
+    PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &memory));
+    scores->scored = memory;
+    memcpy(scores->scored, run->live, words * sizeof(uint64_t));
     PAT_TRY(pat_population__restrict(run, scores->scored));
-    scores->population = run->kernels->bits_count(scores->scored, words);
+    PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof(struct total), &memory));
+    struct census census = {scores, run->day, NULL, run->rfm->scoring == PAT_RFM_MEAN, memory};
+    if (run->rfm->scoring == PAT_RFM_QUINTILE) PAT_TRY(pat_ranks__begin(run, &census.ranking));
+    PAT_TRY(pat_window__open(run, &scores->window));
+    PAT_TRY(pat_window__each(run, scores->window, count_block, &census));
+    *total = (struct total){0};
+    for (unsigned lane = 0; lane < pat_run__lanes(run); lane++) {
+        total->population += census.of_lane[lane].population;
+        for (unsigned m = 0; m < PAT_MEASURES; m++) total->of[m] += census.of_lane[lane].of[m];
+    }
+    scores->population = total->population;
+    *ranking = census.ranking;
     return PAT_OK;
 }
 
@@ -34,13 +87,13 @@ static enum pat_status find_population(struct pat_run *run, struct pat_scores *s
 
 /* score = 1 + floor(5 * worse / n), worse = how many are strictly below. Score i + 2 takes worse >= ceil((i + 1) * n /
  * 5) = k, so the k-th smallest must be below it: the threshold is the next greater value. */
-static enum pat_status quintiles(struct pat_run *run, struct pat_scores *scores,
+static enum pat_status quintiles(struct pat_run *run, struct pat_scores *scores, struct pat_ranking *ranking,
                                  struct pat_threshold out[PAT_MEASURES][4]) {
     uint64_t rank[PAT_RANKS];
     struct pat_rank found[PAT_MEASURES][PAT_RANKS];
     if (scores->population == 0) return PAT_OK;
     for (unsigned i = 0; i < PAT_RANKS; i++) rank[i] = ((i + 1) * scores->population + 4) / 5;
-    PAT_TRY(pat_ranks__find(run, scores->scored, rank, found));
+    PAT_TRY(pat_ranks__find(run, ranking, scores, rank, found));
     for (unsigned m = 0; m < PAT_MEASURES; m++) {
         for (unsigned i = 0; i < 4; i++) out[m][i] = (struct pat_threshold){found[m][i].any_above, found[m][i].above};
         /* Ties can lead over a score: what earns the next one, too, does not earn this one. */
@@ -52,46 +105,19 @@ static enum pat_status quintiles(struct pat_run *run, struct pat_scores *scores,
     return PAT_OK;
 }
 
-struct sums {
-    const struct pat_scores *scores;
-    pat_int128 (*of_lane)[PAT_MEASURES];
-};
-
-static enum pat_status sum_part(void *context, const struct pat_part *part) {
-    const struct sums *sums = context;
-    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
-        for (uint64_t rest = sums->scores->scored[word]; rest != 0; rest &= rest - 1) {
-            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            for (unsigned m = 0; m < PAT_MEASURES; m++) {
-                sums->of_lane[part->lane][m] += pat_measure__value(part->run->facts, (enum pat_measure)m, row);
-            }
-        }
-    }
-    return PAT_OK;
-}
-
 /* value * n >= sum, as the least such integer. */
-static enum pat_status means(struct pat_run *run, struct pat_scores *scores,
-                             struct pat_threshold out[PAT_MEASURES][4]) {
-    pat_int128 of_lane[PAT_SPREAD_LANES_MAX][PAT_MEASURES] = {{0}};
-    struct sums sums = {scores, of_lane};
-    const int64_t n = (int64_t)scores->population;
-    if (n == 0) return PAT_OK;
-    PAT_TRY(pat_run__spread(run, run->customers, sum_part, &sums));
+static void means(const struct total *total, struct pat_threshold out[PAT_MEASURES][4]) {
+    const int64_t n = (int64_t)total->population;
+    if (n == 0) return;
     for (unsigned m = 0; m < PAT_MEASURES; m++) {
-        pat_int128 sum = 0;
-        for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) sum += of_lane[lane][m];
-        pat_int128 least = sum / n;
-        if (least * n < sum) least++;
+        pat_int128 least = total->of[m] / n;
+        if (least * n < total->of[m]) least++;
         out[m][0] = (struct pat_threshold){true, (int64_t)least};
     }
-    return PAT_OK;
 }
 
-static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *scores) {
-    struct pat_thresholds *const thresholds = &scores->thresholds;
-    struct pat_threshold out[PAT_MEASURES][4] = {{{false, 0}}};
-    PAT_TRY(run->rfm->scoring == PAT_RFM_MEAN ? means(run, scores, out) : quintiles(run, scores, out));
+static void put_thresholds(const struct pat_run *run, struct pat_threshold out[PAT_MEASURES][4],
+                           struct pat_thresholds *thresholds) {
     for (unsigned i = 0; i < 4; i++) {
         /* From the last day to days since; one that nobody earns has no day. */
         const struct pat_threshold last = out[PAT_MEASURE_R][i];
@@ -99,7 +125,6 @@ static enum pat_status find_thresholds(struct pat_run *run, struct pat_scores *s
         thresholds->f_orders[i] = out[PAT_MEASURE_F][i];
         thresholds->m_minor[i] = out[PAT_MEASURE_M][i];
     }
-    return PAT_OK;
 }
 
 static void take_cuts(const struct pat_rfm_spec *spec, struct pat_thresholds *out) {
@@ -121,14 +146,9 @@ static uint8_t score_of(const struct pat_threshold *thresholds, unsigned levels,
 }
 
 /* The same without a branch for each: thresholds as values that all have, the unset ones out of reach of the others.
- * `reach[i]` earns score i + 2 and all below it. */
-struct ladder {
-    int64_t reach[4];
-    bool any[4];
-};
-
-static struct ladder ladder_of(const struct pat_threshold *thresholds, unsigned levels) {
-    struct ladder ladder = {{0}, {false}};
+ */
+static struct pat_ladder ladder_of(const struct pat_threshold *thresholds, unsigned levels) {
+    struct pat_ladder ladder = {{0}, {false}};
     int64_t least = INT64_MAX;
     bool any = false;
     for (unsigned i = 4; i-- > 0;) {
@@ -141,65 +161,117 @@ static struct ladder ladder_of(const struct pat_threshold *thresholds, unsigned 
     return ladder;
 }
 
-static inline uint8_t climb(const struct ladder *ladder, int64_t value) {
-    unsigned score = 1;
-    for (unsigned i = 0; i < 4; i++) score += (unsigned)(value >= ladder->reach[i]) & (unsigned)ladder->any[i];
-    return (uint8_t)score;
+static inline unsigned climb(const struct pat_ladder *ladder, int64_t value) {
+    unsigned steps = 0;
+    for (unsigned i = 0; i < 4; i++) steps += (unsigned)(value >= ladder->reach[i]) & (unsigned)ladder->any[i];
+    return steps;
 }
 
-struct assignment {
-    struct pat_scores *scores;
-    struct ladder r, f, m;
-};
+static uint16_t within_u16(int64_t value) {
+    return (uint16_t)(value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value);
+}
 
-static enum pat_status assign_part(void *context, const struct pat_part *part) {
-    const struct assignment *assignment = context;
-    const struct pat_scores *scores = assignment->scores;
-    const struct pat_facts *facts = part->run->facts;
-    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
-        for (uint64_t rest = scores->scored[word]; rest != 0; rest &= rest - 1) {
-            const uint64_t row = word * 64 + (uint64_t)__builtin_ctzll(rest);
-            /* Days are negative here: more is better, as for the others. */
-            scores->r[row] = climb(&assignment->r, (int64_t)facts->last[row] - part->run->day);
-            scores->f[row] = climb(&assignment->f, facts->window_orders[row]);
-            scores->m[row] = climb(&assignment->m, facts->window_net[row]);
-        }
+/* The same for values of two and four bytes of a population: at least one order, and a last day. */
+static struct pat_kernel_ladder narrow_of(const struct pat_cells *cells) {
+    struct pat_kernel_ladder narrow = {.first = 0};
+    for (unsigned i = 0; i < 4; i++) {
+        const int64_t m = cells->m.reach[i];
+        narrow.age_below[i] = cells->r.any[i] ? within_u16(1 - cells->r.reach[i]) : 0;
+        narrow.orders_above[i] = cells->f.any[i] ? within_u16(cells->f.reach[i] - 1) : UINT16_MAX;
+        narrow.net_above[i] = INT32_MAX; /* nobody */
+        if (cells->m.any[i] && m <= INT32_MIN) narrow.first++;
+        if (cells->m.any[i] && m > INT32_MIN && m <= INT32_MAX) narrow.net_above[i] = (int32_t)(m - 1);
     }
-    return PAT_OK;
+    return narrow;
 }
 
-static enum pat_status assign(struct pat_run *run, struct pat_scores *scores) {
+struct pat_cells pat_cells__of(const struct pat_run *run, const struct pat_scores *scores) {
     const struct pat_thresholds *thresholds = &scores->thresholds;
     struct pat_threshold since[4];
     for (unsigned i = 0; i < 4; i++) {
         since[i] = (struct pat_threshold){thresholds->r_days[i].set, -thresholds->r_days[i].value};
     }
-    struct assignment assignment = {.scores = scores,
-                                    .r = ladder_of(since, thresholds->levels),
-                                    .f = ladder_of(thresholds->f_orders, thresholds->levels),
-                                    .m = ladder_of(thresholds->m_minor, thresholds->levels)};
-    return pat_run__spread(run, run->customers, assign_part, &assignment);
+    struct pat_cells cells = {.scores = scores,
+                              .day = run->day,
+                              .r = ladder_of(since, thresholds->levels),
+                              .f = ladder_of(thresholds->f_orders, thresholds->levels),
+                              .m = ladder_of(thresholds->m_minor, thresholds->levels)};
+    cells.narrow = narrow_of(&cells);
+    return cells;
 }
 
+static void read_wide(const struct pat_cells *cells, const struct pat_window_part *here, const uint64_t *scored,
+                      const uint64_t *shown, uint8_t *cell) {
+    const struct pat_window_wide *wide = here->block->wide;
+    for (uint32_t i = 0; i < here->count; i++) {
+        cell[i] = pat_bits__get(shown, i) ? PAT_WINDOW_UNSCORED : PAT_WINDOW_UNSEEN;
+        if (!pat_bits__get(shown, i) || !pat_bits__get(scored, i)) continue;
+        cell[i] = (uint8_t)(25 * climb(&cells->r, (int64_t)wide->last[i] - cells->day) +
+                            5 * climb(&cells->f, wide->orders[i]) + climb(&cells->m, wide->net[i]));
+    }
+}
+
+void pat_cells__read(const struct pat_cells *cells, const struct pat_window_part *here, const uint64_t *shown,
+                     uint8_t cell[PAT_WINDOW_ROWS]) {
+    const uint64_t *scored = cells->scores->scored + here->first / 64;
+    const struct pat_window_narrow *narrow = here->block->narrow;
+    if (narrow == NULL) {
+        read_wide(cells, here, scored, shown, cell);
+        return;
+    }
+    here->part->run->kernels->window_cells(narrow->orders, narrow->net, narrow->age, here->count, &cells->narrow,
+                                           scored, shown, cell);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
 enum pat_status pat_scores__compute(struct pat_run *run) {
+    struct pat_threshold found[PAT_MEASURES][4] = {{{false, 0}}};
+    struct pat_ranking *ranking;
+    struct total total;
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof *run->scores, &memory));
     struct pat_scores *scores = memory;
     scores->thresholds.levels = levels_of(run->rfm);
     PAT_TRY(pat_run__group_names(run, &scores->names));
-    PAT_TRY(find_population(run, scores));
-    uint8_t **const score[] = {&scores->r, &scores->f, &scores->m};
-    for (unsigned i = 0; i < 3; i++) {
-        PAT_TRY(pat_run__array(run, run->customers, sizeof(uint8_t), &memory));
-        *score[i] = memory;
+    PAT_TRY(find_population(run, scores, &ranking, &total));
+    pat_explain__step(run, "window", run->customers);
+    switch (run->rfm->scoring) {
+    case PAT_RFM_CUTS: take_cuts(run->rfm, &scores->thresholds); break;
+    case PAT_RFM_MEAN:
+        means(&total, found);
+        put_thresholds(run, found, &scores->thresholds);
+        break;
+    case PAT_RFM_QUINTILE:
+        PAT_TRY(quintiles(run, scores, ranking, found));
+        put_thresholds(run, found, &scores->thresholds);
+        break;
     }
-    if (run->rfm->scoring == PAT_RFM_CUTS) {
-        take_cuts(run->rfm, &scores->thresholds);
-    } else {
-        PAT_TRY(find_thresholds(run, scores));
-    }
-    PAT_TRY(assign(run, scores));
     run->scores = scores;
+    return PAT_OK;
+}
+
+struct assignment {
+    struct pat_cells cells;
+    const uint64_t *everybody;
+    uint8_t *cell;
+};
+
+static void assign_block(void *context, const struct pat_window_part *here) {
+    const struct assignment *assignment = context;
+    pat_cells__read(&assignment->cells, here, assignment->everybody, assignment->cell + here->first);
+}
+
+enum pat_status pat_scores__assign(struct pat_run *run) {
+    struct pat_scores *scores = run->scores;
+    uint64_t everybody[PAT_WINDOW_WORDS];
+    void *cell;
+    if (scores->cell != NULL) return PAT_OK;
+    PAT_TRY(pat_run__array(run, run->customers, sizeof(uint8_t), &cell));
+    pat_bits__fill(everybody, PAT_WINDOW_ROWS);
+    struct assignment assignment = {pat_cells__of(run, scores), everybody, cell};
+    PAT_TRY(pat_window__each(run, scores->window, assign_block, &assignment));
+    scores->cell = cell;
     return PAT_OK;
 }
 
@@ -208,9 +280,19 @@ uint32_t pat_scores__group_of(const struct pat_group_names *names, unsigned r, u
     return names->map->of_cell[pat_rfm_cell(r, f, m)];
 }
 
+uint32_t pat_scores__group_of_cell(const struct pat_group_names *names, unsigned cell) {
+    const struct pat_customer_scores scores = pat_scores__of_cell(cell);
+    return pat_scores__group_of(names, scores.r, scores.f, scores.m);
+}
+
+struct pat_customer_scores pat_scores__of_cell(unsigned cell) {
+    if (cell >= PAT_RFM_CELLS) return (struct pat_customer_scores){0, 0, 0};
+    return (struct pat_customer_scores){(uint8_t)(cell / 25 + 1), (uint8_t)(cell / 5 % 5 + 1), (uint8_t)(cell % 5 + 1)};
+}
+
 int64_t pat_scores__group(const struct pat_scores *scores, pat_row row) {
-    if (scores->r[row] == 0) return PAT_NULL;
-    return pat_scores__group_of(&scores->names, scores->r[row], scores->f[row], scores->m[row]);
+    if (scores->cell[row] >= PAT_RFM_CELLS) return PAT_NULL;
+    return pat_scores__group_of_cell(&scores->names, scores->cell[row]);
 }
 
 /* ---- one customer ------------------------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #define PAT_ANALYTICS_SCORES_PRIVATE_H
 
 #include "analytics/source_private.h"
+#include "analytics/window_private.h"
 
 /* What earns score i + 2: at least .value, or for recency at most so many days. Unset when nobody does. */
 struct pat_threshold {
@@ -18,14 +19,31 @@ struct pat_thresholds {
 
 struct pat_scores {
     uint64_t population;
-    uint64_t *scored;   /* bitmap of customers */
-    uint8_t *r, *f, *m; /* by row; 0 = not in the population */
+    uint64_t *scored; /* bitmap of customers */
+    uint8_t *cell;    /* by row: pat_rfm_cell, PAT_WINDOW_UNSCORED outside of the population; NULL until asked for */
+    struct pat_window *window;
     struct pat_thresholds thresholds;
     struct pat_group_names names;
 };
 
-/* Needs PAT_FACTS_SCORES, and what the population asks for. */
+/* Who is scored, and thresholds. Needs what the population's filter asks for. */
 enum pat_status pat_scores__compute(struct pat_run *run) PAT_MUST_CHECK;
+/* scores->cell, for whoever reads scores by row. */
+enum pat_status pat_scores__assign(struct pat_run *run) PAT_MUST_CHECK;
+
+/* Cells of a block of the window: what pat_kernels.window_cells gives, with customers of `shown` for shown. */
+struct pat_cells {
+    const struct pat_scores *scores;
+    pat_day day;
+    struct pat_kernel_ladder narrow;
+    struct pat_ladder {
+        int64_t reach[4];
+        bool any[4];
+    } r, f, m; /* of any value, what earns scores 2 to 5; days are negative there, so that more is better */
+};
+struct pat_cells pat_cells__of(const struct pat_run *run, const struct pat_scores *scores);
+void pat_cells__read(const struct pat_cells *cells, const struct pat_window_part *here, const uint64_t *shown,
+                     uint8_t cell[PAT_WINDOW_ROWS]);
 
 /* The thresholds of the question's rfm at D: of the version's known ones, or worked out and kept there. The population
  * has no filter. */
@@ -36,8 +54,11 @@ struct pat_customer_scores {
 };
 struct pat_customer_scores pat_scores__of_customer(const struct pat_run *run, const struct pat_thresholds *thresholds,
                                                    const struct pat_customer_facts *facts);
-/* Number of the group of these scores. */
+/* Scores of a cell; zeroes for PAT_WINDOW_UNSCORED. */
+struct pat_customer_scores pat_scores__of_cell(unsigned cell);
+/* Number of the group of these scores, of this cell. */
 uint32_t pat_scores__group_of(const struct pat_group_names *names, unsigned r, unsigned f, unsigned m);
+uint32_t pat_scores__group_of_cell(const struct pat_group_names *names, unsigned cell);
 /* Number of the customer's group, or PAT_NULL outside of the population. */
 int64_t pat_scores__group(const struct pat_scores *scores, pat_row row);
 

@@ -331,7 +331,7 @@ static enum pat_status fail_unknown(const struct pat_run *run, enum pat_table_id
 
 static void note_use(struct pat_run *run, const struct pat_source *source, enum pat_source_use use) {
     const bool score = source->kind >= PAT_SOURCE_SCORE_R;
-    if (score) run->scores_needed = run->money_of_window = true;
+    if (score) run->scores_needed = run->scores_by_row = run->money_of_window = true;
     if (source->kind == PAT_SOURCE_PRODUCT && source->base) run->rates_needed = true;
     if (source->kind == PAT_SOURCE_LIFECYCLE) {
         run->lifecycle_needed = true;
@@ -408,7 +408,7 @@ static bool kept_will_do(const struct pat_run *run) {
     const enum pat_method method = run->job->request->method;
     const bool sources_only = method == PAT_METHOD_COUNT || method == PAT_METHOD_ROWS || method == PAT_METHOD_GROUP ||
                               method == PAT_METHOD_COHORT;
-    return sources_only && !run->scores_needed && !run->lifecycle_needed && !run->lifetime_needed;
+    return sources_only && !run->lifecycle_needed && !run->lifetime_needed;
 }
 
 static enum pat_status compute_facts(struct pat_run *run, unsigned needed) {
@@ -437,6 +437,10 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
     if (run->scores_needed && run->scores == NULL) {
         PAT_TRY(pat_scores__compute(run));
         pat_explain__step(run, "scores", run->customers);
+    }
+    if (run->scores_needed && run->scores_by_row && run->scores->cell == NULL) {
+        PAT_TRY(pat_scores__assign(run));
+        pat_explain__step(run, "scores by row", run->customers);
     }
     return PAT_OK;
 }
@@ -469,7 +473,6 @@ enum pat_status pat_run__need(struct pat_run *run) {
     /* Even where scores are known: it says what to warn of. */
     if (run->scores_needed) PAT_TRY(pat_population__bind(run));
     unsigned needed = run->facts_needed;
-    if (run->scores_needed) needed |= PAT_FACTS_SCORES;
     if (run->lifecycle_needed) needed |= PAT_FACTS_LIFECYCLE;
     /* `unpriced` counts them, whatever the money was asked for. */
     if (run->money_for_all || run->money_of_shown) needed |= PAT_FACT_BIT(PAT_FACT_UNPRICED);
@@ -560,8 +563,14 @@ static void read_country(const struct pat_run *run, pat_row first, uint32_t coun
     }
 }
 
-static void read_scores(const uint8_t *scores, pat_row first, uint32_t count, int64_t *out) {
-    for (uint32_t i = 0; i < count; i++) out[i] = scores[first + i] == 0 ? PAT_NULL : scores[first + i];
+static void read_scores(const struct pat_run *run, enum pat_source_kind kind, pat_row first, uint32_t count,
+                        int64_t *out) {
+    const uint8_t *cell = run->scores->cell + first;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pat_customer_scores of = pat_scores__of_cell(cell[i]);
+        const uint8_t score = kind == PAT_SOURCE_SCORE_R ? of.r : kind == PAT_SOURCE_SCORE_F ? of.f : of.m;
+        out[i] = score == 0 ? PAT_NULL : score;
+    }
 }
 
 /* The customers' values, one by one: facts of a block are anybody's. */
@@ -656,9 +665,9 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
     case PAT_SOURCE_P_ALIVE: memcpy(out, run->lifetime->p_alive + first, count * sizeof *out); return;
     case PAT_SOURCE_EXPECTED: memcpy(out, run->lifetime->expected + first, count * sizeof *out); return;
     case PAT_SOURCE_CLV: memcpy(out, run->lifetime->clv + first, count * sizeof *out); return;
-    case PAT_SOURCE_SCORE_R: read_scores(run->scores->r, first, count, out); return;
-    case PAT_SOURCE_SCORE_F: read_scores(run->scores->f, first, count, out); return;
-    case PAT_SOURCE_SCORE_M: read_scores(run->scores->m, first, count, out); return;
+    case PAT_SOURCE_SCORE_R:
+    case PAT_SOURCE_SCORE_F:
+    case PAT_SOURCE_SCORE_M: read_scores(run, source->kind, first, count, out); return;
     case PAT_SOURCE_GROUP:
         for (uint32_t i = 0; i < count; i++) out[i] = pat_scores__group(run->scores, first + i);
         return;

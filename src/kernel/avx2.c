@@ -21,6 +21,7 @@ static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m25
 
 #include "kernel/place_private.h"
 #include "kernel/smooth_private.h"
+#include "kernel/window_private.h"
 
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
 
@@ -370,12 +371,13 @@ static inline int64_t sum_nets(const int32_t *net, uint32_t n) {
 }
 
 static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
-                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
+                       uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sums, int32_t *last) {
     for (size_t i = 0; i < n; i++) {
         const uint32_t first = offset[i];
         const uint32_t until = days_below(day + first, offset[i + 1] - first, high);
         const uint32_t from = days_below(day + first, until, low);
         count[i] = until - from;
+        if (all != NULL) all[i] = until;
         if (sums != NULL) sums[i] = sum_nets(net + first + from, until - from);
         if (last != NULL) last[i] = until == 0 ? INT32_MIN : base + day[first + until - 1];
     }
@@ -511,5 +513,6 @@ const struct pat_kernels pat_kernels_avx2 = {
     .sum_u32 = sum_u32,
     .bucket = bucket,
     PAT_PLACE_KERNELS,
+    PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

@@ -25,6 +25,7 @@ static inline void load_pairs(const double (*pair)[2], const uint32_t *at, __m51
 
 #include "kernel/place_private.h"
 #include "kernel/smooth_private.h"
+#include "kernel/window_private.h"
 
 __extension__ typedef unsigned __int128 wide; /* two\'s complement */
 
@@ -290,40 +291,87 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
     *greatest = body_greatest > tail_greatest ? body_greatest : tail_greatest;
 }
 
+/* ---- runs ---- */
+
 static inline __m512i add_nets(__m512i sums, const int32_t *net, __mmask16 wanted) {
     const __m512i nets = _mm512_maskz_loadu_epi32(wanted, net);
     sums = _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(nets)));
-    if ((wanted & 0xff00) == 0) return sums;
     return _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(nets, 1)));
 }
 
-/* 32 days at a time: nearly every customer is one step. `until` and `from` count the days below high and low; days
- * ascend, so a step that is not full is the last one. */
+/* Which days a window wants. */
+struct days {
+    __m512i highest, lows;
+    __mmask32 any_high, any_low;
+};
+
+/* What a customer's entries come to: days below high, days of the window, nets of these in eight lanes. */
+struct windowed {
+    uint32_t until, inside;
+    __m512i nets;
+};
+
+/* 32 days, of which `here` are the customer's. */
+static inline __mmask32 take_days(const struct days *days, const uint16_t *day, __mmask32 here, struct windowed *to,
+                                  const int32_t *net) {
+    const __m512i value = _mm512_loadu_si512(day);
+    const __mmask32 below = _mm512_mask_cmple_epu16_mask(here & days->any_high, value, days->highest);
+    const __mmask32 wanted = _mm512_mask_cmpge_epu16_mask(below & days->any_low, value, days->lows);
+    to->until += (uint32_t)_mm_popcnt_u32(below);
+    to->inside += (uint32_t)_mm_popcnt_u32(wanted);
+    if (net == NULL) return below;
+    to->nets = add_nets(to->nets, net, (__mmask16)wanted);
+    if (wanted >> 16 != 0) to->nets = add_nets(to->nets, net + 16, (__mmask16)(wanted >> 16));
+    return below;
+}
+
+/* Nearly every customer is one step; days ascend, so a step that is not full is the last one. */
+static inline struct windowed take_customer(const struct days *days, const uint16_t *day, const int32_t *net,
+                                            uint32_t entries) {
+    struct windowed to = {0, 0, _mm512_setzero_si512()};
+    for (uint32_t j = 0;; j += 32) {
+        const uint32_t left = entries - j;
+        const __mmask32 here = _bzhi_u32(UINT32_MAX, left < 32 ? left : 32);
+        const __mmask32 below = take_days(days, day + j, here, &to, net == NULL ? NULL : net + j);
+        if (left <= 32 || below != UINT32_MAX) return to;
+    }
+}
+
+/* Lane i is the sum of the lanes of total[i]. */
+static inline __m512i sums_of_eight(const __m512i total[8]) {
+    __m512i two[4], four[2];
+    for (unsigned k = 0; k < 4; k++) {
+        two[k] = _mm512_add_epi64(_mm512_unpacklo_epi64(total[2 * k], total[2 * k + 1]),
+                                  _mm512_unpackhi_epi64(total[2 * k], total[2 * k + 1]));
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        four[k] = _mm512_add_epi64(_mm512_shuffle_i64x2(two[2 * k], two[2 * k + 1], 0x88),
+                                   _mm512_shuffle_i64x2(two[2 * k], two[2 * k + 1], 0xdd));
+    }
+    return _mm512_add_epi64(_mm512_shuffle_i64x2(four[0], four[1], 0x88), _mm512_shuffle_i64x2(four[0], four[1], 0xdd));
+}
+
+/* Eight customers at a time, whose sums are reduced together: one by one that costs as much as the rest. */
 static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
-                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
-    const __m512i highest = _mm512_set1_epi16((short)(uint16_t)(high - 1));
-    const __m512i lows = _mm512_set1_epi16((short)(uint16_t)low);
-    const __mmask32 any_high = high == 0 ? 0 : UINT32_MAX, any_low = low > UINT16_MAX ? 0 : UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t first = offset[i], entries = offset[i + 1] - first;
-        uint32_t until = 0, inside = 0;
-        __m512i total = _mm512_setzero_si512();
-        for (uint32_t j = 0; j < entries; j += 32) {
-            const __mmask32 here = _bzhi_u32(UINT32_MAX, entries - j < 32 ? entries - j : 32);
-            const __m512i days = _mm512_maskz_loadu_epi16(here, day + first + j);
-            const __mmask32 below = _mm512_mask_cmple_epu16_mask(here & any_high, days, highest);
-            const __mmask32 wanted = _mm512_mask_cmpge_epu16_mask(below & any_low, days, lows);
-            until += (uint32_t)_mm_popcnt_u32(below);
-            inside += (uint32_t)_mm_popcnt_u32(wanted);
-            if (sums != NULL) {
-                total = add_nets(total, net + first + j, (__mmask16)wanted);
-                if (wanted >> 16 != 0) total = add_nets(total, net + first + j + 16, (__mmask16)(wanted >> 16));
-            }
-            if (below != UINT32_MAX) break;
+                       uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sums, int32_t *last) {
+    const struct days days = {_mm512_set1_epi16((short)(uint16_t)(high - 1)), _mm512_set1_epi16((short)(uint16_t)low),
+                              high == 0 ? 0 : UINT32_MAX, low > UINT16_MAX ? 0 : UINT32_MAX};
+    for (size_t i = 0; i < n; i += 8) {
+        const size_t here = n - i < 8 ? n - i : 8;
+        __m512i total[8];
+        for (size_t k = 0; k < 8; k++) total[k] = _mm512_setzero_si512();
+        for (size_t k = 0; k < here; k++) {
+            const uint32_t first = offset[i + k], entries = offset[i + k + 1] - first;
+            const struct windowed to = take_customer(&days, day + first, sums == NULL ? NULL : net + first, entries);
+            total[k] = to.nets;
+            count[i + k] = to.inside;
+            if (all != NULL) all[i + k] = to.until;
+            /* Behind the run are bytes that may be read. */
+            const uint16_t latest = day[first + to.until - (to.until != 0)];
+            if (last != NULL) last[i + k] = to.until == 0 ? INT32_MIN : base + latest;
         }
-        count[i] = inside;
-        if (sums != NULL) sums[i] = _mm512_reduce_add_epi64(total);
-        if (last != NULL) last[i] = until == 0 ? INT32_MIN : base + day[first + until - 1];
+        if (sums == NULL) continue;
+        _mm512_mask_storeu_epi64(sums + i, (__mmask8)_bzhi_u32(UINT8_MAX, (uint32_t)here), sums_of_eight(total));
     }
 }
 
@@ -462,5 +510,6 @@ const struct pat_kernels pat_kernels_avx512 = {
     .sum_u32 = sum_u32,
     .bucket = bucket,
     PAT_PLACE_KERNELS,
+    PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

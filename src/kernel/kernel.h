@@ -7,6 +7,7 @@
 #ifndef PAT_KERNEL_KERNEL_H
 #define PAT_KERNEL_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -24,6 +25,42 @@
 struct pat_kernel_odds {
     const double (*time)[2]; /* of each distinct time: a logarithm, and a number whose differences are summed */
     double shift, scale;
+};
+
+/* Buckets of a histogram of int64 values: 32 to each power of two, so that one is at most a thirty-second of its values
+ * wide, and greater values are in greater buckets. 0 is null; PAT_BUCKET_ZERO is 0 alone. */
+#define PAT_BUCKETS     4096u
+#define PAT_BUCKET_ZERO 2048u
+
+/* ---- windows: orders, net and days since the last order (age) of a block of customers, in 2, 4 and 2 bytes ---- */
+
+/* Age of who never ordered. */
+#define PAT_WINDOW_NO_AGE UINT16_MAX
+/* Cells are 0 .. 124 (25 r + 5 f + m), and then who is shown without scores, and who is not shown. */
+#define PAT_WINDOW_UNSCORED 125u
+#define PAT_WINDOW_UNSEEN   126u
+#define PAT_WINDOW_CELLS    128u
+/* Counters of the same thing that rows take in turn: an addition to what the row before has just written waits for it.
+ */
+#define PAT_WINDOW_TURNS 4u
+/* Bins of a histogram, and what is counted aside: rows whose bit is off. */
+#define PAT_WINDOW_ASIDE 16u
+#define PAT_WINDOW_BINS  (PAT_BUCKETS + PAT_WINDOW_ASIDE)
+/* Histograms: one of ages, one of nets, PAT_WINDOW_TURNS of orders. */
+enum { PAT_WINDOW_AGE, PAT_WINDOW_NET, PAT_WINDOW_ORDERS, PAT_WINDOW_HISTOGRAMS = PAT_WINDOW_ORDERS + 4 };
+
+/* What earns scores: a cell is first + 25 (age below how many) + 5 (orders above how many) + (net above how many). All
+ * of them together stay below 125 for every row whose bit is on. */
+struct pat_kernel_ladder {
+    uint16_t age_below[4], orders_above[4];
+    int32_t net_above[4];
+    uint8_t first;
+};
+
+/* Sums of a cell over at most 32,768 rows: 65,536 net + count, and 2^32 age + orders. */
+struct pat_kernel_sums {
+    int64_t net_count;
+    uint64_t age_orders;
 };
 
 struct pat_kernels {
@@ -72,11 +109,29 @@ struct pat_kernels {
     void (*bucket)(const int64_t *in, size_t n, uint16_t *out);
 
     /* Customer i of n has the entries offset[i] .. offset[i + 1] - 1 of `day`, which ascend, and of `net`. Of those
-     * with low <= day < high (low <= high <= 65,536) count[i] is the number and sum[i] the sum of net; last[i] is base
-     * + the greatest day below high, on whichever side of low, INT32_MIN without one. `sum` and `last` may be NULL. 64
-     * bytes behind the last entry of either may be read. */
+     * with low <= day < high (low <= high <= 65,536) count[i] is the number and sum[i] the sum of net; all[i] is the
+     * number of those below high, on whichever side of low, and last[i] base + the greatest day of them, INT32_MIN
+     * without one. `all`, `sum` and `last` may be NULL. 64 bytes behind the last entry of either may be read. */
     void (*run_window)(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
-                       uint32_t high, int32_t base, uint32_t *count, int64_t *sum, int32_t *last);
+                       uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sum, int32_t *last);
+
+    /* Narrows a block: age[i] = day - last[i], PAT_WINDOW_NO_AGE where last[i] is INT32_MIN. False when a value does
+     * not fit (orders above 65,535, net beyond 32 bits, age not within 0 .. 65,534); the narrow ones mean nothing then.
+     */
+    bool (*window_pack)(const uint32_t *orders, const int64_t *net, const int32_t *last, size_t n, int32_t day,
+                        uint16_t *orders_out, int32_t *net_out, uint16_t *age_out);
+    /* Counts rows whose bit is on: in hits[PAT_WINDOW_AGE] at 4,095 - age (0 for all from 4,095 on), in
+     * [PAT_WINDOW_NET] at pat_kernel_bucket(net), in [PAT_WINDOW_ORDERS + i % 4] at orders (4,095 for all from there
+     * on). Those whose bit is off at PAT_BUCKETS + i % 16. */
+    void (*window_hits)(const uint16_t *orders, const int32_t *net, const uint16_t *age, const uint64_t *bits, size_t n,
+                        uint32_t (*hits)[PAT_WINDOW_BINS]);
+    /* cell[i]: by the ladder when scored and shown, else PAT_WINDOW_UNSCORED or PAT_WINDOW_UNSEEN. */
+    void (*window_cells)(const uint16_t *orders, const int32_t *net, const uint16_t *age, size_t n,
+                         const struct pat_kernel_ladder *ladder, const uint64_t *scored, const uint64_t *shown,
+                         uint8_t *cell);
+    /* Adds row i to sums[(i % 4) PAT_WINDOW_CELLS + cell[i]]. */
+    void (*window_sums)(const uint8_t *cell, const uint16_t *orders, const int32_t *net, const uint16_t *age, size_t n,
+                        struct pat_kernel_sums *sums);
 
     /* ---- by place: what is counted or summed lies in an array by the row's place (place_private.h) ---- */
 
@@ -119,11 +174,6 @@ struct pat_kernels {
     void (*decay)(const double *node, const double *share, size_t n, const double *time, size_t steps, double shape,
                   double *out);
 };
-
-/* Buckets of a histogram of int64 values: 32 to each power of two, so that one is at most a thirty-second of its values
- * wide, and greater values are in greater buckets. 0 is null; PAT_BUCKET_ZERO is 0 alone. */
-#define PAT_BUCKETS     4096u
-#define PAT_BUCKET_ZERO 2048u
 
 /* The top bits of the value as a double, which rounds but never changes the order: exponent and 5 bits. */
 static inline uint32_t pat_kernel_magnitude(double value) {

@@ -5,6 +5,7 @@
 
 #define PAT_SMOOTH_LANES 2
 #include "kernel/smooth_private.h"
+#include "kernel/window_private.h"
 
 __extension__ typedef __int128 wide;
 
@@ -117,18 +118,20 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
 }
 
 static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
-                       uint32_t high, int32_t base, uint32_t *count, int64_t *sums, int32_t *last) {
+                       uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sums, int32_t *last) {
     for (size_t i = 0; i < n; i++) {
-        uint32_t inside = 0;
+        uint32_t inside = 0, until = 0;
         int64_t total = 0;
         int32_t latest = INT32_MIN;
         for (uint32_t j = offset[i]; j < offset[i + 1] && day[j] < high; j++) {
+            until++;
             latest = base + day[j];
             if (day[j] < low) continue;
             inside++;
             total += net[j];
         }
         count[i] = inside;
+        if (all != NULL) all[i] = until;
         if (sums != NULL) sums[i] = total;
         if (last != NULL) last[i] = latest;
     }
@@ -239,5 +242,6 @@ const struct pat_kernels pat_kernels_scalar = {
     .run_bits = run_bits,
     .count_bits = count_bits,
     .run_cells = run_cells,
+    PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

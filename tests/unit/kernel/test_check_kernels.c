@@ -265,6 +265,7 @@ static void run_make(struct run *run) {
 }
 
 struct windows {
+    uint32_t all[RUN_CUSTOMERS + 1];
     uint32_t count[RUN_CUSTOMERS + 1];
     int64_t sum[RUN_CUSTOMERS + 1];
     int32_t last[RUN_CUSTOMERS + 1];
@@ -277,10 +278,11 @@ static void check_window(const struct pat_kernels *k, const struct run *run, uin
     const int32_t base = (int32_t)(next() % 100000) - 50000;
     memset(&want, 0x5a, sizeof want);
     memset(&got, 0x5a, sizeof got);
-    pat_kernels_scalar.run_window(offset, n, run->day, run->net, low, high, base, want.count, want.sum, want.last);
-    k->run_window(offset, n, run->day, run->net, low, high, base, got.count, got.sum, got.last);
+    pat_kernels_scalar.run_window(offset, n, run->day, run->net, low, high, base, want.all, want.count, want.sum,
+                                  want.last);
+    k->run_window(offset, n, run->day, run->net, low, high, base, got.all, got.count, got.sum, got.last);
     same_bytes(&want, &got, sizeof want, "run_window", k->name, n);
-    k->run_window(offset, n, run->day, run->net, low, high, base, got.count, NULL, NULL);
+    k->run_window(offset, n, run->day, run->net, low, high, base, NULL, got.count, NULL, NULL);
     same_bytes(&want, &got, sizeof want, "run_window of counts", k->name, n);
 }
 

@@ -1,0 +1,57 @@
+/* Windows kept from one question to the next. Runs never change, so what they say of a day and a window holds until
+ * other runs take their place; facts behind them and customers that changed are told anew each time, as without it. */
+#include "analytics/window_make_private.h"
+#include "base/mem.h"
+
+/* Of the memory limit, what stays free beside it: it is a convenience. */
+#define FREE_SHARE 16u
+
+static bool serves(const struct pat_kept_window *kept, const struct pat_window *window) {
+    const struct pat_runs *runs = &window->view->runs;
+    if (kept == NULL || kept->day != window->day || kept->from != window->from || kept->runs > runs->count)
+        return false;
+    for (uint32_t i = 0; i < kept->runs; i++) {
+        if (kept->generation[i] != runs->run[i]->generation) return false;
+    }
+    return true;
+}
+
+const struct pat_kept_window *pat_window__find_kept(const struct pat_window *window) {
+    const struct pat_kept_window *const *kept = window->run->job->kept_window;
+    const struct pat_kept_window *best = NULL;
+    for (unsigned i = 0; kept != NULL && i < PAT_KEPT_WINDOWS; i++) {
+        if (serves(kept[i], window) && (best == NULL || kept[i]->runs > best->runs)) best = kept[i];
+    }
+    return best;
+}
+
+struct pat_kept_window *pat_window__begin_kept(const struct pat_window *window) {
+    const struct pat_runs *runs = &window->view->runs;
+    const size_t bytes = window->blocks * (sizeof(struct pat_window_narrow) + sizeof(bool));
+    if (!pat_mem_would_fit(bytes + pat_mem_budget() / FREE_SHARE)) return NULL;
+    struct pat_kept_window *kept = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *kept);
+    if (kept == NULL) return NULL;
+    *kept = (struct pat_kept_window){
+        .day = window->day, .from = window->from, .runs = runs->count, .blocks = window->blocks};
+    for (uint32_t i = 0; i < runs->count; i++) kept->generation[i] = runs->run[i]->generation;
+    kept->there = pat_mem_alloc(PAT_MEM_VIEWS, window->blocks * sizeof *kept->there);
+    kept->narrow = pat_mem_alloc_big(PAT_MEM_VIEWS, window->blocks * sizeof *kept->narrow);
+    if (kept->there == NULL || kept->narrow == NULL) pat_kept_window_close(&kept);
+    return kept;
+}
+
+void pat_kept_window_close(struct pat_kept_window **handle) {
+    if (*handle == NULL) return;
+    pat_mem_free(PAT_MEM_VIEWS, (*handle)->there);
+    pat_mem_free(PAT_MEM_VIEWS, (*handle)->narrow);
+    pat_mem_free(PAT_MEM_VIEWS, *handle);
+    *handle = NULL;
+}
+
+bool pat_kept_window_same(const struct pat_kept_window *a, const struct pat_kept_window *b) {
+    return a->day == b->day && a->from == b->from;
+}
+
+size_t pat_kept_window_bytes(const struct pat_kept_window *window) {
+    return window->blocks * (sizeof *window->narrow + sizeof *window->there);
+}

@@ -1,0 +1,304 @@
+/* Blocks of a window: what runs say, what lies behind them, and the chains of whoever changed. */
+#include "analytics/explain_private.h"
+#include "analytics/window_make_private.h"
+
+#define DAYS_MAX 65536 /* of a run: days from its base on */
+
+/* ---- a fact more ------------------------------------------------------------------------------------------------- */
+
+static void note_beyond(struct pat_window_scratch *to, uint32_t i) {
+    if (!to->any_beyond) memset(to->beyond, 0, sizeof to->beyond);
+    to->any_beyond = true;
+    pat_bits__set(to->beyond, i);
+}
+
+static void note_unpriced(struct pat_window_scratch *to, uint32_t i) {
+    if (!to->any_unpriced) memset(to->wide.unpriced, 0, sizeof to->wide.unpriced);
+    to->any_unpriced = true;
+    to->wide.unpriced[i]++;
+}
+
+/* Wraps instead of overflowing, and notes whose sum did: chains put that right whatever the order of facts. */
+static inline void add_net(struct pat_window_scratch *to, uint32_t i, int64_t net) {
+    if (__builtin_add_overflow(to->wide.net[i], net, &to->wide.net[i]) || to->wide.net[i] == INT64_MIN) {
+        note_beyond(to, i);
+    }
+}
+
+/* A fact that counts at D, or nothing when `there` is 0: whether an old fact had come by D is no guess for a branch. */
+static inline void add_fact(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i, uint32_t there,
+                            int32_t day, uint32_t orders, int64_t net) {
+    const uint32_t order = there & orders, inside = there & (uint32_t)(day >= window->from);
+    const int32_t last = order != 0 ? day : PAT_FACT_NO_DAY;
+    to->all[i] += order;
+    to->wide.orders[i] += order & inside;
+    to->wide.last[i] = last > to->wide.last[i] ? last : to->wide.last[i];
+    if (net != PAT_NULL) {
+        add_net(to, i, net & -(int64_t)inside);
+    } else if (inside != 0) {
+        note_unpriced(to, i);
+    }
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+/* Customers first .. first + count - 1, and which entries of a run count for them. */
+struct span {
+    pat_row first;
+    uint32_t count;
+    uint32_t low, high; /* days of the run: those of the window begin at `low`, all end before `high` */
+};
+
+static uint32_t clamp_day(int64_t day) {
+    return day < 0 ? 0 : day > DAYS_MAX ? DAYS_MAX : (uint32_t)day;
+}
+
+static struct span span_of(const struct pat_window *window, const struct pat_fact_run *run, uint32_t block) {
+    const pat_row first = block * PAT_WINDOW_ROWS;
+    const uint32_t count = pat_window__count(window, block);
+    const uint32_t high = clamp_day((int64_t)window->day + 1 - run->day_base);
+    const uint32_t low = clamp_day((int64_t)window->from - run->day_base);
+    const uint32_t there = run->customers <= first ? 0 : run->customers - first;
+    return (struct span){first, there < count ? there : count, low < high ? low : high, high};
+}
+
+static void clear(struct pat_window_scratch *to, uint32_t from, uint32_t end) {
+    const size_t rows = end - from;
+    memset(to->all + from, 0, rows * sizeof *to->all);
+    memset(to->wide.orders + from, 0, rows * sizeof *to->wide.orders);
+    memset(to->wide.net + from, 0, rows * sizeof *to->wide.net);
+    for (uint32_t i = from; i < end; i++) to->wide.last[i] = PAT_FACT_NO_DAY;
+}
+
+/* The first run of a block: nothing was there before. */
+static void take_dense(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
+                       struct pat_window_scratch *to) {
+    window->run->kernels->run_window(run->offset + span->first, span->count, run->day, run->net, span->low, span->high,
+                                     run->day_base, to->all, to->wide.orders, to->wide.net, to->wide.last);
+    const uint32_t entries = run->offset[span->first + span->count] - run->offset[span->first];
+    pat_explain__read(window->run, (uint64_t)entries * (sizeof *run->day + sizeof *run->net) +
+                                       (uint64_t)span->count * sizeof *run->offset);
+}
+
+/* A later one: such runs hold few. */
+static void add_dense(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
+                      struct pat_window_scratch *to) {
+    for (uint32_t i = 0; i < span->count; i++) {
+        const uint32_t end = run->offset[span->first + i + 1];
+        for (uint32_t at = run->offset[span->first + i]; at < end && run->day[at] < span->high; at++) {
+            add_fact(window, to, i, 1, run->day_base + run->day[at], 1, run->net[at]);
+        }
+    }
+}
+
+static void add_sparse(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
+                       struct pat_window_scratch *to) {
+    const uint32_t block = span->first / PAT_RUN_BLOCK;
+    for (uint32_t at = run->block[block]; at < run->block[block + 1]; at++) {
+        add_fact(window, to, run->customer[at] - span->first, run->day[at] < span->high, run->day_base + run->day[at],
+                 1, run->net[at]);
+    }
+}
+
+static void add_odd(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
+                    struct pat_window_scratch *to) {
+    const uint32_t block = span->first / PAT_RUN_BLOCK, begin = run->odd_block[block];
+    const uint32_t end = run->odd_block[block + 1];
+    for (uint32_t at = begin; at < end; at++) {
+        const struct pat_run_odd *odd = &run->odd[at];
+        const uint32_t there = (uint32_t)(odd->from <= window->day) & (uint32_t)(window->day < odd->until);
+        add_fact(window, to, odd->customer - span->first, there, odd->day, odd->orders, odd->net);
+    }
+    pat_explain__read(window->run, (uint64_t)(end - begin) * sizeof *run->odd);
+}
+
+static void add_run(const struct pat_window *window, const struct pat_fact_run *run, uint32_t block,
+                    struct pat_window_scratch *to) {
+    const struct span span = span_of(window, run, block);
+    if (span.count == 0) return;
+    if (run->offset == NULL) add_sparse(window, run, &span, to);
+    if (run->offset != NULL && run != window->view->runs.run[0]) add_dense(window, run, &span, to);
+    add_odd(window, run, &span, to);
+}
+
+static void take_runs(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    const struct pat_runs *runs = &window->view->runs;
+    const struct span span = span_of(window, runs->run[0], block);
+    const bool dense = runs->run[0]->offset != NULL && span.count > 0;
+    if (dense) take_dense(window, runs->run[0], &span, to);
+    clear(to, dense ? span.count : 0, pat_window__count(window, block));
+    for (uint32_t i = 0; i < runs->count; i++) add_run(window, runs->run[i], block, to);
+}
+
+/* ---- a kept window ----------------------------------------------------------------------------------------------- */
+
+static bool run_has_block(const struct pat_fact_run *run, uint32_t block) {
+    const uint64_t first = (uint64_t)block * PAT_RUN_BLOCK;
+    if (run->customers <= first) return false;
+    const uint64_t end = first + PAT_RUN_BLOCK < run->customers ? first + PAT_RUN_BLOCK : run->customers;
+    if (run->odd_block[block] != run->odd_block[block + 1]) return true;
+    return run->offset != NULL ? run->offset[first] != run->offset[end] : run->block[block] != run->block[block + 1];
+}
+
+static bool any_stale(const struct pat_window *window, uint32_t block) {
+    const uint64_t words = pat_bits__words(pat_window__count(window, block));
+    const uint64_t *stale = window->stale + (uint64_t)block * PAT_WINDOW_WORDS;
+    uint64_t any = 0;
+    for (uint64_t word = 0; word < words; word++) any |= stale[word];
+    return any != 0;
+}
+
+bool pat_window__differs(const struct pat_window *window, uint32_t block) {
+    return window->tail.start[block] != window->tail.start[block + 1] || any_stale(window, block);
+}
+
+/* Customers that came after it have nothing there: all rows of a block are set. */
+static const struct pat_window_narrow *kept_block(const struct pat_window *window, uint32_t block) {
+    const struct pat_kept_window *kept = window->kept;
+    return kept != NULL && block < kept->blocks && kept->there[block] ? &kept->narrow[block] : NULL;
+}
+
+const struct pat_window_narrow *pat_window__unchanged(const struct pat_window *window, uint32_t block) {
+    const struct pat_window_narrow *kept = kept_block(window, block);
+    const struct pat_runs *runs = &window->view->runs;
+    if (kept == NULL || pat_window__differs(window, block)) return NULL;
+    for (uint32_t i = window->kept->runs; i < runs->count; i++) {
+        if (run_has_block(runs->run[i], block)) return NULL;
+    }
+    return kept;
+}
+
+static void take_narrow(const struct pat_window *window, const struct pat_window_narrow *from, uint32_t count,
+                        struct pat_window_scratch *to) {
+    for (uint32_t i = 0; i < count; i++) {
+        const bool any = from->age[i] != PAT_WINDOW_NO_AGE;
+        to->wide.orders[i] = from->orders[i];
+        to->wide.net[i] = from->net[i];
+        to->wide.last[i] = any ? window->day - from->age[i] : PAT_FACT_NO_DAY;
+        to->all[i] = !any ? 0 : pat_bits__get(from->once, i) ? 1 : 2;
+    }
+}
+
+/* ---- narrow blocks ----------------------------------------------------------------------------------------------- */
+
+/* False when it does not fit. Rows behind the customers there are read as those of somebody without facts. */
+static bool pack(const struct pat_window *window, uint32_t count, const struct pat_window_scratch *from,
+                 struct pat_window_narrow *to) {
+    const struct pat_kernels *kernels = window->run->kernels;
+    if (from->any_unpriced || !kernels->window_pack(from->wide.orders, from->wide.net, from->wide.last, count,
+                                                    window->day, to->orders, to->net, to->age)) {
+        return false;
+    }
+    kernels->select_range_u32(from->all, count, 1, 1, to->once);
+    const uint32_t words = (uint32_t)pat_bits__words(count);
+    memset(to->once + words, 0, (PAT_WINDOW_WORDS - words) * sizeof *to->once);
+    memset(to->orders + count, 0, (PAT_WINDOW_ROWS - count) * sizeof *to->orders);
+    memset(to->net + count, 0, (PAT_WINDOW_ROWS - count) * sizeof *to->net);
+    for (uint32_t i = count; i < PAT_WINDOW_ROWS; i++) to->age[i] = PAT_WINDOW_NO_AGE;
+    return true;
+}
+
+static void keep_block(struct pat_window *window, uint32_t block, const struct pat_window_scratch *from) {
+    struct pat_kept_window *keeping = window->keeping;
+    if (keeping == NULL || from->any_beyond) return; /* chains will say more than runs do */
+    keeping->there[block] = pack(window, pat_window__count(window, block), from, &keeping->narrow[block]);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+static void add_tail(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    for (uint32_t at = window->tail.start[block]; at < window->tail.start[block + 1]; at++) {
+        const struct pat_window_fact *fact = &window->tail.fact[at];
+        add_fact(window, to, fact->customer - block * PAT_WINDOW_ROWS, 1, fact->day, fact->orders, fact->net);
+    }
+}
+
+static void follow(const struct pat_window *window, pat_row customer, uint32_t i, struct pat_window_scratch *to) {
+    struct pat_customer_facts of;
+    pat_facts__of_customer(window->run, customer, &of);
+    const int64_t last = of.value[PAT_FACT_LAST];
+    to->all[i] = (uint32_t)of.value[PAT_FACT_ORDERS];
+    to->wide.orders[i] = (uint32_t)of.value[PAT_FACT_WINDOW_ORDERS];
+    to->wide.net[i] = of.value[PAT_FACT_WINDOW_NET];
+    to->wide.last[i] = last == PAT_NULL ? PAT_FACT_NO_DAY : (int32_t)last;
+    const uint32_t unpriced = (uint32_t)of.value[PAT_FACT_WINDOW_UNPRICED];
+    if (unpriced > 0 && !to->any_unpriced) note_unpriced(to, i);
+    if (to->any_unpriced) to->wide.unpriced[i] = unpriced;
+}
+
+static void follow_changed(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    const uint64_t words = pat_bits__words(pat_window__count(window, block));
+    const uint64_t *stale = window->stale + (uint64_t)block * PAT_WINDOW_WORDS;
+    for (uint64_t word = 0; word < words; word++) {
+        for (uint64_t rest = stale[word] | (to->any_beyond ? to->beyond[word] : 0); rest != 0; rest &= rest - 1) {
+            const uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(rest);
+            follow(window, block * PAT_WINDOW_ROWS + i, i, to);
+        }
+    }
+}
+
+/* Where runs do not serve: all is in arrays already. */
+static void take_facts(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    const struct pat_facts *facts = window->facts;
+    const uint64_t first = (uint64_t)block * PAT_WINDOW_ROWS;
+    const size_t count = pat_window__count(window, block);
+    memcpy(to->all, facts->orders + first, count * sizeof *to->all);
+    memcpy(to->wide.orders, facts->window_orders + first, count * sizeof *to->wide.orders);
+    memcpy(to->wide.net, facts->window_net + first, count * sizeof *to->wide.net);
+    memcpy(to->wide.last, facts->last + first, count * sizeof *to->wide.last);
+    if (facts->window_unpriced == NULL) return;
+    memcpy(to->wide.unpriced, facts->window_unpriced + first, count * sizeof *to->wide.unpriced);
+    for (size_t i = 0; i < count; i++) to->any_unpriced = to->any_unpriced || to->wide.unpriced[i] != 0;
+}
+
+static void take_block(struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    const struct pat_window_narrow *kept = kept_block(window, block);
+    to->any_beyond = to->any_unpriced = false;
+    if (window->facts != NULL) {
+        take_facts(window, block, to);
+        return;
+    }
+    if (kept != NULL) {
+        const struct pat_runs *runs = &window->view->runs;
+        take_narrow(window, kept, pat_window__count(window, block), to);
+        for (uint32_t i = window->kept->runs; i < runs->count; i++) add_run(window, runs->run[i], block, to);
+        pat_explain__read(window->run, sizeof *kept);
+    } else {
+        take_runs(window, block, to);
+    }
+    keep_block(window, block, to);
+    add_tail(window, block, to);
+    follow_changed(window, block, to);
+}
+
+static struct pat_window_block put_wide(struct pat_window *window, uint32_t block, struct pat_window_scratch *from,
+                                        uint32_t count) {
+    struct pat_window_wide *const room = window->wide != NULL ? window->wide[block] : NULL;
+    window->run->kernels->select_range_u32(from->all, count, 1, 1, from->wide.once);
+    if (!from->any_unpriced) memset(from->wide.unpriced, 0, sizeof from->wide.unpriced);
+    if (room == NULL) return (struct pat_window_block){.wide = &from->wide};
+    *room = from->wide;
+    window->block[block].wide = room;
+    return window->block[block];
+}
+
+struct pat_window_block pat_window__make(struct pat_window *window, uint32_t block,
+                                         struct pat_window_scratch *scratch) {
+    const uint32_t count = pat_window__count(window, block);
+    struct pat_kept_window *const keeping = window->keeping;
+    const struct pat_window_narrow *unchanged = keeping == NULL ? pat_window__unchanged(window, block) : NULL;
+    if (unchanged == NULL) {
+        take_block(window, block, scratch);
+        if (keeping != NULL && keeping->there[block] && !pat_window__differs(window, block)) {
+            unchanged = &keeping->narrow[block];
+        }
+    }
+    if (unchanged != NULL) {
+        window->block[block].narrow = unchanged;
+        return window->block[block];
+    }
+    struct pat_window_narrow *const room = window->narrow[block] != NULL ? window->narrow[block] : &scratch->narrow;
+    if (!pack(window, count, scratch, room)) return put_wide(window, block, scratch, count);
+    if (room != &scratch->narrow) window->block[block].narrow = room;
+    return (struct pat_window_block){.narrow = room};
+}

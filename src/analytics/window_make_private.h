@@ -1,0 +1,78 @@
+/* How the blocks of a window are made. Inside window*.c only. */
+#ifndef PAT_ANALYTICS_WINDOW_MAKE_PRIVATE_H
+#define PAT_ANALYTICS_WINDOW_MAKE_PRIVATE_H
+
+#include "analytics/window_private.h"
+
+/* A block on its way, with what only its making needs. One for each lane. */
+struct pat_window_scratch {
+    struct pat_window_wide wide;
+    uint32_t all[PAT_WINDOW_ROWS];     /* eligible orders up to D; from a kept window 2 stands for more */
+    uint64_t beyond[PAT_WINDOW_WORDS]; /* bitmap: a sum left an int64 on the way */
+    bool any_beyond, any_unpriced;
+    struct pat_window_narrow narrow; /* where a narrow block has no other place */
+};
+
+/* A fact behind the runs. */
+struct pat_window_fact {
+    pat_row customer;
+    int32_t day;
+    int64_t net; /* PAT_NULL without a price */
+    uint32_t orders;
+};
+
+/* The facts behind the runs that count at D, by block: those of block b are fact[start[b]] .. fact[start[b + 1] - 1].
+ */
+struct pat_window_tail {
+    const struct pat_window_fact *fact;
+    const uint32_t *start;
+};
+
+/* What runs alone say of a day and a window, which holds as long as they are there. */
+struct pat_kept_window {
+    pat_day day, from;
+    uint32_t runs;
+    uint64_t generation[PAT_RUNS_MAX]; /* of each of them */
+    uint32_t blocks;
+    bool *there;                      /* by block; the others do not fit */
+    struct pat_window_narrow *narrow; /* by block */
+};
+
+struct pat_window {
+    struct pat_run *run;     /* of the question that asks just now: a memo hands the window on */
+    struct pat_arena *arena; /* of what it holds */
+    bool made;               /* a pass went over all blocks */
+    const struct pat_view *view;
+    pat_day day, from;
+    uint32_t blocks;
+    const uint64_t *stale; /* bitmap: customers whose chains must be followed; NULL: runs do not serve */
+    struct pat_window_tail tail;
+    const struct pat_kept_window *kept; /* NULL: start from nothing */
+    struct pat_kept_window *keeping;    /* NULL, or one that this window fills */
+    const struct pat_facts *facts;      /* where runs do not serve */
+    struct pat_window_block *block;     /* made so far */
+    struct pat_window_narrow **narrow;  /* room by block, or NULL */
+    struct pat_window_wide **wide;
+    struct pat_window_scratch *scratch; /* by lane */
+};
+
+static inline uint32_t pat_window__count(const struct pat_window *window, uint32_t block) {
+    const uint64_t left = window->run->customers - (uint64_t)block * PAT_WINDOW_ROWS;
+    return left < PAT_WINDOW_ROWS ? (uint32_t)left : PAT_WINDOW_ROWS;
+}
+
+/* Makes a block, on any thread, and gives it; it is in window->block afterwards if there is room for it. */
+struct pat_window_block pat_window__make(struct pat_window *window, uint32_t block, struct pat_window_scratch *scratch);
+/* There is more to a block than runs say. */
+bool pat_window__differs(const struct pat_window *window, uint32_t block);
+/* The kept block, when there is nothing to add to it, or NULL. */
+const struct pat_window_narrow *pat_window__unchanged(const struct pat_window *window, uint32_t block);
+
+/* Reads the facts behind the runs (window_tail.c). */
+enum pat_status pat_window__read_tail(struct pat_run *run, struct pat_window_tail *out) PAT_MUST_CHECK;
+
+/* One that serves the window, or NULL; and room for one to be kept, or NULL (window_kept.c). */
+const struct pat_kept_window *pat_window__find_kept(const struct pat_window *window);
+struct pat_kept_window *pat_window__begin_kept(const struct pat_window *window);
+
+#endif

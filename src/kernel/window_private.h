@@ -1,0 +1,137 @@
+/* Loops over F, M and R of a block of customers, as windows keep them: included by each table and compiled for its own
+ * vectors. Integers, and a double of 32 bits that is exact, so the bits are the same by construction. */
+#ifndef PAT_KERNEL_WINDOW_PRIVATE_H
+#define PAT_KERNEL_WINDOW_PRIVATE_H
+
+#include "kernel/kernel.h"
+
+/* Rows of one word of a bitmap. */
+#define WINDOW_STEP 64u
+
+static bool window_pack(const uint32_t *restrict orders, const int64_t *restrict net, const int32_t *restrict last,
+                        size_t n, int32_t day, uint16_t *restrict orders_out, int32_t *restrict net_out,
+                        uint16_t *restrict age_out) {
+    uint32_t wide_orders = 0, wide_age = 0;
+    uint64_t wide_net = 0;
+    for (size_t i = 0; i < n; i++) {
+        orders_out[i] = (uint16_t)orders[i];
+        wide_orders |= orders[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        net_out[i] = (int32_t)net[i];
+        wide_net |= (uint64_t)net[i] + ((uint64_t)1 << 31);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t age = (uint32_t)day - (uint32_t)last[i], any = last[i] == INT32_MIN ? 0 : UINT32_MAX;
+        age_out[i] = (uint16_t)(age | ~any);
+        wide_age |= (age + 1) & any; /* 65,535 says that there is none */
+    }
+    return wide_orders >> 16 == 0 && wide_net >> 32 == 0 && wide_age >> 16 == 0;
+}
+
+/* All ones in the bytes whose bit is on. */
+static inline void window_bytes(uint64_t bits, uint8_t out[WINDOW_STEP]) {
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    for (unsigned k = 0; k < 8; k++) {
+        const uint64_t own = (bits >> (8 * k) & 0xff) * each & UINT64_C(0x8040201008040201);
+        const uint64_t on = ((own + UINT64_C(0x7f) * each) >> 7 & each) * 0xff;
+        memcpy(out + (size_t)8 * k, &on, sizeof on);
+    }
+}
+
+/* pat_kernel_bucket of 32 bits, which are no null. */
+static inline void window_buckets(const int32_t *restrict net, size_t n, uint16_t *restrict out) {
+    for (size_t i = 0; i < n; i++) {
+        const double value = net[i];
+        int64_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        const int64_t any = -(int64_t)(net[i] != 0), sign = bits >> 63;
+        const int64_t size = (((bits & INT64_MAX) >> 47) - ((1023 << 5) - 1)) & any;
+        out[i] = (uint16_t)(PAT_BUCKET_ZERO + ((size ^ sign) - sign));
+    }
+}
+
+/* Rows without a bit are counted behind the bins, in a place of their own each, so that they do not wait for another.
+ */
+static inline void window_aside(const uint8_t mask[WINDOW_STEP], uint16_t bins[WINDOW_STEP]) {
+    for (uint16_t i = 0; i < WINDOW_STEP; i++) {
+        const uint16_t aside = (uint16_t)(PAT_BUCKETS + i % PAT_WINDOW_ASIDE);
+        bins[i] = mask[i] != 0 ? bins[i] : aside;
+    }
+}
+
+static void window_hits(const uint16_t *restrict orders, const int32_t *restrict net, const uint16_t *restrict age,
+                        const uint64_t *restrict bits, size_t n, uint32_t (*restrict hits)[PAT_WINDOW_BINS]) {
+    const uint16_t most = PAT_BUCKETS - 1;
+    for (size_t first = 0; first < n; first += WINDOW_STEP) {
+        const size_t here = n - first < WINDOW_STEP ? n - first : WINDOW_STEP;
+        uint16_t of_age[WINDOW_STEP] = {0}, of_orders[WINDOW_STEP] = {0}, of_net[WINDOW_STEP] = {0};
+        uint8_t mask[WINDOW_STEP];
+        for (size_t i = 0; i < here; i++) {
+            of_age[i] = (uint16_t)(most - (age[first + i] < most ? age[first + i] : most));
+            of_orders[i] = orders[first + i] < most ? orders[first + i] : most;
+        }
+        window_buckets(net + first, here, of_net);
+        window_bytes(bits[first / WINDOW_STEP], mask);
+        window_aside(mask, of_age);
+        window_aside(mask, of_orders);
+        window_aside(mask, of_net);
+        for (size_t i = 0; i < here; i++) {
+            hits[PAT_WINDOW_AGE][of_age[i]]++;
+            hits[PAT_WINDOW_NET][of_net[i]]++;
+            hits[PAT_WINDOW_ORDERS + i % PAT_WINDOW_TURNS][of_orders[i]]++;
+        }
+    }
+}
+
+static inline void window_scores(const uint16_t *restrict orders, const int32_t *restrict net,
+                                 const uint16_t *restrict age, size_t n, const struct pat_kernel_ladder *ladder,
+                                 uint8_t *restrict cell) {
+    const uint16_t o0 = ladder->orders_above[0], o1 = ladder->orders_above[1], o2 = ladder->orders_above[2],
+                   o3 = ladder->orders_above[3];
+    const uint16_t a0 = ladder->age_below[0], a1 = ladder->age_below[1], a2 = ladder->age_below[2],
+                   a3 = ladder->age_below[3];
+    const int32_t m0 = ladder->net_above[0], m1 = ladder->net_above[1], m2 = ladder->net_above[2],
+                  m3 = ladder->net_above[3];
+    uint16_t wide[WINDOW_STEP] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t r = (uint16_t)((age[i] < a0) + (age[i] < a1) + (age[i] < a2) + (age[i] < a3));
+        const uint16_t f = (uint16_t)((orders[i] > o0) + (orders[i] > o1) + (orders[i] > o2) + (orders[i] > o3));
+        wide[i] = (uint16_t)(ladder->first + 25 * r + 5 * f);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int32_t m = (net[i] > m0) + (net[i] > m1) + (net[i] > m2) + (net[i] > m3);
+        cell[i] = (uint8_t)(wide[i] + m);
+    }
+}
+
+static void window_cells(const uint16_t *restrict orders, const int32_t *restrict net, const uint16_t *restrict age,
+                         size_t n, const struct pat_kernel_ladder *ladder, const uint64_t *restrict scored,
+                         const uint64_t *restrict shown, uint8_t *restrict cell) {
+    for (size_t first = 0; first < n; first += WINDOW_STEP) {
+        const size_t here = n - first < WINDOW_STEP ? n - first : WINDOW_STEP;
+        uint8_t in[WINDOW_STEP], seen[WINDOW_STEP];
+        window_bytes(scored[first / WINDOW_STEP], in);
+        window_bytes(shown[first / WINDOW_STEP], seen);
+        window_scores(orders + first, net + first, age + first, here, ladder, cell + first);
+        for (size_t i = 0; i < here; i++) {
+            const uint8_t without = in[i] != 0 ? cell[first + i] : PAT_WINDOW_UNSCORED;
+            cell[first + i] = seen[i] != 0 ? without : PAT_WINDOW_UNSEEN;
+        }
+    }
+}
+
+/* Neighbours go to different sums: those of one cell would wait for each other. */
+static void window_sums(const uint8_t *restrict cell, const uint16_t *restrict orders, const int32_t *restrict net,
+                        const uint16_t *restrict age, size_t n, struct pat_kernel_sums *restrict sums) {
+    for (size_t i = 0; i < n; i++) {
+        struct pat_kernel_sums *const to = &sums[i % PAT_WINDOW_TURNS * PAT_WINDOW_CELLS + cell[i]];
+        to->net_count += (int64_t)net[i] * 65536 + 1;
+        to->age_orders += (uint64_t)age[i] << 32 | orders[i];
+    }
+}
+
+#define PAT_WINDOW_KERNELS                                                                                             \
+    .window_pack = window_pack, .window_hits = window_hits, .window_cells = window_cells, .window_sums = window_sums
+
+#endif
