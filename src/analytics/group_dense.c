@@ -1,5 +1,4 @@
 /* Groups by place: see group_private.h. */
-#include "analytics/explain_private.h"
 #include "analytics/group_private.h"
 
 #include "model/date.h"
@@ -8,6 +7,14 @@
 
 /* Days of a table from day to cell: more than a life's. */
 #define DAYS_MAX 65536
+
+/* Up to here cells are few enough for neighbours to meet in one, and for copies of them to stay in the first cache. */
+#define COPIED_CELLS_MAX 512u
+
+/* What 64 bits of a cell may hold before they are added to its 128, which is done for all cells at once; a block of
+ * greater values than this goes there itself. */
+#define ROOM          ((uint64_t)1 << 62)
+#define MAGNITUDE_MAX (ROOM / PAT_BLOCK_ROWS)
 
 /* ---- how many values a dimension has ----------------------------------------------------------------------------- */
 
@@ -111,6 +118,35 @@ static bool adds_up(const struct pat_grouping *grouping) {
     return true;
 }
 
+static bool sums(const struct pat_measure *measure) {
+    return measure->metric->kind == PAT_METRIC_SUM || measure->metric->kind == PAT_METRIC_AVG;
+}
+
+static enum pat_status make_arrays(struct pat_grouping *grouping) {
+    struct pat_run *run = grouping->run;
+    struct pat_dense *dense = grouping->dense;
+    const uint64_t lanes = pat_run__lanes(run), cells = lanes * dense->cells;
+    void *memory;
+    dense->stride = dense->cells <= COPIED_CELLS_MAX ? dense->cells : 0;
+    dense->copies = dense->stride > 0 ? PAT_KERNEL_COPIES : 1;
+    PAT_TRY(pat_run__array(run, lanes, sizeof(struct pat_dense_block), &memory));
+    dense->block = memory;
+    PAT_TRY(pat_run__array(run, cells * dense->copies, sizeof(uint32_t), &memory));
+    dense->count = memory;
+    PAT_TRY(pat_run__array(run, cells * grouping->measures, sizeof(struct pat_gather), &memory));
+    dense->gather = memory;
+    PAT_TRY(pat_run__array(run, lanes * grouping->measures, sizeof(struct pat_dense_sums), &memory));
+    dense->sums = memory;
+    for (uint64_t i = 0; i < lanes * grouping->measures; i++) {
+        if (!sums(&grouping->measure[i % grouping->measures])) continue;
+        PAT_TRY(pat_run__array(run, (uint64_t)dense->cells * dense->copies, sizeof(int64_t), &memory));
+        dense->sums[i].sum = memory;
+        PAT_TRY(pat_run__array(run, dense->cells, sizeof(uint32_t), &memory));
+        dense->sums[i].nulls = memory;
+    }
+    return PAT_OK;
+}
+
 enum pat_status pat_dense__plan(struct pat_grouping *grouping) {
     struct pat_run *run = grouping->run;
     struct pat_dense dense = {.cells = 1};
@@ -135,125 +171,73 @@ enum pat_status pat_dense__plan(struct pat_grouping *grouping) {
         grouping->dense = NULL;
         return PAT_OK;
     }
-    const uint64_t cells = (uint64_t)lanes * dense.cells;
-    PAT_TRY(pat_run__array(run, lanes, sizeof(struct pat_dense_block), &memory));
-    grouping->dense->block = memory;
-    PAT_TRY(pat_run__array(run, cells, sizeof(uint64_t), &memory));
-    grouping->dense->count = memory;
-    PAT_TRY(pat_run__array(run, cells * grouping->measures, sizeof(struct pat_gather), &memory));
-    grouping->dense->gather = memory;
-    return PAT_OK;
-}
-
-/* ---- rows and their cells ---------------------------------------------------------------------------------------- */
-
-static void list_rows(const uint64_t *bits, uint32_t count, struct pat_dense_block *out) {
-    out->rows = 0;
-    for (uint32_t word = 0; word < pat_bits__words(count); word++) {
-        if (bits[word] == UINT64_MAX) {
-            for (uint32_t i = 0; i < 64; i++) out->row[out->rows + i] = (uint16_t)(word * 64 + i);
-            out->rows += 64;
-            continue;
-        }
-        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
-            out->row[out->rows++] = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(rest));
-        }
-    }
-}
-
-/* Codes of one byte: 255, which is null, is cell 0, and so on from there. */
-static bool load_codes(const struct pat_grouping *grouping, pat_row first, uint32_t count,
-                       struct pat_dense_block *out) {
-    const struct pat_dimension *dimension = &grouping->dimension[0];
-    struct pat_strip strip;
-    if (grouping->dimensions != 1 || dimension->kind != PAT_DIMENSION_FIELD) return false;
-    if (dimension->source.type != PAT_TYPE_TEXT) return false;
-    if (!pat_source__strip(grouping->run, &dimension->source, first, &strip)) return false;
-    if (strip.part.width != 1 || strip.part.base != 0 || strip.null_is_zero) return false;
-    pat_explain__part(grouping->run, &strip.part, count);
-    for (uint32_t i = 0; i < count; i++) out->cell[i] = (uint8_t)(strip.part.data[i] + 1);
-    return true;
-}
-
-static void add_digits(const struct pat_dense_dimension *dimension, const int64_t *value, uint32_t count,
-                       uint16_t *cell) {
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t digit = value[i] == PAT_NULL ? 0 : (uint32_t)(value[i] - dimension->low) + 1;
-        PAT_DEBUG_ASSERT(digit < dimension->cells);
-        cell[i] = (uint16_t)(cell[i] + digit * dimension->stride);
-    }
-}
-
-static void add_days(const struct pat_dense_dimension *dimension, const int64_t *day, uint32_t count, uint16_t *cell) {
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t digit = day[i] == PAT_NULL ? 0 : dimension->of_day[day[i] - dimension->low_day];
-        cell[i] = (uint16_t)(cell[i] + digit * dimension->stride);
-    }
-}
-
-void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_t count, struct pat_dense_block *out) {
-    const struct pat_run *run = grouping->run;
-    out->of = NULL;
-    list_rows(grouping->of.bits + first / 64, count, out);
-    if (out->rows == 0 || load_codes(grouping, first, count, out)) return;
-    memset(out->cell, 0, count * sizeof *out->cell);
-    for (uint32_t d = 0; d < grouping->dimensions; d++) {
-        const struct pat_dense_dimension *dimension = &grouping->dense->dimension[d];
-        if (dimension->cells == 1) continue;
-        pat_source__read(run, &grouping->dimension[d].source, first, count, out->value);
-        if (dimension->of_day != NULL) {
-            add_days(dimension, out->value, count, out->cell);
-            continue;
-        }
-        pat_dimension__map(run, &grouping->dimension[d], count, out->value);
-        add_digits(dimension, out->value, count, out->cell);
-    }
-}
-
-void pat_dense__read(const struct pat_grouping *grouping, const struct pat_source *source, pat_row first,
-                     uint32_t count, struct pat_dense_block *block) {
-    /* Sources of one field are copies of each other. */
-    if (block->of != NULL && memcmp(block->of, source, sizeof *source) == 0) return;
-    pat_source__read(grouping->run, source, first, count, block->value);
-    block->of = source;
+    return make_arrays(grouping);
 }
 
 /* ---- the pass over the rows -------------------------------------------------------------------------------------- */
 
-/* Sums need no bounds, and bounds no sums. */
-static void gather_sums(const struct pat_dense_block *block, struct pat_gather *gather, uint32_t measures) {
+static void flush(const struct pat_grouping *grouping, unsigned lane, uint32_t m) {
+    const struct pat_dense *dense = grouping->dense;
+    struct pat_dense_sums *sums = &dense->sums[(size_t)lane * grouping->measures + m];
+    struct pat_gather *gather = dense->gather + (size_t)lane * dense->cells * grouping->measures + m;
+    for (uint32_t copy = 0; copy < dense->copies; copy++) {
+        int64_t *const sum = sums->sum + (size_t)copy * dense->stride;
+        for (uint32_t cell = 0; cell < dense->cells; cell++) gather[(size_t)cell * grouping->measures].sum += sum[cell];
+        memset(sum, 0, dense->cells * sizeof *sum);
+    }
+    sums->held = 0;
+}
+
+/* Values that are too great to be added in 64 bits, or that are null here and there. */
+static void add_slowly(const struct pat_grouping *grouping, const struct pat_dense_block *block, unsigned lane,
+                       uint32_t m) {
+    const struct pat_dense *dense = grouping->dense;
+    struct pat_gather *gather = dense->gather + (size_t)lane * dense->cells * grouping->measures + m;
+    uint32_t *const nulls = dense->sums[(size_t)lane * grouping->measures + m].nulls;
     for (uint32_t i = 0; i < block->rows; i++) {
-        const uint32_t row = block->row[i];
-        if (block->value[row] == PAT_NULL) continue;
-        struct pat_gather *const to = &gather[(size_t)block->cell[row] * measures];
-        to->count++;
-        to->sum += block->value[row];
+        const bool null = block->value[i] == PAT_NULL;
+        nulls[block->cell[i]] += null;
+        gather[(size_t)block->cell[i] * grouping->measures].sum += null ? 0 : block->value[i];
     }
 }
 
-static void gather_bounds(const struct pat_dense_block *block, struct pat_gather *gather, uint32_t measures) {
+static void add_sums(const struct pat_grouping *grouping, const struct pat_dense_block *block, unsigned lane,
+                     uint32_t m) {
+    const struct pat_dense *dense = grouping->dense;
+    struct pat_dense_sums *sums = &dense->sums[(size_t)lane * grouping->measures + m];
+    if (block->any_null || block->magnitude > MAGNITUDE_MAX) {
+        add_slowly(grouping, block, lane, m);
+        return;
+    }
+    const uint64_t most = block->magnitude * block->rows;
+    if (most > ROOM - sums->held) flush(grouping, lane, m);
+    sums->held += most;
+    grouping->run->kernels->place_sum(block->cell, block->value, block->rows, dense->stride, sums->sum);
+}
+
+static void add_bounds(const struct pat_dense_block *block, struct pat_gather *gather, uint32_t measures) {
     for (uint32_t i = 0; i < block->rows; i++) {
-        const uint32_t row = block->row[i];
-        if (block->value[row] == PAT_NULL) continue;
-        pat_gather__add(&gather[(size_t)block->cell[row] * measures], block->value[row]);
+        if (block->value[i] == PAT_NULL) continue;
+        pat_gather__add(&gather[(size_t)block->cell[i] * measures], block->value[i]);
     }
 }
 
 static void gather_block(const struct pat_grouping *grouping, pat_row first, uint32_t count, unsigned lane) {
     const struct pat_dense *dense = grouping->dense;
     struct pat_dense_block *block = &dense->block[lane];
-    uint64_t *const rows = dense->count + (size_t)lane * dense->cells;
-    for (uint32_t i = 0; i < block->rows; i++) rows[block->cell[block->row[i]]]++;
+    /* Histograms know how many rows they have. */
+    if (grouping->lists == 0) {
+        grouping->run->kernels->place_count(block->cell, block->rows, dense->stride,
+                                            dense->count + (size_t)lane * dense->cells * dense->copies);
+    }
     for (uint32_t m = 0; m < grouping->measures; m++) {
         const struct pat_measure *measure = &grouping->measure[m];
-        const enum pat_metric_kind kind = measure->metric->kind;
-        struct pat_gather *const gather = dense->gather + (size_t)lane * dense->cells * grouping->measures + m;
-        if (kind == PAT_METRIC_COUNT || pat_measure__listed(measure)) continue;
+        if (measure->metric->kind == PAT_METRIC_COUNT || pat_measure__listed(measure)) continue;
         pat_dense__read(grouping, &measure->source, first, count, block);
-        if (kind == PAT_METRIC_SUM || kind == PAT_METRIC_AVG) {
-            gather_sums(block, gather, grouping->measures);
+        if (sums(measure)) {
+            add_sums(grouping, block, lane, m);
         } else {
-            gather_bounds(block, gather, grouping->measures);
+            add_bounds(block, dense->gather + (size_t)lane * dense->cells * grouping->measures + m, grouping->measures);
         }
     }
     for (uint32_t i = 0; i < grouping->lists; i++) {
@@ -267,7 +251,7 @@ static enum pat_status walk_part(void *context, const struct pat_part *part) {
     for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
         const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_dense__load(grouping, (pat_row)first, count, block);
+        pat_dense__load(grouping, grouping->of.bits + first / 64, (pat_row)first, count, block);
         if (block->rows > 0) gather_block(grouping, (pat_row)first, count, part->lane);
     }
     return PAT_OK;
@@ -284,15 +268,41 @@ static void key_of(const struct pat_grouping *grouping, uint32_t cell, int64_t *
     }
 }
 
+static uint64_t rows_of(const struct pat_grouping *grouping, uint32_t cell) {
+    const struct pat_dense *dense = grouping->dense;
+    uint64_t rows = 0;
+    if (grouping->lists > 0) return pat_histogram__rows(grouping, &grouping->list[0], cell);
+    for (uint64_t copy = 0; copy < (uint64_t)pat_run__lanes(grouping->run) * dense->copies; copy++) {
+        rows += dense->count[copy * dense->cells + cell];
+    }
+    return rows;
+}
+
 static void merge_cell(struct pat_grouping *grouping, uint32_t cell, uint64_t rows, struct pat_gather *into) {
     const struct pat_dense *dense = grouping->dense;
     for (uint32_t m = 0; m < grouping->measures; m++) {
         const struct pat_measure *measure = &grouping->measure[m];
+        uint64_t nulls = 0;
         for (unsigned lane = 0; lane < pat_run__lanes(grouping->run); lane++) {
-            const size_t at = ((size_t)lane * dense->cells + cell) * grouping->measures + m;
-            pat_gather__merge(measure, &into[m], &dense->gather[at]);
+            const struct pat_gather *gather =
+                &dense->gather[((size_t)lane * dense->cells + cell) * grouping->measures + m];
+            if (!sums(measure)) {
+                pat_gather__merge(measure, &into[m], gather);
+                continue;
+            }
+            into[m].sum += gather->sum;
+            nulls += dense->sums[(size_t)lane * grouping->measures + m].nulls[cell];
         }
+        if (sums(measure)) into[m].count = rows - nulls;
         if (measure->metric->kind == PAT_METRIC_COUNT) into[m].count = rows;
+    }
+}
+
+static void flush_all(const struct pat_grouping *grouping) {
+    for (unsigned lane = 0; lane < pat_run__lanes(grouping->run); lane++) {
+        for (uint32_t m = 0; m < grouping->measures; m++) {
+            if (sums(&grouping->measure[m])) flush(grouping, lane, m);
+        }
     }
 }
 
@@ -300,15 +310,13 @@ enum pat_status pat_dense__walk(struct pat_grouping *grouping) {
     struct pat_dense *dense = grouping->dense;
     void *memory;
     PAT_TRY(pat_run__spread(grouping->run, grouping->of.rows, walk_part, grouping));
+    flush_all(grouping);
     PAT_TRY(pat_run__array(grouping->run, dense->cells, sizeof(uint32_t), &memory));
     dense->cell_of = memory;
     for (uint32_t cell = 0; cell < dense->cells; cell++) {
         int64_t key[PAT_GROUP_DIMENSIONS_MAX] = {0};
-        uint64_t rows = 0;
         uint32_t group;
-        for (unsigned lane = 0; lane < pat_run__lanes(grouping->run); lane++) {
-            rows += dense->count[(size_t)lane * dense->cells + cell];
-        }
+        const uint64_t rows = rows_of(grouping, cell);
         if (rows == 0) continue;
         key_of(grouping, cell, key);
         PAT_TRY(pat_grouping__find(grouping, key, &group));

@@ -173,22 +173,35 @@ struct pat_dense_dimension {
     int64_t low_day;
 };
 
-/* One thread's scratch. */
+/* One thread's scratch: a block of rows, of which only the shown ones have places in the arrays, one behind the other.
+ */
 struct pat_dense_block {
-    uint32_t rows;                 /* shown ones */
-    uint16_t row[PAT_BLOCK_ROWS];  /* their places in the block */
-    uint16_t cell[PAT_BLOCK_ROWS]; /* of all rows of the block */
-    uint16_t bucket[PAT_BLOCK_ROWS];
-    int64_t value[PAT_BLOCK_ROWS];
-    const struct pat_source *of; /* whose values these are; NULL: nobody's */
+    uint32_t rows;                   /* shown ones */
+    bool whole;                      /* they are all */
+    uint16_t row[PAT_BLOCK_ROWS];    /* their places in the block, unless whole */
+    uint16_t cell[PAT_BLOCK_ROWS];   /* of each */
+    uint16_t bucket[PAT_BLOCK_ROWS]; /* of each, too */
+    int64_t value[PAT_BLOCK_ROWS];   /* and this */
+    const struct pat_source *of;     /* whose values these are; NULL: nobody's */
+    bool any_null;                   /* some value may be null */
+    uint64_t magnitude;              /* no value is farther from zero */
+};
+
+/* Sums of one thread and measure, on their way to 128 bits. */
+struct pat_dense_sums {
+    int64_t *sum;    /* [copies * stride], as place_sum has them; NULL: not a sum */
+    uint32_t *nulls; /* [cells] rows without a value */
+    uint64_t held;   /* no sum is farther from zero */
 };
 
 struct pat_dense {
     struct pat_dense_dimension dimension[PAT_GROUP_DIMENSIONS_MAX];
     uint32_t cells;
+    uint32_t copies, stride;       /* of counts and sums: see place_count */
     struct pat_dense_block *block; /* [threads] */
-    uint64_t *count;               /* [threads * cells] rows */
+    uint32_t *count;               /* [threads * copies * cells] rows, where no histogram has them */
     struct pat_gather *gather;     /* [threads * cells * measures] */
+    struct pat_dense_sums *sums;   /* [threads * measures] */
     uint32_t *cell_of;             /* [groups] */
 };
 
@@ -196,8 +209,9 @@ struct pat_dense {
 enum pat_status pat_dense__plan(struct pat_grouping *grouping) PAT_MUST_CHECK;
 /* Fills table, gather, histograms. */
 enum pat_status pat_dense__walk(struct pat_grouping *grouping) PAT_MUST_CHECK;
-/* The shown rows of a block and their cells. */
-void pat_dense__load(const struct pat_grouping *grouping, pat_row first, uint32_t count, struct pat_dense_block *out);
+/* The rows of a block whose bits are on, and their cells (dense_block.c). */
+void pat_dense__load(const struct pat_grouping *grouping, const uint64_t *bits, pat_row first, uint32_t count,
+                     struct pat_dense_block *out);
 /* Sets block->value, unless the same field was read before. */
 void pat_dense__read(const struct pat_grouping *grouping, const struct pat_source *source, pat_row first,
                      uint32_t count, struct pat_dense_block *block);
@@ -221,6 +235,8 @@ enum pat_status pat_histogram__plan(struct pat_grouping *grouping, bool *possibl
 /* Adds the values of the rows in `block`. */
 void pat_histogram__add(const struct pat_grouping *grouping, const struct pat_lists *list, pat_row first,
                         uint32_t count, struct pat_dense_block *block, unsigned lane);
+/* How many rows a cell has. */
+uint64_t pat_histogram__rows(const struct pat_grouping *grouping, const struct pat_lists *list, uint32_t cell);
 /* The percentiles of every group and of all, when the groups are known. */
 enum pat_status pat_histogram__resolve(struct pat_grouping *grouping, struct pat_lists *list) PAT_MUST_CHECK;
 /* Sets list->histogram->rest: those of the groups order[from..], taken as one. */

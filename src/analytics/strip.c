@@ -188,3 +188,27 @@ void pat_strip__read(const struct pat_kernels *kernels, const struct pat_strip *
         for (uint32_t i = 0; i < count; i++) out[i] = out[i] == PAT_NULL ? PAT_NULL : strip->from - out[i];
     }
 }
+
+static int64_t stored_get(const struct pat_column_part *part, uint32_t i) {
+    switch (part->width) {
+    case 0: return part->base;
+    case 1: return part->data[i] == UINT8_MAX ? PAT_NULL : part->base + part->data[i];
+    case 2: {
+        const uint16_t code = ((const uint16_t *)(const void *)part->data)[i];
+        return code == UINT16_MAX ? PAT_NULL : part->base + code;
+    }
+    case 4: {
+        const uint32_t code = ((const uint32_t *)(const void *)part->data)[i];
+        return code == UINT32_MAX ? PAT_NULL : part->base + (int64_t)code;
+    }
+    default: return ((const int64_t *)(const void *)part->data)[i];
+    }
+}
+
+void pat_strip__gather(const struct pat_strip *strip, const uint16_t *row, uint32_t rows, int64_t *out) {
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t value = stored_get(&strip->part, row[i]);
+        if (value == PAT_NULL && strip->null_is_zero) value = 0;
+        out[i] = value == PAT_NULL || !strip->mirrored ? value : strip->from - value;
+    }
+}

@@ -31,4 +31,7 @@ void pat_strip__sum(const struct pat_kernels *kernels, const struct pat_strip *s
 /* The values. */
 void pat_strip__read(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t *out);
 
+/* Those of `rows` rows of the block. */
+void pat_strip__gather(const struct pat_strip *strip, const uint16_t *row, uint32_t rows, int64_t *out);
+
 #endif
