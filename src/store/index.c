@@ -264,11 +264,17 @@ uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32
 }
 
 void pat_index_renumber(struct pat_index *index, uint64_t hash, uint32_t from, uint32_t to) {
-    struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
-    const uint32_t tag = pat_index_tag_of(hash), mask = shard->capacity - 1;
-    uint32_t i = tag & mask;
-    while (shard->slot[i].tag != tag || shard->slot[i].next != from + 1) i = (i + 1) & mask;
-    shard->slot[i].next = to + 1;
+    const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
+    const uint32_t tag = pat_index_tag_of(hash);
+    for (uint32_t b = pat_index_bucket_of(tag, shard->buckets);; b = bucket_behind(shard, b)) {
+        struct pat_index_bucket *bucket = &shard->bucket[b];
+        for (uint32_t hits = bucket_hits(bucket, tag); hits != 0; hits &= hits - 1) {
+            uint32_t *next = &bucket->next[__builtin_ctz(hits)];
+            if (*next != from + 1) continue;
+            *next = to + 1;
+            return;
+        }
+    }
 }
 
 void pat_index_settle(struct pat_index *index) {
