@@ -264,17 +264,16 @@ uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32
 }
 
 void pat_index_renumber(struct pat_index *index, uint64_t hash, uint32_t from, uint32_t to) {
-    struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
+    const struct pat_index_shard *shard = &index->shard[pat_index_shard_of(hash)];
     const uint32_t tag = pat_index_tag_of(hash);
     for (uint32_t b = pat_index_bucket_of(tag, shard->buckets);; b = bucket_behind(shard, b)) {
         struct pat_index_bucket *bucket = &shard->bucket[b];
         for (uint32_t hits = bucket_hits(bucket, tag); hits != 0; hits &= hits - 1) {
-            const unsigned i = (unsigned)__builtin_ctz(hits);
-            if (bucket->next[i] != from + 1) continue;
-            bucket->next[i] = to + 1;
+            uint32_t *next = &bucket->next[__builtin_ctz(hits)];
+            if (*next != from + 1) continue;
+            *next = to + 1;
             return;
         }
-        PAT_DEBUG_ASSERT(bucket_is_full(bucket)); /* it is there */
     }
 }
 
