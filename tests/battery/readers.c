@@ -24,7 +24,11 @@
 #define ROWS_MAX       8u
 #define VERSIONS_MAX   4000000u
 #define ORDERS_MAX     400000u
+#define REGULAR_ORDERS 40
 #define WINDOW         64u
+/* Questions of one batch: the sums over customers, orders and refunds, and look-ups. */
+#define SUMS           3u
+#define LOOKUPS        13u
 #define READERS_MAX    16u
 #define BUFFER_BYTES   (1u << 16)
 #define SNAPSHOT_EVERY 2000u
@@ -53,6 +57,7 @@ struct order {
 
 struct totals {
     int64_t orders, sold, refunds, refunded;
+    int64_t regulars; /* customers with at least REGULAR_ORDERS */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -318,6 +323,7 @@ static void load_note(const struct load *load, uint64_t lsn) {
         }
         const int64_t more = order->version == 1;
         history_add(row->customer, lsn, more, row->amount - order->amount);
+        totals[lsn].regulars += more == 1 && standing_at(row->customer, lsn).orders == REGULAR_ORDERS;
         totals[lsn].orders += more;
         totals[lsn].sold += row->amount - order->amount;
         order->amount = row->amount;
@@ -387,6 +393,19 @@ static void put_group(struct line *line, const char *from, const char *const met
     put_text(line, metric[0]), put_text(line, metric[1]);
 }
 
+/* Customer i of a batch's look-ups. */
+static uint32_t looked_up(const struct ask *ask, unsigned i) {
+    return (ask->customer + i * 7) % CUSTOMERS;
+}
+
+static void put_lookup(struct line *line, uint32_t customer) {
+    (void)msgpack_pack_array(&line->pack, 2);
+    put_text(line, "customer");
+    (void)msgpack_pack_map(&line->pack, 2);
+    put_text(line, "customer"), put_number(line, customer);
+    put_text(line, "as_of"), put_text(line, AS_OF);
+}
+
 static void put_ask(struct line *line, const struct ask *ask) {
     static const char *const people[2] = {"sum(orders)", "sum(net)"}, *const facts[2] = {"count", "sum(amount)"};
     switch (ask->kind) {
@@ -397,15 +416,16 @@ static void put_ask(struct line *line, const struct ask *ask) {
         break;
     case ASK_COUNT:
         put_request(line, "count", 3);
-        put_text(line, "where"), put_text(line, "orders >= 1");
+        put_text(line, "where"), put_text(line, "orders >= 40");
         put_text(line, "as_of"), put_text(line, AS_OF);
         break;
     case ASK_SUMS:
         put_request(line, "batch", 2);
-        put_text(line, "calls"), (void)msgpack_pack_array(&line->pack, 3);
+        put_text(line, "calls"), (void)msgpack_pack_array(&line->pack, SUMS + LOOKUPS);
         put_group(line, "customers", people);
         put_group(line, "orders", facts);
         put_group(line, "refunds", facts);
+        for (unsigned i = 0; i < LOOKUPS; i++) put_lookup(line, looked_up(ask, i));
         break;
     }
     put_text(line, "min_lsn"), put_number(line, (int64_t)ask->min_lsn);
@@ -428,15 +448,14 @@ static void check_sums(const msgpack_object *result, uint64_t lsn, const struct 
     expect("sum of orders", lsn, sold, right->sold);
     expect("number of refunds", lsn, one_row(&answer[2], 0), right->refunds);
     expect("sum of refunds", lsn, refunded, right->refunded);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < SUMS + LOOKUPS; i++) {
         expect("lsn of a question in a batch", lsn, number_of(key(&answer[i], "lsn")), (int64_t)lsn);
     }
 }
 
-static uint64_t customers_with_orders(uint64_t lsn) {
-    uint64_t count = 0;
-    for (uint32_t c = 0; c < CUSTOMERS; c++) count += standing_at(c, lsn).orders > 0;
-    return count;
+static void check_customer(const msgpack_object *result, uint64_t lsn, struct standing right) {
+    expect("orders of a customer", lsn, number_of(key(result, "orders")), right.orders);
+    expect("net of a customer", lsn, number_of(key(result, "net_minor")), right.net);
 }
 
 /* Gives how many reads that was. */
@@ -447,17 +466,20 @@ static unsigned check_answer(const struct reader *reader, const struct ask *ask,
     if (*lsn < ask->min_lsn) violation("an lsn below min_lsn", *lsn, (int64_t)*lsn, (int64_t)ask->min_lsn);
     wait_for_ledger(*lsn);
     (void)pthread_mutex_lock(&mutex);
-    const struct standing standing = standing_at(ask->customer, *lsn);
+    struct standing standing[LOOKUPS];
+    const unsigned standings = ask->kind == ASK_COUNT ? 0 : ask->kind == ASK_CUSTOMER ? 1 : LOOKUPS;
+    for (unsigned i = 0; i < standings; i++) standing[i] = standing_at(looked_up(ask, i), *lsn);
     const struct totals right = totals[*lsn];
-    const int64_t customers = ask->kind == ASK_COUNT ? (int64_t)customers_with_orders(*lsn) : 0;
     (void)pthread_mutex_unlock(&mutex);
     switch (ask->kind) {
-    case ASK_CUSTOMER:
-        expect("orders of a customer", *lsn, number_of(key(result, "orders")), standing.orders);
-        expect("net of a customer", *lsn, number_of(key(result, "net_minor")), standing.net);
-        return 1;
-    case ASK_COUNT: expect("count", *lsn, number_of(key(result, "count")), customers); return 1;
-    case ASK_SUMS: check_sums(result, *lsn, &right); return 3;
+    case ASK_CUSTOMER: check_customer(result, *lsn, standing[0]); return 1;
+    case ASK_COUNT: expect("count", *lsn, number_of(key(result, "count")), right.regulars); return 1;
+    case ASK_SUMS:
+        check_sums(result, *lsn, &right);
+        for (unsigned i = 0; i < LOOKUPS; i++) {
+            check_customer(&key(result, "answers")->via.array.ptr[SUMS + i], *lsn, standing[i]);
+        }
+        return SUMS + LOOKUPS;
     }
     return 0;
 }
@@ -471,7 +493,7 @@ static void window(struct reader *reader, struct line *line, msgpack_unpacked *m
         ask[i].kind = random % 16 < 6 ? ASK_CUSTOMER : random % 16 < 10 ? ASK_COUNT : ASK_SUMS;
         ask[i].customer = (uint32_t)(random >> 8) % CUSTOMERS;
         ask[i].min_lsn = (random >> 4) % 4 == 0 ? 0 : known; /* what was read must be there to be read */
-        if (ask[i].kind == ASK_CUSTOMER && ask[i].min_lsn == 0) ask[i].min_lsn = CUSTOMERS; /* everybody is there */
+        if (ask[i].kind != ASK_COUNT && ask[i].min_lsn == 0) ask[i].min_lsn = CUSTOMERS; /* everybody is there */
         put_ask(line, &ask[i]);
     }
     line_flush(line);
