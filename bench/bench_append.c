@@ -1,5 +1,5 @@
-/* W8: one order per batch, acknowledged when durable (--sync always): one at a time, and pipelined as deep as the
- * server reads from one connection. Afterwards the next answer holds every one of them. */
+/* W8: one order per batch, acknowledged when durable (--sync, always when not said otherwise): one at a time, and
+ * pipelined as deep as the server reads from one connection. Afterwards the next answer holds every one of them. */
 #include "base/clock.h"
 #include "lib/probe.h"
 #include "lib/remote.h"
@@ -76,6 +76,8 @@ static uint64_t run_cpu(struct append *append, const struct bench_options *optio
                               .hash = hash};
     bench_case_extra(&one, "disk_sync_us", append->disk.sync_us);
     bench_case_extra(&many, "disk_sync_us", append->disk.sync_us);
+    bench_case_sync(&one, options);
+    bench_case_sync(&many, options);
     bench_case_print(&one, options);
     bench_case_print(&many, options);
     bench_samples_free(&each);

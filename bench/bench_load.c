@@ -1,6 +1,6 @@
-/* W1: columnar batches over loopback into an empty server, durable (--sync always), indexed, aggregated; the batches
- * are made before the clock starts. Ends with the last acknowledgement; then the server must answer with the sums of
- * the rows.
+/* W1: columnar batches over loopback into an empty server, durable (--sync always, when not said otherwise), indexed,
+ * aggregated; the batches are made before the clock starts. Ends with the last acknowledgement; then the server must
+ * answer with the sums of the rows.
  *
  * Bytes: those of the columns as sent. */
 #include "base/clock.h"
@@ -61,6 +61,7 @@ static void run_cpu(struct run *run, const struct bench_options *options, const 
         bench_case_extra(&test, "disk_sync_us", disk.sync_us);
         if (table == BENCH_ORDERS)
             bench_case_extra(&test, "rss_bytes_per_order", run->rss_bytes / (double)options->orders);
+        bench_case_sync(&test, options);
         bench_case_print(&test, options);
         bench_samples_clear(&run->samples[table]);
     }

@@ -34,7 +34,8 @@ void bench_must(bool good, const char *what) {
 
 static _Noreturn void usage(int status) {
     (void)fputs("usage: [--size smoke|full] [--customers N] [--orders N] [--seed N] [--workers N] [--repeats N]\n"
-                "       [--cpu auto|scalar|avx2|avx512|all] [--patrond FILE] [--patron FILE] [--temp DIR]\n",
+                "       [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--patrond FILE]\n"
+                "       [--patron FILE] [--temp DIR]\n",
                 status == 0 ? stdout : stderr);
     exit(status);
 }
@@ -92,6 +93,8 @@ static void set(struct bench_options *out, const char *name, const char *value) 
         (void)snprintf(out->patrond, sizeof out->patrond, "%s", value);
     } else if (strcmp(name, "patron") == 0) {
         (void)snprintf(out->patron, sizeof out->patron, "%s", value);
+    } else if (strcmp(name, "sync") == 0) {
+        out->sync = value; /* the server says whether there is such a thing */
     } else if (strcmp(name, "temp") == 0) {
         out->temp = value;
     } else {
@@ -101,7 +104,7 @@ static void set(struct bench_options *out, const char *name, const char *value) 
 
 void bench_options_read(struct bench_options *out, int argc, char **argv) {
     const char *temp = getenv("TMPDIR");
-    *out = (struct bench_options){.seed = 42, .temp = temp != NULL ? temp : "/tmp"};
+    *out = (struct bench_options){.seed = 42, .sync = "always", .temp = temp != NULL ? temp : "/tmp"};
     find_program(out->patrond, sizeof out->patrond, "patrond");
     find_program(out->patron, sizeof out->patron, "patron");
     for (int i = 1; i < argc; i++) {

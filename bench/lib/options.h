@@ -1,7 +1,8 @@
 /* The command line of a bench: named parameters, the same for every program.
  *
  *   bench_segment [--size smoke|full] [--customers N] [--orders N] [--seed N] [--workers N] [--repeats N]
- *                 [--cpu auto|scalar|avx2|avx512|all] [--patrond FILE] [--patron FILE] [--temp DIR]
+ *                 [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--patrond FILE] [--patron FILE]
+ *                 [--temp DIR]
  *
  * --cpu all runs a case once for each kernel table that this processor has and holds the answers to be the same. */
 #ifndef PAT_BENCH_OPTIONS_H
@@ -21,6 +22,7 @@ struct bench_options {
     unsigned repeats;                /* 0 = by time, see bench_again */
     const char *cpu[BENCH_CPUS_MAX]; /* names for pat_kernels_find and --cpu */
     unsigned cpus;
+    const char *sync;   /* of a server: "always" unless said otherwise */
     const char *temp;   /* where temporary directories are made */
     char patrond[1024]; /* the server, by default the one of the same build */
     char patron[1024];

@@ -117,6 +117,12 @@ void bench_equal(const char *what, int64_t got, int64_t want) {
 /* ---- cases --------------------------------------------------------------------------------------------------------
  */
 
+void bench_case_sync(struct bench_case *test, const struct bench_options *options) {
+    if (strcmp(options->sync, "always") == 0) return;
+    (void)snprintf(test->name_sync, sizeof test->name_sync, "%s, --sync %s", test->name, options->sync);
+    test->name = test->name_sync;
+}
+
 void bench_case_extra(struct bench_case *test, const char *name, double value) {
     for (unsigned i = 0; i < BENCH_EXTRAS_MAX; i++) {
         if (test->extra[i].name != NULL) continue;

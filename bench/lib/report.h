@@ -47,8 +47,9 @@ void bench_equal(const char *what, int64_t got, int64_t want);
 #define BENCH_EXTRAS_MAX 12u
 
 struct bench_case {
-    const char *work; /* as in SPEED.md: "W3" */
-    const char *name; /* "segment, three conditions" */
+    const char *work;   /* as in SPEED.md: "W3" */
+    const char *name;   /* "segment, three conditions" */
+    char name_sync[64]; /* room for a longer one */
     const char *cpu;
     const struct bench_samples *samples;
     uint64_t rows;     /* that one sample deals with */
@@ -63,6 +64,8 @@ struct bench_case {
     } extra[BENCH_EXTRAS_MAX];
 };
 void bench_case_extra(struct bench_case *test, const char *name, double value);
+/* The name of a case whose server syncs otherwise than always says so. */
+void bench_case_sync(struct bench_case *test, const struct bench_options *options);
 /* Measures the read bandwidth and prints the line. */
 void bench_case_print(const struct bench_case *test, const struct bench_options *options);
 

@@ -113,7 +113,7 @@ void bench_server_start(struct bench_server *out, const struct bench_dir *dir, c
                             "--listen",
                             "127.0.0.1:0",
                             "--sync",
-                            "always",
+                            options->sync,
                             "--timezone",
                             "UTC",
                             "--base-currency",
