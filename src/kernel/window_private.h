@@ -24,7 +24,7 @@ static bool window_pack(const uint32_t *restrict orders, const int64_t *restrict
     for (size_t i = 0; i < n; i++) {
         const uint32_t age = (uint32_t)day - (uint32_t)last[i], any = last[i] == INT32_MIN ? 0 : UINT32_MAX;
         age_out[i] = (uint16_t)(age | ~any);
-        wide_age |= (age + 1) & any; /* 65,535 says that there is none */
+        wide_age |= (age | (age + 1)) & any; /* 65,535 says that there is none */
     }
     return wide_orders >> 16 == 0 && wide_net >> 32 == 0 && wide_age >> 16 == 0;
 }
