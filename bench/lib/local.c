@@ -1,6 +1,5 @@
 #include "lib/local.h"
 
-#include "analytics/analytics.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ingest/ingest.h"
@@ -57,6 +56,33 @@ static void fill(struct bench_local *local, uint64_t total, void (*part_cb)(stru
     }
 }
 
+void bench_local_append(struct bench_local *local, uint64_t order, uint32_t customer, pat_minor amount) {
+    const struct {
+        const char *name;
+        struct pat_value value;
+    } field[] = {
+        {"order", pat_value_uint(order)},
+        {"customer", pat_value_uint(customer)},
+        {"time", pat_value_int((int64_t)BENCH_LAST_DAY * 86400000)},
+        {"amount_minor", pat_value_int(amount)},
+        {"currency", pat_value_string("USD")},
+    };
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
+    struct pat_builder builder = {.arena = &arena};
+    struct pat_value columns = pat_build_map(&builder, 5);
+    for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
+        struct pat_value column = pat_build_array(&builder, 1);
+        pat_build_push(&builder, &column, field[i].value);
+        pat_build_put(&builder, &columns, field[i].name, column);
+    }
+    bench_must(!builder.failed, "no memory for an order");
+    pat_view_close(&local->view);
+    load(local, PAT_ORDERS, &columns, 1);
+    bench_must(pat_view_open(&local->view, local->store) == PAT_OK, "no view");
+    pat_arena_deinit(&arena);
+}
+
 /* One run of everything, as a server has it some time after a load. */
 static void make_run(struct bench_local *local) {
     const size_t before = pat_mem_used(PAT_MEM_RUNS);
@@ -90,6 +116,7 @@ void bench_local_open(struct bench_local *out, const struct bench_options *optio
 
 void bench_local_close(struct bench_local *local) {
     bench_crew_close(local->crew);
+    pat_kept_window_close(&local->kept);
     pat_view_close(&local->view);
     pat_store_close(&local->store);
     pat_zone_close(&local->zone);
@@ -115,19 +142,38 @@ void bench_question_close(struct bench_question *question) {
     pat_arena_deinit(&question->arena);
 }
 
-struct pat_value bench_ask(const struct bench_local *local, const struct bench_question *question,
-                           const struct pat_kernels *kernels, struct pat_arena *arena) {
+static struct pat_value ask(const struct bench_local *local, const struct bench_question *question,
+                            const struct pat_kernels *kernels, struct pat_arena *arena,
+                            const struct pat_kept_window *const *kept, struct pat_kept_window **made) {
     const struct pat_job job = {.view = local->view,
                                 .request = &question->request,
                                 .kernels = kernels,
                                 .arena = arena,
                                 .today = BENCH_LAST_DAY,
                                 .row = PAT_ROW_NONE,
+                                .kept_window = kept,
+                                .made_window = made,
                                 .spread = bench_crew_spread(local->crew)};
     struct pat_value result;
     struct pat_error error;
     if (pat_analytics_run(&job, &result, &error) != PAT_OK) bench_die("%s", error.message);
     return result;
+}
+
+struct pat_value bench_ask(const struct bench_local *local, const struct bench_question *question,
+                           const struct pat_kernels *kernels, struct pat_arena *arena) {
+    return ask(local, question, kernels, arena, NULL, NULL);
+}
+
+struct pat_value bench_ask_again(struct bench_local *local, const struct bench_question *question,
+                                 const struct pat_kernels *kernels, struct pat_arena *arena) {
+    const struct pat_kept_window *const kept[PAT_KEPT_WINDOWS] = {local->kept};
+    struct pat_kept_window *made = NULL;
+    const struct pat_value answer = ask(local, question, kernels, arena, kept, &made);
+    if (made == NULL) return answer;
+    pat_kept_window_close(&local->kept);
+    local->kept = made;
+    return answer;
 }
 
 void bench_local_case(const struct bench_local *local, const struct bench_options *options, struct bench_case *test,

@@ -3,6 +3,7 @@
 #ifndef PAT_BENCH_LOCAL_H
 #define PAT_BENCH_LOCAL_H
 
+#include "analytics/analytics.h"
 #include "kernel/kernel.h"
 #include "lib/crew.h"
 #include "lib/options.h"
@@ -18,15 +19,19 @@ struct bench_local {
     struct pat_store *store;
     struct pat_view *view;
     struct bench_crew *crew;
-    uint64_t fill_ns;     /* of orders: prepare, validate, apply */
-    uint64_t store_bytes; /* that the accountant has for it, runs not included */
-    uint64_t run_ns;      /* making a run of everything */
-    uint64_t run_bytes;   /* that the accountant has for it */
+    struct pat_kept_window *kept; /* a window from the question before, as the engine keeps it; NULL: none */
+    uint64_t fill_ns;             /* of orders: prepare, validate, apply */
+    uint64_t store_bytes;         /* that the accountant has for it, runs not included */
+    uint64_t run_ns;              /* making a run of everything */
+    uint64_t run_bytes;           /* that the accountant has for it */
 };
 
 /* The shop of the options, whole. The view stays open until close. */
 void bench_local_open(struct bench_local *out, const struct bench_options *options);
 void bench_local_close(struct bench_local *local);
+
+/* One order more, of a customer there is, on the last day: a new view. */
+void bench_local_append(struct bench_local *local, uint64_t order, uint32_t customer, pat_minor amount);
 
 /* A question, read once and asked again and again on the last day of the shop as today. */
 struct bench_question {
@@ -40,6 +45,10 @@ void bench_question_close(struct bench_question *question);
 /* The answer, in `arena`, which the caller has initialized and frees. */
 struct pat_value bench_ask(const struct bench_local *local, const struct bench_question *question,
                            const struct pat_kernels *kernels, struct pat_arena *arena);
+
+/* The same with the window that was kept, which is replaced when the question makes another. */
+struct pat_value bench_ask_again(struct bench_local *local, const struct bench_question *question,
+                                 const struct pat_kernels *kernels, struct pat_arena *arena);
 
 /* Asks with each kernel table of the options, has check_cb look at the first answer of each, holds all answers to be
  * equal, and prints a line each. `test` has work, name, rows, row, bytes and naive_ns. */

@@ -63,7 +63,8 @@ void pat_known_close(struct pat_known **known);
 void pat_kept_window_close(struct pat_kept_window **window);
 /* Both are of the same day and window, and so the newer one takes the place of the other. */
 bool pat_kept_window_same(const struct pat_kept_window *a, const struct pat_kept_window *b);
-size_t pat_kept_window_bytes(const struct pat_kept_window *window);
+/* It was filled to the end: only then is it worth keeping. */
+bool pat_kept_window_whole(const struct pat_kept_window *window);
 
 /* The day that the request is about: D. */
 pat_day pat_analytics_day(const struct pat_job *job);

@@ -48,7 +48,7 @@ static bool needs_room(const struct pat_window *window, uint32_t block) {
 static enum pat_status make_room(struct pat_run *run, struct pat_window *window) {
     void *memory;
     uint32_t rooms = 0, next = 0;
-    struct pat_window_narrow *room;
+    struct pat_window_narrow *room = NULL;
     PAT_TRY(pat_run__array(run, window->blocks, sizeof *window->block, &memory));
     window->block = memory;
     PAT_TRY(pat_run__array(run, window->blocks, sizeof *window->narrow, &memory));
@@ -109,7 +109,7 @@ static enum pat_status visit_part(void *context, const struct pat_part *part) {
 /* Blocks that the first pass made for nobody else are wide: the second one puts them down. */
 static enum pat_status make_wide_room(struct pat_window *window) {
     uint32_t missing = 0, next = 0;
-    struct pat_window_wide *room;
+    struct pat_window_wide *room = NULL;
     if (window->wide != NULL) return PAT_OK;
     for (uint32_t block = 0; block < window->blocks; block++) {
         missing += window->block[block].narrow == NULL;
@@ -130,6 +130,7 @@ enum pat_status pat_window__each(struct pat_run *run, struct pat_window *window,
     if (window->made) PAT_TRY(make_wide_room(window));
     PAT_TRY(pat_run__spread(run, run->customers, visit_part, &visit));
     window->made = true;
+    if (window->keeping != NULL) window->keeping->whole = true;
     return PAT_OK;
 }
 

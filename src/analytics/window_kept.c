@@ -52,6 +52,6 @@ bool pat_kept_window_same(const struct pat_kept_window *a, const struct pat_kept
     return a->day == b->day && a->from == b->from;
 }
 
-size_t pat_kept_window_bytes(const struct pat_kept_window *window) {
-    return window->blocks * (sizeof *window->narrow + sizeof *window->there);
+bool pat_kept_window_whole(const struct pat_kept_window *window) {
+    return window->whole;
 }

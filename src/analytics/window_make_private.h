@@ -30,6 +30,7 @@ struct pat_window_tail {
 
 /* What runs alone say of a day and a window, which holds as long as they are there. */
 struct pat_kept_window {
+    bool whole; /* every block was looked at */
     pat_day day, from;
     uint32_t runs;
     uint64_t generation[PAT_RUNS_MAX]; /* of each of them */

@@ -81,7 +81,10 @@ void pat_engine__hold(struct pat_engine *engine, struct pat_pinned *pinned) {
 }
 
 void pat_engine__release_held(struct pat_engine *engine, bool all) {
-    if (all) pat_engine__forget_answers(engine); /* they cost memory, too */
+    if (all) { /* they cost memory, too */
+        pat_engine__forget_answers(engine);
+        pat_engine__forget_windows(engine);
+    }
     const uint64_t now_ns = engine->held_count > 0 ? pat_clock_monotonic_ns() : 0;
     for (unsigned i = engine->held_count; i-- > 0;) {
         if (all || expired(engine->held[i].used_ns, now_ns)) give_up(engine, i);

@@ -100,6 +100,7 @@ struct pat_inquiry {
     const pat_row *call_row;         /* set by pat_engine_pin: the same for each call of a batch */
     struct pat_paging *paging;       /* set by pat_engine_pin: rows, and batches that may hold some */
     struct pat_recall *recall;       /* set by pat_engine_pin: NULL where answers are not given again */
+    struct pat_loan *loan;           /* set by pat_engine_pin: what is kept for all questions; may be NULL */
     pat_day today;                   /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
     const bool *cancelled;           /* set (relaxed) by anyone to stop; may be NULL */

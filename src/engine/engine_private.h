@@ -2,6 +2,7 @@
 #ifndef PAT_ENGINE_ENGINE_PRIVATE_H
 #define PAT_ENGINE_ENGINE_PRIVATE_H
 
+#include "analytics/analytics.h"
 #include "base/fs.h"
 #include "engine/engine.h"
 #include "kernel/kernel.h"
@@ -68,6 +69,22 @@ struct pat_recall {
     pat_row last;
 };
 
+/* A window on the shelf. */
+struct shelved_window {
+    struct pat_kept_window *window;
+    unsigned users;  /* questions, and the shelf */
+    uint64_t number; /* the greater, the newer */
+};
+
+/* What a question has of the shelf between pat_engine_pin and pat_engine_unpin. */
+struct pat_loan {
+    struct shelved_window *shelved[PAT_KEPT_WINDOWS];
+    /* whoever answers */
+    const struct pat_kept_window *window[PAT_KEPT_WINDOWS];
+    struct pat_kept_window *given_up; /* to be closed; NULL: nothing */
+    struct pat_kept_window *made;
+};
+
 struct snapshot_waiter {
     void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error);
     void *context;
@@ -117,6 +134,9 @@ struct pat_engine {
     uint64_t pinned_next;          /* number of the next one */
     struct pat_findings *findings; /* of the newest lsn that was asked about */
     struct known_answers answers;
+    struct shelved_window *shelf[PAT_KEPT_WINDOWS]; /* some may be NULL */
+    uint64_t shelved;                               /* ever */
+    struct pat_kept_window *given_up;               /* taken off the shelf, to be closed by a worker */
     struct held_version held[PAT_CURSOR_VERSIONS_MAX];
     unsigned held_count;
     struct pat_view *snapshot_view; /* being written */
@@ -141,6 +161,11 @@ void pat_engine__recall(struct pat_engine *engine, struct pat_inquiry *inquiry);
 void pat_engine__remember(struct pat_engine *engine, const struct pat_inquiry *inquiry);
 void pat_engine__forget_answers(struct pat_engine *engine);
 struct pat_value pat_engine__answers_status(const struct pat_engine *engine, struct pat_builder *builder);
+/* shelf.c */
+void pat_engine__lend_windows(struct pat_engine *engine, struct pat_inquiry *inquiry);
+/* And keeps what was made. */
+void pat_engine__return_windows(struct pat_engine *engine, struct pat_inquiry *inquiry);
+void pat_engine__forget_windows(struct pat_engine *engine);
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
 enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,

@@ -135,6 +135,7 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     inquiry->row = row_of_id(engine, request, pinned->view);
     inquiry->recall = NULL;
     pat_engine__recall(engine, inquiry);
+    pat_engine__lend_windows(engine, inquiry);
     if (!batch) return PAT_OK;
     const enum pat_status status = find_call_rows(engine, inquiry, error);
     if (status != PAT_OK) pat_engine_unpin(engine, inquiry);
@@ -145,6 +146,7 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
     if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
     pat_engine__remember(engine, inquiry);
+    pat_engine__return_windows(engine, inquiry);
     pat_engine__unpin(engine, inquiry->pinned);
     inquiry->pinned = NULL;
 }
@@ -239,6 +241,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                           .request = request,
                           .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
     const struct pat_findings *const findings = inquiry->pinned->findings;
+    struct pat_loan *const loan = inquiry->loan;
     pat_row last = PAT_ROW_NONE;
     const struct pat_job job = {.view = inquiry->pinned->view,
                                 .request = request,
@@ -247,6 +250,8 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .today = inquiry->today,
                                 .memo = memo,
                                 .known = findings != NULL ? findings->known : NULL,
+                                .kept_window = loan != NULL ? loan->window : NULL,
+                                .made_window = loan != NULL ? &loan->made : NULL,
                                 .continues = request->cursor_given,
                                 .after = request->cursor.row,
                                 .last = request->method == PAT_METHOD_ROWS ? &last : NULL,
@@ -345,6 +350,7 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
 
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) {
+    if (inquiry->loan != NULL) pat_kept_window_close(&inquiry->loan->given_up);
     if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
     return answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
 }

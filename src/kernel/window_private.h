@@ -24,9 +24,34 @@ static bool window_pack(const uint32_t *restrict orders, const int64_t *restrict
     for (size_t i = 0; i < n; i++) {
         const uint32_t age = (uint32_t)day - (uint32_t)last[i], any = last[i] == INT32_MIN ? 0 : UINT32_MAX;
         age_out[i] = (uint16_t)(age | ~any);
-        wide_age |= (age + 1) & any; /* 65,535 says that there is none */
+        wide_age |= (age | (age + 1)) & any; /* 65,535 says that there is none */
     }
     return wide_orders >> 16 == 0 && wide_net >> 32 == 0 && wide_age >> 16 == 0;
+}
+
+/* 64 rows, so that loops over them have a number of turns that compilers know: the rows of a word of a bitmap. */
+struct window_step {
+    const uint16_t *orders, *age;
+    const int32_t *net;
+    struct {
+        uint16_t orders[WINDOW_STEP], age[WINDOW_STEP];
+        int32_t net[WINDOW_STEP];
+    } rest; /* the last ones, and nothing behind them */
+};
+
+static inline void window_step(struct window_step *step, const uint16_t *orders, const int32_t *net,
+                               const uint16_t *age, size_t n) {
+    step->orders = orders;
+    step->age = age;
+    step->net = net;
+    if (n >= WINDOW_STEP) return;
+    memset(&step->rest, 0, sizeof step->rest);
+    memcpy(step->rest.orders, orders, n * sizeof *orders);
+    memcpy(step->rest.age, age, n * sizeof *age);
+    memcpy(step->rest.net, net, n * sizeof *net);
+    step->orders = step->rest.orders;
+    step->age = step->rest.age;
+    step->net = step->rest.net;
 }
 
 /* All ones in the bytes whose bit is on. */
@@ -40,8 +65,8 @@ static inline void window_bytes(uint64_t bits, uint8_t out[WINDOW_STEP]) {
 }
 
 /* pat_kernel_bucket of 32 bits, which are no null. */
-static inline void window_buckets(const int32_t *restrict net, size_t n, uint16_t *restrict out) {
-    for (size_t i = 0; i < n; i++) {
+static inline void window_buckets(const int32_t *restrict net, uint16_t *restrict out) {
+    for (size_t i = 0; i < WINDOW_STEP; i++) {
         const double value = net[i];
         int64_t bits;
         memcpy(&bits, &value, sizeof bits);
@@ -53,25 +78,27 @@ static inline void window_buckets(const int32_t *restrict net, size_t n, uint16_
 
 /* Rows without a bit are counted behind the bins, in a place of their own each, so that they do not wait for another.
  */
-static inline void window_aside(const uint8_t mask[WINDOW_STEP], uint16_t bins[WINDOW_STEP]) {
+static inline void window_aside(const uint8_t *restrict mask, uint16_t *restrict bins) {
     for (uint16_t i = 0; i < WINDOW_STEP; i++) {
         const uint16_t aside = (uint16_t)(PAT_BUCKETS + i % PAT_WINDOW_ASIDE);
         bins[i] = mask[i] != 0 ? bins[i] : aside;
     }
 }
 
-static void window_hits(const uint16_t *restrict orders, const int32_t *restrict net, const uint16_t *restrict age,
-                        const uint64_t *restrict bits, size_t n, uint32_t (*restrict hits)[PAT_WINDOW_BINS]) {
+static void window_hits(const uint16_t *orders, const int32_t *net, const uint16_t *age, const uint64_t *bits, size_t n,
+                        uint32_t (*hits)[PAT_WINDOW_BINS]) {
     const uint16_t most = PAT_BUCKETS - 1;
     for (size_t first = 0; first < n; first += WINDOW_STEP) {
         const size_t here = n - first < WINDOW_STEP ? n - first : WINDOW_STEP;
-        uint16_t of_age[WINDOW_STEP] = {0}, of_orders[WINDOW_STEP] = {0}, of_net[WINDOW_STEP] = {0};
+        struct window_step step;
+        uint16_t of_age[WINDOW_STEP], of_orders[WINDOW_STEP], of_net[WINDOW_STEP];
         uint8_t mask[WINDOW_STEP];
-        for (size_t i = 0; i < here; i++) {
-            of_age[i] = (uint16_t)(most - (age[first + i] < most ? age[first + i] : most));
-            of_orders[i] = orders[first + i] < most ? orders[first + i] : most;
+        window_step(&step, orders + first, net + first, age + first, here);
+        for (size_t i = 0; i < WINDOW_STEP; i++) {
+            of_age[i] = (uint16_t)(most - (step.age[i] < most ? step.age[i] : most));
+            of_orders[i] = step.orders[i] < most ? step.orders[i] : most;
         }
-        window_buckets(net + first, here, of_net);
+        window_buckets(step.net, of_net);
         window_bytes(bits[first / WINDOW_STEP], mask);
         window_aside(mask, of_age);
         window_aside(mask, of_orders);
@@ -84,40 +111,41 @@ static void window_hits(const uint16_t *restrict orders, const int32_t *restrict
     }
 }
 
-static inline void window_scores(const uint16_t *restrict orders, const int32_t *restrict net,
-                                 const uint16_t *restrict age, size_t n, const struct pat_kernel_ladder *ladder,
+static inline void window_scores(const struct window_step *step, const struct pat_kernel_ladder *ladder,
                                  uint8_t *restrict cell) {
-    const uint16_t o0 = ladder->orders_above[0], o1 = ladder->orders_above[1], o2 = ladder->orders_above[2],
-                   o3 = ladder->orders_above[3];
-    const uint16_t a0 = ladder->age_below[0], a1 = ladder->age_below[1], a2 = ladder->age_below[2],
-                   a3 = ladder->age_below[3];
-    const int32_t m0 = ladder->net_above[0], m1 = ladder->net_above[1], m2 = ladder->net_above[2],
-                  m3 = ladder->net_above[3];
-    uint16_t wide[WINDOW_STEP] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t r = (uint16_t)((age[i] < a0) + (age[i] < a1) + (age[i] < a2) + (age[i] < a3));
-        const uint16_t f = (uint16_t)((orders[i] > o0) + (orders[i] > o1) + (orders[i] > o2) + (orders[i] > o3));
-        wide[i] = (uint16_t)(ladder->first + 25 * r + 5 * f);
+    const uint16_t *restrict const orders = step->orders, *restrict const age = step->age;
+    const int32_t *restrict const net = step->net;
+    uint16_t wide[WINDOW_STEP];
+    int32_t money[WINDOW_STEP] = {0};
+    for (size_t i = 0; i < WINDOW_STEP; i++) wide[i] = ladder->first;
+    for (unsigned k = 0; k < 4; k++) {
+        const uint16_t below = ladder->age_below[k], above = ladder->orders_above[k];
+        const int32_t reach = ladder->net_above[k];
+        for (size_t i = 0; i < WINDOW_STEP; i++) {
+            wide[i] = (uint16_t)(wide[i] + (age[i] < below ? 25 : 0));
+            wide[i] = (uint16_t)(wide[i] + (orders[i] > above ? 5 : 0));
+        }
+        for (size_t i = 0; i < WINDOW_STEP; i++) money[i] += net[i] > reach ? 1 : 0;
     }
-    for (size_t i = 0; i < n; i++) {
-        const int32_t m = (net[i] > m0) + (net[i] > m1) + (net[i] > m2) + (net[i] > m3);
-        cell[i] = (uint8_t)(wide[i] + m);
-    }
+    for (size_t i = 0; i < WINDOW_STEP; i++) cell[i] = (uint8_t)(wide[i] + money[i]);
 }
 
-static void window_cells(const uint16_t *restrict orders, const int32_t *restrict net, const uint16_t *restrict age,
-                         size_t n, const struct pat_kernel_ladder *ladder, const uint64_t *restrict scored,
-                         const uint64_t *restrict shown, uint8_t *restrict cell) {
+static void window_cells(const uint16_t *orders, const int32_t *net, const uint16_t *age, size_t n,
+                         const struct pat_kernel_ladder *ladder, const uint64_t *scored, const uint64_t *shown,
+                         uint8_t *cell) {
     for (size_t first = 0; first < n; first += WINDOW_STEP) {
         const size_t here = n - first < WINDOW_STEP ? n - first : WINDOW_STEP;
-        uint8_t in[WINDOW_STEP], seen[WINDOW_STEP];
+        struct window_step step;
+        uint8_t in[WINDOW_STEP], seen[WINDOW_STEP], of[WINDOW_STEP];
         window_bytes(scored[first / WINDOW_STEP], in);
         window_bytes(shown[first / WINDOW_STEP], seen);
-        window_scores(orders + first, net + first, age + first, here, ladder, cell + first);
-        for (size_t i = 0; i < here; i++) {
-            const uint8_t without = in[i] != 0 ? cell[first + i] : PAT_WINDOW_UNSCORED;
-            cell[first + i] = seen[i] != 0 ? without : PAT_WINDOW_UNSEEN;
+        window_step(&step, orders + first, net + first, age + first, here);
+        window_scores(&step, ladder, of);
+        for (size_t i = 0; i < WINDOW_STEP; i++) {
+            const uint8_t without = in[i] != 0 ? of[i] : PAT_WINDOW_UNSCORED;
+            of[i] = seen[i] != 0 ? without : PAT_WINDOW_UNSEEN;
         }
+        memcpy(cell + first, of, here);
     }
 }
 

@@ -28,6 +28,8 @@ struct shop {
     struct pat_clv_fit fit; /* of the last clv.fit */
     struct pat_error error;
     struct pat_known *known; /* of the store as it is, or NULL */
+    bool keeps;              /* windows, from one question to the next */
+    struct pat_kept_window *kept[PAT_KEPT_WINDOWS];
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
     const struct pat_spread *spread;
@@ -308,11 +310,27 @@ static inline const struct pat_value *shop_params(struct pat_arena *arena, const
     return value;
 }
 
+static inline void shop_forget(struct shop *shop) {
+    for (unsigned i = 0; i < PAT_KEPT_WINDOWS; i++) pat_kept_window_close(&shop->kept[i]);
+}
+
+/* In place of its predecessor, else of the one that was kept last. */
+static inline void shop_shelve(struct shop *shop, struct pat_kept_window *made) {
+    unsigned place = 0;
+    while (place + 1 < PAT_KEPT_WINDOWS && shop->kept[place] != NULL &&
+           !pat_kept_window_same(shop->kept[place], made)) {
+        place++;
+    }
+    pat_kept_window_close(&shop->kept[place]);
+    shop->kept[place] = made;
+}
+
 /* Asks and prints the whole answer, or "CODE: message". */
 static inline const char *ask(struct shop *shop, const char *method, const char *params) {
     pat_arena_deinit(&shop->arena);
     pat_arena_init(&shop->arena, 0);
     struct pat_request request;
+    struct pat_kept_window *made = NULL;
     struct pat_value result = pat_value_nil();
     struct pat_view *view;
     const struct pat_method_info *info = pat_method_find(pat_text_of(method));
@@ -328,6 +346,8 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .today = shop->today,
                               .fit = &shop->fit,
                               .known = shop->known,
+                              .kept_window = shop->keeps ? (const struct pat_kept_window *const *)shop->kept : NULL,
+                              .made_window = shop->keeps ? &made : NULL,
                               .row = PAT_ROW_NONE,
                               .clock_cb = shop->clock_cb,
                               .stop_cb = shop->stop_cb,
@@ -340,6 +360,7 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
         status = pat_analytics_run(&job, &result, &shop->error);
     }
     pat_view_close(&view);
+    if (made != NULL) shop_shelve(shop, made);
     struct printer printer = {shop->text, sizeof shop->text, 0};
     if (status != PAT_OK) {
         assert_int_equal(status, shop->error.status);

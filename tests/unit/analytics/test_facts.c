@@ -232,6 +232,62 @@ static void so_do_runs_of_odd_facts_alone(void **state) {
     compare_runs(true);
 }
 
+/* ---- kept windows ------------------------------------------------------------------------------------------------ */
+
+static uint64_t scores_of_now(struct shop *shop, const char *window) {
+    char params[256];
+    (void)snprintf(params, sizeof params, "{'window':'%s'}", window);
+    uint64_t hash = digest(ask(shop, "rfm.grid", params));
+    hash ^= digest(ask(shop, "rfm.groups", params)) * 3;
+    (void)snprintf(params, sizeof params, "{'rfm':{'window':'%s'},'fields':['customer','r','f','m'],'limit':400}",
+                   window);
+    return hash ^ digest(ask(shop, "rows", params)) * 5;
+}
+
+static void compare_kept(struct shop *shop) {
+    static const char *const windows[] = {"all", "365d", "30d"};
+    static const char *const tables[] = {"scalar", "avx2", "avx512"};
+    const char *window = windows[next() % 3], *table = tables[next() % 3];
+    shop->kernels = pat_kernels_find(table) != NULL ? table : "scalar";
+    shop->keeps = true;
+    const uint64_t got = scores_of_now(shop, window);
+    shop->keeps = false;
+    shop->kernels = "scalar";
+    if (scores_of_now(shop, window) != got) {
+        fail_msg("now in %s, %u runs, %s: what was kept says otherwise", window, shop->store->runs.count, table);
+    }
+}
+
+/* Whatever comes between the questions: orders, changes of old ones, runs, another day. */
+static void kept_windows_say_what_is_worked_out_anew(void **state) {
+    (void)state;
+    struct shop shop;
+    int orders = ORDERS;
+    open_random(&shop);
+    for (unsigned i = 8000; i > 0; i--) random_order(&shop, orders++);
+    settle(&shop);
+    shop_run(&shop, true);
+    for (unsigned round = 0; round < 60; round++) {
+        shop.today = day_of("2023-05-01") + (pat_day)(round / 8);
+        switch (next() % 6) {
+        case 0: shop_run(&shop, shop.store->runs.count == PAT_RUNS_MAX || next() % 8 == 0); break;
+        case 1:
+            for (unsigned i = (unsigned)(next() % 20); i > 0; i--) change_order(&shop);
+            break;
+        case 2:
+            for (unsigned i = next() % 8 == 0 ? 3000 : (unsigned)(next() % 300); i > 0; i--)
+                random_order(&shop, orders++);
+            break;
+        case 3: random_order(&shop, orders++); break;
+        default: break;
+        }
+        settle(&shop);
+        for (unsigned i = 0; i < 3; i++) compare_kept(&shop);
+    }
+    shop_forget(&shop);
+    shop_close(&shop);
+}
+
 /* ---- one customer ------------------------------------------------------------------------------------------------ */
 
 /* The same members of the answer of `customer`, as `rows` would list them. */
@@ -348,13 +404,10 @@ int main(void) {
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way_to_the_facts_agrees),
-        cmocka_unit_test(runs_say_what_the_tables_say),
-        cmocka_unit_test(so_do_runs_of_odd_facts_alone),
-        cmocka_unit_test(a_customer_scores_as_among_all),
-        cmocka_unit_test(counts_add_up),
-        cmocka_unit_test(sums_beyond_an_int64_are_held),
-        cmocka_unit_test(a_country_is_as_old_as_its_order),
+        cmocka_unit_test(every_way_to_the_facts_agrees),  cmocka_unit_test(runs_say_what_the_tables_say),
+        cmocka_unit_test(so_do_runs_of_odd_facts_alone),  cmocka_unit_test(kept_windows_say_what_is_worked_out_anew),
+        cmocka_unit_test(a_customer_scores_as_among_all), cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(sums_beyond_an_int64_are_held),  cmocka_unit_test(a_country_is_as_old_as_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,8 +299,119 @@ static void check_runs(const struct pat_kernels *k) {
     }
 }
 
+/* ---- windows ----------------------------------------------------------------------------------------------------- */
+
+struct narrow {
+    uint16_t orders[ROWS_MAX + 1], age[ROWS_MAX + 1];
+    int32_t net[ROWS_MAX + 1];
+};
+
+static uint16_t any_u16(void) {
+    static const uint16_t special[] = {0, 1, 2, 4094, 4095, 4096, 32767, 32768, 65534, 65535};
+    return next() % 2 == 0 ? special[next() % 10] : (uint16_t)next();
+}
+
+static void narrow_make(struct narrow *narrow) {
+    const bool few = next() % 2 == 0; /* the same cell again and again */
+    for (size_t i = 0; i <= ROWS_MAX; i++) {
+        narrow->orders[i] = few ? (uint16_t)(next() % 3) : any_u16();
+        narrow->age[i] = few ? (uint16_t)(next() % 300) : any_u16();
+        narrow->net[i] = any_net();
+    }
+}
+
+static void check_pack(const struct pat_kernels *k, size_t n) {
+    static struct narrow want, got;
+    static const int32_t days[] = {19000, 19001, -46534, -46535, -46536, INT32_MIN, 0};
+    static const int64_t nets[] = {INT32_MIN, INT32_MAX, 0, -1};
+    static const int64_t far_nets[] = {(int64_t)INT32_MIN - 1, (int64_t)INT32_MAX + 1, INT64_MIN, INT64_MAX};
+    uint32_t orders[ROWS_MAX] = {0};
+    int64_t net[ROWS_MAX] = {0};
+    int32_t last[ROWS_MAX] = {0};
+    const int32_t day = 19000;
+    for (size_t i = 0; i < n; i++) {
+        orders[i] = any_u16();
+        net[i] = nets[next() % 4];
+        last[i] = next() % 2 == 0 ? INT32_MIN : day - (int32_t)(next() % 65535);
+    }
+    if (n > 0 && next() % 2 == 0) orders[next() % n] = 65536u << next() % 16;
+    if (n > 0 && next() % 4 == 0) net[next() % n] = far_nets[next() % 4];
+    if (n > 0 && next() % 4 == 0) last[next() % n] = days[next() % 7];
+    memset(&want, 0x5a, sizeof want);
+    memset(&got, 0x5a, sizeof got);
+    const bool fits = pat_kernels_scalar.window_pack(orders, net, last, n, day, want.orders, want.net, want.age);
+    assert_int_equal(fits, k->window_pack(orders, net, last, n, day, got.orders, got.net, got.age));
+    if (fits) same_bytes(&want, &got, sizeof want, "window_pack", k->name, n);
+    bool expected = true;
+    for (size_t i = 0; i < n; i++) {
+        const int64_t age = (int64_t)day - last[i];
+        expected = expected && orders[i] <= UINT16_MAX && net[i] == (int32_t)net[i] &&
+                   (last[i] == INT32_MIN || (age >= 0 && age < PAT_WINDOW_NO_AGE));
+    }
+    assert_int_equal(expected, fits);
+}
+
+static void check_cells(const struct pat_kernels *k, const struct input *input, const struct narrow *narrow, size_t n) {
+    static uint32_t want_hits[PAT_WINDOW_HISTOGRAMS][PAT_WINDOW_BINS], got_hits[PAT_WINDOW_HISTOGRAMS][PAT_WINDOW_BINS];
+    static struct pat_kernel_sums want_sums[PAT_WINDOW_TURNS * PAT_WINDOW_CELLS],
+        got_sums[PAT_WINDOW_TURNS * PAT_WINDOW_CELLS];
+    uint8_t want[ROWS_MAX + 1], got[ROWS_MAX + 1];
+    const uint64_t *scored = input->bits, *shown = input->bits + 1;
+    struct pat_kernel_ladder ladder = {.first = (uint8_t)(next() % 2)};
+    for (unsigned i = 0; i < 4; i++) {
+        ladder.age_below[i] = any_u16();
+        ladder.orders_above[i] = any_u16();
+        ladder.net_above[i] = i < ladder.first ? INT32_MAX : any_net();
+    }
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    pat_kernels_scalar.window_hits(narrow->orders, narrow->net, narrow->age, scored, n, want_hits);
+    k->window_hits(narrow->orders, narrow->net, narrow->age, scored, n, got_hits);
+    same_bytes(want_hits, got_hits, sizeof want_hits, "window_hits", k->name, n);
+    pat_kernels_scalar.window_cells(narrow->orders, narrow->net, narrow->age, n, &ladder, scored, shown, want);
+    k->window_cells(narrow->orders, narrow->net, narrow->age, n, &ladder, scored, shown, got);
+    same_bytes(want, got, sizeof want, "window_cells", k->name, n);
+    memset(want_sums, 0, sizeof want_sums);
+    memset(got_sums, 0, sizeof got_sums);
+    pat_kernels_scalar.window_sums(want, narrow->orders, narrow->net, narrow->age, n, want_sums);
+    k->window_sums(want, narrow->orders, narrow->net, narrow->age, n, got_sums);
+    same_bytes(want_sums, got_sums, sizeof want_sums, "window_sums", k->name, n);
+}
+
+/* The scalar table against the words of kernel.h, value by value. */
+static void windows_mean_what_the_header_says(void **state) {
+    (void)state;
+    static struct narrow narrow;
+    static struct input input;
+    static uint32_t hits[PAT_WINDOW_HISTOGRAMS][PAT_WINDOW_BINS], expected[PAT_WINDOW_HISTOGRAMS][PAT_WINDOW_BINS];
+    const struct pat_kernel_ladder ladder = {{400, 200, 100, 50}, {1, 2, 3, 4}, {-5, 0, 1000, 100000}, 0};
+    uint8_t cell[ROWS_MAX];
+    narrow_make(&narrow);
+    input_make(&input);
+    pat_kernels_scalar.window_hits(narrow.orders, narrow.net, narrow.age, input.bits, ROWS_MAX, hits);
+    pat_kernels_scalar.window_cells(narrow.orders, narrow.net, narrow.age, ROWS_MAX, &ladder, input.bits,
+                                    input.bits + 1, cell);
+    for (size_t i = 0; i < ROWS_MAX; i++) {
+        const bool scored = (input.bits[i / 64] >> i % 64 & 1) != 0,
+                   shown = (input.bits[1 + i / 64] >> i % 64 & 1) != 0;
+        const uint32_t aside = PAT_BUCKETS + (uint32_t)(i % 16), most = PAT_BUCKETS - 1;
+        expected[PAT_WINDOW_AGE][scored ? most - (narrow.age[i] < most ? narrow.age[i] : most) : aside]++;
+        expected[PAT_WINDOW_NET][scored ? pat_kernel_bucket(narrow.net[i]) : aside]++;
+        expected[PAT_WINDOW_ORDERS + i % 4][scored ? (narrow.orders[i] < most ? narrow.orders[i] : most) : aside]++;
+        unsigned of = 0;
+        for (unsigned j = 0; j < 4; j++) {
+            of += 25u * (narrow.age[i] < ladder.age_below[j]) + 5u * (narrow.orders[i] > ladder.orders_above[j]) +
+                  (unsigned)(narrow.net[i] > ladder.net_above[j]);
+        }
+        if (!scored) of = PAT_WINDOW_UNSCORED;
+        assert_int_equal(shown ? of : PAT_WINDOW_UNSEEN, cell[i]);
+    }
+    assert_memory_equal(expected, hits, sizeof hits);
+}
+
 static void check_table(const struct pat_kernels *k) {
     static struct input input;
+    static struct narrow narrow;
     for (unsigned round = 0; round < 12; round++) {
         for (size_t n = 0; n <= ROWS_MAX; n += n < 200 ? 1 : 37) {
             const size_t offset = next() % 8;
@@ -312,6 +423,9 @@ static void check_table(const struct pat_kernels *k) {
             check_select_codes(k, &input, n, offset);
             check_sum_codes(k, &input, n, offset);
             check_bucket(k, &input, n, offset);
+            narrow_make(&narrow);
+            check_pack(k, n);
+            check_cells(k, &input, &narrow, n);
         }
     }
     check_runs(k);
@@ -374,9 +488,8 @@ int main(void) {
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_table_equals_scalar),
-        cmocka_unit_test(an_unknown_table_is_not_given),
-        cmocka_unit_test(buckets_keep_the_order_of_values),
+        cmocka_unit_test(every_table_equals_scalar),          cmocka_unit_test(windows_mean_what_the_header_says),
+        cmocka_unit_test(an_unknown_table_is_not_given),      cmocka_unit_test(buckets_keep_the_order_of_values),
         cmocka_unit_test(a_sum_carries_exactly_past_64_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
