@@ -85,18 +85,20 @@ static enum pat_status read_starts(struct pat_cohorts *cohorts, const struct pat
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
+static enum pat_status check_cells(const struct pat_cohorts *cohorts, uint32_t months) {
+    const uint32_t periods = cohorts->asked != UINT32_MAX ? cohorts->asked : months;
+    if (periods <= PAT_COHORT_PERIODS_MAX && (uint64_t)months * periods <= CELLS_MAX) return PAT_OK;
+    return pat_error_set_at(cohorts->run->error, PAT_ERR_TOO_LARGE, "periods", -1, -1,
+                            "%u months of %u cohorts are too many: ask for fewer periods", periods, months);
+}
+
+/* After first_month is set. */
 static enum pat_status make_cells(struct pat_cohorts *cohorts) {
     struct pat_run *run = cohorts->run;
     void *memory;
     cohorts->months = (uint32_t)(cohorts->last_month - cohorts->first_month + 1);
-    cohorts->periods = run->job->request->cohort_periods > 0 ? run->job->request->cohort_periods : cohorts->months;
-    cohorts->cells = (uint64_t)cohorts->months * cohorts->periods;
-    if (cohorts->periods > PAT_COHORT_PERIODS_MAX || cohorts->cells > CELLS_MAX) {
-        return pat_error_set_at(run->error, PAT_ERR_TOO_LARGE, "periods", -1, -1,
-                                "%u months of %u cohorts are too many: ask for fewer periods", cohorts->periods,
-                                cohorts->months);
-    }
-    if (cohorts->months > PAT_COHORT_MONTHS_MAX) cohorts->stale = NULL;
+    cohorts->width = cohorts->asked < cohorts->months ? cohorts->asked : cohorts->months;
+    cohorts->cells = (uint64_t)cohorts->months * cohorts->width;
     cohorts->lanes = pat_run__lanes(run);
     if (cohorts->cells * cohorts->lanes > CELLS_MAX) cohorts->lanes = 1;
     PAT_TRY(pat_run__array(run, (uint64_t)cohorts->months * cohorts->lanes, sizeof *cohorts->size, &memory));
@@ -127,21 +129,35 @@ static bool any_stale(const struct pat_cohorts *cohorts) {
     return cohorts->run->kernels->bits_count(cohorts->stale, words) > 0;
 }
 
+/* Orders behind the runs, and of those whom runs do not tell of. */
+static enum pat_status walk_late_orders(struct pat_cohorts *cohorts, enum pat_cohort_pass pass) {
+    const pat_row first = pat_runs_orders_end(&cohorts->run->view->runs);
+    PAT_TRY(pat_cohort__walk_table(cohorts, pass, PAT_ORDERS, first));
+    return any_stale(cohorts) ? pat_cohort__walk_stale(cohorts, pass) : PAT_OK;
+}
+
 static enum pat_status count_with_runs(struct pat_cohorts *cohorts) {
     struct pat_run *run = cohorts->run;
-    const struct pat_table_view *table = run->view->table;
-    const pat_row orders = pat_runs_orders_end(&run->view->runs), refunds = pat_runs_refunds_end(&run->view->runs);
-    const bool stale = any_stale(cohorts);
-    if (cohorts->metric == PAT_COHORT_CUSTOMERS && (stale || orders < table[PAT_ORDERS].rows)) {
-        void *memory;
+    const struct pat_runs *runs = &run->view->runs;
+    const bool customers = cohorts->metric == PAT_COHORT_CUSTOMERS;
+    const bool late = any_stale(cohorts) || pat_runs_orders_end(runs) < run->view->table[PAT_ORDERS].rows;
+    void *memory;
+    PAT_TRY(make_cells(cohorts));
+    if (late && (customers || cohorts->from_bits)) {
         cohorts->late_words = (cohorts->months + 63) / 64;
         PAT_TRY(pat_run__array(run, (uint64_t)run->customers * cohorts->late_words, sizeof(uint64_t), &memory));
         cohorts->late = memory;
+        PAT_TRY(walk_late_orders(cohorts, PAT_COHORT_MARK));
     }
-    PAT_TRY(pat_cohort__count_table(cohorts, PAT_ORDERS, orders));
-    if (cohorts->metric == PAT_COHORT_NET) PAT_TRY(pat_cohort__count_table(cohorts, PAT_REFUNDS, refunds));
-    if (stale) PAT_TRY(pat_cohort__count_stale(cohorts));
-    return pat_cohort__count_runs(cohorts);
+    if (cohorts->from_bits && !customers) {
+        PAT_TRY(pat_run__array_big(run, run->customers, sizeof *cohorts->start, &memory));
+        cohorts->start = memory;
+    }
+    PAT_TRY(pat_cohort__count_runs(cohorts));
+    if (customers) return PAT_OK;
+    PAT_TRY(walk_late_orders(cohorts, PAT_COHORT_COUNT));
+    if (cohorts->metric == PAT_COHORT_ORDERS) return PAT_OK;
+    return pat_cohort__walk_table(cohorts, PAT_COHORT_COUNT, PAT_REFUNDS, pat_runs_refunds_end(runs));
 }
 
 static enum pat_status size_part(void *context, const struct pat_part *part) {
@@ -155,15 +171,18 @@ static enum pat_status size_part(void *context, const struct pat_part *part) {
 
 static enum pat_status count_without_runs(struct pat_cohorts *cohorts) {
     struct pat_run *run = cohorts->run;
+    PAT_TRY(check_cells(cohorts, (uint32_t)(cohorts->last_month - cohorts->first_month + 1)));
+    PAT_TRY(make_cells(cohorts));
     PAT_TRY(pat_cohort__spread(cohorts, run->customers, size_part, cohorts));
     if (cohorts->metric == PAT_COHORT_CUSTOMERS) {
-        const uint64_t words = pat_bits__words((uint64_t)run->customers * cohorts->periods);
+        const uint64_t words = pat_bits__words((uint64_t)run->customers * cohorts->width);
         void *memory;
         PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &memory));
         cohorts->seen = memory;
     }
-    PAT_TRY(pat_cohort__count_table(cohorts, PAT_ORDERS, 0));
-    return cohorts->metric == PAT_COHORT_NET ? pat_cohort__count_table(cohorts, PAT_REFUNDS, 0) : PAT_OK;
+    PAT_TRY(pat_cohort__walk_table(cohorts, PAT_COHORT_COUNT, PAT_ORDERS, 0));
+    if (cohorts->metric != PAT_COHORT_NET) return PAT_OK;
+    return pat_cohort__walk_table(cohorts, PAT_COHORT_COUNT, PAT_REFUNDS, 0);
 }
 
 /* Into those of lane 0. */
@@ -182,16 +201,18 @@ static void merge_lanes(struct pat_cohorts *cohorts) {
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
-static enum pat_status build_cohort(struct pat_cohorts *cohorts, uint32_t month, struct pat_value *list) {
+/* `month` of those that were counted from, `periods` in every cohort. */
+static enum pat_status build_cohort(struct pat_cohorts *cohorts, uint32_t month, uint32_t periods,
+                                    struct pat_value *list) {
     struct pat_run *run = cohorts->run;
     struct pat_builder *builder = &run->builder;
     const struct pat_civil first = pat_day_to_civil(pat_month_first_day(cohorts->first_month + (int32_t)month));
-    struct pat_value cohort = pat_build_map(builder, 3), values = pat_build_array(builder, cohorts->periods);
-    for (uint32_t period = 0; period < cohorts->periods; period++) {
+    struct pat_value cohort = pat_build_map(builder, 3), values = pat_build_array(builder, periods);
+    for (uint32_t period = 0; period < periods; period++) {
         struct pat_value value = pat_value_nil(); /* to come */
         if (month + period < cohorts->months) {
             PAT_TRY(pat_run__total(run, "a value of a cohort",
-                                   cohorts->value[(uint64_t)month * cohorts->periods + period], &value));
+                                   cohorts->value[(uint64_t)month * cohorts->width + period], &value));
         }
         pat_build_push(builder, &values, value);
     }
@@ -205,8 +226,13 @@ static enum pat_status build_cohort(struct pat_cohorts *cohorts, uint32_t month,
 static enum pat_status put_cohorts(struct pat_cohorts *cohorts) {
     struct pat_run *run = cohorts->run;
     struct pat_value list = pat_build_array(&run->builder, 16);
-    for (uint32_t month = 0; month < cohorts->months; month++) {
-        if (cohorts->size[month] > 0) PAT_TRY(build_cohort(cohorts, month, &list));
+    uint32_t earliest = 0;
+    while (earliest < cohorts->months && cohorts->size[earliest] == 0) earliest++;
+    const uint32_t months = cohorts->months - earliest;
+    PAT_TRY(check_cells(cohorts, months));
+    const uint32_t periods = cohorts->asked != UINT32_MAX ? cohorts->asked : months;
+    for (uint32_t month = earliest; month < cohorts->months; month++) {
+        if (cohorts->size[month] > 0) PAT_TRY(build_cohort(cohorts, month, periods, &list));
     }
     pat_run__put(run, "cohorts", list);
     pat_run__put(run, "outside", pat_value_uint(cohorts->outside[0]));
@@ -217,21 +243,60 @@ static enum pat_status put_cohorts(struct pat_cohorts *cohorts) {
     return PAT_OK;
 }
 
+/* The day of the earliest order of any kind: no first order is before. */
+static int64_t earliest_day(const struct pat_run *run) {
+    const struct pat_column_view *column = &run->view->table[PAT_ORDERS].column[PAT_ORDER_DAY];
+    int64_t earliest = run->day, value[PAT_BLOCK_ROWS];
+    for (uint64_t first = 0; first < column->rows; first += (uint64_t)1 << column->shift) {
+        const struct pat_column_part part = pat_column_view_part(column, (pat_row)first);
+        if (part.bounded && part.low < earliest) earliest = part.low;
+        for (uint64_t at = first; !part.bounded && at < column->rows; at += PAT_BLOCK_ROWS) {
+            const uint64_t left = column->rows - at;
+            const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
+            pat_explain__column(run, column, (pat_row)at, count, value);
+            for (uint32_t i = 0; i < count; i++) {
+                if (value[i] != PAT_NULL && value[i] < earliest) earliest = value[i];
+            }
+        }
+    }
+    return earliest;
+}
+
+/* With runs the first order comes out of the scan itself, whatever the day. */
+static bool starts_from_runs(struct pat_cohorts *cohorts) {
+    if (cohorts->run->job->request->cohort_created || cohorts->stale == NULL) return false;
+    const int32_t month = pat_cohort__month(cohorts, earliest_day(cohorts->run));
+    if ((int64_t)cohorts->last_month - month >= PAT_COHORT_MONTHS_MAX) return false;
+    cohorts->first_month = month;
+    return true;
+}
+
+/* What a field says, of which nothing was known before. */
+static enum pat_status starts_from_field(struct pat_cohorts *cohorts, const struct pat_source *source) {
+    PAT_TRY(read_starts(cohorts, source));
+    if ((int64_t)cohorts->last_month - cohorts->first_month >= PAT_COHORT_MONTHS_MAX) cohorts->stale = NULL;
+    pat_explain__step(cohorts->run, "starts", cohorts->run->customers);
+    return PAT_OK;
+}
+
 enum pat_status pat_answer__cohort(struct pat_run *run) {
     const struct pat_request *request = run->job->request;
-    struct pat_cohorts cohorts = {
-        .run = run, .metric = request->cohort_metric, .last_month = pat_day_to_month(run->day)};
+    struct pat_cohorts cohorts = {.run = run,
+                                  .metric = request->cohort_metric,
+                                  .asked = request->cohort_periods > 0 ? request->cohort_periods : UINT32_MAX,
+                                  .last_month = pat_day_to_month(run->day)};
     struct pat_source start;
     uint64_t *stale;
-    PAT_TRY(pat_source__find(run, PAT_CUSTOMERS, pat_text_of(request->cohort_created ? "created" : "first_order"), -1,
-                             PAT_USE_SHOWN, &start));
-    PAT_TRY(pat_run__where(run));
     PAT_TRY(make_months(&cohorts));
-    PAT_TRY(read_starts(&cohorts, &start));
-    pat_explain__step(run, "starts", run->customers);
     PAT_TRY(pat_facts__stale(run, &stale));
     cohorts.stale = stale;
-    PAT_TRY(make_cells(&cohorts));
+    cohorts.from_bits = starts_from_runs(&cohorts);
+    if (!cohorts.from_bits) {
+        PAT_TRY(pat_source__find(run, PAT_CUSTOMERS, pat_text_of(request->cohort_created ? "created" : "first_order"),
+                                 -1, PAT_USE_SHOWN, &start));
+    }
+    PAT_TRY(pat_run__where(run));
+    if (!cohorts.from_bits) PAT_TRY(starts_from_field(&cohorts, &start));
     PAT_TRY(cohorts.stale != NULL ? count_with_runs(&cohorts) : count_without_runs(&cohorts));
     merge_lanes(&cohorts);
     pat_explain__step(run, "cohorts", run->view->table[PAT_ORDERS].rows);

@@ -583,24 +583,16 @@ static void put_columns(struct pat_grouping *grouping) {
 }
 
 /* Rows without a base value, where the answer has base money of theirs. */
-static void count_unpriced(struct pat_grouping *grouping) {
-    struct pat_run *run = grouping->run;
+static enum pat_status count_unpriced(struct pat_grouping *grouping) {
     const struct pat_source *net = NULL;
+    if (grouping->of.unpriced_told) return PAT_OK;
     for (uint32_t m = 0; m < grouping->measures; m++) {
         if (pat_source__row_money(&grouping->measure[m].source)) net = &grouping->measure[m].source;
     }
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
         if (pat_source__row_money(&grouping->dimension[d].source)) net = &grouping->dimension[d].source;
     }
-    int64_t value[PAT_BLOCK_ROWS];
-    for (uint64_t first = 0; net != NULL && first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
-        const uint64_t left = grouping->of.rows - first;
-        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_source__read(run, net, (pat_row)first, count, value);
-        for (uint32_t i = 0; i < count; i++) {
-            run->unpriced += value[i] == PAT_NULL && pat_bits__get(grouping->of.bits, first + i);
-        }
-    }
+    return net == NULL ? PAT_OK : pat_select__count_unpriced(grouping->run, &grouping->of, net);
 }
 
 static enum pat_status put_answer(struct pat_grouping *grouping) {
@@ -655,6 +647,6 @@ enum pat_status pat_answer__group(struct pat_run *run) {
     PAT_TRY(walk(grouping));
     PAT_TRY(compute_outcomes(grouping));
     PAT_TRY(sort_groups(grouping));
-    if (!grouping->of.unpriced_told) count_unpriced(grouping);
+    PAT_TRY(count_unpriced(grouping));
     return put_answer(grouping);
 }

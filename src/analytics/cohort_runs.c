@@ -12,13 +12,14 @@ _Static_assert(PAT_RUN_BLOCK == PAT_BLOCK_ROWS, "a block of customers is one of 
 
 /* What a day of a run means. */
 struct run_days {
-    const uint64_t *bit[PAT_COHORT_WORDS_MAX]; /* CUSTOMERS: [RUN_DAYS] the month's bit of that word, or none */
-    const uint16_t *column;                    /* else: [RUN_DAYS] the month, `months` for what counts nothing */
+    const uint64_t *bit[PAT_COHORT_WORDS_MAX]; /* [RUN_DAYS] the month's bit of that word, or none; NULL: not asked */
+    const uint16_t *column;                    /* ORDERS, NET: [RUN_DAYS] the month, `months` for what counts nothing */
 };
 
 struct scan {
     struct pat_cohorts *cohorts;
     struct run_days days[PAT_RUNS_MAX];
+    bool bits;             /* months are found as bits: for CUSTOMERS, and to know the first of them */
     uint32_t words;        /* of 64 months */
     uint32_t stride;       /* of a row of what follows: one more month, for what counts nothing */
     uint32_t *customers;   /* [lanes][months + 1][stride] */
@@ -31,7 +32,7 @@ struct scan {
 struct scratch {
     uint16_t row[PAT_BLOCK_ROWS];     /* the cohort of each customer of the block; `months` for none */
     uint16_t run_row[PAT_BLOCK_ROWS]; /* the same, none for those of whom runs do not tell */
-    uint64_t bits[PAT_BLOCK_ROWS], more[PAT_BLOCK_ROWS];
+    uint64_t bits[PAT_COHORT_WORDS_MAX][PAT_BLOCK_ROWS], more[PAT_BLOCK_ROWS];
 };
 
 /* ---- tables of days ---------------------------------------------------------------------------------------------- */
@@ -50,15 +51,14 @@ static void month_range(const struct pat_cohorts *cohorts, const struct pat_fact
 
 static enum pat_status make_days(struct scan *scan, const struct pat_fact_run *run, struct run_days *out) {
     struct pat_cohorts *cohorts = scan->cohorts;
-    const bool customers = cohorts->metric == PAT_COHORT_CUSTOMERS;
     uint64_t *bit[PAT_COHORT_WORDS_MAX] = {NULL};
     uint16_t *column = NULL;
     void *memory;
-    for (uint32_t word = 0; customers && word < scan->words; word++) {
+    for (uint32_t word = 0; scan->bits && word < scan->words; word++) {
         PAT_TRY(pat_run__array(cohorts->run, RUN_DAYS, sizeof(uint64_t), &memory));
         out->bit[word] = bit[word] = memory;
     }
-    if (!customers) {
+    if (cohorts->metric != PAT_COHORT_CUSTOMERS) {
         PAT_TRY(pat_run__array(cohorts->run, RUN_DAYS, sizeof(uint16_t), &memory));
         out->column = column = memory;
         for (uint32_t day = 0; day < RUN_DAYS; day++) column[day] = (uint16_t)cohorts->months;
@@ -66,8 +66,8 @@ static enum pat_status make_days(struct scan *scan, const struct pat_fact_run *r
     for (uint32_t k = 0; k < cohorts->months; k++) {
         int64_t day, end;
         for (month_range(cohorts, run, k, &day, &end); day < end; day++) {
-            if (customers) bit[k / 64][day] = (uint64_t)1 << (k % 64);
-            if (!customers) column[day] = (uint16_t)k;
+            if (scan->bits) bit[k / 64][day] = (uint64_t)1 << (k % 64);
+            if (column != NULL) column[day] = (uint16_t)k;
         }
     }
     return PAT_OK;
@@ -80,6 +80,7 @@ static enum pat_status prepare(struct scan *scan) {
     const uint64_t rows = cohorts->months + 1, lanes = cohorts->lanes;
     void *memory;
     scan->words = (cohorts->months + 63) / 64;
+    scan->bits = customers || cohorts->from_bits;
     scan->stride = customers ? scan->words * 64 : cohorts->months + 1;
     for (uint32_t i = 0; i < runs->count; i++) PAT_TRY(make_days(scan, runs->run[i], &scan->days[i]));
     PAT_TRY(pat_run__array(cohorts->run, lanes * rows * scan->stride, customers ? sizeof(uint32_t) : sizeof(int64_t),
@@ -103,17 +104,36 @@ struct block {
     uint32_t count;
 };
 
-static bool load_rows(const struct scan *scan, const struct block *block) {
+/* Cohorts as they were read. */
+static void rows_of_starts(const struct scan *scan, const struct block *block) {
     const struct pat_cohorts *cohorts = scan->cohorts;
     const int32_t *start = cohorts->start + block->first;
     const uint16_t none = (uint16_t)cohorts->months;
-    bool any = false;
     for (uint32_t i = 0; i < block->count; i++) {
-        const bool begun = start[i] != PAT_COHORT_NO_MONTH;
-        block->own->row[i] = begun ? (uint16_t)(start[i] - cohorts->first_month) : none;
-        any |= begun;
+        block->own->row[i] = start[i] != PAT_COHORT_NO_MONTH ? (uint16_t)(start[i] - cohorts->first_month) : none;
     }
-    return any;
+}
+
+/* Cohorts as months say: the first one of those who are shown. */
+static void rows_of_bits(const struct scan *scan, const struct block *block) {
+    struct pat_cohorts *cohorts = scan->cohorts;
+    struct scratch *own = block->own;
+    const uint64_t *shown = cohorts->run->shown + block->first / 64;
+    const uint16_t none = (uint16_t)cohorts->months;
+    for (uint32_t i = 0; i < block->count; i++) {
+        uint32_t word = 0;
+        while (word + 1 < scan->words && own->bits[word][i] == 0) word++;
+        const uint64_t bits = own->bits[word][i];
+        const bool begun = bits != 0 && pat_bits__get(shown, i);
+        own->row[i] = begun ? (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits)) : none;
+    }
+    uint64_t outside = cohorts->run->kernels->bits_count(shown, pat_bits__words(block->count));
+    for (uint32_t i = 0; i < block->count; i++) outside -= own->row[i] != none;
+    cohorts->outside[block->part->lane] += outside;
+    for (uint32_t i = 0; cohorts->start != NULL && i < block->count; i++) {
+        cohorts->start[block->first + i] =
+            own->row[i] != none ? cohorts->first_month + own->row[i] : PAT_COHORT_NO_MONTH;
+    }
 }
 
 /* Calls for stale customers of the block, by their place in it. */
@@ -129,7 +149,7 @@ static void each_stale(const struct scan *scan, const struct block *block,
 
 static void forget_bits(struct scratch *own, uint32_t i, uint16_t none) {
     (void)none;
-    own->bits[i] = 0;
+    for (uint32_t word = 0; word < PAT_COHORT_WORDS_MAX; word++) own->bits[word][i] = 0;
 }
 
 static void forget_row(struct scratch *own, uint32_t i, uint16_t none) {
@@ -153,19 +173,19 @@ static void add_odd_bits(const struct scan *scan, const struct block *block, con
         if (odd->from > day || day >= odd->until || odd->orders == 0) continue;
         const int64_t month = (int64_t)pat_cohort__month(cohorts, odd->day) - cohorts->first_month;
         if (month < 0 || month / 64 != word) continue;
-        block->own->bits[odd->customer - block->first] |= (uint64_t)1 << (month % 64);
+        block->own->bits[word][odd->customer - block->first] |= (uint64_t)1 << (month % 64);
     }
 }
 
-/* Months of one word that the run has of the block's customers, into own->bits. The first run is the long one, and is
- * written instead of added. */
+/* Months of one word that the run has of the block's customers, into own->bits[word]. The first run is the long one,
+ * and is written instead of added. */
 static void add_bits(const struct scan *scan, const struct block *block, uint32_t number, uint32_t word) {
     const struct pat_fact_run *run = scan->cohorts->run->view->runs.run[number];
     const struct pat_kernels *kernels = scan->cohorts->run->kernels;
     const uint64_t *bit = scan->days[number].bit[word];
     const uint64_t at = block->first / PAT_RUN_BLOCK;
     const uint32_t count = customers_in(run, block), dense = run->offset != NULL ? count : 0;
-    uint64_t *const bits = block->own->bits, *const into = number == 0 ? bits : block->own->more;
+    uint64_t *const bits = block->own->bits[word], *const into = number == 0 ? bits : block->own->more;
     if (dense > 0) kernels->run_bits(run->offset + block->first, dense, run->day, bit, into);
     if (number == 0) memset(bits + dense, 0, (block->count - dense) * sizeof *bits);
     if (number > 0) kernels->bits_or(bits, into, dense);
@@ -175,20 +195,27 @@ static void add_bits(const struct scan *scan, const struct block *block, uint32_
     add_odd_bits(scan, block, run, word);
 }
 
+/* The months of everybody in the block. */
+static void find_bits(const struct scan *scan, const struct block *block) {
+    const struct pat_cohorts *cohorts = scan->cohorts;
+    for (uint32_t word = 0; word < scan->words; word++) {
+        for (uint32_t i = 0; i < cohorts->run->view->runs.count; i++) add_bits(scan, block, i, word);
+    }
+    each_stale(scan, block, forget_bits);
+    for (uint32_t word = 0; cohorts->late != NULL && word < scan->words; word++) {
+        for (uint32_t i = 0; i < block->count; i++) {
+            block->own->bits[word][i] |= cohorts->late[(block->first + i) * cohorts->late_words + word];
+        }
+    }
+}
+
 static void count_customers(const struct scan *scan, const struct block *block) {
     const struct pat_cohorts *cohorts = scan->cohorts;
-    const struct pat_kernels *kernels = cohorts->run->kernels;
-    const struct pat_runs *runs = &cohorts->run->view->runs;
     uint32_t *const cell = scan->customers + (size_t)block->part->lane * (cohorts->months + 1) * scan->stride;
-    uint64_t *const bits = block->own->bits;
     for (uint32_t word = 0; word < scan->words; word++) {
         const uint32_t left = cohorts->months - word * 64;
-        for (uint32_t i = 0; i < runs->count; i++) add_bits(scan, block, i, word);
-        each_stale(scan, block, forget_bits);
-        for (uint32_t i = 0; cohorts->late != NULL && i < block->count; i++) {
-            bits[i] |= cohorts->late[(block->first + i) * cohorts->late_words + word];
-        }
-        kernels->count_bits(bits, block->own->row, block->count, left < 64 ? left : 64, scan->stride, cell + word * 64);
+        cohorts->run->kernels->count_bits(block->own->bits[word], block->own->row, block->count, left < 64 ? left : 64,
+                                          scan->stride, cell + word * 64);
     }
 }
 
@@ -231,6 +258,11 @@ static void count_entries(const struct scan *scan, const struct block *block) {
     }
 }
 
+static bool none_shown(const struct pat_cohorts *cohorts, const struct block *block) {
+    return cohorts->run->kernels->bits_count(cohorts->run->shown + block->first / 64, pat_bits__words(block->count)) ==
+           0;
+}
+
 static enum pat_status scan_part(void *context, const struct pat_part *part) {
     const struct scan *scan = context;
     const struct pat_cohorts *cohorts = scan->cohorts;
@@ -242,7 +274,10 @@ static enum pat_status scan_part(void *context, const struct pat_part *part) {
                                     .own = &scan->lanes[part->lane],
                                     .first = first,
                                     .count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS};
-        if (!load_rows(scan, &block)) continue;
+        if (none_shown(cohorts, &block)) continue;
+        if (scan->bits) find_bits(scan, &block);
+        if (cohorts->from_bits) rows_of_bits(scan, &block);
+        if (!cohorts->from_bits) rows_of_starts(scan, &block);
         cohorts->run->kernels->place_count(block.own->row, block.count, rows, size);
         if (cohorts->metric == PAT_COHORT_CUSTOMERS) count_customers(scan, &block);
         if (cohorts->metric != PAT_COHORT_CUSTOMERS) count_entries(scan, &block);
@@ -262,8 +297,8 @@ static void take_over(const struct scan *scan, unsigned lane) {
     struct pat_cohorts *cohorts = scan->cohorts;
     const uint32_t rows = cohorts->months + 1;
     for (uint32_t row = 0; row < cohorts->months; row++) {
-        pat_int128 *const value = cohorts->value + lane * cohorts->cells + (uint64_t)row * cohorts->periods;
-        for (uint32_t period = 0; period < cohorts->periods && row + period < cohorts->months; period++) {
+        pat_int128 *const value = cohorts->value + lane * cohorts->cells + (uint64_t)row * cohorts->width;
+        for (uint32_t period = 0; period < cohorts->width && row + period < cohorts->months; period++) {
             value[period] += value_of(scan, lane, row, row + period);
         }
         for (uint32_t copy = 0; copy < PAT_KERNEL_COPIES; copy++) {

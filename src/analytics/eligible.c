@@ -36,6 +36,27 @@ void pat_orders__eligible(const struct pat_run *run, pat_row first, uint32_t cou
     }
 }
 
+/* Takes rows with low <= value <= high of the column out of `bits`, or with `keep` all others. Mostly the chunk says
+ * it.
+ */
+static void restrict_by(const struct pat_run *run, unsigned column, int64_t low, int64_t high, bool keep, pat_row first,
+                        uint32_t count, uint64_t *bits) {
+    const struct pat_strip strip = {.part = pat_column_view_part(&run->view->table[PAT_ORDERS].column[column], first)};
+    const struct pat_kernels *kernels = run->kernels;
+    uint64_t inside[PAT_BLOCK_WORDS];
+    if (pat_strip__range(kernels, &strip, count, low, high, inside)) pat_explain__part(run, &strip.part, count);
+    (keep ? kernels->bits_and : kernels->bits_andnot)(bits, inside, pat_bits__words(count));
+}
+
+void pat_orders__restrict(const struct pat_run *run, bool counting, pat_row first, uint32_t count, uint64_t *bits) {
+    restrict_by(run, PAT_ORDER_STATE, PAT_ORDER_PRESENT, PAT_ORDER_PRESENT, true, first, count, bits);
+    restrict_by(run, PAT_ORDER_DELETED, 1, 1, false, first, count, bits);
+    if (!counting) return;
+    restrict_by(run, PAT_ORDER_TEST, 1, 1, false, first, count, bits);
+    restrict_by(run, PAT_ORDER_PAID_DAY, (int64_t)run->day + 1, INT64_MAX, false, first, count, bits);
+    restrict_by(run, PAT_ORDER_CANCELLED, INT64_MIN + 1, run->day, false, first, count, bits);
+}
+
 /* A refund waits while its order is only awaited, and counts nothing for an order that counts nothing. An order whose
  * lines are negative is itself a refund: others that name it stand on their own. */
 static bool order_lets_refund_count(const struct pat_view *view, int64_t order, pat_day day) {

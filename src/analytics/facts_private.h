@@ -69,6 +69,9 @@ bool pat_order__eligible(const struct pat_view *view, pat_row row, pat_day day);
 /* The same of a block of orders (count <= PAT_BLOCK_ROWS) whose days are `dated`: bit i of `bits` for row first + i. */
 void pat_orders__eligible(const struct pat_run *run, pat_row first, uint32_t count, const int64_t *dated,
                           uint64_t *bits);
+/* Takes orders out of `bits` (of a block of a chunk, dated up to D) that do not count at D; with `counting` false those
+ * that are not known: absent or withdrawn. */
+void pat_orders__restrict(const struct pat_run *run, bool counting, pat_row first, uint32_t count, uint64_t *bits);
 /* Refund row counts at D, and its order (where it names one) does not forbid it. */
 bool pat_refund__counts(const struct pat_view *view, pat_row row, pat_day day);
 /* First day of the window of run->rfm that ends on D. */

@@ -13,25 +13,15 @@ bool pat_order__known(const struct pat_run *run, pat_row row) {
 struct block {
     pat_row first;
     uint32_t count;
-    int64_t day[PAT_BLOCK_ROWS]; /* of lines the row of the order */
 };
 
-static bool within(const struct pat_selection *selection, int64_t day) {
-    return day != PAT_NULL && day >= selection->first && day <= selection->last;
-}
-
-/* `bits` are those of the block. */
-static void select_orders(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
-                          uint64_t *bits) {
-    uint32_t inside = 0;
-    for (uint32_t i = 0; i < block->count; i++) inside += within(selection, block->day[i]);
-    if (inside == 0) return;
-    if (selection->kind == PAT_SELECT_COUNTING) pat_orders__eligible(run, block->first, block->count, block->day, bits);
-    for (uint32_t i = 0; i < block->count; i++) {
-        const bool in = within(selection, block->day[i]);
-        if (selection->kind == PAT_SELECT_KNOWN && in && pat_order__known(run, block->first + i))
-            pat_bits__set(bits, i);
-        if (!in) bits[i / 64] &= ~((uint64_t)1 << (i % 64));
+/* Calls for each row of the block whose bit is on; bits of those that it says no to go off. */
+static void keep_rows(const struct pat_run *run, const struct block *block, uint64_t *bits,
+                      bool (*keep)(const struct pat_run *run, pat_row row)) {
+    for (uint32_t word = 0; word < pat_bits__words(block->count); word++) {
+        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
+            if (!keep(run, block->first + word * 64 + (uint32_t)__builtin_ctzll(rest))) bits[word] ^= rest & (0 - rest);
+        }
     }
 }
 
@@ -40,30 +30,63 @@ static bool refund_known(const struct pat_run *run, pat_row row) {
            pat_view_get(run->view, PAT_REFUNDS, PAT_REFUND_DELETED, row) != 1;
 }
 
-static void select_refunds(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
-                           uint64_t *bits) {
-    for (uint32_t i = 0; i < block->count; i++) {
-        const pat_row row = block->first + i;
-        if (!within(selection, block->day[i])) continue;
-        const bool in =
-            selection->kind == PAT_SELECT_KNOWN ? refund_known(run, row) : pat_refund__counts(run->view, row, run->day);
-        if (in) pat_bits__set(bits, i);
+static bool refund_counts(const struct pat_run *run, pat_row row) {
+    return pat_refund__counts(run->view, row, run->day);
+}
+
+static bool rate_known(const struct pat_run *run, pat_row row) {
+    return pat_view_get(run->view, PAT_FX, PAT_FX_DELETED, row) != 1;
+}
+
+/* Facts of the days that are asked for: of most blocks the chunk says that there are none. False when so. */
+static bool select_days(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
+                        uint64_t *bits) {
+    static const unsigned column[] = {
+        [PAT_ORDERS] = PAT_ORDER_DAY, [PAT_REFUNDS] = PAT_REFUND_DAY, [PAT_FX] = PAT_FX_DAY};
+    const struct pat_column_view *days = &run->view->table[selection->table].column[column[selection->table]];
+    const struct pat_strip strip = {.part = pat_column_view_part(days, block->first)};
+    if (pat_strip__range(run->kernels, &strip, block->count, selection->first, selection->last, bits)) {
+        pat_explain__part(run, &strip.part, block->count);
     }
+    return run->kernels->bits_count(bits, pat_bits__words(block->count)) > 0;
+}
+
+static void select_dated(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
+                         uint64_t *bits) {
+    const bool counting = selection->kind == PAT_SELECT_COUNTING;
+    if (!select_days(run, selection, block, bits)) return;
+    switch (selection->table) {
+    case PAT_ORDERS: pat_orders__restrict(run, counting, block->first, block->count, bits); return;
+    case PAT_REFUNDS: keep_rows(run, block, bits, counting ? refund_counts : refund_known); return;
+    default: keep_rows(run, block, bits, rate_known); return;
+    }
+}
+
+/* Words of a bitmap that are looked through before a block of lines is read; more cost as much as reading it. */
+#define LOOK_WORDS_MAX 1024u
+
+/* None of the orders that lines of the block may belong to is selected, as far as the chunk says. */
+static bool no_order(const struct pat_strip *order, const uint64_t *orders) {
+    int64_t low, high;
+    bool any_null;
+    if (!pat_strip__bounds(order, &low, &high, &any_null)) return false;
+    if (low > high) return true;
+    if (high / 64 - low / 64 > LOOK_WORDS_MAX) return false;
+    for (int64_t word = low / 64; word <= high / 64; word++) {
+        if (orders[word] != 0) return false;
+    }
+    return true;
 }
 
 static void select_lines(const struct pat_run *run, const uint64_t *orders, const struct block *block, uint64_t *bits) {
+    const struct pat_column_view *column = run->view->table[PAT_LINES].column;
+    const struct pat_strip strip = {.part = pat_column_view_part(&column[PAT_LINE_ORDER], block->first)};
+    int64_t order[PAT_BLOCK_ROWS];
+    if (no_order(&strip, orders)) return;
+    pat_explain__column(run, &column[PAT_LINE_ORDER], block->first, block->count, order);
     for (uint32_t i = 0; i < block->count; i++) {
-        const int64_t order = block->day[i];
-        if (order == PAT_NULL || !pat_bits__get(orders, (uint64_t)order)) continue;
+        if (order[i] == PAT_NULL || !pat_bits__get(orders, (uint64_t)order[i])) continue;
         if (pat_view_get(run->view, PAT_LINES, PAT_LINE_DELETED, block->first + i) != 1) pat_bits__set(bits, i);
-    }
-}
-
-static void select_rates(const struct pat_run *run, const struct pat_selection *selection, const struct block *block,
-                         uint64_t *bits) {
-    for (uint32_t i = 0; i < block->count; i++) {
-        if (!within(selection, block->day[i])) continue;
-        if (pat_view_get(run->view, PAT_FX, PAT_FX_DELETED, block->first + i) != 1) pat_bits__set(bits, i);
     }
 }
 
@@ -74,28 +97,19 @@ struct pass {
     uint64_t *bits;
 };
 
-static void select_block(const struct pat_run *run, const struct pass *pass, struct block *block) {
-    static const unsigned column[] = {[PAT_ORDERS] = PAT_ORDER_DAY,
-                                      [PAT_LINES] = PAT_LINE_ORDER,
-                                      [PAT_REFUNDS] = PAT_REFUND_DAY,
-                                      [PAT_FX] = PAT_FX_DAY};
-    const struct pat_selection *selection = pass->selection;
-    const struct pat_table_view *table = &run->view->table[selection->table];
-    uint64_t *const here = pass->bits + block->first / 64;
-    pat_explain__column(run, &table->column[column[selection->table]], block->first, block->count, block->day);
-    if (selection->table == PAT_ORDERS) select_orders(run, selection, block, here);
-    if (selection->table == PAT_REFUNDS) select_refunds(run, selection, block, here);
-    if (selection->table == PAT_LINES) select_lines(run, pass->orders, block, here);
-    if (selection->table == PAT_FX) select_rates(run, selection, block, here);
-}
-
 static enum pat_status select_part(void *context, const struct pat_part *part) {
+    const struct pass *pass = context;
     struct block block;
     for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
         const uint64_t left = part->end - first;
         block.first = (pat_row)first;
         block.count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        select_block(part->run, context, &block);
+        uint64_t *const here = pass->bits + first / 64;
+        if (pass->selection->table == PAT_LINES) {
+            select_lines(part->run, pass->orders, &block, here);
+        } else {
+            select_dated(part->run, pass->selection, &block, here);
+        }
     }
     return PAT_OK;
 }
@@ -154,15 +168,23 @@ static enum pat_status unpriced_part(void *context, const struct pat_part *part)
     return PAT_OK;
 }
 
+enum pat_status pat_select__count_unpriced(struct pat_run *run, const struct pat_selection *selection,
+                                           const struct pat_source *net) {
+    struct unpriced unpriced = {.net = *net, .bits = selection->bits};
+    /* Of lines a rate may be missing that their order, with an amount of its own, does not need. */
+    if (run->view->counts.unpriced == 0 && selection->table != PAT_LINES) return PAT_OK;
+    PAT_TRY(pat_run__spread(run, selection->rows, unpriced_part, &unpriced));
+    for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) run->unpriced += unpriced.count[lane];
+    return PAT_OK;
+}
+
 /* A fact without a rate passes no condition on money and stands last in every order: afterwards nobody would see that
  * it was looked at. */
 static enum pat_status tell_unpriced(struct pat_run *run, struct pat_selection *selection) {
     if (!run->money_of_facts || run->view->counts.unpriced == 0) return PAT_OK;
-    struct unpriced unpriced = {.net = pat_source__net(selection->table), .bits = selection->bits};
-    PAT_TRY(pat_run__spread(run, selection->rows, unpriced_part, &unpriced));
-    for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) run->unpriced += unpriced.count[lane];
+    const struct pat_source net = pat_source__net(selection->table);
     selection->unpriced_told = true;
-    return PAT_OK;
+    return pat_select__count_unpriced(run, selection, &net);
 }
 
 enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *selection) {

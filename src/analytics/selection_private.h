@@ -24,5 +24,8 @@ enum pat_status pat_select__facts(struct pat_run *run, const struct pat_selectio
 /* Sets bits and rows: those facts, or the live customers, that `where` selects. Whatever else is asked of the rows was
  * bound before; what bound names need is computed on the way. */
 enum pat_status pat_select__where(struct pat_run *run, struct pat_selection *selection) PAT_MUST_CHECK;
+/* Adds to run->unpriced the selected facts whose `net` has no base value. */
+enum pat_status pat_select__count_unpriced(struct pat_run *run, const struct pat_selection *selection,
+                                           const struct pat_source *net) PAT_MUST_CHECK;
 
 #endif

@@ -87,6 +87,9 @@ static uint64_t answers(struct shop *shop, const char *day, const char *window) 
     for (unsigned i = 0; i < 3; i++) {
         (void)snprintf(params, sizeof params, "{'as_of':'%s','metric':'%s','periods':13}", day, metrics[i]);
         hash ^= digest(ask(shop, "cohort", params)) * (7 + 2 * i);
+        (void)snprintf(params, sizeof params, "{'as_of':'%s','metric':'%s','where':'orders <> 7','start':'%s'}", day,
+                       metrics[i], i == 1 ? "first_order" : "created");
+        hash ^= digest(ask(shop, "cohort", params)) * (13 + 2 * i);
     }
     return hash;
 }
@@ -197,13 +200,18 @@ static void compare_runs(bool far) {
     struct shop shop;
     int orders = ORDERS;
     open_random(&shop);
+    for (unsigned i = 0; i < CUSTOMERS; i++) {
+        const pat_row row = (pat_row)(next() % shop.store->table[PAT_CUSTOMERS].rows);
+        shop_set(&shop, PAT_CUSTOMERS, row, PAT_CUSTOMER_CREATED, day_of("2021-06-01") + (pat_day)(next() % 800));
+    }
     /* With as many orders as customers a run has offsets. */
     for (unsigned i = next() % 3 == 0 ? 0 : 8000; i > 0; i--) random_order(&shop, orders++);
-    /* Far from the others: in no run's 65,536 days. */
-    (void)shop_order(&shop, "old", "1", PAT_DAY_MIN, 100);
+    /* Months before the others, which fit into a word without it; or in no run's 65,536 days. */
+    const uint64_t old = next() % 3;
+    if (old > 0) (void)shop_order(&shop, "old", "1", old == 1 ? PAT_DAY_MIN : day_of("2014-03-01"), 100);
     if (far) (void)shop_order(&shop, "far", "2", PAT_DAY_MAX, 100);
     settle(&shop);
-    for (unsigned round = 0; round < 40; round++) {
+    for (unsigned round = 0; round < 25; round++) {
         switch (next() % 4) {
         case 0: shop_run(&shop, shop.store->runs.count == PAT_RUNS_MAX || next() % 4 == 0); break;
         case 1:
@@ -223,7 +231,7 @@ static void compare_runs(bool far) {
 
 static void runs_say_what_the_tables_say(void **state) {
     (void)state;
-    compare_runs(false);
+    for (unsigned i = 0; i < 2; i++) compare_runs(false);
 }
 
 /* Days of a run end with the newest fact: all others are odd, then. */
