@@ -52,8 +52,12 @@ static void tune_malloc(void) {
 #define MALLOC_TUNABLES "GLIBC_TUNABLES"
 
 static void take_huge_pages(char **argv) {
+    char path[4096]; /* by its own name, so that ps and pkill know it */
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0) return;
+    path[length] = '\0';
     if (getenv(MALLOC_TUNABLES) != NULL || setenv(MALLOC_TUNABLES, "glibc.malloc.hugetlb=1", 0) != 0) return;
-    (void)execv("/proc/self/exe", argv); /* comes back only where it cannot be done: small pages do as well */
+    (void)execv(path, argv); /* comes back only where it cannot be done: small pages do as well */
 }
 
 static int serve(const struct pat_options *options) {
