@@ -10,6 +10,7 @@
 #include "ingest/ingest.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,8 @@ static void run(const char *name, uint64_t orders, uint64_t customers, bool text
 }
 
 int main(int argc, char **argv) {
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20); /* as patrond does */
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     uint64_t orders = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000;
     uint64_t customers = argc > 2 ? strtoull(argv[2], NULL, 10) : 2000;
     must(orders > 0 && customers > 0, "usage: bench_ingest [orders [customers [FORM]]]");

@@ -24,6 +24,11 @@ void bench_send(struct pat_client *client, const char *method, const struct pat_
     if (pat_client_send(client, method, params, msgid, &error) != PAT_OK) bench_die("%s: %s", method, error.message);
 }
 
+void bench_queue(struct pat_client *client, const char *method, const struct pat_value *params, uint32_t *msgid) {
+    struct pat_error error;
+    if (pat_client_queue(client, method, params, msgid, &error) != PAT_OK) bench_die("%s: %s", method, error.message);
+}
+
 struct pat_value bench_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena) {
     struct pat_error error;
     struct pat_client_fault fault;
@@ -95,7 +100,7 @@ uint64_t bench_load_send(const struct bench_load *load, struct pat_client *clien
     for (size_t answered = 0; answered < load->count; answered++) {
         uint32_t msgid;
         while (sent < load->count && sent - answered < in_flight)
-            bench_send(client, load->method, &load->params[sent++], &msgid);
+            bench_queue(client, load->method, &load->params[sent++], &msgid);
         struct pat_arena arena;
         pat_arena_init(&arena, 0);
         const struct pat_value answer = bench_receive(client, &msgid, &arena);

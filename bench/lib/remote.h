@@ -32,6 +32,8 @@ struct pat_value bench_call_value(struct pat_client *client, const char *method,
 /* The next answer of those under way. */
 struct pat_value bench_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena);
 void bench_send(struct pat_client *client, const char *method, const struct pat_value *params, uint32_t *msgid);
+/* The same, to go out with others. */
+void bench_queue(struct pat_client *client, const char *method, const struct pat_value *params, uint32_t *msgid);
 
 /* The whole shop into a server: customers, orders, refunds. */
 void bench_fill(struct pat_client *client, const struct bench_shop *shop);

@@ -47,7 +47,9 @@ static struct pat_arena_block *arena_take_block(struct pat_arena *arena, size_t 
         return NULL;
     const bool big = total >= PAT_SCRATCH_FROM_BYTES;
     size_t scratch = 0;
-    struct pat_arena_block *block = big ? pat_scratch_take(total, &scratch) : pat_mem_alloc(PAT_MEM_QUERY, total);
+    struct pat_arena_block *block = big      ? pat_scratch_take(total, &scratch)
+                                    : zeroed ? pat_mem_alloc(PAT_MEM_QUERY, total)
+                                             : pat_mem_alloc_big(PAT_MEM_QUERY, total);
     if (block == NULL) return NULL;
     if (big && zeroed) memset(block, 0, total);
     *block = (struct pat_arena_block){.capacity = capacity, .scratch = scratch};

@@ -21,6 +21,17 @@ static const struct pat_scan_limits answer_limits = {ANSWER_BYTES_MAX, ANSWER_OB
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
+/* Requests that wait for others go out when so many bytes of them are there: a few dozen small ones. */
+#define QUEUED_BYTES ((size_t)32 << 10)
+
+static enum pat_status send_queued(struct pat_client *client, struct pat_error *error) {
+    if (client->queued == 0) return PAT_OK;
+    const enum pat_status status = pat_client__write(client, error);
+    client->queued = 0;
+    pat_buf_clear(&client->out);
+    return status;
+}
+
 static enum pat_status message_wait(struct pat_client *client, size_t *frame_bytes, uint64_t deadline,
                                     struct pat_error *error) {
     for (;;) {
@@ -31,6 +42,7 @@ static enum pat_status message_wait(struct pat_client *client, size_t *frame_byt
             return status;
         }
         if (client->ended) return pat_client__lost(client, "the server closed it", error);
+        PAT_TRY(send_queued(client, error));
         int seen = pat_client__wait(client->fd, POLLIN, deadline);
         if (seen < 0) return pat_client__lost(client, strerror(errno), error);
         if (seen == 0) return pat_client__lost(client, "no answer to hello; is that a Patron server?", error);
@@ -131,14 +143,17 @@ static enum pat_status receive(struct pat_client *client, uint32_t *msgid, struc
     return PAT_OK;
 }
 
-/* Sends the whole request that stands in `out`. */
-static enum pat_status send_out(struct pat_client *client, uint32_t *msgid, struct pat_error *error) {
-    if (client->out.length > PAT_FRAME_BYTES_MAX)
+/* Counts the request that stands in `out` behind those that are queued. */
+static enum pat_status out_end(struct pat_client *client, uint32_t *msgid, struct pat_error *error) {
+    const size_t bytes = client->out.length - client->queued;
+    if (bytes > PAT_FRAME_BYTES_MAX) {
+        client->out.length = client->queued;
         return pat_error_set(error, PAT_ERR_TOO_LARGE, "a request of %zu bytes; the server takes %u: send it in parts",
-                             client->out.length, PAT_FRAME_BYTES_MAX);
-    PAT_TRY(pat_client__write(client, error));
+                             bytes, PAT_FRAME_BYTES_MAX);
+    }
     *msgid = client->msgid_next++;
     client->in_flight++;
+    client->queued = client->out.length;
     return PAT_OK;
 }
 
@@ -146,8 +161,9 @@ static enum pat_status out_begin(struct pat_client *client, const char *method, 
                                  struct pat_error *error) {
     if (client->broken) return pat_client__lost(client, "an earlier message failed; open it anew", error);
     if (client->ended) return pat_client__lost(client, "the server closed it", error);
-    pat_buf_clear(&client->out);
+    client->out.length = client->queued;
     if (pat_wire_request(&client->out, client->msgid_next, method, params) == PAT_OK) return PAT_OK;
+    client->out.length = client->queued;
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to send %s", method);
 }
 
@@ -155,12 +171,20 @@ static enum pat_status out_begin(struct pat_client *client, const char *method, 
 
 enum pat_status pat_client_send(struct pat_client *client, const char *method, const struct pat_value *params,
                                 uint32_t *msgid, struct pat_error *error) {
+    PAT_TRY(pat_client_queue(client, method, params, msgid, error));
+    return send_queued(client, error);
+}
+
+enum pat_status pat_client_queue(struct pat_client *client, const char *method, const struct pat_value *params,
+                                 uint32_t *msgid, struct pat_error *error) {
     PAT_TRY(out_begin(client, method, params, error));
-    return send_out(client, msgid, error);
+    PAT_TRY(out_end(client, msgid, error));
+    return client->queued >= QUEUED_BYTES ? send_queued(client, error) : PAT_OK;
 }
 
 enum pat_status pat_client__send_packed(struct pat_client *client, const char *method, const void *params, size_t bytes,
                                         uint32_t *msgid, struct pat_error *error) {
+    PAT_TRY(send_queued(client, error));
     PAT_TRY(out_begin(client, method, NULL, error));
     /* The frame ends with the empty array of params; it becomes the array of one. */
     size_t head_bytes = client->out.length;
@@ -171,7 +195,10 @@ enum pat_status pat_client__send_packed(struct pat_client *client, const char *m
     pat_scan_init(&scan, (struct pat_scan_limits){PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX});
     size_t frame_bytes = 0;
     enum pat_status status = pat_scan_run(&scan, client->out.data, client->out.length, &frame_bytes, error);
-    if (status == PAT_OK && frame_bytes == client->out.length) return send_out(client, msgid, error);
+    if (status == PAT_OK && frame_bytes == client->out.length) {
+        PAT_TRY(out_end(client, msgid, error));
+        return send_queued(client, error);
+    }
     if (status == PAT_OK || status == PAT_ERR_MORE)
         return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, NULL, -1,
                                 status == PAT_OK ? (int64_t)(frame_bytes - head_bytes) : -1,

@@ -45,6 +45,10 @@ enum pat_status pat_client_login(struct pat_client *client, struct pat_text user
 /* Sends a request and gives its msgid. `params` is a map, or NULL for none. Blocks while the socket is full. */
 enum pat_status pat_client_send(struct pat_client *client, const char *method, const struct pat_value *params,
                                 uint32_t *msgid, struct pat_error *error) PAT_MUST_CHECK;
+/* The same, but the request may wait for others: it is sent with them when there are many, before the next one that is
+ * sent at once, or when an answer is waited for. Saves a system call for each of many small requests. */
+enum pat_status pat_client_queue(struct pat_client *client, const char *method, const struct pat_value *params,
+                                 uint32_t *msgid, struct pat_error *error) PAT_MUST_CHECK;
 /* Waits for the next answer, in any order. *failed: the server answered with `fault`; otherwise `result` is in the
  * arena. */
 enum pat_status pat_client_receive(struct pat_client *client, uint32_t *msgid, struct pat_arena *arena,

@@ -196,8 +196,7 @@ static struct order_fact fact_of(const struct order_block *block, const struct p
                               .time = lane[LANE_TIME][i],
                               .base = block->base[order],
                               .day = (int32_t)block->day[order],
-                              .settled = (int32_t)block->day[order],
-                              .country = PAT_NULL};
+                              .settled = (int32_t)block->day[order]};
     if (lane[LANE_PAID] != NULL && block->paid_day[order] > fact.settled)
         fact.settled = (int32_t)block->paid_day[order];
     if (lane[LANE_CANCELLED] != NULL && lane[LANE_CANCELLED][i] != PAT_NULL) {
@@ -207,7 +206,7 @@ static struct order_fact fact_of(const struct order_block *block, const struct p
     if (lane[LANE_TEST] != NULL && lane[LANE_TEST][i] == 1) fact.flags |= FACT_TEST;
     if (lane[LANE_DELETED] != NULL && lane[LANE_DELETED][i] == 1) fact.flags |= FACT_WITHDRAWN;
     if (lane[LANE_COUNTRY] != NULL && lane[LANE_COUNTRY][i] != PAT_NULL)
-        fact.country = piece->segment->apply->fact_country[lane[LANE_COUNTRY][i]];
+        fact.country = (uint32_t)piece->segment->apply->fact_country[lane[LANE_COUNTRY][i]] + 1;
     return fact;
 }
 

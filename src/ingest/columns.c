@@ -223,11 +223,33 @@ static bool convert_bin_whole(struct pat_batch_column *out, const struct pat_con
     return true;
 }
 
+/* The same with a bitmap of nulls: their values say nothing. */
+static bool convert_nulls_whole(struct pat_batch_column *out, const struct pat_convert *convert,
+                                const struct pat_value *bin, const unsigned char *nulls, uint32_t rows) {
+    const size_t width = bin_width(convert->field->type);
+    int64_t low, high;
+    pat_value__bounds(convert, &low, &high);
+    if (low > high || convert->field->type == PAT_TYPE_TIME) return false;
+    bool within = true;
+    for (uint32_t row = 0; row < rows; row++) {
+        const int64_t raw = bin_at(bin->as.bin, width, row);
+        const bool null = (nulls[row / 8] >> (row % 8) & 1) != 0;
+        within &= null | (raw >= low && raw <= high);
+        out->value[row] = null ? PAT_NULL : raw;
+    }
+    return within;
+}
+
 static void convert_bin(struct pat_batch_column *out, const struct pat_convert *convert, const struct pat_value *bin,
                         const unsigned char *nulls, uint32_t rows) {
     enum pat_type type = convert->field->type;
     size_t width = bin_width(type);
-    if (nulls == NULL && convert->rejects->rejected == 0 && convert_bin_whole(out, convert, bin, rows)) return;
+    if (convert->rejects->rejected == 0) {
+        if (nulls == NULL ? convert_bin_whole(out, convert, bin, rows)
+                          : convert_nulls_whole(out, convert, bin, nulls, rows)) {
+            return;
+        }
+    }
     for (uint32_t row = 0; row < rows; row++) {
         out->value[row] = PAT_NULL;
         if (is_skipped(convert, row) || (nulls != NULL && (nulls[row / 8] >> (row % 8) & 1) != 0)) continue;
@@ -245,11 +267,20 @@ static void convert_bin(struct pat_batch_column *out, const struct pat_convert *
     }
 }
 
+/* From so many rows on the values of a column are a block of their own, which is not cleared: all of them are written.
+ */
+#define BIG_ROWS 4096u
+
+static int64_t *values_take(struct pat_arena *arena, uint32_t rows) {
+    if (rows < BIG_ROWS) return pat_arena_array(arena, rows, sizeof(int64_t));
+    return pat_arena_array_big(arena, rows, sizeof(int64_t));
+}
+
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error) {
     enum pat_type type = convert->field->type;
-    out->value = pat_arena_array(convert->arena, rows, sizeof *out->value);
+    out->value = values_take(convert->arena, rows);
     if (out->value == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batch");
     /* Minor units and ready-made integers need no currency; decimals wait for theirs. */
     out->decimal = type == PAT_TYPE_MONEY && !convert->minor && value->type == PAT_VALUE_ARRAY;

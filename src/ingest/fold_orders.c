@@ -33,13 +33,13 @@ static const unsigned kept_column[KEEPS] = {
 
 /* Customers whose kept values are read, folded and written together: the lines of memory that hold them stay in the
  * cache from the reading to the writing. */
-#define SLICE_OWNERS 512u
+#define SLICE_OWNERS 256u
 
 struct slice {
     uint32_t count;
     pat_row customer[SLICE_OWNERS];
     uint32_t end[SLICE_OWNERS]; /* of its facts among the keys */
-    int64_t kept[KEEPS][SLICE_OWNERS], old[SLICE_OWNERS];
+    int64_t old[KEEPS][SLICE_OWNERS], kept[KEEPS][SLICE_OWNERS];
     bool changed[KEEPS]; /* for any customer of the slice */
 };
 
@@ -186,6 +186,10 @@ static struct fold fold_of(const struct slice *slice, uint32_t at) {
                          .settled = slice->kept[KEEP_SETTLED][at]};
 }
 
+static int64_t country_of(const struct order_fact *fact) {
+    return fact->country == 0 ? PAT_NULL : (int64_t)fact->country - 1;
+}
+
 /* The new values of customer `at` of the slice, whose new orders are key[begin .. end - 1]. */
 static void keep(const struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
     struct order_block *block = of->block;
@@ -206,7 +210,7 @@ static void keep(const struct fold_part *of, struct slice *slice, uint32_t at, u
     }
     block->begun[of->part] += pat_kept__begins(&block->store->table[PAT_CUSTOMERS], slice->customer[at],
                                                slice->kept[KEEP_FACT][at], fold.fact);
-    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, fold.earliest->country);
+    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(fold.earliest));
     set_fold(slice, at, &fold);
 }
 
@@ -227,14 +231,14 @@ static uint32_t slice_fill(const struct fold_part *of, struct slice *slice, uint
 
 static void slice_keep(const struct fold_part *of, struct slice *slice, uint32_t begin) {
     struct pat_column *columns = of->block->store->table[PAT_CUSTOMERS].column;
-    for (unsigned k = 0; k < KEEPS; k++)
-        pat_column_gather(&columns[kept_column[k]], slice->customer, slice->count, slice->kept[k]);
+    for (unsigned k = 0; k < KEEPS; k++) {
+        pat_column_gather(&columns[kept_column[k]], slice->customer, slice->count, slice->old[k]);
+        memcpy(slice->kept[k], slice->old[k], slice->count * sizeof *slice->old[k]);
+    }
     for (uint32_t at = 0; at < slice->count; begin = slice->end[at++]) keep(of, slice, at, begin);
     for (unsigned k = 0; k < KEEPS; k++) {
-        struct pat_column *column = &columns[kept_column[k]];
         if (!slice->changed[k]) continue;
-        pat_column_gather(column, slice->customer, slice->count, slice->old);
-        pat_column_scatter(column, slice->customer, slice->count, slice->old, slice->kept[k]);
+        pat_column_scatter(&columns[kept_column[k]], slice->customer, slice->count, slice->old[k], slice->kept[k]);
         slice->changed[k] = false;
     }
 }

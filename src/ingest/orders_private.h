@@ -22,17 +22,18 @@
 
 enum fact_flag { FACT_WITHDRAWN = 1, FACT_TEST = 2, FACT_CANCELLED = 4 };
 
-/* What a customer's sums take from a new order. */
+/* What a customer's sums take from a new order. Most of what folding moves: it is no larger than it must be. */
 struct order_fact {
     pat_row customer;
     uint32_t order; /* of the block */
     int64_t time;
     int64_t base;
     int32_t day;
-    int32_t settled; /* the last day on which something about it changes */
-    int64_t country; /* customers' code, PAT_NULL for none */
+    int32_t settled;  /* the last day on which something about it changes */
+    uint32_t country; /* customers' code and one, 0 for none */
     uint32_t flags;
 };
+_Static_assert(sizeof(struct order_fact) == 40, "no gaps");
 
 /* New orders of one batch. */
 struct order_segment {

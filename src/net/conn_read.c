@@ -9,8 +9,8 @@
 
 /* Room for one read in a connection's own buffer. */
 #define READ_BYTES_MIN ((size_t)16 << 10)
-/* A frame that says how long it gets is given that room at once, up to so many times what came of it already: whoever
- * announces much and sends little must not hold much memory. */
+/* A frame that says how long it gets is given that room at once, up to so many times what came of it already, or as
+ * much as the one before it took: whoever announces much and sends little must not hold much memory. */
 #define ROOM_AHEAD 16u
 
 bool pat_conn__may_take(const struct pat_conn *conn) {
@@ -59,6 +59,7 @@ static bool frame_give(struct pat_call *call, struct pat_buf *buf, size_t at, si
     call->frame_bytes = bytes;
     if (bytes >= PAT_NET_FRAME_BIG_BYTES && at == 0 && buf == &call->conn->in) {
         *consumed = 0;
+        call->conn->frame_bytes = bytes;
         return buffer_hand_over(call, buf, bytes);
     }
     call->frame = pat_arena_alloc(&call->arena, bytes);
@@ -147,7 +148,9 @@ static void take_scratch(struct pat_conn *conn) {
 static bool buffer_room(const struct pat_conn *conn, struct pat_buf *buf) {
     if (buf->capacity - buf->length >= READ_BYTES_MIN) return true;
     const size_t most = buf->length * (ROOM_AHEAD - 1), announced = conn->scan.wait_for;
-    const size_t left = announced > buf->length ? announced - buf->length : 0, ahead = left < most ? left : most;
+    const size_t left = announced > buf->length ? announced - buf->length : 0;
+    size_t ahead = left < most ? left : most;
+    if (left > 0 && conn->frame_bytes > buf->length + ahead) ahead = conn->frame_bytes - buf->length;
     if (ahead > READ_BYTES_MIN && pat_buf_reserve(buf, ahead) == PAT_OK) return true;
     return pat_buf_reserve(buf, READ_BYTES_MIN) == PAT_OK;
 }

@@ -175,8 +175,9 @@ struct pat_conn {
     struct pat_buf in; /* an unfinished frame, or frames that wait for room */
     struct pat_scan scan;
     bool reading;
-    bool backlog;      /* `in` may hold a whole frame */
-    uint64_t frame_ms; /* uv_now when the unfinished frame began, 0 = there is none */
+    bool backlog;       /* `in` may hold a whole frame */
+    uint64_t frame_ms;  /* uv_now when the unfinished frame began, 0 = there is none */
+    size_t frame_bytes; /* of the last one that was large */
 
     /* calls */
     struct pat_link calls;   /* not yet answered */

@@ -99,6 +99,8 @@ struct shared_claim {
     uint32_t *from;                      /* [count] which row that is; KNOWN: its id was there */
     uint32_t (*place)[PAT_INDEX_SHARDS]; /* [parts] how many rows of a shard; then, where the next of them goes */
     uint32_t start[PAT_INDEX_SHARDS + 1];
+    bool moves[PAT_INDEX_SHARDS];
+    struct pat_index_move move[PAT_INDEX_SHARDS]; /* of those that do */
 };
 
 static uint32_t part_end(const struct shared_claim *claim, uint32_t part) {
@@ -125,7 +127,7 @@ static void make_room(struct shared_claim *claim) {
             claim->place[part][s] = at;
             at += here;
         }
-        pat_index_reserve(&claim->table->index, s, at - claim->start[s]);
+        claim->moves[s] = pat_index_move_begin(&claim->table->index, s, at - claim->start[s], &claim->move[s]);
     }
     claim->start[PAT_INDEX_SHARDS] = at;
 }
@@ -156,6 +158,9 @@ static void claim_part(void *context, uint32_t part, unsigned lane) {
     struct pat_index *index = &shared->table->index;
     const uint32_t begin = shared->start[part * PART_SHARDS], end = shared->start[(part + 1) * PART_SHARDS];
     (void)lane;
+    for (uint32_t s = part * PART_SHARDS; s < (part + 1) * PART_SHARDS; s++) {
+        if (shared->moves[s]) pat_index_move_run(index, &shared->move[s]);
+    }
     for (uint32_t i = begin; i < end + 2 * AHEAD; i++) {
         if (i < end) pat_index_prefetch(index, shared->hash[i]);
         if (i >= begin + AHEAD && i < end + AHEAD) prefetch_candidate(shared->table, shared->hash[i - AHEAD]);
@@ -204,6 +209,9 @@ static uint32_t claim_shared(struct shared_claim *claim, uint32_t *fresh, const 
     make_room(claim);
     pat_spread_run(spread, order_part, claim, claim->parts);
     pat_spread_run(spread, claim_part, claim, CLAIM_PARTS);
+    for (unsigned s = 0; s < PAT_INDEX_SHARDS; s++) {
+        if (claim->moves[s]) pat_index_move_end(&claim->table->index, &claim->move[s]);
+    }
     const uint32_t found = number_rows(claim, fresh);
     if (found < claim->count) pat_spread_run(spread, renumber_part, claim, CLAIM_PARTS);
     pat_index_settle(&claim->table->index);

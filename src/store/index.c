@@ -96,8 +96,7 @@ static void region_leave(struct pat_index *index, unsigned s, unsigned level) {
     index->region[level] = NULL;
 }
 
-static void shard_give(struct pat_index *index, unsigned s) {
-    const struct pat_index_shard *shard = &index->shard[s];
+static void shard_give(struct pat_index *index, unsigned s, const struct pat_index_shard *shard) {
     if (shard->buckets == 0) return;
     if (shard->level < REGION_LEVEL_FIRST) {
         pat_mem_free(PAT_MEM_INDEX, shard->bucket);
@@ -107,7 +106,7 @@ static void shard_give(struct pat_index *index, unsigned s) {
 }
 
 void pat_index_deinit(struct pat_index *index) {
-    for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) shard_give(index, i);
+    for (unsigned i = 0; i < PAT_INDEX_SHARDS; i++) shard_give(index, i, &index->shard[i]);
     *index = (struct pat_index){0};
 }
 
@@ -188,21 +187,28 @@ static inline void shard_put(struct pat_index_shard *shard, uint32_t tag, uint32
     bucket->next[i] = next;
 }
 
-/* Buckets of one shard in their order go to buckets of the other in their order. */
 static void shard_grow(struct pat_index *index, unsigned s, unsigned level) {
-    const struct pat_index_shard shard = index->shard[s];
-    struct pat_index_shard bigger = shard_take(index, s, level);
-    for (uint32_t b = 0; b < shard.buckets; b++) {
-        const struct pat_index_bucket *bucket = &shard.bucket[b];
+    struct pat_index_move move = {.shard = s, .to = shard_take(index, s, level)};
+    pat_index_move_run(index, &move);
+    pat_index_move_end(index, &move);
+}
+
+/* Buckets of one shard in their order go to buckets of the other in their order. */
+void pat_index_move_run(struct pat_index *index, struct pat_index_move *move) {
+    struct pat_index_shard *shard = &index->shard[move->shard];
+    move->from = *shard;
+    *shard = move->to;
+    shard->count = move->from.count;
+    for (uint32_t b = 0; b < move->from.buckets; b++) {
+        const struct pat_index_bucket *bucket = &move->from.bucket[b];
         const unsigned count = bucket_count(bucket);
-        for (unsigned i = 0; i < count; i++) {
-            shard_put(&bigger, bucket->tag[i], bucket->next[i]);
-        }
+        for (unsigned i = 0; i < count; i++) shard_put(shard, bucket->tag[i], bucket->next[i]);
     }
-    bigger.count = shard.count;
-    if (level > index->level) index->level = level;
-    shard_give(index, s);
-    index->shard[s] = bigger;
+}
+
+void pat_index_move_end(struct pat_index *index, const struct pat_index_move *move) {
+    if (move->to.level > index->level) index->level = move->to.level;
+    shard_give(index, move->shard, &move->from);
 }
 
 /* Keys that so many buckets take: seven eighths. With all of them in a bucket of its own a search that finds nothing
@@ -246,11 +252,20 @@ void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value) {
     index->count++;
 }
 
-void pat_index_reserve(struct pat_index *index, uint32_t s, uint32_t keys) {
+bool pat_index_move_begin(struct pat_index *index, uint32_t s, uint32_t keys, struct pat_index_move *move) {
     const struct pat_index_shard *shard = &index->shard[s];
-    if (keys == 0) return;
+    if (keys == 0) return false;
     const unsigned level = level_for(shard, s, (uint64_t)shard->count + keys);
-    if (shard->buckets == 0 || level != shard->level) shard_grow(index, s, level);
+    if (shard->buckets != 0 && level == shard->level) return false;
+    *move = (struct pat_index_move){.shard = s, .to = shard_take(index, s, level)};
+    return true;
+}
+
+void pat_index_reserve(struct pat_index *index, uint32_t s, uint32_t keys) {
+    struct pat_index_move move;
+    if (!pat_index_move_begin(index, s, keys, &move)) return;
+    pat_index_move_run(index, &move);
+    pat_index_move_end(index, &move);
 }
 
 uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32_t value, pat_index_match *match,

@@ -76,6 +76,15 @@ void pat_index_add(struct pat_index *index, uint64_t hash, uint32_t value);
 
 /* Makes room for `keys` more in one shard. One thread. */
 void pat_index_reserve(struct pat_index *index, uint32_t shard, uint32_t keys);
+/* The same in three steps, so that shards move side by side: begin (false when the shard has room) and end on one
+ * thread, run on any, one to a shard. Between run and end the shard is the new one. */
+struct pat_index_move {
+    uint32_t shard;
+    struct pat_index_shard from, to;
+};
+bool pat_index_move_begin(struct pat_index *index, uint32_t shard, uint32_t keys, struct pat_index_move *move);
+void pat_index_move_run(struct pat_index *index, struct pat_index_move *move);
+void pat_index_move_end(struct pat_index *index, const struct pat_index_move *move);
 /* Adds to a shard that has room, unless a key that matches is there: gives that one's value, or UINT32_MAX when it was
  * added. One thread to a shard; pat_index_settle afterwards. */
 uint32_t pat_index_put(struct pat_index *index, uint32_t shard, uint32_t tag, uint32_t value, pat_index_match *match,

@@ -23,7 +23,7 @@ static enum pat_status no_memory(struct pat_error *error) {
 }
 
 struct pat_build *pat_build_new(const struct pat_mapping *mapping, bool keep_raw, bool with_position, bool append,
-                                const bool *plain) {
+                                bool check, const struct pat_build_habits *habits) {
     struct pat_build *build = pat_mem_alloc(PAT_MEM_OTHER, sizeof *build);
     if (build == NULL) return NULL;
     pat_arena_init(&build->arena, 0);
@@ -32,7 +32,11 @@ struct pat_build *pat_build_new(const struct pat_mapping *mapping, bool keep_raw
     build->keep_raw = keep_raw;
     build->with_position = with_position;
     build->append = append;
-    for (unsigned i = 0; i < mapping->fields; i++) build->column[i].plain = plain[i];
+    build->check = check;
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        build->column[i].plain = habits->plain[i];
+        build->column[i].as_words = mapping->field[i].words && !habits->no_words[i] && !check;
+    }
     return build;
 }
 
@@ -83,10 +87,12 @@ static bool dict_grow(struct pat_arena *arena, struct pat_build_column *column) 
 /* The place of a cell's text, read and added when it is new; false when there is no memory. */
 static bool dict_find(struct pat_build *build, unsigned field, struct pat_text cell, uint32_t *place) {
     struct pat_build_column *column = &build->column[field];
+    *place = column->last;
+    if (column->dict_count > 0 && pat_text_equal(column->text[*place], cell)) return true;
     if (column->dict_count == column->dict_capacity && !dict_grow(&build->arena, column)) return false;
     uint32_t at = hash_text(cell) & column->slot_mask;
     for (; column->slot[at] != 0; at = (at + 1) & column->slot_mask) {
-        *place = column->slot[at] - 1;
+        *place = column->last = column->slot[at] - 1;
         if (pat_text_equal(column->text[*place], cell)) return true;
     }
     const struct pat_mapped *mapped = &build->mapping->field[field];
@@ -96,7 +102,7 @@ static bool dict_find(struct pat_build *build, unsigned field, struct pat_text c
     if (copy.data == NULL) return false;
     const bool good = pat_mapped_read(mapped, copy, &build->arena, &value, &fault) &&
                       (!build->check || pat_mapped_check(mapped, &value, &fault));
-    *place = column->dict_count++;
+    *place = column->last = column->dict_count++;
     column->text[*place] = copy;
     column->dict[*place] = good ? value : pat_value_nil();
     column->fault[*place] = (uint8_t)(good ? 0 : 1 + fault.code);
@@ -122,7 +128,10 @@ static bool build_grow(struct pat_build *build) {
     bool good = true;
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         struct pat_build_column *column = &build->column[i];
-        if (column->plain) {
+        if (column->as_words) {
+            column->words.word = grown(&build->arena, column->words.word, rows, capacity, sizeof *column->words.word);
+            good = good && column->words.word != NULL;
+        } else if (column->plain) {
             column->item = grown(&build->arena, column->item, rows, capacity, sizeof *column->item);
             good = good && column->item != NULL;
         } else {
@@ -187,41 +196,56 @@ static struct pat_text cell_of(const struct pat_mapped *mapped, const struct pat
     return mapped->constant ? mapped->source : record->cell[mapped->column];
 }
 
+/* One row before it goes into the columns. */
+struct row {
+    struct pat_value value[PAT_MAPPING_FIELDS_MAX]; /* of plain columns, and of words that are odd */
+    uint32_t code[PAT_MAPPING_FIELDS_MAX];          /* of dictionaries */
+    int64_t word[PAT_MAPPING_FIELDS_MAX];
+    bool odd[PAT_MAPPING_FIELDS_MAX];
+};
+
 /* Reads every cell before any column grows, so that a bad one leaves no half row. False: `fault` and *field say why. */
-static bool read_row(struct pat_build *build, const struct pat_csv_record *record, struct pat_value *value,
-                     uint32_t *code, struct pat_cell_fault *fault, unsigned *field, bool *memory) {
+static bool read_row(struct pat_build *build, const struct pat_csv_record *record, struct row *row,
+                     struct pat_cell_fault *fault, unsigned *field, bool *memory) {
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         struct pat_build_column *column = &build->column[i];
         const struct pat_mapped *mapped = &build->mapping->field[i];
         const struct pat_text cell = cell_of(mapped, record);
         *field = i;
-        if (column->plain) {
-            if (!pat_mapped_read(mapped, cell, &build->arena, &value[i], fault)) return false;
-            if (build->check && !pat_mapped_check(mapped, &value[i], fault)) return false;
+        if (column->as_words) {
+            row->odd[i] = !pat_mapped_word(mapped, cell, &row->word[i]);
+            if (!row->odd[i]) continue;
+            if (!pat_mapped_read(mapped, cell, &build->arena, &row->value[i], fault)) return false;
             continue;
         }
-        if (!dict_find(build, i, cell, &code[i])) {
+        if (column->plain) {
+            if (!pat_mapped_read(mapped, cell, &build->arena, &row->value[i], fault)) return false;
+            if (build->check && !pat_mapped_check(mapped, &row->value[i], fault)) return false;
+            continue;
+        }
+        if (!dict_find(build, i, cell, &row->code[i])) {
             *memory = false;
             return false;
         }
-        const uint8_t bad = column->fault[code[i]];
+        const uint8_t bad = column->fault[row->code[i]];
         if (bad == 0) continue;
-        *fault = (struct pat_cell_fault){(enum pat_reject)(bad - 1), column->message[code[i]]};
+        *fault = (struct pat_cell_fault){(enum pat_reject)(bad - 1), column->message[row->code[i]]};
         return false;
     }
     return true;
 }
 
 /* Amounts are judged with the currency of their row, which no cell knows by itself. */
-static bool check_money(const struct pat_build *build, const struct pat_value *value, const uint32_t *code,
-                        struct pat_cell_fault *fault, unsigned *field) {
+static bool check_money(const struct pat_build *build, const struct row *row, struct pat_cell_fault *fault,
+                        unsigned *field) {
     const struct pat_mapping *mapping = build->mapping;
     const int at = pat_mapping_find(mapping, "currency");
     if (at < 0) return true;
-    const struct pat_value *currency = build->column[at].plain ? &value[at] : &build->column[at].dict[code[at]];
+    const struct pat_value *currency =
+        build->column[at].plain ? &row->value[at] : &build->column[at].dict[row->code[at]];
     const int found = currency->type == PAT_VALUE_TEXT ? pat_currency_find(pat_value_as_text(currency)) : -1;
     for (unsigned i = 0; found >= 0 && i < mapping->fields; i++) {
-        const struct pat_value *amount = build->column[i].plain ? &value[i] : &build->column[i].dict[code[i]];
+        const struct pat_value *amount = build->column[i].plain ? &row->value[i] : &build->column[i].dict[row->code[i]];
         pat_decimal decimal;
         pat_minor minor;
         if (mapping->field[i].type != PAT_TYPE_MONEY || amount->type != PAT_VALUE_TEXT ||
@@ -249,18 +273,44 @@ static enum pat_status reject_cell(struct pat_build *build, const struct pat_csv
     return PAT_OK;
 }
 
+/* Puts a row that was read into the columns, which have room for it. */
+static bool put_row(struct pat_build *build, const struct row *row) {
+    for (unsigned i = 0; i < build->mapping->fields; i++) {
+        struct pat_build_column *column = &build->column[i];
+        if (column->as_words) {
+            column->words.word[build->rows] = row->odd[i] ? PAT_NULL : row->word[i];
+            if (row->odd[i] && !pat_words_add_odd(&column->words, build->rows, &row->value[i], &build->arena))
+                return false;
+            column->words.nulls += !row->odd[i] && row->word[i] == PAT_NULL;
+        } else if (column->plain) {
+            column->item[build->rows] = row->value[i];
+        } else {
+            column->code[build->rows] = row->code[i];
+        }
+    }
+    return true;
+}
+
+static bool give_up_dictionaries(struct pat_build *build) {
+    for (unsigned i = 0; i < build->mapping->fields; i++) {
+        struct pat_build_column *column = &build->column[i];
+        if (column->plain || column->dict_count <= DICT_SURE || column->dict_count <= build->rows / 2) continue;
+        if (!dict_give_up(build, column)) return false;
+    }
+    return true;
+}
+
 enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_record *record, int64_t position,
                               struct pat_error *error) {
-    struct pat_value value[PAT_MAPPING_FIELDS_MAX];
-    uint32_t code[PAT_MAPPING_FIELDS_MAX];
+    struct row row;
     struct pat_cell_fault fault;
     unsigned field = 0;
     bool memory = true;
-    if (!read_row(build, record, value, code, &fault, &field, &memory)) {
+    if (!read_row(build, record, &row, &fault, &field, &memory)) {
         if (!memory) return no_memory(error);
         return reject_cell(build, record, field, &fault, error);
     }
-    if (build->check && !check_money(build, value, code, &fault, &field)) {
+    if (build->check && !check_money(build, &row, &fault, &field)) {
         return reject_cell(build, record, field, &fault, error);
     }
     if (build->check && build->mapping->lacking != NULL) {
@@ -268,28 +318,23 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
                                 "nothing feeds it, and a new row needs it", error);
     }
     if (build->rows == build->capacity && !build_grow(build)) return no_memory(error);
-    const uint32_t row = build->rows;
-    for (unsigned i = 0; i < build->mapping->fields; i++) {
-        struct pat_build_column *column = &build->column[i];
-        if (column->plain) {
-            column->item[row] = value[i];
-        } else {
-            column->code[row] = code[i];
-        }
-    }
-    if (build->with_position) build->position[row] = position;
-    build->line[row] = record->line;
+    if (!put_row(build, &row)) return no_memory(error);
+    if (build->with_position) build->position[build->rows] = position;
+    build->line[build->rows] = record->line;
     struct pat_build_raw raw;
     if (keep_raw(build, record, &raw) != PAT_OK) return no_memory(error);
-    if (build->keep_raw) build->raw[row] = raw;
+    if (build->keep_raw) build->raw[build->rows] = raw;
     build->rows++;
     build->bytes += record->raw.length;
+    return give_up_dictionaries(build) ? PAT_OK : no_memory(error);
+}
+
+void pat_build_learn(const struct pat_build *build, struct pat_build_habits *habits) {
     for (unsigned i = 0; i < build->mapping->fields; i++) {
-        struct pat_build_column *column = &build->column[i];
-        if (column->plain || column->dict_count <= DICT_SURE || column->dict_count <= build->rows / 2) continue;
-        if (!dict_give_up(build, column)) return no_memory(error);
+        const struct pat_build_column *column = &build->column[i];
+        habits->plain[i] |= column->plain;
+        habits->no_words[i] |= column->as_words && pat_words_fail(&column->words, build->rows);
     }
-    return PAT_OK;
 }
 
 /* ---- columns as sent ------------------------------------------------------------------------------------------ */
@@ -334,51 +379,57 @@ static struct pat_value finish_expanded(struct pat_build *build, struct pat_buil
     return finish_array(build, item);
 }
 
-/* Ids that are all canonical decimals go as u64, with a bitmap of nulls if there are any; false when some are not. */
-static bool finish_numbers(struct pat_build *build, struct pat_builder *builder, const struct pat_value *item,
-                           struct pat_value *out) {
-    unsigned char *words = pat_arena_array(&build->arena, build->rows, 8);
-    unsigned char *nulls = pat_arena_array(&build->arena, ((size_t)build->rows + 7) / 8, 1);
-    if (words == NULL || nulls == NULL) return false;
-    bool any_null = false;
-    for (uint32_t r = 0; r < build->rows; r++) {
-        if (item[r].type == PAT_VALUE_NIL) {
-            nulls[r / 8] |= (unsigned char)(1u << (r % 8));
-            any_null = true;
-            continue;
-        }
-        const int64_t number = pat_id_number(pat_value_as_text(&item[r]));
-        if (number < 0) return false;
-        for (size_t b = 0; b < 8; b++) words[(size_t)r * 8 + b] = (unsigned char)((uint64_t)number >> (8 * b));
-    }
-    *out = bin_of(words, (size_t)build->rows * 8);
-    if (!any_null) return true;
-    const struct pat_value bin = *out;
-    *out = pat_build_map(builder, 2);
-    pat_build_put(builder, out, "bin", bin);
-    pat_build_put(builder, out, "nulls", bin_of(nulls, ((size_t)build->rows + 7) / 8));
-    return true;
-}
-
 static struct pat_value finish_column(struct pat_build *build, struct pat_builder *builder, unsigned field) {
     const struct pat_build_column *column = &build->column[field];
     const enum pat_type type = build->mapping->field[field].type;
-    const bool id = type == PAT_TYPE_ID || type == PAT_TYPE_REF;
     if (!column->plain) {
-        if (id || type == PAT_TYPE_TEXT || type == PAT_TYPE_SET) return finish_dict(build, builder, column);
+        if (type == PAT_TYPE_ID || type == PAT_TYPE_REF || type == PAT_TYPE_TEXT || type == PAT_TYPE_SET)
+            return finish_dict(build, builder, column);
         return finish_expanded(build, builder, column);
     }
-    struct pat_value numbers;
-    if (id && finish_numbers(build, builder, column->item, &numbers)) return numbers;
     return finish_array(build, column->item);
+}
+
+/* Digits of the currencies in the dictionary of the currency column, if it has one. */
+static struct pat_words_currency currency_of(struct pat_build *build, struct pat_builder *builder) {
+    const int at = pat_mapping_find(build->mapping, "currency");
+    if (at < 0 || build->column[at].plain) return (struct pat_words_currency){.code = NULL};
+    const struct pat_build_column *column = &build->column[at];
+    int *digits = pat_arena_array(&build->arena, column->dict_count, sizeof *digits);
+    if (digits == NULL) {
+        builder->failed = true;
+        return (struct pat_words_currency){.code = NULL};
+    }
+    for (uint32_t d = 0; d < column->dict_count; d++) {
+        const struct pat_value *word = &column->dict[d];
+        const int found = word->type == PAT_VALUE_TEXT ? pat_currency_find(pat_value_as_text(word)) : -1;
+        digits[d] = found >= 0 ? (int)pat_currencies[found].digits : -1;
+    }
+    return (struct pat_words_currency){column->code, digits};
+}
+
+static void finish_words(struct pat_build *build, struct pat_builder *builder, unsigned field,
+                         const struct pat_words_currency *currency) {
+    const struct pat_mapped *mapped = &build->mapping->field[field];
+    bool minor;
+    const struct pat_value value =
+        pat_words_finish(&build->column[field].words, mapped, build->rows, currency, builder, &minor);
+    const struct pat_value name =
+        minor ? pat_build_printf(builder, "%s_minor", mapped->name) : pat_value_string(mapped->name);
+    pat_build_put_text_key(builder, &build->columns, pat_value_as_text(&name), value);
 }
 
 enum pat_status pat_build_finish(struct pat_build *build, struct pat_error *error) {
     struct pat_builder builder = {.arena = &build->arena};
     struct pat_value *columns = &build->columns;
     *columns = pat_build_map(&builder, build->mapping->fields + 1);
+    const struct pat_words_currency currency = currency_of(build, &builder);
     for (unsigned i = 0; i < build->mapping->fields; i++) {
-        pat_build_put(&builder, columns, build->mapping->field[i].name, finish_column(build, &builder, i));
+        if (build->column[i].as_words) {
+            finish_words(build, &builder, i, &currency);
+        } else {
+            pat_build_put(&builder, columns, build->mapping->field[i].name, finish_column(build, &builder, i));
+        }
     }
     if (build->with_position) {
         /* Positions are i64 already; this is a little-endian house (base/buf.h writes words as they lie). */

@@ -1,12 +1,14 @@
 /* A batch of rows on its way to the server: columns are filled cell by cell and turned into the request's parameters.
  *
- * Each column starts out with a dictionary of the texts it has met: a text is read once, however often it comes, and
- * names and ids go over the wire once. A column in which most texts differ gives that up, for this batch and all later
- * ones (the memory of that is the `plain` array of whoever builds the batches). The same file gives the same batches:
- * nothing here depends on time. */
+ * Ids, times and amounts are read as words (batch_words.h). Each other column starts out with a dictionary of the texts
+ * it has met: a text is read once, however often it comes, and names go over the wire once. A column in which most
+ * texts differ gives that up, for this batch and all later ones; so does one of words in which many are none (the
+ * memory of that are the habits of whoever builds the batches). The same file gives the same batches: nothing here
+ * depends on time. */
 #ifndef PATRON_BATCH_BUILD_H
 #define PATRON_BATCH_BUILD_H
 
+#include "batch_words.h"
 #include "mapping.h"
 
 #include "base/arena.h"
@@ -37,6 +39,8 @@ struct pat_local_reject {
 const char *pat_local_message(const struct pat_local_reject *reject, char out[PAT_LOCAL_MESSAGE_BYTES]);
 
 struct pat_build_column {
+    bool as_words; /* `words` and nothing else */
+    struct pat_words words;
     bool plain;
     struct pat_value *item; /* [rows] when plain */
     uint32_t *code;         /* [rows] otherwise */
@@ -45,8 +49,15 @@ struct pat_build_column {
     uint8_t *fault;         /* [dict] 0, or 1 + enum pat_reject */
     const char **message;   /* [dict] */
     uint32_t dict_count, dict_capacity;
+    uint32_t last;  /* place of the last cell's text */
     uint32_t *slot; /* hash of dict places + 1; slot_mask + 1 of them */
     uint32_t slot_mask;
+};
+
+/* What columns have learned, for the batches to come. */
+struct pat_build_habits {
+    bool plain[PAT_MAPPING_FIELDS_MAX];
+    bool no_words[PAT_MAPPING_FIELDS_MAX];
 };
 
 struct pat_build {
@@ -71,7 +82,7 @@ struct pat_build {
 };
 
 struct pat_build *pat_build_new(const struct pat_mapping *mapping, bool keep_raw, bool with_position, bool append,
-                                const bool *plain);
+                                bool check, const struct pat_build_habits *habits);
 void pat_build_free(struct pat_build *build);
 
 /* Adds a row, or a reject when one of its cells cannot be read. `position` is used with_position. */
@@ -80,6 +91,9 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
 /* Adds a row that is none: wrong number of cells and the like. `message` is static. */
 enum pat_status pat_build_reject(struct pat_build *build, const struct pat_csv_record *record, const char *field,
                                  const char *code, const char *message, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Notes in `habits` what the columns have shown. */
+void pat_build_learn(const struct pat_build *build, struct pat_build_habits *habits);
 
 /* Makes `columns` as the wire has them, in the build's arena. */
 enum pat_status pat_build_finish(struct pat_build *build, struct pat_error *error) PAT_MUST_CHECK;

@@ -118,6 +118,51 @@ static bool read_decimal(const struct pat_mapped *mapped, struct pat_text cell, 
     return keep_text(pat_text_of(text), arena, out, fault);
 }
 
+static bool time_word(const struct pat_mapped *mapped, struct pat_text cell, int64_t *word) {
+    struct pat_stamp stamp;
+    const bool parsed = mapped->time_format != NULL ? pat_stamp_parse_format(cell, mapped->time_format, &stamp)
+                                                    : pat_stamp_parse(cell, &stamp);
+    if (!parsed || (!stamp.has_offset && !mapped->utc)) {
+        return mapped->time_format == NULL && cell.length >= 11 && integer_of(cell, word);
+    }
+    *word = (stamp.local_seconds - (stamp.has_offset ? stamp.offset_seconds : 0)) * 1000;
+    return true;
+}
+
+bool pat_mapped_word(const struct pat_mapped *mapped, struct pat_text cell, int64_t *word) {
+    if (mapped->pairs > 0) cell = replaced(mapped, cell);
+    *word = PAT_NULL;
+    if (cell.length == 0) return true;
+    switch (mapped->type) {
+    case PAT_TYPE_ID:
+    case PAT_TYPE_REF: *word = pat_id_number(cell); return *word >= 0;
+    case PAT_TYPE_TIME: return time_word(mapped, cell, word);
+    case PAT_TYPE_MONEY: return pat_decimal_parse(cell, mapped->decimal_comma, word);
+    default: return false;
+    }
+}
+
+/* Money of the row's own currency, which tells its digits; what customers and attributes have may be in another one. */
+static bool is_priced(const struct pat_mapping *mapping, const struct pat_mapped *field) {
+    return (mapping->table == PAT_ORDERS || mapping->table == PAT_REFUNDS) &&
+           strncmp(field->name, PAT_ATTRIBUTE_PREFIX, sizeof PAT_ATTRIBUTE_PREFIX - 1) != 0 &&
+           pat_mapping_find(mapping, "currency") >= 0;
+}
+
+void pat_mapping_choose_words(struct pat_mapping *mapping, struct pat_text zone) {
+    for (unsigned i = 0; i < mapping->fields; i++) {
+        struct pat_mapped *field = &mapping->field[i];
+        field->utc = pat_text_is(zone, "UTC");
+        switch (field->type) {
+        case PAT_TYPE_ID:
+        case PAT_TYPE_REF:
+        case PAT_TYPE_TIME: field->words = true; break;
+        case PAT_TYPE_MONEY: field->words = is_priced(mapping, field); break;
+        default: break;
+        }
+    }
+}
+
 bool pat_mapped_read(const struct pat_mapped *mapped, struct pat_text cell, struct pat_arena *arena,
                      struct pat_value *out, struct pat_cell_fault *fault) {
     if (mapped->pairs > 0) cell = replaced(mapped, cell);

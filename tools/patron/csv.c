@@ -10,6 +10,7 @@ _Static_assert(WINDOW_BYTES > PAT_CSV_RECORD_BYTES_MAX, "a record must fit the w
 
 enum pat_status pat_csv_init(struct pat_csv *csv, struct pat_input *input, char delimiter, struct pat_error *error) {
     *csv = (struct pat_csv){.input = input, .delimiter = delimiter, .line = 1, .capacity = WINDOW_BYTES};
+    csv->ends[(unsigned char)delimiter] = csv->ends['\n'] = csv->ends['\r'] = csv->ends[0] = true;
     pat_buf_init(&csv->scratch, PAT_MEM_OTHER);
     csv->cell_capacity = PAT_CSV_CELLS_MAX;
     csv->window = pat_mem_alloc(PAT_MEM_OTHER, WINDOW_BYTES);
@@ -86,6 +87,7 @@ static enum pat_status begin(struct pat_csv *csv, struct pat_error *error) {
 
 /* Where a scan of the window stands. */
 struct scan {
+    const bool *ends;
     const unsigned char *at, *end;
     bool eof; /* nothing comes after `end` */
     unsigned cells;
@@ -115,8 +117,8 @@ static enum step scan_end(struct scan *scan, char delimiter) {
 
 static enum step scan_plain(struct scan *scan, char delimiter, struct pat_text *cell) {
     const unsigned char *start = scan->at, *at = start, *const end = scan->end;
-    const unsigned char stop = (unsigned char)delimiter;
-    while (at < end && *at != stop && *at != '\n' && *at != '\r' && *at != 0) at++;
+    const bool *const ends = scan->ends;
+    while (at < end && !ends[*at]) at++;
     if (at < end && *at == 0) return STEP_NUL;
     *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
     scan->at = at;
@@ -211,7 +213,8 @@ static bool is_blank(const struct pat_csv *csv, const struct scan *scan, size_t 
 enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record, bool *more, struct pat_error *error) {
     if (!csv->begun) PAT_TRY(begin(csv, error));
     for (;;) {
-        struct scan scan = {.at = csv->window + csv->at, .end = csv->window + csv->end, .eof = csv->eof};
+        struct scan scan = {
+            .ends = csv->ends, .at = csv->window + csv->at, .end = csv->window + csv->end, .eof = csv->eof};
         const unsigned char *start = scan.at;
         *more = !(scan.at == scan.end && csv->eof);
         if (!*more) return PAT_OK;

@@ -33,8 +33,9 @@ struct pat_csv {
     size_t capacity, at, end;
     bool eof;
     bool begun;
-    bool sampling; /* what is not in the window is not there */
-    uint64_t line; /* of window[at] */
+    bool sampling;  /* what is not in the window is not there */
+    uint64_t line;  /* of window[at] */
+    bool ends[256]; /* bytes that end a plain cell, or cannot stand in one */
     struct pat_text *cell;
     bool *doubled; /* cell i has doubled quotes to undo */
     unsigned cell_capacity;

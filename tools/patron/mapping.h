@@ -34,6 +34,8 @@ struct pat_mapped {
     bool decimal_comma;
     struct pat_value_pair *pair; /* --map-values */
     unsigned pairs;
+    bool words; /* its cells may be read as words */
+    bool utc;   /* times without an offset are UTC: that is the store's zone */
 };
 
 struct pat_mapping {
@@ -72,6 +74,12 @@ struct pat_cell_fault {
 /* Reads one cell into `out`; texts are copied into `arena`. An empty cell is nil. False: see `fault`. */
 bool pat_mapped_read(const struct pat_mapped *mapped, struct pat_text cell, struct pat_arena *arena,
                      struct pat_value *out, struct pat_cell_fault *fault) PAT_MUST_CHECK;
+/* Decides which fields are read as words: ids, times, and money beside a currency. `zone` is the store's; in another
+ * one than UTC only the server, whose rules for it they are, tells what a time without an offset is. */
+void pat_mapping_choose_words(struct pat_mapping *mapping, struct pat_text zone);
+/* A cell as the word that it is sent as: an id's number, milliseconds, a decimal that waits for its currency; PAT_NULL
+ * for an empty one. False: it is none, and pat_mapped_read says what it is. */
+bool pat_mapped_word(const struct pat_mapped *mapped, struct pat_text cell, int64_t *word);
 /* What the server would say about the value by itself, as if every row were new: for --dry-run. */
 bool pat_mapped_check(const struct pat_mapped *mapped, const struct pat_value *value,
                       struct pat_cell_fault *fault) PAT_MUST_CHECK;

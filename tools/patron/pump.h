@@ -17,7 +17,7 @@
 /* In flight: enough that the server always has the next batch while one is being synced. */
 #define PAT_PUMP_FLIGHT 8u
 /* Built and waiting: what the parser may be ahead. */
-#define PAT_PUMP_QUEUE 4u
+#define PAT_PUMP_QUEUE 8u
 
 struct pat_pump_limit {
     bool set, percent;

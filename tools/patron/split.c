@@ -86,6 +86,7 @@ static enum pat_status emit(struct pat_split *split, struct pat_build **slot, st
     struct pat_build *build = *slot;
     if (build == NULL) return PAT_OK;
     *slot = NULL;
+    pat_build_learn(build, &split->habits);
     if (build->rows > 0) build->seq = ++split->seq;
     build->line_after = split->line_after;
     build->input_bytes = split->input_bytes;
@@ -100,8 +101,8 @@ static enum pat_status emit_main(struct pat_split *split, struct pat_error *erro
 
 static struct pat_build *open_build(struct pat_split *split, struct pat_build **slot, bool append) {
     if (*slot == NULL) {
-        *slot = pat_build_new(split->mapping, split->keep_raw, split->with_position, append, split->plain);
-        if (*slot != NULL) (*slot)->check = split->check;
+        *slot =
+            pat_build_new(split->mapping, split->keep_raw, split->with_position, append, split->check, &split->habits);
     }
     return *slot;
 }
@@ -136,8 +137,6 @@ static enum pat_status add_to(struct pat_split *split, struct pat_build **slot, 
     struct pat_build *build = open_build(split, slot, append);
     if (build == NULL) return no_memory(error);
     PAT_TRY(pat_build_add(build, record, position, error));
-    /* What the columns have learned is for the batches to come. */
-    for (unsigned i = 0; i < split->mapping->fields; i++) split->plain[i] = split->plain[i] || build->column[i].plain;
     return judge(split, build, error);
 }
 

@@ -35,7 +35,7 @@ struct pat_split {
     uint32_t batch_rows, rows_max;
     bool keep_raw, check;
     bool strict; /* the first row that is not taken here is an error */
-    bool plain[PAT_MAPPING_FIELDS_MAX];
+    struct pat_build_habits habits;
     int order_field; /* of lines; -1: other tables */
     bool with_position;
     uint64_t seq;                          /* of the last batch emitted */

@@ -109,6 +109,30 @@ static void answers_may_overtake(void **state) {
     assert_int_equal(pat_client_in_flight(client), 0);
 }
 
+/* More of them than are kept back; the last ones go out because their answers are waited for. */
+static void queued_requests_go_out_together(void **state) {
+    (void)state;
+    enum { REQUESTS = 3000 };
+    uint32_t msgid, first = 0;
+    struct pat_value result;
+    bool failed;
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        assert_int_equal(pat_client_queue(client, "echo", NULL, &msgid, &error), PAT_OK);
+        if (i == 0) first = msgid;
+        assert_int_equal(msgid, first + i);
+        assert_int_equal(pat_client_in_flight(client), i + 1);
+    }
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        assert_int_equal(pat_client_receive(client, &msgid, &arena, &result, &failed, &fault, &error), PAT_OK);
+        assert_int_equal(msgid, first + i);
+    }
+    assert_int_equal(pat_client_queue(client, "hold", NULL, &first, &error), PAT_OK);
+    assert_int_equal(pat_client_send(client, "echo", NULL, &msgid, &error), PAT_OK);
+    assert_int_equal(pat_client_receive(client, &msgid, &arena, &result, &failed, &fault, &error), PAT_OK);
+    assert_int_equal(pat_client_receive(client, &msgid, &arena, &result, &failed, &fault, &error), PAT_OK);
+    assert_int_equal(msgid, first);
+}
+
 static void notifications_are_passed_over(void **state) {
     (void)state;
     struct pat_value result;
@@ -266,6 +290,7 @@ int main(void) {
         TEST(results_outlive_what_comes_later),
         TEST(a_fault_is_read_from_map_or_string),
         TEST(answers_may_overtake),
+        TEST(queued_requests_go_out_together),
         TEST(notifications_are_passed_over),
         TEST(full_buffers_on_both_sides_do_not_hang),
         TEST_TCP(full_buffers_on_both_sides_do_not_hang),
