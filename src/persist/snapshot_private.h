@@ -54,8 +54,8 @@ enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings
 enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry,
                                      const struct pat_spread *spread, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
-/* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good
- * for nothing but closing; call pat_snapshot__verify first. `spread` (may be NULL) lends threads. */
+/* Brings the empty `store` to what the snapshot holds and compares control totals; it is unsettled then. After a failure
+ * the store is good for nothing but clearing and closing. `spread` (may be NULL) lends threads. */
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
                                    const struct pat_spread *spread, struct pat_error *error) PAT_MUST_CHECK;

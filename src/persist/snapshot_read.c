@@ -585,6 +585,7 @@ static enum pat_status load_sections(struct source *s, void *context) {
     load->scratch_bytes = chunk_bytes > segment_bytes ? chunk_bytes : segment_bytes;
     load->scratch = pat_mem_alloc(PAT_MEM_SNAPSHOT, load->scratch_bytes);
     if (load->scratch == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
+    pat_mem_expect((size_t)s->size); /* chunks lie in memory as they do in the file */
     enum pat_status status = get_all(s, load);
     pat_mem_free(PAT_MEM_SNAPSHOT, load->scratch);
     if (status == PAT_OK) close_chunks(s, load);
@@ -623,7 +624,7 @@ enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings 
     struct load load = {.settings = settings, .entry = entry, .store = store};
     PAT_TRY(with_source(&source, entry, &load, load_sections));
     struct pat_error why = {0};
-    enum pat_status status = pat_store_rebuild(store, spread, &why);
+    enum pat_status status = pat_store_rebuild_begin(store, spread, &why);
     if (status != PAT_OK) {
         return pat_error_set_at(error, status, source.name, -1, -1, "%s: %s", source.name, why.message);
     }
