@@ -74,12 +74,13 @@ struct snapshot_waiter {
     struct snapshot_waiter *next;
 };
 
-enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE };
+enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_CHORE_PACK };
 
 struct pat_chore {
     bool busy; /* there is one */
     enum pat_chore_kind kind;
-    struct pat_view *view;   /* RUN: it is made from that */
+    struct pat_view *view;   /* RUN: it is made from that; PACK: it keeps chunks as they are */
+    struct pat_pack pack;    /* PACK */
     struct pat_store *store; /* SETTLE: the store */
     struct pat_run_plan plan;
     uint64_t started_ns;
@@ -130,9 +131,11 @@ struct pat_engine {
     pat_lsn snapshot_lsn;            /* of the last one that is safe */
     int64_t snapshot_wall_ms;        /* when it was saved by this process, 0 = before */
     struct pat_chore chore;
-    uint64_t chore_next_ns;  /* none before */
-    pat_lsn chore_lsn;       /* when a chore was last asked for, */
-    uint64_t chore_lsn_ns;   /* and when it was first seen */
+    uint64_t chore_next_ns; /* none before */
+    pat_lsn chore_lsn;      /* when a chore was last asked for, */
+    uint64_t chore_lsn_ns;  /* and when it was first seen */
+    struct pat_pack_cursor pack_cursor;
+    uint64_t pack_next_ns;   /* no look for chunks to pack before */
     struct pat_error damage; /* status not PAT_OK: what was restored does not hold, and nothing is answered any more */
 };
 
@@ -173,6 +176,10 @@ struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_tic
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
+/* pack.c */
+struct pat_chore *pat_engine__pack_chore(struct pat_engine *engine, uint64_t now_ns);
+void pat_engine__pack_run(struct pat_chore *chore);
+void pat_engine__pack_done(struct pat_engine *engine, struct pat_chore *chore);
 /* settle.c: the rest of a restore, behind the first answers */
 struct pat_chore *pat_engine__settle_chore(struct pat_engine *engine);
 void pat_engine__settle_run(struct pat_chore *chore);

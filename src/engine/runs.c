@@ -98,6 +98,7 @@ void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), voi
     case PAT_CHORE_RUN: chore->status = pat_run_build(&chore->run, &chore->plan); break;
     case PAT_CHORE_FREE_RUN: pat_run_free(&chore->run); break;
     case PAT_CHORE_SETTLE: pat_engine__settle_run(chore); break;
+    case PAT_CHORE_PACK: pat_engine__pack_run(chore); break;
     }
 }
 
@@ -117,13 +118,9 @@ static bool free_old_run(struct pat_engine *engine) {
     return true;
 }
 
-struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
+static struct pat_chore *run_chore(struct pat_engine *engine, uint64_t now_ns) {
     struct pat_store *store = engine->store;
     struct pat_chore *chore = &engine->chore;
-    if (chore->busy) return NULL;
-    if (store->unsettled) return pat_engine__settle_chore(engine);
-    if (free_old_run(engine)) return chore;
-    const uint64_t now_ns = pat_clock_monotonic_ns();
     if (store->lsn != engine->chore_lsn) {
         engine->chore_lsn = store->lsn;
         engine->chore_lsn_ns = now_ns;
@@ -149,12 +146,22 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     return chore;
 }
 
+struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
+    if (engine->chore.busy) return NULL;
+    if (engine->store->unsettled) return pat_engine__settle_chore(engine);
+    if (free_old_run(engine)) return &engine->chore;
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    struct pat_chore *chore = run_chore(engine, now_ns);
+    return chore != NULL ? chore : pat_engine__pack_chore(engine, now_ns);
+}
+
 void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     PAT_ASSERT(chore == &engine->chore);
     PAT_ASSERT(chore->busy);
     chore->busy = false;
     if (chore->kind == PAT_CHORE_FREE_RUN) pat_run_free(&chore->run); /* unless that is done */
     if (chore->kind == PAT_CHORE_SETTLE) pat_engine__settle_done(engine, chore);
+    if (chore->kind == PAT_CHORE_PACK) pat_engine__pack_done(engine, chore);
     if (chore->kind != PAT_CHORE_RUN) return;
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);
@@ -184,6 +191,6 @@ struct pat_value pat_engine__status_runs(const struct pat_engine *engine, struct
     pat_build_put(builder, &map, "tail_rows", pat_value_uint(tail_rows(store)));
     pat_build_put(builder, &map, "stale_customers", pat_value_uint(store->marks.stale));
     pat_build_put(builder, &map, "bytes", pat_value_uint(bytes));
-    pat_build_put(builder, &map, "making", pat_value_bool(engine->chore.view != NULL));
+    pat_build_put(builder, &map, "making", pat_value_bool(engine->chore.busy && engine->chore.kind == PAT_CHORE_RUN));
     return map;
 }

@@ -238,6 +238,37 @@ enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spre
  * facts have days. For tests and restores. */
 bool pat_store_check(const struct pat_store *store, const char **why);
 
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
+
+/* Chunks to pack at a time: some ten milliseconds of work. */
+#define PAT_PACK_CHUNKS 64u
+
+struct pat_pack_job {
+    struct pat_column *column;
+    uint32_t chunk;
+    const struct pat_chunk *was;
+    struct pat_chunk *packed; /* NULL: not worth it */
+};
+
+struct pat_pack {
+    uint32_t count, made; /* made: the first so many jobs are done */
+    struct pat_pack_job job[PAT_PACK_CHUNKS];
+};
+
+/* Where a sweep over all chunks is. */
+struct pat_pack_cursor {
+    uint32_t packable, chunk;
+};
+
+/* Goes on with a sweep, at most `looks` chunks further, and chooses those that have not changed since the last sweep.
+ * False at the end of the sweep. Owner's thread; a view that is opened right afterwards keeps them as they are. */
+bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
+                           uint32_t looks);
+/* Packs them, until `stop_cb` (may be NULL) says so. Thread: any, while that view is open. */
+void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context);
+/* Takes what was made over, while the view is open still; gives how many. Owner's thread. */
+uint32_t pat_pack_take(struct pat_pack *pack);
+
 /* ---- views ------------------------------------------------------------------------------------------------------ */
 
 struct pat_table_view {
