@@ -121,6 +121,32 @@ void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes) {
 /* Of x86-64: what the system maps and gives back at the least. */
 #define PAGE_BYTES ((size_t)4096)
 
+/* Just below the largest block that malloc can be told to take from the heap. */
+#define HEAP_BLOCK_BYTES ((size_t)30 << 20)
+
+void pat_mem_expect(size_t bytes) {
+    struct piece {
+        struct piece *next;
+    } *pieces = NULL;
+    if (bytes < 2 * HEAP_BLOCK_BYTES) return;
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, -1); /* what is given back at the end of the heap stays there */
+    for (size_t taken = 0; taken < bytes; taken += HEAP_BLOCK_BYTES) {
+        struct piece *piece = malloc(HEAP_BLOCK_BYTES);
+        if (piece == NULL) break;
+        const uintptr_t first = (uintptr_t)piece / PAGE_BYTES * PAGE_BYTES;
+        const uintptr_t end = ((uintptr_t)piece + HEAP_BLOCK_BYTES) / PAGE_BYTES * PAGE_BYTES;
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+        piece->next = pieces;
+        pieces = piece;
+    }
+    for (struct piece *next; pieces != NULL; pieces = next) {
+        next = pieces->next;
+        free(pieces);
+    }
+    (void)mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
 static size_t whole_pages(size_t bytes) {
     return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }

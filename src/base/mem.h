@@ -50,6 +50,11 @@ void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
  * first pays for the pages. */
 void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes);
 
+/* Says that blocks of some ten to hundred KiB, `bytes` in all, are going to be taken by this thread, as a restore does:
+ * makes room for them on huge pages, where the system has such, at the end of the heap. Touching memory for the first
+ * time is most of what a restore costs, and a fault for each 4 KiB of it costs several times one for 2 MiB. */
+void pat_mem_expect(size_t bytes);
+
 /* Grows a block, keeping its content; the new part is not zeroed. NULL leaves the old block as it was. */
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new);
 

@@ -14,6 +14,8 @@
 /* With --sync interval at most this much is lost when the machine stops. */
 #define SYNC_INTERVAL_MS 100u
 #define NS_PER_MS        UINT64_C(1000000)
+/* Orders and refunds whose indexes take a tenth of a second: more of them are not waited for at a start. */
+#define SETTLE_ROWS UINT64_C(1000000)
 
 /* ---- opening
  * ------------------------------------------------------------------------------------------------------------- */
@@ -148,7 +150,9 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
                                           .sync_interval_ms = SYNC_INTERVAL_MS,
                                           .read_only = options->read_only,
                                           .event_cb = options->wake_cb,
-                                          .event_context = options->wake_context};
+                                          .event_context = options->wake_context,
+                                          .settle_rows =
+                                              options->settle_rows != 0 ? options->settle_rows : SETTLE_ROWS};
     pat_entropy(&persist.seed, sizeof persist.seed);
     PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
     if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
@@ -223,6 +227,7 @@ static enum pat_status engine_save(struct pat_engine *engine, struct pat_error *
 enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, struct pat_error *error) {
     struct pat_engine *engine = *handle;
     if (engine == NULL) return PAT_OK;
+    if (engine->store->unsettled && engine->queued > 0) pat_engine__settle_now(engine);
     while (!pat_engine_idle(engine)) {
         pat_engine_turn(engine);
         if (!pat_engine_idle(engine)) pat_clock_sleep_ms(1);

@@ -34,6 +34,7 @@ struct pat_engine_options {
     uint64_t snapshot_every_ms;
     const char *version;
     bool read_only;            /* a directory that is there and not served, to be asked: nothing is written */
+    uint64_t settle_rows; /* rows of a snapshot up to which all is done before the first answer; 0: a million */
     void (*wake_cb)(void *context); /* any thread: call pat_engine_turn soon */
     void *wake_context;
 };

@@ -91,19 +91,24 @@ struct snapshot_waiter {
     struct snapshot_waiter *next;
 };
 
-/* Makes a run, or gives one back. */
+enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_CHORE_PACK };
+
 struct pat_chore {
-    bool busy;             /* there is one */
-    struct pat_view *view; /* NULL: a run is to be given back */
+    bool busy; /* there is one */
+    enum pat_chore_kind kind;
+    struct pat_view *view;   /* RUN: it is made from that; PACK: it keeps chunks as they are */
+    struct pat_pack pack;    /* PACK */
+    struct pat_store *store; /* SETTLE: the store */
     struct pat_run_plan plan;
     uint64_t started_ns;
     bool stop; /* atomic */
     /* whoever does it */
     void (*pause_cb)(void *context);
     void *pause_context;
-    uint64_t paused_ns; /* spent in pause_cb */
-    struct pat_fact_run *run;
+    uint64_t paused_ns;       /* spent in pause_cb */
+    struct pat_fact_run *run; /* RUN: what was made; FREE_RUN: what is to be given back */
     enum pat_status status;
+    struct pat_error error; /* SETTLE */
 };
 
 struct pat_engine {
@@ -149,6 +154,9 @@ struct pat_engine {
     uint64_t chore_next_ns; /* none before */
     pat_lsn chore_lsn;      /* when a chore was last asked for, */
     uint64_t chore_lsn_ns;  /* and when it was first seen */
+    struct pat_pack_cursor pack_cursor;
+    uint64_t pack_next_ns;   /* no look for chunks to pack before */
+    struct pat_error damage; /* status not PAT_OK: what was restored does not hold, and nothing is answered any more */
 };
 
 /* query.c */
@@ -193,7 +201,20 @@ struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_tic
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
+/* pack.c */
+struct pat_chore *pat_engine__pack_chore(struct pat_engine *engine, uint64_t now_ns);
+void pat_engine__pack_run(struct pat_chore *chore);
+void pat_engine__pack_done(struct pat_engine *engine, struct pat_chore *chore);
+/* settle.c: the rest of a restore, behind the first answers */
+struct pat_chore *pat_engine__settle_chore(struct pat_engine *engine);
+void pat_engine__settle_run(struct pat_chore *chore);
+void pat_engine__settle_done(struct pat_engine *engine, struct pat_chore *chore);
+/* When there is nobody to do it in the background. */
+void pat_engine__settle_now(struct pat_engine *engine);
+struct pat_value pat_engine__status_indexes(const struct pat_engine *engine, struct pat_builder *builder);
 /* runs.c */
+/* Lets others go first, and says whether the chore is to end. */
+bool pat_engine__chore_stopped(struct pat_chore *chore);
 struct pat_value pat_engine__status_runs(const struct pat_engine *engine, struct pat_builder *builder);
 /* reply.c */
 struct pat_value pat_engine__load_answer(const struct pat_engine *engine, enum pat_table_id table,

@@ -82,6 +82,7 @@ static struct pat_value look_status(const struct pat_engine *engine, struct pat_
     pat_build_put(builder, &map, "memory", status_memory(builder));
     pat_build_put(builder, &map, "known_answers", pat_engine__answers_status(engine, builder));
     pat_build_put(builder, &map, "runs", pat_engine__status_runs(engine, builder));
+    pat_build_put(builder, &map, "indexes", pat_engine__status_indexes(engine, builder));
     pat_build_put(builder, &map, "snapshot", status_snapshot(engine, builder));
     pat_build_put(builder, &map, "journal_bytes", pat_value_uint(pat_persist_journal_bytes(engine->persist)));
     pat_build_put(builder, &map, "recovery", status_recovery(engine, builder));

@@ -96,6 +96,15 @@ static pat_row row_of_id(const struct pat_engine *engine, const struct pat_reque
     return row != PAT_ROW_NONE && row < view->table[table].rows ? row : PAT_ROW_NONE;
 }
 
+/* A question for one order, or a batch with one. */
+static bool wants_order(const struct pat_request *request) {
+    if (request->method == PAT_METHOD_ORDER) return true;
+    for (uint32_t i = 0; i < request->calls; i++) {
+        if (request->call[i].error == NULL && request->call[i].request->method == PAT_METHOD_ORDER) return true;
+    }
+    return false;
+}
+
 /* Rows of the ids that a batch asks for. */
 static enum pat_status find_call_rows(const struct pat_engine *engine, struct pat_inquiry *inquiry,
                                       struct pat_error *error) {
@@ -121,6 +130,11 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     const bool batch = request->method == PAT_METHOD_BATCH;
     struct pat_pinned *pinned = NULL;
     if (inquiry->started_ns == 0) inquiry->started_ns = pat_clock_monotonic_ns();
+    if (engine->damage.status != PAT_OK) {
+        if (error != NULL) *error = engine->damage;
+        return engine->damage.status;
+    }
+    if (engine->store->unsettled && wants_order(request)) return PAT_ERR_MORE;
     if (!request->cursor_given && request->question.min_lsn > engine->store->lsn) return PAT_ERR_MORE;
     if (request->method == PAT_METHOD_ROWS || batch) PAT_TRY(prepare_paging(inquiry, error));
     inquiry->today = pat_zone_day_at(engine->zone, pat_clock_wall_ms() / 1000);

@@ -77,8 +77,7 @@ static size_t bytes_to_make(const struct pat_store *store, const struct pat_run_
 /* ---- the chore ----------------------------------------------------------------------------------------------------
  */
 
-static bool stop_asked(void *context) {
-    struct pat_chore *chore = context;
+bool pat_engine__chore_stopped(struct pat_chore *chore) {
     if (chore->pause_cb != NULL) {
         const uint64_t before_ns = pat_clock_monotonic_ns();
         chore->pause_cb(chore->pause_context);
@@ -88,14 +87,19 @@ static bool stop_asked(void *context) {
     return __atomic_load_n(&chore->stop, __ATOMIC_RELAXED);
 }
 
+static bool stop_asked(void *context) {
+    return pat_engine__chore_stopped(context);
+}
+
 void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), void *context) {
     chore->pause_cb = pause_cb;
     chore->pause_context = context;
-    if (chore->view == NULL) {
-        pat_run_free(&chore->run);
-        return;
+    switch (chore->kind) {
+    case PAT_CHORE_RUN: chore->status = pat_run_build(&chore->run, &chore->plan); break;
+    case PAT_CHORE_FREE_RUN: pat_run_free(&chore->run); break;
+    case PAT_CHORE_SETTLE: pat_engine__settle_run(chore); break;
+    case PAT_CHORE_PACK: pat_engine__pack_run(chore); break;
     }
-    chore->status = pat_run_build(&chore->run, &chore->plan);
 }
 
 void pat_chore_stop(struct pat_chore *chore) {
@@ -110,16 +114,13 @@ static bool memory_allows(const struct pat_store *store, const struct pat_run_pl
 static bool free_old_run(struct pat_engine *engine) {
     struct pat_fact_run *run = pat_store_take_old_run(engine->store);
     if (run == NULL) return false;
-    engine->chore = (struct pat_chore){.busy = true, .run = run};
+    engine->chore = (struct pat_chore){.busy = true, .kind = PAT_CHORE_FREE_RUN, .run = run};
     return true;
 }
 
-struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
+static struct pat_chore *run_chore(struct pat_engine *engine, uint64_t now_ns) {
     struct pat_store *store = engine->store;
     struct pat_chore *chore = &engine->chore;
-    if (chore->busy) return NULL;
-    if (free_old_run(engine)) return chore;
-    const uint64_t now_ns = pat_clock_monotonic_ns();
     if (store->lsn != engine->chore_lsn) {
         engine->chore_lsn = store->lsn;
         engine->chore_lsn_ns = now_ns;
@@ -145,14 +146,23 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     return chore;
 }
 
+struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
+    if (engine->chore.busy) return NULL;
+    if (engine->store->unsettled) return pat_engine__settle_chore(engine);
+    if (free_old_run(engine)) return &engine->chore;
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    struct pat_chore *chore = run_chore(engine, now_ns);
+    return chore != NULL ? chore : pat_engine__pack_chore(engine, now_ns);
+}
+
 void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     PAT_ASSERT(chore == &engine->chore);
     PAT_ASSERT(chore->busy);
     chore->busy = false;
-    if (chore->view == NULL) {
-        pat_run_free(&chore->run); /* unless that is done */
-        return;
-    }
+    if (chore->kind == PAT_CHORE_FREE_RUN) pat_run_free(&chore->run); /* unless that is done */
+    if (chore->kind == PAT_CHORE_SETTLE) pat_engine__settle_done(engine, chore);
+    if (chore->kind == PAT_CHORE_PACK) pat_engine__pack_done(engine, chore);
+    if (chore->kind != PAT_CHORE_RUN) return;
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);
     engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * (took_ns - chore->paused_ns);
@@ -181,6 +191,6 @@ struct pat_value pat_engine__status_runs(const struct pat_engine *engine, struct
     pat_build_put(builder, &map, "tail_rows", pat_value_uint(tail_rows(store)));
     pat_build_put(builder, &map, "stale_customers", pat_value_uint(store->marks.stale));
     pat_build_put(builder, &map, "bytes", pat_value_uint(bytes));
-    pat_build_put(builder, &map, "making", pat_value_bool(engine->chore.view != NULL));
+    pat_build_put(builder, &map, "making", pat_value_bool(engine->chore.busy && engine->chore.kind == PAT_CHORE_RUN));
     return map;
 }

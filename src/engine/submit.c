@@ -255,6 +255,7 @@ static enum admission admit_fit_change(struct pat_engine *engine, struct group *
 }
 
 static enum admission admit(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
+    if (engine->damage.status != PAT_OK) return refuse(engine, ticket, &engine->damage);
     if (engine->journal_failed) return refuse(engine, ticket, &engine->journal_error);
     if (group->count == GROUP_TICKETS_MAX) return NEXT_GROUP;
     if (ticket->batch != NULL) return admit_batch(engine, group, ticket);
@@ -299,6 +300,7 @@ static void fail_group(struct pat_engine *engine, struct pat_ticket *ticket, con
 
 void pat_engine__group_start(struct pat_engine *engine) {
     if (engine->group_head != NULL) return;
+    if (engine->store->unsettled && engine->damage.status == PAT_OK) return; /* ids cannot be found yet */
     struct group group;
     group_init(&group);
     while (engine->queue_head != NULL) {

@@ -21,6 +21,7 @@ void pat_chore__offer(struct pat_server *server) {
 void pat_chore__done(struct pat_server *server) {
     pat_engine_chore_done(server->engine, server->chore);
     server->chore = NULL;
+    pat_server__turned(server); /* questions may have waited for an index */
     pat_chore__offer(server);
 }
 

@@ -45,6 +45,9 @@ struct pat_persist_options {
     void *event_context;
     uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another
                       file never pass for this one's; a fixed one in tests */
+    /* A snapshot of more orders and refunds than this, and no journal behind it, leaves the store unsettled (see
+     * pat_store_settle): the owner settles it behind the first answers. 0: never. */
+    uint64_t settle_rows;
 };
 
 /* Reads the manifest. A new directory gets `settings` as they are; an old one gives its own back in *settings when the
@@ -92,7 +95,7 @@ struct pat_recovery {
 };
 
 /* Brings the empty `store` to the last durable state: newest good snapshot into the store (columns, dictionaries, heap,
- * producers, maps, then pat_store_rebuild), then every later journal record through `apply_cb` in lsn order (the batch
+ * producers, maps, then pat_store_rebuild_begin), then every later journal record through `apply_cb` in lsn order (the batch
  * lives until the call returns). When apply_cb fails, so does recovery. Fails: PAT_ERR_CORRUPT naming file, offset and
  * lsns when acknowledged data would be missing: the server must not serve. */
 enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_store *store,

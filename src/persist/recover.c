@@ -39,49 +39,94 @@ static void note(struct pat_recovery *out, const char *format, ...) {
 
 /* ---- snapshot --------------------------------------------------------------------------------------------------- */
 
-/* The newest generation that validates whole, or NULL. Damaged ones are marked and noted. */
-static enum pat_status choose_generation(struct recovery *r, const struct pat_spread *spread,
-                                         const struct pat_generation_entry **chosen, struct pat_error *error) {
-    struct pat_manifest *manifest = r->persist->manifest;
-    *chosen = NULL;
-    for (uint32_t i = 0; i < manifest->generations; i++) {
-        struct pat_generation_entry *entry = &manifest->generation[i];
-        if (*chosen != NULL && entry->bytes > SPARE_BYTES_MAX) continue;
-        uint64_t blocks = 0;
-        struct pat_error why = {0};
-        enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, &why);
-        if (status == PAT_ERR_NO_MEMORY) {
-            if (error != NULL) *error = why;
-            return status;
-        }
-        if (status == PAT_OK) {
-            if (*chosen == NULL) *chosen = entry;
-            continue;
-        }
-        entry->damaged = true;
-        if (*chosen == NULL) r->out->fell_back = true;
-        note(r->out, "%s (lsn %" PRIu64 "): %s", why.message, entry->lsn,
-             *chosen == NULL ? "not used" : "older, not needed");
+static enum pat_status settle(struct recovery *r, const struct pat_spread *spread, struct pat_error *error) {
+    char name[PAT_FILE_NAME_BYTES];
+    struct pat_error why = {0};
+    const enum pat_status status = pat_store_settle(r->store, spread, &why);
+    if (status == PAT_OK) {
+        r->store->unsettled = false;
+        return PAT_OK;
     }
+    pat_file__name(PAT_FILE_SNAPSHOT, r->out->generation, name);
+    return pat_error_set_at(error, status, name, -1, -1, "%s: %s", name, why.message);
+}
+
+/* The snapshot into the store, or false when it is damaged: then the store is empty again, and *why says what is wrong
+ * with it. */
+static enum pat_status try_generation(struct recovery *r, const struct pat_generation_entry *entry,
+                                      const struct pat_spread *spread, bool *good, struct pat_error *why,
+                                      struct pat_error *error) {
+    struct pat_error found = {0};
+    enum pat_status status =
+        pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, entry, r->store, spread, &found);
+    *good = status == PAT_OK;
+    if (*good) return PAT_OK;
+    /* Blocks are checked as they are read, so that most of a damaged file may be in the store by now. */
+    pat_store_clear(r->store);
+    uint64_t blocks = 0;
+    if (status != PAT_ERR_NO_MEMORY) {
+        status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, why);
+        if (status != PAT_OK && status != PAT_ERR_NO_MEMORY) return PAT_OK;
+        if (status == PAT_ERR_NO_MEMORY) found = *why;
+    }
+    /* Every checksum holds and its content makes no sense: nobody knows what else does not. */
+    if (error != NULL) *error = found;
+    return found.status;
+}
+
+/* Whether a generation that is not needed is good, for as long as there is something to fall back to. */
+static enum pat_status look_at_spare(struct recovery *r, struct pat_generation_entry *entry,
+                                     const struct pat_spread *spread, struct pat_error *error) {
+    uint64_t blocks = 0;
+    struct pat_error why = {0};
+    if (entry->bytes > SPARE_BYTES_MAX) return PAT_OK;
+    const enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, &why);
+    if (status == PAT_ERR_NO_MEMORY && error != NULL) *error = why;
+    if (status == PAT_ERR_NO_MEMORY || status == PAT_OK) return status;
+    entry->damaged = true;
+    note(r->out, "%s (lsn %" PRIu64 "): %s", why.message, entry->lsn, "older, not needed");
     return PAT_OK;
 }
 
+/* The newest generation that is good as a whole, if there is any; damaged ones are marked and noted. */
 static enum pat_status load_newest(struct recovery *r, const struct pat_spread *spread, struct pat_error *error) {
-    const struct pat_generation_entry *chosen;
-    PAT_TRY(choose_generation(r, spread, &chosen, error));
-    if (chosen == NULL) return PAT_OK;
-    r->out->generation = chosen->number;
-    r->out->snapshot_lsn = r->out->lsn = chosen->lsn;
-    if (chosen->saved_ms > r->persist->now_ms) r->persist->now_ms = chosen->saved_ms;
-    return pat_snapshot__load(r->persist->fs, &r->persist->manifest->settings, chosen, r->store, spread, error);
+    struct pat_manifest *manifest = r->persist->manifest;
+    bool loaded = false;
+    for (uint32_t i = 0; i < manifest->generations; i++) {
+        struct pat_generation_entry *entry = &manifest->generation[i];
+        struct pat_error why = {0};
+        if (loaded) {
+            PAT_TRY(look_at_spare(r, entry, spread, error));
+            continue;
+        }
+        PAT_TRY(try_generation(r, entry, spread, &loaded, &why, error));
+        if (loaded) {
+            r->out->generation = entry->number;
+            r->out->snapshot_lsn = r->out->lsn = entry->lsn;
+            if (entry->saved_ms > r->persist->now_ms) r->persist->now_ms = entry->saved_ms;
+            continue;
+        }
+        entry->damaged = true;
+        r->out->fell_back = true;
+        note(r->out, "%s (lsn %" PRIu64 "): %s", why.message, entry->lsn, "not used");
+    }
+    if (!loaded) return PAT_OK;
+    const uint64_t rows = (uint64_t)r->store->table[PAT_ORDERS].rows + r->store->table[PAT_REFUNDS].rows;
+    const uint64_t most = r->persist->options.settle_rows;
+    return most == 0 || rows <= most ? settle(r, spread, error) : PAT_OK;
+}
+
+static enum pat_status with_crew(struct recovery *r, struct pat_error *error,
+                                 enum pat_status (*use)(struct recovery *r, const struct pat_spread *spread,
+                                                        struct pat_error *error)) {
+    struct pat_crew *crew = pat_crew__open();
+    const enum pat_status status = use(r, pat_crew__spread(crew), error);
+    pat_crew__close(crew);
+    return status;
 }
 
 static enum pat_status load_generation(struct recovery *r, struct pat_error *error) {
-    if (r->persist->manifest->generations == 0) return PAT_OK;
-    struct pat_crew *crew = pat_crew__open();
-    const enum pat_status status = load_newest(r, pat_crew__spread(crew), error);
-    pat_crew__close(crew);
-    return status;
+    return r->persist->manifest->generations == 0 ? PAT_OK : with_crew(r, error, load_newest);
 }
 
 /* ---- journal ---------------------------------------------------------------------------------------------------- */
@@ -90,6 +135,7 @@ static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *p
                               struct pat_error *error) {
     struct recovery *r = context;
     if (lsn <= r->out->lsn) return PAT_OK; /* in the snapshot */
+    if (r->store->unsettled) PAT_TRY(with_crew(r, error, settle));
     struct pat_arena arena;
     struct pat_decoded decoded;
     pat_arena_init(&arena, 0);

@@ -11,10 +11,10 @@
  *   HEAP       u64 bytes, the bytes as far as the view saw them
  *   TABLE      u32 table, rows, columns of its own, attributes, chunk shift, dictionaries; each attribute: u8 type, u8
  * length and the name without prefix; each dictionary: u32 column (attributes behind its own), count, u64 places; each
- * column, each chunk: u8 width, i64 base, rows * width bytes as they are in memory PRODUCERS  u64 bytes,
- * pat_producers_write's MAPS       u32 count, each u32 bytes and the map (all but the built-in one) FITS       u32
- * count, each u32 bytes and the fit; u8 and the fit in use, if any; its terms. Absent in files from before there were
- * any FOOTER     control totals */
+ * column, each chunk: u8 width, i64 base, rows * width bytes as they are in memory; packed ones (store/packed.h): 16,
+ * bytes, those PRODUCERS  u64 bytes, pat_producers_write's MAPS       u32 count, each u32 bytes and the map (all but
+ * the built-in one) FITS       u32 count, each u32 bytes and the fit; u8 and the fit in use, if any; its terms. Absent
+ * in files from before there were any FOOTER     control totals */
 #ifndef PAT_PERSIST_SNAPSHOT_PRIVATE_H
 #define PAT_PERSIST_SNAPSHOT_PRIVATE_H
 
@@ -54,8 +54,8 @@ enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings
 enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry,
                                      const struct pat_spread *spread, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
-/* Brings the empty `store` to what the snapshot holds and compares control totals. After a failure the store is good
- * for nothing but closing; call pat_snapshot__verify first. `spread` (may be NULL) lends threads. */
+/* Brings the empty `store` to what the snapshot holds and compares control totals; it is unsettled then. After a
+ * failure the store is good for nothing but clearing and closing. `spread` (may be NULL) lends threads. */
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,
                                    const struct pat_generation_entry *entry, struct pat_store *store,
                                    const struct pat_spread *spread, struct pat_error *error) PAT_MUST_CHECK;

@@ -383,7 +383,7 @@ static enum pat_status get_dict(struct source *s, struct load *load, const struc
 
 /* base + value cannot overflow, whatever is there. */
 static bool chunk_is_safe(uint8_t width, int64_t base) {
-    return width == 0 || width == 8 || base <= INT64_MAX - (int64_t)UINT32_MAX;
+    return width == 0 || width == 8 || width == PAT_WIDTH_PACKED || base <= INT64_MAX - (int64_t)UINT32_MAX;
 }
 
 /* The same for the values that are there. */
@@ -402,9 +402,9 @@ static enum pat_status get_chunk(struct source *s, struct load *load, struct pat
     int64_t base;
     PAT_TRY(get(s, &width, sizeof width));
     PAT_TRY(get(s, &base, sizeof base));
-    if (width > 8 || (width & (width - 1)) != 0) return senseless(s);
-    size_t bytes = (size_t)rows * width;
-    if (bytes > load->scratch_bytes || bytes > bytes_left(s)) return senseless(s);
+    if (width > PAT_WIDTH_PACKED || (width & (width - 1)) != 0) return senseless(s);
+    const size_t bytes = pat_chunk_bytes(width, base, rows);
+    if ((bytes > load->scratch_bytes && width != PAT_WIDTH_PACKED) || bytes > bytes_left(s)) return senseless(s);
     if (chunk_is_safe(width, base)) {
         unsigned char *data = pat_column_restore_open(column, width, base, rows);
         return data != NULL ? get_later(s, data, bytes) : senseless(s);
@@ -558,20 +558,30 @@ static enum pat_status get_all(struct source *s, struct load *load) {
     return get_footer(s, load);
 }
 
+struct closing {
+    struct pat_table *table;
+    bool senseless; /* atomic */
+};
+
 static void close_part(void *context, uint32_t part, unsigned lane) {
     (void)lane;
-    struct pat_table *table = context;
-    for (unsigned c = 0; c < table->schema->columns; c++) pat_column_restore_close(&table->column[c], part);
+    struct closing *closing = context;
+    for (unsigned c = 0; c < closing->table->schema->columns; c++) {
+        if (pat_column_restore_close(&closing->table->column[c], part)) continue;
+        __atomic_store_n(&closing->senseless, true, __ATOMIC_RELAXED);
+    }
 }
 
 /* When all data is where it belongs. */
-static void close_chunks(struct source *s, struct load *load) {
+static enum pat_status close_chunks(struct source *s, struct load *load) {
     copies_do(s);
     for (unsigned t = 0; t < PAT_TABLES; t++) {
-        struct pat_table *table = &load->store->table[t];
-        const uint64_t chunk_rows = (uint64_t)1 << table->column[0].shift;
-        pat_spread_run(s->spread, close_part, table, (uint32_t)((table->rows + chunk_rows - 1) / chunk_rows));
+        struct closing closing = {.table = &load->store->table[t]};
+        const uint64_t rows = closing.table->rows, chunk_rows = (uint64_t)1 << closing.table->column[0].shift;
+        pat_spread_run(s->spread, close_part, &closing, (uint32_t)((rows + chunk_rows - 1) / chunk_rows));
+        if (closing.senseless) return senseless(s);
     }
+    return PAT_OK;
 }
 
 static enum pat_status load_sections(struct source *s, void *context) {
@@ -585,10 +595,10 @@ static enum pat_status load_sections(struct source *s, void *context) {
     load->scratch_bytes = chunk_bytes > segment_bytes ? chunk_bytes : segment_bytes;
     load->scratch = pat_mem_alloc(PAT_MEM_SNAPSHOT, load->scratch_bytes);
     if (load->scratch == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
+    pat_mem_expect((size_t)s->size); /* chunks lie in memory as they do in the file */
     enum pat_status status = get_all(s, load);
     pat_mem_free(PAT_MEM_SNAPSHOT, load->scratch);
-    if (status == PAT_OK) close_chunks(s, load);
-    return status;
+    return status == PAT_OK ? close_chunks(s, load) : status;
 }
 
 /* What was loaded must sum up to what footer and manifest say. */
@@ -623,7 +633,7 @@ enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings 
     struct load load = {.settings = settings, .entry = entry, .store = store};
     PAT_TRY(with_source(&source, entry, &load, load_sections));
     struct pat_error why = {0};
-    enum pat_status status = pat_store_rebuild(store, spread, &why);
+    enum pat_status status = pat_store_rebuild_begin(store, spread, &why);
     if (status != PAT_OK) {
         return pat_error_set_at(error, status, source.name, -1, -1, "%s: %s", source.name, why.message);
     }

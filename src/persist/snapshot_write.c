@@ -120,7 +120,7 @@ static enum pat_status put_column(struct writer *w, const struct pat_column_view
         uint32_t here = rows - first < chunk_rows ? (uint32_t)(rows - first) : chunk_rows;
         PAT_TRY(put_u8(w, chunk->width));
         PAT_TRY(put_u64(w, (uint64_t)chunk->base));
-        PAT_TRY(put(w, chunk->data, (size_t)here * chunk->width));
+        PAT_TRY(put(w, chunk->data, pat_chunk_bytes(chunk->width, chunk->base, here)));
     }
     return PAT_OK;
 }

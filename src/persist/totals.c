@@ -6,9 +6,15 @@
 static uint64_t chunk_sum(const struct pat_chunk *chunk, uint32_t rows) {
     if (chunk->width == 0) return chunk->base == PAT_NULL ? 0 : (uint64_t)chunk->base * rows;
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < rows; i++) {
-        int64_t value = pat_chunk_get(chunk, i);
-        sum += value == PAT_NULL ? 0 : (uint64_t)value;
+    for (uint32_t done = 0, here; done < rows; done += here) {
+        int64_t value[PAT_PACKED_BLOCK];
+        here = rows - done < PAT_PACKED_BLOCK ? rows - done : PAT_PACKED_BLOCK;
+        if (chunk->width == PAT_WIDTH_PACKED) {
+            pat_packed_read(chunk->data, done, here, value);
+        } else {
+            for (uint32_t i = 0; i < here; i++) value[i] = pat_chunk_get(chunk, done + i);
+        }
+        for (uint32_t i = 0; i < here; i++) sum += value[i] == PAT_NULL ? 0 : (uint64_t)value[i];
     }
     return sum;
 }

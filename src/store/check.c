@@ -150,24 +150,62 @@ static const struct chain chains[] = {
 
 /* ---- chains ------------------------------------------------------------------------------------------------------ */
 
-/* Follows every chain. One that visits more rows than its table has runs in a circle. */
-static bool follow_chain(const struct pat_store *store, const struct chain *chain) {
-    const struct pat_table *owners = &store->table[chain->owners], *items = &store->table[chain->items];
-    uint64_t visited = 0, owned = 0;
-    for (pat_row owner = 0; owner < owners->rows; owner++) {
-        int64_t item = pat_table_get(owners, chain->head, owner);
-        while (item != PAT_NULL) {
-            if (++visited > items->rows) return false;
-            if (pat_table_get(items, chain->owner, (pat_row)item) != (int64_t)owner) return false;
-            item = pat_table_get(items, chain->next, (pat_row)item);
-        }
-    }
-    for (pat_row item = 0; item < items->rows; item++) owned += pat_table_get(items, chain->owner, item) != PAT_NULL;
-    return chain->all ? visited == owned : visited <= owned;
-}
-
 /* Rows that one thread looks at in a piece, of owners or of items. */
 #define LINK_ROWS 65536u
+
+/* Follows every chain. One that visits more rows than its table has runs in a circle. */
+struct follow {
+    const struct pat_table *owners, *items;
+    const struct chain *chain;
+    uint32_t owner_parts;    /* parts before these are of owners, the others of items */
+    uint64_t visited, owned; /* atomic */
+    bool failed;             /* atomic */
+};
+
+static bool follow_owners(const struct follow *follow, pat_row first, pat_row end, uint64_t *visited) {
+    for (pat_row owner = first; owner < end; owner++) {
+        int64_t item = pat_table_get(follow->owners, follow->chain->head, owner);
+        while (item != PAT_NULL) {
+            if (++*visited > follow->items->rows) return false;
+            if (pat_table_get(follow->items, follow->chain->owner, (pat_row)item) != (int64_t)owner) return false;
+            item = pat_table_get(follow->items, follow->chain->next, (pat_row)item);
+        }
+    }
+    return true;
+}
+
+static void follow_part(void *context, uint32_t part, unsigned lane) {
+    (void)lane;
+    struct follow *follow = context;
+    const bool of_owners = part < follow->owner_parts;
+    const pat_row rows = of_owners ? follow->owners->rows : follow->items->rows;
+    const pat_row first = (of_owners ? part : part - follow->owner_parts) * LINK_ROWS;
+    const pat_row end = rows - first < LINK_ROWS ? rows : first + LINK_ROWS;
+    uint64_t visited = 0, owned = 0;
+    if (__atomic_load_n(&follow->failed, __ATOMIC_RELAXED)) return;
+    if (of_owners) {
+        if (!follow_owners(follow, first, end, &visited)) __atomic_store_n(&follow->failed, true, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&follow->visited, visited, __ATOMIC_RELAXED);
+        return;
+    }
+    for (pat_row item = first; item < end; item++) {
+        owned += pat_table_get(follow->items, follow->chain->owner, item) != PAT_NULL;
+    }
+    __atomic_fetch_add(&follow->owned, owned, __ATOMIC_RELAXED);
+}
+
+static uint32_t link_parts(const struct pat_table *table) {
+    return (uint32_t)(((uint64_t)table->rows + LINK_ROWS - 1) / LINK_ROWS);
+}
+
+static bool follow_chain(const struct pat_store *store, const struct chain *chain, const struct pat_spread *spread) {
+    struct follow follow = {
+        .owners = &store->table[chain->owners], .items = &store->table[chain->items], .chain = chain};
+    follow.owner_parts = link_parts(follow.owners);
+    pat_spread_run(spread, follow_part, &follow, follow.owner_parts + link_parts(follow.items));
+    if (follow.failed) return false;
+    return chain->all ? follow.visited == follow.owned : follow.visited <= follow.owned;
+}
 
 /* The same without following, a link at a time and on several threads, for chains as loads make them: a new item goes
  * before the older ones, so that links lead to lower rows and nothing can run in a circle. When besides each link leads
@@ -229,10 +267,6 @@ static void links_part(void *context, uint32_t part, unsigned lane) {
     const bool good =
         of_owners ? lead_from_owners(links, led_to, first, end) : lead_from_items(links, led_to, first, end);
     if (!good) __atomic_store_n(&links->strange, true, __ATOMIC_RELAXED);
-}
-
-static uint32_t link_parts(const struct pat_table *table) {
-    return (uint32_t)(((uint64_t)table->rows + LINK_ROWS - 1) / LINK_ROWS);
 }
 
 /* Threads saw their own links only. */
@@ -302,7 +336,7 @@ static bool check_currencies(const struct pat_store *store) {
     return true;
 }
 
-bool pat_store__check(const struct pat_store *store, const struct pat_spread *spread, const char **why) {
+bool pat_store__check_values(const struct pat_store *store, const struct pat_spread *spread, const char **why) {
     for (int id = 0; id < PAT_TABLES; id++) {
         const struct pat_table *table = &store->table[id];
         *why = "columns of a table differ in length";
@@ -316,10 +350,6 @@ bool pat_store__check(const struct pat_store *store, const struct pat_spread *sp
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++) {
         if (!check_reference(store, &references[i])) return false;
     }
-    *why = "a chain runs in a circle, or its items are not its owner's";
-    for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
-        if (!links_hold(store, &chains[i], spread) && !follow_chain(store, &chains[i])) return false;
-    }
     *why = "an order or refund has no day";
     if (!check_fact_days(store, spread)) return false;
     *why = "a currency is not an ISO 4217 code";
@@ -330,6 +360,15 @@ bool pat_store__check(const struct pat_store *store, const struct pat_spread *sp
     return true;
 }
 
+bool pat_store__check_chains(const struct pat_store *store, const struct pat_spread *spread, const char **why) {
+    *why = "a chain runs in a circle, or its items are not its owner's";
+    for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
+        if (!links_hold(store, &chains[i], spread) && !follow_chain(store, &chains[i], spread)) return false;
+    }
+    *why = NULL;
+    return true;
+}
+
 bool pat_store_check(const struct pat_store *store, const char **why) {
-    return pat_store__check(store, NULL, why);
+    return pat_store__check_values(store, NULL, why) && pat_store__check_chains(store, NULL, why);
 }

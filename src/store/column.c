@@ -83,7 +83,7 @@ static inline void chunk_put(struct pat_chunk *chunk, uint32_t i, int64_t value)
         memcpy(chunk->data + (size_t)i * 4, &narrow, 4);
         return;
     }
-    default: memcpy(chunk->data + (size_t)i * 8, &value, 8);
+    default: PAT_DEBUG_ASSERT(chunk->width == 8); memcpy(chunk->data + (size_t)i * 8, &value, 8);
     }
 }
 
@@ -99,6 +99,7 @@ static uint64_t width_span(uint8_t width) {
 
 static inline bool chunk_fits(const struct pat_chunk *chunk, int64_t value) {
     if (chunk->width == 0) return value == chunk->base;
+    if (chunk->width == PAT_WIDTH_PACKED) return false; /* is never written to */
     if (chunk->width == 8 || value == PAT_NULL) return true;
     /* All ones stand for null. A difference that wraps is greater than any span below 8 bytes. */
     uint64_t span = (UINT64_C(1) << (8 * chunk->width)) - 2;
@@ -168,6 +169,7 @@ static bool range_is_one(struct range range, int64_t *value) {
 static bool chunk_fits_range(const struct pat_chunk *chunk, struct range range) {
     int64_t one;
     if (chunk->width == 0) return range_is_one(range, &one) && one == chunk->base;
+    if (chunk->width == PAT_WIDTH_PACKED) return false;
     return range.low > range.high || (chunk_fits(chunk, range.low) && chunk_fits(chunk, range.high));
 }
 
@@ -175,6 +177,17 @@ static void chunk_note_range(struct pat_chunk *chunk, struct range range) {
     chunk->has_null |= range.has_null;
     if (range.low < chunk->low) chunk->low = range.low;
     if (range.high > chunk->high) chunk->high = range.high;
+}
+
+static void chunk_put_all(struct pat_chunk *chunk, uint32_t i, const int64_t *value, uint32_t count);
+
+static void unpack(const struct pat_chunk *packed, struct pat_chunk *out, uint32_t rows) {
+    int64_t value[PAT_PACKED_BLOCK];
+    for (uint32_t done = 0, here; done < rows; done += here) {
+        here = rows - done < PAT_PACKED_BLOCK ? rows - done : PAT_PACKED_BLOCK;
+        pat_packed_read(packed->data, done, here, value);
+        chunk_put_all(out, done, value, here);
+    }
 }
 
 /* A copy of the chunk that can take such values and has room for `rows_wanted` rows. */
@@ -195,6 +208,8 @@ static struct pat_chunk *chunk_recode(const struct pat_column *column, const str
     fresh->high = old->high;
     if (width == old->width && base == old->base) {
         memcpy(fresh->data, old->data, (size_t)rows_used * width);
+    } else if (old->width == PAT_WIDTH_PACKED) {
+        unpack(old, fresh, rows_used);
     } else {
         for (uint32_t i = 0; i < rows_used; i++) chunk_put(fresh, i, pat_chunk_get(old, i));
     }
@@ -349,8 +364,11 @@ static void chunk_gather(const struct pat_chunk *chunk, const pat_row *row, uint
     case 1: gather_u8(chunk, row, count, mask, out); return;
     case 2: gather_u16(chunk, row, count, mask, out); return;
     case 4: gather_u32(chunk, row, count, mask, out); return;
-    default:
+    case 8:
         for (uint32_t k = 0; k < count; k++) memcpy(&out[k], chunk->data + (size_t)(row[k] & mask) * 8, 8);
+        return;
+    default:
+        for (uint32_t k = 0; k < count; k++) out[k] = pat_packed_get(chunk->data, row[k] & mask);
     }
 }
 
@@ -401,6 +419,7 @@ static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_
     for (uint32_t k = 0; k < count; k++) {
         if (old[k] != value[k]) chunk_put(chunk, row[k] & mask, value[k]);
     }
+    chunk->rest = PAT_CHUNK_BUSY;
     chunk_note_range(chunk, range);
 }
 
@@ -441,6 +460,7 @@ void pat_column_set(struct pat_column *column, pat_row row, int64_t value) {
     }
     chunk_put(chunk, i, value);
     chunk_note(chunk, value);
+    chunk->rest = PAT_CHUNK_BUSY;
 }
 
 bool pat_column_is_blank(const struct pat_column *column) {
@@ -480,28 +500,34 @@ DEFINE_NOTE(note_u8, uint8_t)
 DEFINE_NOTE(note_u16, uint16_t)
 DEFINE_NOTE(note_u32, uint32_t)
 
-/* What a chunk's values, all fresh, say of it. */
-static void chunk_note_all(struct pat_chunk *chunk, uint32_t rows) {
+/* What a chunk's values, all fresh, say of it; false when they are no values. */
+static bool chunk_note_all(struct pat_chunk *chunk, uint32_t rows) {
     switch (chunk->width) {
-    case 0: chunk_note(chunk, chunk->base); return;
-    case 1: note_u8(chunk, rows); return;
-    case 2: note_u16(chunk, rows); return;
-    case 4: note_u32(chunk, rows); return;
-    default:
+    case 0: chunk_note(chunk, chunk->base); return true;
+    case 1: note_u8(chunk, rows); return true;
+    case 2: note_u16(chunk, rows); return true;
+    case 4: note_u32(chunk, rows); return true;
+    case 8:
         for (uint32_t i = 0; i < rows; i++) chunk_note(chunk, pat_chunk_get(chunk, i));
+        return true;
+    default:
+        return pat_packed_check(chunk->data, (size_t)chunk->base, rows, &chunk->low, &chunk->high, &chunk->has_null);
     }
 }
 
 unsigned char *pat_column_restore_open(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows) {
-    bool known_width = width == 0 || width == 1 || width == 2 || width == 4 || width == 8;
+    const bool packed = width == PAT_WIDTH_PACKED;
+    bool known_width = width == 0 || width == 1 || width == 2 || width == 4 || width == 8 || packed;
     if (!known_width || rows == 0 || rows > chunk_rows_max(column)) return NULL;
+    if (packed && (rows != chunk_rows_max(column) || base <= 0 || (uint64_t)base > pat_packed_bytes_max(rows)))
+        return NULL;
     if ((column->rows & (chunk_rows_max(column) - 1)) != 0) return NULL;
     uint32_t index = column->rows >> column->shift;
     dir_prepare(column, index, false);
     uint32_t capacity = CHUNK_ROWS_FIRST;
     while (capacity < rows) capacity *= 2;
     if (width == 0) capacity = 0;
-    const size_t bytes = sizeof(struct pat_chunk) + (size_t)capacity * width;
+    const size_t bytes = sizeof(struct pat_chunk) + pat_chunk_bytes(width, base, capacity);
     struct pat_chunk *chunk =
         chunk_begin(column, width, base, capacity, pat_mem_alloc_raw_must(column->purpose, bytes));
     if (capacity > rows) memset(chunk->data + (size_t)rows * width, 0, (size_t)(capacity - rows) * width);
@@ -510,17 +536,70 @@ unsigned char *pat_column_restore_open(struct pat_column *column, uint8_t width,
     return chunk->data;
 }
 
-void pat_column_restore_close(struct pat_column *column, uint32_t chunk) {
-    chunk_note_all(column->dir->chunk[chunk], chunk_rows(column, chunk));
+bool pat_column_restore_close(struct pat_column *column, uint32_t chunk) {
+    return chunk_note_all(column->dir->chunk[chunk], chunk_rows(column, chunk));
 }
 
 bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows,
                         const unsigned char *data) {
     unsigned char *const to = pat_column_restore_open(column, width, base, rows);
     if (to == NULL) return false;
-    if (width > 0) memcpy(to, data, (size_t)rows * width);
-    pat_column_restore_close(column, (column->rows - 1) >> column->shift);
-    return true;
+    if (width > 0) memcpy(to, data, pat_chunk_bytes(width, base, rows));
+    return pat_column_restore_close(column, (column->rows - 1) >> column->shift);
+}
+
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
+
+/* What is not made smaller by this part is not worth reading it the slower way. */
+#define PACK_GAIN 8u
+
+const struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t index) {
+    struct pat_chunk *chunk = column->dir->chunk[index];
+    if (chunk->width == 0 || chunk->width == PAT_WIDTH_PACKED || chunk->rest == PAT_CHUNK_TRIED) return NULL;
+    if (chunk_rows(column, index) < chunk_rows_max(column)) return NULL;
+    if (chunk->rest == PAT_CHUNK_IDLE) return chunk;
+    chunk->rest = PAT_CHUNK_IDLE;
+    return NULL;
+}
+
+static void read_plain(const struct pat_chunk *chunk, uint32_t rows, int64_t *out) {
+    for (uint32_t i = 0; i < rows; i++) out[i] = pat_chunk_get(chunk, i);
+}
+
+size_t pat_chunk_pack_scratch(uint32_t rows) {
+    return rows * sizeof(int64_t) + pat_packed_bytes_max(rows);
+}
+
+struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, enum pat_mem_purpose purpose,
+                                 void *scratch) {
+    int64_t *const value = scratch;
+    unsigned char *const data = (void *)(value + rows);
+    read_plain(chunk, rows, value);
+    const size_t bytes = pat_packed_make(value, rows, data), plain = (size_t)rows * chunk->width;
+    if (bytes == 0 || bytes >= plain - plain / PACK_GAIN) return NULL;
+    struct pat_chunk *packed = pat_mem_alloc(purpose, sizeof *packed + bytes);
+    if (packed == NULL) return NULL;
+    *packed = (struct pat_chunk){.base = (int64_t)bytes,
+                                 .capacity = rows,
+                                 .width = PAT_WIDTH_PACKED,
+                                 .has_null = chunk->has_null,
+                                 .low = chunk->low,
+                                 .high = chunk->high};
+    memcpy(packed->data, data, bytes);
+    return packed;
+}
+
+void pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
+                          struct pat_chunk *packed) {
+    struct pat_chunk *chunk = column->dir->chunk[index];
+    if (chunk != was || chunk->rest != PAT_CHUNK_IDLE) {
+        pat_mem_free(column->purpose, packed);
+    } else if (packed == NULL) {
+        chunk->rest = PAT_CHUNK_TRIED;
+    } else {
+        packed->born = column->pins->version;
+        dir_replace(column, index, packed);
+    }
 }
 
 static void chunk_read(const struct pat_chunk *chunk, uint32_t first, uint32_t count, int64_t *out,
@@ -531,7 +610,8 @@ static void chunk_read(const struct pat_chunk *chunk, uint32_t first, uint32_t c
     case 1: kernels->widen_u8(data, count, chunk->base, out); return;
     case 2: kernels->widen_u16((const void *)data, count, chunk->base, out); return;
     case 4: kernels->widen_u32((const void *)data, count, chunk->base, out); return;
-    default: memcpy(out, data, (size_t)count * 8);
+    case 8: memcpy(out, data, (size_t)count * 8); return;
+    default: pat_packed_read(chunk->data, first, count, out);
     }
 }
 

@@ -3,6 +3,7 @@
  *   directory ──► chunk 0 {width 2, base 14000, data u16[]}      value = base + data[i]; all ones = null
  *             ──► chunk 1 {width 0, base PAT_NULL}               every row the same: costs no data
  *             ──► chunk 2 {width 8, data i64[]}                  value = data[i]
+ *             ──► chunk 3 {packed}                               full, and unchanged for a while: see packed.h
  *
  * So a field nobody sends costs nothing, a dictionary of 300 entries costs two bytes a row without anybody deciding
  * that, and a big amount widens its own chunk only. Widening copies one chunk. Writer functions: the thread that owns
@@ -12,6 +13,7 @@
 
 #include "base/mem.h"
 #include "model/types.h"
+#include "store/packed.h"
 #include "store/pins.h"
 
 #include <stdbool.h>
@@ -21,12 +23,23 @@
 
 struct pat_kernels;
 
+/* Stands for a width in chunks whose data is that of packed.h. */
+#define PAT_WIDTH_PACKED 16u
+
+/* Whether a chunk is worth packing: not while its rows change. */
+enum pat_chunk_rest {
+    PAT_CHUNK_BUSY,  /* changed since it was last looked at */
+    PAT_CHUNK_IDLE,  /* not changed since it was last looked at */
+    PAT_CHUNK_TRIED, /* packing it gained too little */
+};
+
 /* The header takes a cache line, so that data starts aligned like the block. */
 struct pat_chunk {
     uint64_t born;
-    int64_t base;      /* width 0: the value of every row; width 8: unused */
+    int64_t base;      /* width 0: the value of every row; width 8: unused; packed: bytes of data */
     uint32_t capacity; /* rows there is data for; width 0: any */
-    uint8_t width;     /* bytes per value: 0, 1, 2, 4, 8 */
+    uint8_t width;     /* bytes per value: 0, 1, 2, 4, 8, or PAT_WIDTH_PACKED */
+    uint8_t rest;      /* enum pat_chunk_rest; writer only */
     /* writer only, but for pat_column_view_part: */
     bool has_null;
     int64_t low, high; /* of the values ever stored, low > high when none; never narrowed by overwriting */
@@ -69,11 +82,12 @@ static inline int64_t pat_chunk_get(const struct pat_chunk *chunk, uint32_t i) {
         memcpy(&value, chunk->data + (size_t)i * 4, 4);
         return value == UINT32_MAX ? PAT_NULL : chunk->base + (int64_t)value;
     }
-    default: {
+    case 8: {
         int64_t value;
         memcpy(&value, chunk->data + (size_t)i * 8, 8);
         return value;
     }
+    default: return pat_packed_get(chunk->data, i);
     }
 }
 
@@ -109,7 +123,12 @@ static inline int64_t pat_column_get(const struct pat_column *column, pat_row ro
 /* Asks the processor for a value that will be read soon. */
 static inline void pat_column_prefetch(const struct pat_column *column, pat_row row) {
     const struct pat_chunk *chunk = column->dir->chunk[row >> column->shift];
-    __builtin_prefetch(chunk->data + (size_t)(row & ((1u << column->shift) - 1)) * chunk->width);
+    const uint32_t i = row & ((1u << column->shift) - 1);
+    if (chunk->width == PAT_WIDTH_PACKED) {
+        pat_packed_prefetch(chunk->data, i);
+    } else {
+        __builtin_prefetch(chunk->data + (size_t)i * chunk->width);
+    }
 }
 /* True when no row ever had a value, as of fields that nobody sends. Looks at chunks, not at rows. */
 bool pat_column_is_blank(const struct pat_column *column);
@@ -121,9 +140,27 @@ bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, 
                         const unsigned char *data);
 
 /* The same in two steps: where the data of the chunk is to be written (NULL when width or size make no sense), and
- * then, when it was, what it says. Closing is for any thread, each chunk once; nothing is read or changed before. */
+ * then, when it was, what it says; false when that makes no sense. Closing is for any thread, each chunk once; nothing
+ * is read or changed before. A packed chunk is a whole one, with `base` bytes. */
 unsigned char *pat_column_restore_open(struct pat_column *column, uint8_t width, int64_t base, uint32_t rows);
-void pat_column_restore_close(struct pat_column *column, uint32_t chunk);
+bool pat_column_restore_close(struct pat_column *column, uint32_t chunk);
+/* Bytes of such a chunk's data. */
+static inline size_t pat_chunk_bytes(uint8_t width, int64_t base, uint32_t rows) {
+    return width == PAT_WIDTH_PACKED ? (size_t)base : (size_t)rows * width;
+}
+
+/* ---- packing: chosen by the owner, made by anybody, taken by the owner ---- */
+
+/* The chunk, when it is whole, has not changed since the last call for it and may take less room packed; else NULL. */
+const struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t chunk);
+/* A packed copy; NULL when it would gain too little or there is no memory. `chunk` is one that a view keeps from
+ * changing, `scratch` has pat_chunk_pack_scratch bytes. Thread: any. */
+struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, enum pat_mem_purpose purpose,
+                                 void *scratch);
+size_t pat_chunk_pack_scratch(uint32_t rows);
+/* Puts `packed` (may be NULL: not worth it) in the place of `was`, unless that has changed or been replaced since. */
+void pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
+                          struct pat_chunk *packed);
 
 /* ---- reader ----------------------------------------------------------------------------------------------------- */
 
@@ -131,7 +168,7 @@ void pat_column_restore_close(struct pat_column *column, uint32_t chunk);
 static inline int64_t pat_column_view_get(const struct pat_column_view *view, pat_row row) {
     return pat_chunk_get(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
 }
-/* Rows of one chunk as they lie there: values are those of pat_chunk. */
+/* Rows of one chunk as they lie there: values are those of pat_chunk. Of a packed one only the bounds are of use. */
 struct pat_column_part {
     const unsigned char *data; /* of the first row; nothing with width 0 */
     int64_t base;
@@ -145,7 +182,8 @@ struct pat_column_part {
 static inline struct pat_column_part pat_column_view_part(const struct pat_column_view *view, pat_row first) {
     const pat_row index = first >> view->shift;
     const struct pat_chunk *chunk = view->chunk[index];
-    struct pat_column_part part = {.data = chunk->data + (size_t)(first & ((1u << view->shift) - 1)) * chunk->width,
+    const size_t start = chunk->width == PAT_WIDTH_PACKED ? 0 : (first & ((1u << view->shift) - 1)) * chunk->width;
+    struct pat_column_part part = {.data = chunk->data + start,
                                    .base = chunk->base,
                                    .width = chunk->width,
                                    .bounded = ((uint64_t)index + 1) << view->shift <= view->rows,

@@ -177,17 +177,34 @@ static bool index_rates(struct pat_store *store) {
     return once;
 }
 
-enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spread *spread, struct pat_error *error) {
+static enum pat_status index_ids(struct pat_store *store, enum pat_table_id id, const struct pat_spread *spread,
+                                 struct pat_error *error) {
+    if (pat_store__index_table(store, id, spread)) return PAT_OK;
+    return pat_error_set(error, PAT_ERR_CORRUPT, "an id of %s is there twice", pat_schema[id].name);
+}
+
+enum pat_status pat_store_rebuild_begin(struct pat_store *store, const struct pat_spread *spread,
+                                        struct pat_error *error) {
     for (int id = 0; id < PAT_TABLES; id++) store->table[id].rows = store->table[id].column[0].rows;
     const char *why;
-    if (!pat_store__check(store, spread, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
-    for (int id = 0; id < PAT_TABLES; id++) {
-        if (!pat_table_has_id((enum pat_table_id)id)) continue;
-        if (!pat_store__index_table(store, (enum pat_table_id)id, spread)) {
-            return pat_error_set(error, PAT_ERR_CORRUPT, "an id of %s is there twice", pat_schema[id].name);
-        }
-    }
+    if (!pat_store__check_values(store, spread, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
+    PAT_TRY(index_ids(store, PAT_CUSTOMERS, spread, error));
     if (!index_rates(store)) return pat_error_set(error, PAT_ERR_CORRUPT, "a day of fx has two rates of one currency");
     recount_shared(store, spread, &store->counts, &store->fact_days);
+    store->unsettled = true;
+    return PAT_OK;
+}
+
+enum pat_status pat_store_settle(struct pat_store *store, const struct pat_spread *spread, struct pat_error *error) {
+    const char *why;
+    if (!pat_store__check_chains(store, spread, &why)) return pat_error_set(error, PAT_ERR_CORRUPT, "%s", why);
+    PAT_TRY(index_ids(store, PAT_ORDERS, spread, error));
+    return index_ids(store, PAT_REFUNDS, spread, error);
+}
+
+enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spread *spread, struct pat_error *error) {
+    PAT_TRY(pat_store_rebuild_begin(store, spread, error));
+    PAT_TRY(pat_store_settle(store, spread, error));
+    store->unsettled = false;
     return PAT_OK;
 }

@@ -50,21 +50,9 @@ static void table_close(struct pat_table *table) {
     pat_index_deinit(&table->index);
 }
 
-enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,
-                               struct pat_error *error) {
-    int base = pat_currency_find(pat_text_of(options->base_currency));
-    if (base < 0) {
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
-                             "base currency \"%s\" is not an ISO 4217 code such as USD or EUR", options->base_currency);
-    }
-    struct pat_store *store = pat_mem_alloc(PAT_MEM_OTHER, sizeof *store);
-    if (store == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the store");
+static void content_init(struct pat_store *store) {
     pat_pins_init(&store->pins);
-    pat_hash_secret_init(&store->secret, options->entropy, options->entropy_bytes);
     pat_heap_init(&store->heap);
-    store->zone = options->zone;
-    memcpy(store->base_currency, pat_currencies[base].code, sizeof store->base_currency);
-    store->base_digits = pat_currencies[base].digits;
     for (int id = 0; id < PAT_TABLES; id++) table_open(store, (enum pat_table_id)id);
     pat_rates_init(&store->rates);
     pat_producers_init(&store->producers, &store->secret);
@@ -75,13 +63,27 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
     store->maps->map[store->maps->count++] = pat_rfm_map_builtin();
     store->fits = pat_mem_alloc_must(PAT_MEM_OTHER, sizeof *store->fits);
     store->fits->use = PAT_CLV_USE_DEFAULT;
+}
+
+enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,
+                               struct pat_error *error) {
+    int base = pat_currency_find(pat_text_of(options->base_currency));
+    if (base < 0) {
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST,
+                             "base currency \"%s\" is not an ISO 4217 code such as USD or EUR", options->base_currency);
+    }
+    struct pat_store *store = pat_mem_alloc(PAT_MEM_OTHER, sizeof *store);
+    if (store == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the store");
+    pat_hash_secret_init(&store->secret, options->entropy, options->entropy_bytes);
+    store->zone = options->zone;
+    memcpy(store->base_currency, pat_currencies[base].code, sizeof store->base_currency);
+    store->base_digits = pat_currencies[base].digits;
+    content_init(store);
     *out = store;
     return PAT_OK;
 }
 
-void pat_store_close(struct pat_store **handle) {
-    struct pat_store *store = *handle;
-    if (store == NULL) return;
+static void content_deinit(struct pat_store *store) {
     for (int id = 0; id < PAT_TABLES; id++) table_close(&store->table[id]);
     pat_rates_deinit(&store->rates);
     pat_producers_deinit(&store->producers);
@@ -94,8 +96,22 @@ void pat_store_close(struct pat_store **handle) {
     pat_pins_deinit(&store->pins);
     pat_heap_deinit(&store->heap);
     pat_mem_free(PAT_MEM_OTHER, store->scratch);
+}
+
+void pat_store_close(struct pat_store **handle) {
+    struct pat_store *store = *handle;
+    if (store == NULL) return;
+    content_deinit(store);
     pat_mem_free(PAT_MEM_OTHER, store);
     *handle = NULL;
+}
+
+void pat_store_clear(struct pat_store *store) {
+    content_deinit(store);
+    struct pat_store fresh = {.secret = store->secret, .zone = store->zone, .base_digits = store->base_digits};
+    memcpy(fresh.base_currency, store->base_currency, sizeof fresh.base_currency);
+    *store = fresh;
+    content_init(store);
 }
 
 /* ---- rows by id ------------------------------------------------------------------------------------------------- */

@@ -84,8 +84,9 @@ struct pat_store {
     const struct pat_zone *zone; /* borrowed from the engine */
     char base_currency[4];
     unsigned base_digits;
-    pat_lsn lsn;   /* last batch applied */
-    void *scratch; /* see pat_store_scratch */
+    pat_lsn lsn;    /* last batch applied */
+    bool unsettled; /* restored, and orders and refunds not yet found by id: see pat_store_settle */
+    void *scratch;  /* see pat_store_scratch */
     size_t scratch_bytes;
 };
 
@@ -99,6 +100,8 @@ struct pat_store_options {
 enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,
                                struct pat_error *error) PAT_MUST_CHECK;
 void pat_store_close(struct pat_store **store); /* no view may be open */
+/* Empties the store, as it was opened; no view may be open. */
+void pat_store_clear(struct pat_store *store);
 
 /* ---- writer: rows ----------------------------------------------------------------------------------------------- */
 
@@ -218,13 +221,53 @@ bool pat_refund_counts(const struct pat_table *refunds, pat_row row);
 /* Counts from the columns what store->counts keeps; `days` (may be NULL) gets the days of the facts. */
 void pat_store_recount(const struct pat_store *store, struct pat_counts *counts, struct pat_day_counts *days);
 
-/* After a restore: rebuilds the indexes and recounts `counts` from the columns, on as many threads as `spread` (may be
- * NULL) lends. PAT_ERR_CORRUPT when references do not hold. */
+/* After a restore: what questions need. Every value leads somewhere, customers are found by id, `counts` are counted
+ * anew from the columns, on as many threads as `spread` (may be NULL) lends. The store is unsettled then: nothing may
+ * be written to it, and no order or refund be looked for by id. PAT_ERR_CORRUPT when references do not hold. */
+enum pat_status pat_store_rebuild_begin(struct pat_store *store, const struct pat_spread *spread,
+                                        struct pat_error *error) PAT_MUST_CHECK;
+/* The rest: proves that chains hold, and makes the indexes of orders and refunds. It reads columns, which do not change
+ * meanwhile, and writes those indexes alone, so any thread may do it while views are opened, read and closed; the owner
+ * says `unsettled = false` afterwards. With a spread that leaves parts out the result says nothing. */
+enum pat_status pat_store_settle(struct pat_store *store, const struct pat_spread *spread,
+                                 struct pat_error *error) PAT_MUST_CHECK;
+/* Both at once. */
 enum pat_status pat_store_rebuild(struct pat_store *store, const struct pat_spread *spread,
                                   struct pat_error *error) PAT_MUST_CHECK;
 /* Structure holds: columns of a table are equally long, references in range, chains end and hold their owner's rows,
  * facts have days. For tests and restores. */
 bool pat_store_check(const struct pat_store *store, const char **why);
+
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
+
+/* Chunks to pack at a time: some ten milliseconds of work. */
+#define PAT_PACK_CHUNKS 64u
+
+struct pat_pack_job {
+    struct pat_column *column;
+    uint32_t chunk;
+    const struct pat_chunk *was;
+    struct pat_chunk *packed; /* NULL: not worth it */
+};
+
+struct pat_pack {
+    uint32_t count, made; /* made: the first so many jobs are done */
+    struct pat_pack_job job[PAT_PACK_CHUNKS];
+};
+
+/* Where a sweep over all chunks is. */
+struct pat_pack_cursor {
+    uint32_t packable, chunk;
+};
+
+/* Goes on with a sweep, at most `looks` chunks further, and chooses those that have not changed since the last sweep.
+ * False at the end of the sweep. Owner's thread; a view that is opened right afterwards keeps them as they are. */
+bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
+                           uint32_t looks);
+/* Packs them, until `stop_cb` (may be NULL) says so. Thread: any, while that view is open. */
+void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context);
+/* Takes what was made over, while the view is open still; gives how many. Owner's thread. */
+uint32_t pat_pack_take(struct pat_pack *pack);
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */
 

@@ -17,8 +17,10 @@ static inline uint64_t pat_store__id_hash(const struct pat_store *store, struct 
 }
 /* Fills the id index of a restored table; false when an id is there twice. */
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const struct pat_spread *spread);
-/* pat_store_check on several threads. */
-bool pat_store__check(const struct pat_store *store, const struct pat_spread *spread, const char **why);
+/* The two halves of pat_store_check, on several threads: values lead somewhere, chains may be followed. The second one
+ * needs the first. */
+bool pat_store__check_values(const struct pat_store *store, const struct pat_spread *spread, const char **why);
+bool pat_store__check_chains(const struct pat_store *store, const struct pat_spread *spread, const char **why);
 /* When the store closes. */
 void pat_store__free_fits(struct pat_store *store);
 void pat_store__free_runs(struct pat_store *store);

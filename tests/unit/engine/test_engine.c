@@ -20,6 +20,7 @@ struct world {
     struct pat_engine *engine;
     atomic_uint wakes;
     const char *zone, *currency, *sync;
+    uint64_t settle_rows;
 };
 
 static void wake(void *context) {
@@ -33,6 +34,7 @@ static enum pat_status world_try_open(struct world *world, struct pat_error *err
                                          .sync = world->sync,
                                          .cpu = "scalar",
                                          .version = "test",
+                                         .settle_rows = world->settle_rows,
                                          .wake_cb = wake,
                                          .wake_context = world};
     return pat_engine_open(&world->engine, &options, error);
@@ -993,6 +995,101 @@ static void runs_follow_what_changes(void **state) {
     assert_int_equal(do_chores(), 1);
 }
 
+/* Of a big shop a start answers before orders are found by id: batches and questions for one order wait, others do not.
+ */
+static void a_start_settles_behind_the_first_answers(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    world_close(&world, true);
+    world.settle_rows = 99;
+    world_open(&world);
+    assert_true(world.engine->store->unsettled);
+    assert_int_equal(ask_count("count {where: 'orders >= 1', as_of: 'latest'}"), 100);
+    struct call batch, order;
+    struct pat_error error;
+    call_make(&order, "order {order: 5}");
+    struct pat_inquiry inquiry = {.request = &order.request, .arena = &order.arena};
+    assert_int_equal(pat_engine_pin(world.engine, &inquiry, &error), PAT_ERR_MORE);
+    char text[300];
+    order_text(text, sizeof text, "late", 1, 5); /* known: must be found as such */
+    call_make(&batch, text);
+    submit(&batch);
+    pat_engine_turn(world.engine);
+    assert_int_equal(batch.replies, 0);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    assert_non_null(chore);
+    pat_chore_stop(chore);
+    pat_chore_run(chore, NULL, NULL);
+    pat_engine_chore_done(world.engine, chore);
+    assert_true(world.engine->store->unsettled);
+    chore = pat_engine_chore(world.engine);
+    pat_chore_run(chore, NULL, NULL);
+    pat_engine_chore_done(world.engine, chore);
+    assert_false(world.engine->store->unsettled);
+    turn_until_idle();
+    assert_int_equal(batch.replies, 1);
+    assert_true(batch.ok);
+    assert_int_equal(number(&batch.result, "updated"), 1);
+    assert_int_equal(pat_engine_pin(world.engine, &inquiry, &error), PAT_OK);
+    pat_engine_unpin(world.engine, &inquiry);
+    call_free(&batch);
+    call_free(&order);
+    check_store();
+}
+
+/* With a journal behind the snapshot there is nothing to wait with, and at the end whoever still waits is answered. */
+static void nobody_waits_for_ever_after_a_start(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    world_close(&world, true);
+    world.settle_rows = 1;
+    world_open(&world);
+    assert_true(world.engine->store->unsettled);
+    struct call batch;
+    char text[300];
+    order_text(text, sizeof text, "late", 1, 1000);
+    call_make(&batch, text);
+    submit(&batch);
+    assert_int_equal(batch.replies, 0);
+    assert_int_equal(pat_engine_close(&world.engine, false, NULL), PAT_OK);
+    assert_int_equal(batch.replies, 1);
+    assert_true(batch.ok);
+    call_free(&batch);
+    world_open(&world);
+    assert_false(world.engine->store->unsettled);
+    assert_int_equal(world.engine->store->table[PAT_ORDERS].rows, 101);
+    check_store();
+}
+
+/* A snapshot whose chains do not hold although its checksums do: nothing is answered from it. */
+static void a_snapshot_that_does_not_hold_is_not_served(void **state) {
+    (void)state;
+    load_orders(0, 100, 1);
+    pat_table_set(&world.engine->store->table[PAT_CUSTOMERS], PAT_CUSTOMER_ORDER_HEAD, 3, PAT_NULL);
+    world_close(&world, true);
+    struct pat_error error;
+    assert_int_equal(world_try_open(&world, &error), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(error.message, "chain"));
+    world.settle_rows = 1;
+    world_open(&world);
+    struct call batch, count;
+    char text[300];
+    order_text(text, sizeof text, "late", 1, 1000);
+    call_make(&batch, text);
+    submit(&batch);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    pat_chore_run(chore, NULL, NULL);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(batch.replies, 1);
+    assert_int_equal(batch.error.status, PAT_ERR_CORRUPT);
+    call_make(&count, "count {}");
+    struct pat_inquiry inquiry = {.request = &count.request, .arena = &count.arena};
+    assert_int_equal(pat_engine_pin(world.engine, &inquiry, &error), PAT_ERR_CORRUPT);
+    assert_null(pat_engine_chore(world.engine));
+    call_free(&batch);
+    call_free(&count);
+}
+
 static void count_pauses(void *context) {
     (*(unsigned *)context)++;
 }
@@ -1074,6 +1171,9 @@ int main(void) {
         TEST(a_small_budget_is_an_answer),
         TEST(runs_are_few_and_follow_the_rows),
         TEST(runs_follow_what_changes),
+        TEST(a_start_settles_behind_the_first_answers),
+        TEST(nobody_waits_for_ever_after_a_start),
+        TEST(a_snapshot_that_does_not_hold_is_not_served),
         TEST(runs_are_given_up),
         TEST(a_batch_is_worth_more_than_a_run),
         TEST(at_every_allocation),

@@ -1,0 +1,72 @@
+/* Which chunks are packed, and when: whole ones of facts that have not changed between two sweeps. Chosen and taken by
+ * the owner of the store, made by anybody while a view keeps them as they are. */
+#include "store/store.h"
+
+#include "base/mem.h"
+
+struct packable {
+    enum pat_table_id table;
+    unsigned column;
+};
+
+/* Columns that are read for one row, or by few questions. What questions read of every fact (days, codes, customers,
+ * base values) stays as it is: comparing codes as they lie there is ten times as fast as unpacking them. */
+static const struct packable packables[] = {
+    {PAT_ORDERS, PAT_ORDER_ID},          {PAT_ORDERS, PAT_ORDER_VERSION},       {PAT_ORDERS, PAT_ORDER_TIME},
+    {PAT_ORDERS, PAT_ORDER_AMOUNT},      {PAT_ORDERS, PAT_ORDER_PAID},          {PAT_ORDERS, PAT_ORDER_CANCELLED},
+    {PAT_ORDERS, PAT_ORDER_TEST},        {PAT_ORDERS, PAT_ORDER_DISCOUNT},      {PAT_ORDERS, PAT_ORDER_SHIPPING},
+    {PAT_ORDERS, PAT_ORDER_TAX},         {PAT_ORDERS, PAT_ORDER_DUTY},          {PAT_ORDERS, PAT_ORDER_COST},
+    {PAT_ORDERS, PAT_ORDER_PAID_DAY},    {PAT_ORDERS, PAT_ORDER_NEXT},          {PAT_ORDERS, PAT_ORDER_LINE_HEAD},
+    {PAT_ORDERS, PAT_ORDER_REFUND_HEAD}, {PAT_ORDERS, PAT_ORDER_LINES_VERSION}, {PAT_ORDERS, PAT_ORDER_AMOUNT_GIVEN},
+    {PAT_LINES, PAT_LINE_NUMBER},        {PAT_LINES, PAT_LINE_VERSION},         {PAT_LINES, PAT_LINE_COST},
+    {PAT_LINES, PAT_LINE_NEXT},          {PAT_REFUNDS, PAT_REFUND_ID},          {PAT_REFUNDS, PAT_REFUND_VERSION},
+    {PAT_REFUNDS, PAT_REFUND_ORDER},     {PAT_REFUNDS, PAT_REFUND_TIME},        {PAT_REFUNDS, PAT_REFUND_AMOUNT},
+    {PAT_REFUNDS, PAT_REFUND_NEXT},      {PAT_REFUNDS, PAT_REFUND_ORDER_NEXT},
+};
+#define PACKABLES (sizeof packables / sizeof packables[0])
+
+bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
+                           uint32_t looks) {
+    pack->count = 0;
+    while (cursor->packable < PACKABLES && looks > 0 && pack->count < PAT_PACK_CHUNKS) {
+        const struct packable *packable = &packables[cursor->packable];
+        struct pat_column *column = &store->table[packable->table].column[packable->column];
+        if (cursor->chunk >= column->rows >> column->shift) {
+            cursor->packable++;
+            cursor->chunk = 0;
+            continue;
+        }
+        looks--;
+        const struct pat_chunk *chunk = pat_column_pack_choose(column, cursor->chunk);
+        if (chunk != NULL) {
+            pack->job[pack->count++] = (struct pat_pack_job){column, cursor->chunk, chunk, NULL};
+        }
+        cursor->chunk++;
+    }
+    if (cursor->packable < PACKABLES) return true;
+    *cursor = (struct pat_pack_cursor){0, 0};
+    return false;
+}
+
+void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context) {
+    const uint32_t rows = 1u << pack->job[0].column->shift; /* of facts, as all are */
+    void *scratch = pat_mem_alloc_big(PAT_MEM_OTHER, pat_chunk_pack_scratch(rows));
+    pack->made = 0;
+    while (scratch != NULL && pack->made < pack->count && (stop_cb == NULL || !stop_cb(context))) {
+        struct pat_pack_job *job = &pack->job[pack->made++];
+        PAT_DEBUG_ASSERT(rows == 1u << job->column->shift);
+        job->packed = pat_chunk_pack(job->was, rows, job->column->purpose, scratch);
+    }
+    pat_mem_free(PAT_MEM_OTHER, scratch);
+}
+
+uint32_t pat_pack_take(struct pat_pack *pack) {
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < pack->made; i++) {
+        struct pat_pack_job *job = &pack->job[i];
+        taken += job->packed != NULL;
+        pat_column_pack_take(job->column, job->chunk, job->was, job->packed);
+    }
+    pack->count = pack->made = 0;
+    return taken;
+}
