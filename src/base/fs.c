@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -113,6 +114,35 @@ static enum pat_status real_file_size(struct pat_file *base, uint64_t *bytes, st
     return PAT_OK;
 }
 
+/* Where a file system cannot reserve room, zeros take it. */
+#define ZEROS_BYTES ((size_t)64 << 10)
+
+static enum pat_status write_zeros(struct pat_file *base, uint64_t from, uint64_t to, struct pat_error *error) {
+    static const unsigned char zeros[ZEROS_BYTES];
+    for (uint64_t at = from; at < to; at += ZEROS_BYTES) {
+        const size_t here = to - at < ZEROS_BYTES ? (size_t)(to - at) : ZEROS_BYTES;
+        const enum pat_status status = base->ops->file_write_at(base, at, zeros, here, error);
+        if (status == PAT_OK) continue;
+        (void)base->ops->file_truncate(base, from, NULL);
+        return status;
+    }
+    return PAT_OK;
+}
+
+static enum pat_status real_file_reserve(struct pat_file *base, uint64_t bytes, struct pat_error *error) {
+    const struct real_file *file = real_file_of(base);
+    uint64_t length;
+    PAT_TRY(base->ops->file_size(base, &length, error));
+    if (bytes <= length) return PAT_OK;
+    int result;
+    do {
+        result = fallocate(file->fd, 0, checked_offset(length, 0), checked_offset(bytes - length, 0));
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) return PAT_OK;
+    if (errno == EOPNOTSUPP) return write_zeros(base, length, bytes, error);
+    return fail(error, file->fs, file->name, "reserve room", errno);
+}
+
 static enum pat_status real_file_truncate(struct pat_file *base, uint64_t bytes, struct pat_error *error) {
     struct real_file *file = real_file_of(base);
     int result;
@@ -188,6 +218,16 @@ static enum pat_status real_list(struct pat_fs *base, void *context, struct pat_
     return code == 0 ? PAT_OK : fail(error, fs, ".", "list", code);
 }
 
+static enum pat_status real_space(struct pat_fs *base, uint64_t *free_bytes, uint64_t *all_bytes,
+                                  struct pat_error *error) {
+    const struct real_fs *fs = real_fs_of(base);
+    struct statvfs info;
+    if (fstatvfs(fs->dir_fd, &info) != 0) return fail(error, fs, ".", "tell the free space", errno);
+    *free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    *all_bytes = (uint64_t)info.f_blocks * info.f_frsize;
+    return PAT_OK;
+}
+
 static void real_close(struct pat_fs **base) {
     if (*base == NULL) return;
     struct real_fs *fs = real_fs_of(*base);
@@ -203,12 +243,14 @@ static const struct pat_fs_ops real_ops = {
     .file_write_at = real_file_write_at,
     .file_read_at = real_file_read_at,
     .file_size = real_file_size,
+    .file_reserve = real_file_reserve,
     .file_truncate = real_file_truncate,
     .file_sync = real_file_sync,
     .rename = real_rename,
     .remove = real_remove,
     .sync_dir = real_sync_dir,
     .list = real_list,
+    .space = real_space,
     .close = real_close,
 };
 

@@ -32,6 +32,9 @@ struct pat_fs_ops {
     enum pat_status (*file_read_at)(struct pat_file *file, uint64_t offset, void *data, size_t bytes, size_t *got,
                                     struct pat_error *error);
     enum pat_status (*file_size)(struct pat_file *file, uint64_t *bytes, struct pat_error *error);
+    /* Makes the file as long as `bytes`, when it is shorter, with room on the disk for all of them: what is written there
+     * later needs no more. New bytes read as zeros. PAT_ERR_NO_SPACE: it is as it was. */
+    enum pat_status (*file_reserve)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */
     enum pat_status (*rename)(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error);
@@ -40,6 +43,8 @@ struct pat_fs_ops {
     /* Calls `each_cb` for every regular file of the directory, in no order. */
     enum pat_status (*list)(struct pat_fs *fs, void *context, struct pat_error *error,
                             void (*each_cb)(void *context, const char *name));
+    /* What the disk has room for, and its size. */
+    enum pat_status (*space)(struct pat_fs *fs, uint64_t *free_bytes, uint64_t *all_bytes, struct pat_error *error);
     void (*close)(struct pat_fs **fs);
 };
 

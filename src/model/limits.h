@@ -6,6 +6,9 @@
 
 /* RULES: ids are 1 to 64 bytes. */
 #define PAT_ID_BYTES_MAX 64u
+/* A journal file has so much room at first and grows by it: some seconds of small batches, a fortieth of a second of
+ * bulk. Zeros for it take as long to write. */
+#define PAT_JOURNAL_FILE_BYTES (16u << 20)
 /* Values of dictionary columns (country, channel, ...): names, not prose. The length fits one byte of the heap. */
 #define PAT_DICT_TEXT_BYTES_MAX 255u
 /* One amount of money, in minor units: ten trillion of a currency with two digits. Sums of nine thousand such fit an

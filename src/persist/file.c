@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGEST_OFFSET 48u
+#define VERSION_OFFSET 8u
+#define ID_OFFSET      16u
+#define DIGEST_OFFSET  48u
 
 static const struct {
     char magic[9];
     const char *prefix, *suffix;
+    uint32_t version_oldest, version;
 } kinds[] = {
-    [PAT_FILE_JOURNAL] = {"PATJRNL\n", "journal-", ".pj"},
-    [PAT_FILE_SNAPSHOT] = {"PATSNAP\n", "snapshot-", ".ps"},
+    [PAT_FILE_JOURNAL] = {"PATJRNL\n", "journal-", ".pj", PAT_JOURNAL_VERSION_OLDEST, PAT_JOURNAL_VERSION},
+    [PAT_FILE_SNAPSHOT] = {"PATSNAP\n", "snapshot-", ".ps", PAT_SNAPSHOT_VERSION, PAT_SNAPSHOT_VERSION},
 };
 
 void pat_file__name(enum pat_file_kind kind, uint64_t number, char out[PAT_FILE_NAME_BYTES]) {
@@ -40,9 +43,9 @@ bool pat_file__name_parse(const char *name, enum pat_file_kind *kind, uint64_t *
 void pat_file__header_write(enum pat_file_kind kind, const struct pat_file_header *header,
                             unsigned char out[PAT_FILE_HEADER_BYTES]) {
     memcpy(out, kinds[kind].magic, 8);
-    pat_put_u32(out + 8, PAT_FILE_VERSION);
+    pat_put_u32(out + VERSION_OFFSET, header->version != 0 ? header->version : kinds[kind].version);
     pat_put_u32(out + 12, PAT_FILE_HEADER_BYTES);
-    pat_put_digest(out + 16, header->id);
+    pat_put_digest(out + ID_OFFSET, header->id);
     pat_put_u64(out + 32, header->number);
     pat_put_u64(out + 40, header->lsn);
     pat_put_digest(out + DIGEST_OFFSET, pat_digest_of(out, DIGEST_OFFSET));
@@ -54,8 +57,16 @@ struct pat_digest pat_file__chain(enum pat_file_kind kind, const struct pat_file
     return pat_digest_chain(header->id, bytes, sizeof bytes);
 }
 
+struct pat_digest pat_file__id(const unsigned char header[PAT_FILE_HEADER_BYTES]) {
+    return pat_get_digest(header + ID_OFFSET);
+}
+
+uint32_t pat_file__version(const unsigned char header[PAT_FILE_HEADER_BYTES]) {
+    return pat_get_u32(header + VERSION_OFFSET);
+}
+
 enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind,
-                                       const struct pat_file_header *expected, struct pat_error *error) {
+                                       struct pat_file_header *expected, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(kind, expected->number, name);
     unsigned char bytes[PAT_FILE_HEADER_BYTES], wanted[PAT_FILE_HEADER_BYTES];
@@ -69,11 +80,15 @@ enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind
         return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 0,
                                 "%s: checksum of the header at offset 0 does not match", name);
     }
-    pat_file__header_write(kind, expected, wanted);
-    if (memcmp(bytes, wanted, 8) == 0 && pat_get_u32(bytes + 8) != PAT_FILE_VERSION) {
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 8, "%s: has format version %u, this program reads %u",
-                                name, pat_get_u32(bytes + 8), PAT_FILE_VERSION);
+    const uint32_t version = pat_file__version(bytes);
+    if (memcmp(bytes, kinds[kind].magic, 8) == 0 &&
+        (version < kinds[kind].version_oldest || version > kinds[kind].version)) {
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 8,
+                                "%s: has format version %u, this program reads %u to %u", name, version,
+                                kinds[kind].version_oldest, kinds[kind].version);
     }
+    expected->version = version;
+    pat_file__header_write(kind, expected, wanted);
     if (memcmp(bytes, wanted, sizeof bytes) != 0) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, 0,
                                 "%s: is not the file the manifest speaks of (it says number %" PRIu64 ", lsn %" PRIu64

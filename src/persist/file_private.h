@@ -15,16 +15,20 @@
 #include <stdint.h>
 
 #define PAT_FILE_HEADER_BYTES 64u
-/* Raised when a reader of the version before would misread a file; readers refuse versions they do not know. */
-#define PAT_FILE_VERSION    2u
-#define PAT_FILE_NAME_BYTES 32u
+/* Raised when a reader of the version before would misread a file. Readers take the oldest that they know to the one
+ * that is written, and refuse all others. Journals: 2 had records without rows, and no room behind them. */
+#define PAT_JOURNAL_VERSION        3u
+#define PAT_JOURNAL_VERSION_OLDEST 2u
+#define PAT_SNAPSHOT_VERSION       2u
+#define PAT_FILE_NAME_BYTES        32u
 
 enum pat_file_kind { PAT_FILE_JOURNAL, PAT_FILE_SNAPSHOT };
 
 struct pat_file_header {
     struct pat_digest id;
     uint64_t number;
-    pat_lsn lsn; /* journal: first; snapshot: of its view */
+    pat_lsn lsn;      /* journal: first; snapshot: of its view */
+    uint32_t version; /* 0: the one that is written */
 };
 
 /* "journal-00000007.pj", "snapshot-00000002.ps". */
@@ -34,11 +38,14 @@ bool pat_file__name_parse(const char *name, enum pat_file_kind *kind, uint64_t *
 
 void pat_file__header_write(enum pat_file_kind kind, const struct pat_file_header *header,
                             unsigned char out[PAT_FILE_HEADER_BYTES]);
+/* The id and the version that a header names. */
+struct pat_digest pat_file__id(const unsigned char header[PAT_FILE_HEADER_BYTES]);
+uint32_t pat_file__version(const unsigned char header[PAT_FILE_HEADER_BYTES]);
 /* Where the chain of a file with this header starts. */
 struct pat_digest pat_file__chain(enum pat_file_kind kind, const struct pat_file_header *header);
-/* Reads the header of an open file and holds it against the one expected.
+/* Reads the header of an open file and holds it against the one expected, whose version becomes that of the file.
  * Fails: PAT_ERR_CORRUPT naming file and offset; a version that is not known; what reading gives. */
 enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind,
-                                       const struct pat_file_header *expected, struct pat_error *error) PAT_MUST_CHECK;
+                                       struct pat_file_header *expected, struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

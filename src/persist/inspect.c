@@ -216,9 +216,9 @@ static enum pat_status look_at_snapshot(struct inspector *in, const struct pat_g
 
 static void note_mark(struct pat_inspected_file *file, const struct pat_journal_found *found) {
     file->status =
-        pat_error_set_at(&file->error, PAT_ERR_CORRUPT, file->name, -1, (int64_t)found->mark_offset,
+        pat_error_set_at(&file->error, PAT_ERR_CORRUPT, file->name, -1, (int64_t)found->mark.offset,
                          "%s: damaged mark at offset %" PRIu64 "; no batch is lost, but the disk changes what it holds",
-                         file->name, found->mark_offset);
+                         file->name, found->mark.offset);
 }
 
 static void note_lost(struct pat_inspected_file *file, const struct pat_journal_entry *entry, pat_lsn proven) {
@@ -234,7 +234,7 @@ static enum pat_status look_at_journal(struct inspector *in, const struct pat_jo
     struct pat_inspected_file file;
     struct pat_journal_found found;
     struct pat_error why = {0};
-    const pat_lsn proven = pat_manifest__proven(in->persist->manifest);
+    const struct pat_watermark proven = pat_manifest__proven(in->persist->manifest);
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
     file_begin(in, &file, PAT_INSPECTED_JOURNAL, name);
     file.first_lsn = entry->first_lsn;
@@ -253,7 +253,7 @@ static enum pat_status look_at_journal(struct inspector *in, const struct pat_jo
         return pat_error_set_at(error, file.status, why.field, -1, why.offset, "%s", why.message);
     }
     file.error = why;
-    if (file.status != PAT_OK) note_lost(&file, entry, proven);
+    if (file.status != PAT_OK) note_lost(&file, entry, proven.lsn);
     if (file.status == PAT_OK && found.marks_damaged > 0) note_mark(&file, &found);
     file_end(in);
     return PAT_OK;

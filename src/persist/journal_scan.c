@@ -6,6 +6,7 @@
 #include "persist/file_private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Records are read through a window of this size, or of one record when that is bigger. */
@@ -17,6 +18,9 @@ struct scanner {
     struct pat_file *file;
     char name[PAT_FILE_NAME_BYTES];
     uint64_t size; /* what there is to read */
+    size_t header_bytes;           /* of this file's version */
+    struct pat_watermark durable;  /* greatest that was seen */
+    uint64_t last_header_end;      /* proof_search: behind the last header of this file that was found */
     unsigned char *window;
     size_t window_capacity, window_bytes;
     uint64_t window_offset;
@@ -24,7 +28,8 @@ struct scanner {
 
 static enum pat_status window_grow(struct scanner *s, size_t bytes, struct pat_error *error) {
     if (bytes <= s->window_capacity) return PAT_OK;
-    size_t capacity = bytes < WINDOW_BYTES ? WINDOW_BYTES : bytes;
+    const size_t usual = s->size < WINDOW_BYTES ? (size_t)s->size : WINDOW_BYTES;
+    const size_t capacity = bytes < usual ? usual : bytes;
     pat_mem_free(PAT_MEM_JOURNAL, s->window);
     s->window_bytes = s->window_capacity = 0;
     s->window = pat_mem_alloc(PAT_MEM_JOURNAL, capacity);
@@ -67,18 +72,18 @@ static enum pat_status record_judge(struct scanner *s, uint64_t offset, enum ver
                                     struct pat_record_header *header, const unsigned char **record,
                                     struct pat_error *error) {
     const struct pat_journal_point *end = &s->found->end;
-    PAT_TRY(peek(s, offset, PAT_RECORD_HEADER_BYTES, record, error));
+    PAT_TRY(peek(s, offset, s->header_bytes, record, error));
     *verdict = RECORD_CUT_OFF;
     if (*record == NULL) return PAT_OK;
     *verdict = RECORD_BAD_HEADER;
-    if (!pat_journal__header_get(header, *record, s->scan->entry.id)) return PAT_OK;
+    if (!pat_journal__header_get(header, *record, s->scan->entry.id, s->found->version)) return PAT_OK;
     *verdict = RECORD_BAD_LSN;
     if (header->lsn != end->lsn + (header->payload_bytes > 0) || header->durable_lsn > end->lsn) return PAT_OK;
     *verdict = RECORD_CUT_OFF;
-    PAT_TRY(peek(s, offset, PAT_RECORD_HEADER_BYTES + (size_t)header->payload_bytes, record, error));
+    PAT_TRY(peek(s, offset, s->header_bytes + (size_t)header->payload_bytes, record, error));
     if (*record == NULL) return PAT_OK;
-    struct pat_digest digest =
-        pat_journal__digest(end->chain, *record, *record + PAT_RECORD_HEADER_BYTES, header->payload_bytes);
+    struct pat_digest digest = pat_journal__digest(end->chain, *record, s->header_bytes, *record + s->header_bytes,
+                                                   header->payload_bytes);
     *verdict = pat_digest_equal(digest, header->digest) ? RECORD_GOOD : RECORD_BAD_DIGEST;
     return PAT_OK;
 }
@@ -90,53 +95,100 @@ static void note_durable(struct scanner *s, pat_lsn durable) {
     if (durable >= found->end.lsn) found->proven_offset = found->end.offset;
 }
 
+static uint64_t rows_of(const struct pat_record_header *header, uint64_t otherwise) {
+    return header->rows != PAT_ROWS_UNKNOWN ? header->rows : otherwise;
+}
+
 static enum pat_status record_take(struct scanner *s, uint64_t offset, const struct pat_record_header *header,
                                    const unsigned char *record, struct pat_error *error) {
     struct pat_journal_found *found = s->found;
     note_durable(s, header->durable_lsn);
     if (header->payload_bytes > 0 && s->scan->record_cb != NULL) {
-        PAT_TRY(s->scan->record_cb(s->scan->context, header->lsn, record + PAT_RECORD_HEADER_BYTES,
-                                   header->payload_bytes, offset, error));
+        PAT_TRY(s->scan->record_cb(s->scan->context, header->lsn, record + s->header_bytes, header->payload_bytes,
+                                   offset, error));
     }
     found->records++;
-    found->end.offset = offset + PAT_RECORD_HEADER_BYTES + header->payload_bytes;
+    found->end.offset = offset + s->header_bytes + header->payload_bytes;
     if (header->payload_bytes == 0) {
         note_durable(s, header->durable_lsn); /* the mark itself needs no rewriting either */
         return PAT_OK;
     }
     found->end.lsn = header->lsn;
     found->end.chain = header->digest;
-    note_durable(s, s->scan->proven);
+    found->end.rows = rows_of(header, found->end.rows);
+    note_durable(s, s->scan->proven.lsn);
     return PAT_OK;
 }
 
-/* Looks for headers of this file behind `offset` and raises found->durable to what they say. */
-static enum pat_status proof_search(struct scanner *s, uint64_t offset, struct pat_error *error) {
-    for (uint64_t at = offset + 8; at + PAT_RECORD_HEADER_BYTES <= s->size; at += 8) {
+/* ---- behind the last good record --------------------------------------------------------------------------------- */
+
+/* The next header of this file at or behind *at; false when there is none. */
+static enum pat_status header_find(struct scanner *s, uint64_t *at, struct pat_record_header *header, bool *found,
+                                   struct pat_error *error) {
+    *found = false;
+    while (*at + s->header_bytes <= s->size) {
         const unsigned char *bytes;
-        struct pat_record_header header;
-        PAT_TRY(peek(s, at, PAT_RECORD_HEADER_BYTES, &bytes, error));
+        PAT_TRY(peek(s, *at, s->header_bytes, &bytes, error));
         if (bytes == NULL) return PAT_OK;
-        if (!pat_journal__header_get(&header, bytes, s->scan->entry.id)) continue;
-        if (header.durable_lsn > s->found->durable) s->found->durable = header.durable_lsn;
+        /* All that the window holds in a plain loop: mostly this goes over megabytes of zeros. */
+        const unsigned char *const last = s->window + s->window_bytes - s->header_bytes;
+        for (; bytes <= last; bytes += 8, *at += 8) {
+            if (!pat_journal__is_magic(bytes)) continue;
+            *found = pat_journal__header_get(header, bytes, s->scan->entry.id, s->found->version);
+            if (*found) return PAT_OK;
+        }
     }
     return PAT_OK;
 }
 
-static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, enum verdict verdict, pat_lsn last,
+/* Looks at all headers of this file from `offset` on, and takes what they say to be durable. */
+static enum pat_status proof_search(struct scanner *s, uint64_t offset, struct pat_error *error) {
+    struct pat_watermark before = {s->found->end.lsn, s->found->end.rows};
+    s->durable = s->scan->proven;
+    s->last_header_end = offset;
+    for (uint64_t at = offset;; at += 8) {
+        struct pat_record_header header;
+        bool more;
+        PAT_TRY(header_find(s, &at, &header, &more, error));
+        if (!more) break;
+        s->last_header_end = at + s->header_bytes;
+        if (header.lsn == header.durable_lsn) before = (struct pat_watermark){header.lsn, header.rows};
+        if (header.durable_lsn > s->durable.lsn) {
+            s->durable = (struct pat_watermark){header.durable_lsn,
+                                                header.durable_lsn == before.lsn ? before.rows : PAT_ROWS_UNKNOWN};
+        }
+        before = (struct pat_watermark){header.lsn, header.rows};
+    }
+    if (s->durable.lsn > s->found->durable) s->found->durable = s->durable.lsn;
+    if (s->scan->entry.closed) s->durable = (struct pat_watermark){s->scan->entry.end.lsn, s->scan->entry.end.rows};
+    return PAT_OK;
+}
+
+/* " (N rows)" between here and there, or nothing when that is not known. */
+static const char *rows_text(const struct scanner *s, struct pat_watermark last, char out[48]) {
+    const uint64_t from = s->found->end.rows;
+    out[0] = '\0';
+    if (last.rows == PAT_ROWS_UNKNOWN || from == PAT_ROWS_UNKNOWN || last.rows < from) return out;
+    (void)snprintf(out, 48, " (%" PRIu64 " rows)", last.rows - from);
+    return out;
+}
+
+static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, enum verdict verdict,
                                     struct pat_error *error) {
-    pat_lsn lsn = s->found->end.lsn + 1;
+    const pat_lsn lsn = s->found->end.lsn + 1, last = s->durable.lsn;
+    char rows[48];
+    (void)rows_text(s, s->durable, rows);
     if (last > lsn) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)offset,
                                 "%s: record at offset %" PRIu64 " (lsn %" PRIu64 "): %s, and lsn %" PRIu64
                                 " after it was acknowledged; lsns %" PRIu64 " to %" PRIu64
-                                " cannot be read; restore the directory from a backup",
-                                s->name, offset, lsn, verdict_texts[verdict], last, lsn, last);
+                                "%s cannot be read; restore the directory from a backup, or see --salvage",
+                                s->name, offset, lsn, verdict_texts[verdict], last, lsn, last, rows);
     }
     return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)offset,
                             "%s: record at offset %" PRIu64 " (lsn %" PRIu64
-                            "): %s, and it was acknowledged; restore the directory from a backup",
-                            s->name, offset, lsn, verdict_texts[verdict]);
+                            "): %s, and it was acknowledged%s; restore the directory from a backup, or see --salvage",
+                            s->name, offset, lsn, verdict_texts[verdict], rows);
 }
 
 /* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it, or they are
@@ -146,28 +198,65 @@ static enum pat_status mark_skip(struct scanner *s, uint64_t offset, bool *skipp
     struct pat_record_header header;
     const unsigned char *record;
     const struct pat_journal_entry *entry = &s->scan->entry;
-    bool last = entry->closed && s->found->end.lsn == entry->end.lsn && s->size - offset == PAT_RECORD_HEADER_BYTES;
-    PAT_TRY(record_judge(s, offset + PAT_RECORD_HEADER_BYTES, &verdict, &header, &record, error));
+    bool last = entry->closed && s->found->end.lsn == entry->end.lsn && s->size - offset == s->header_bytes;
+    PAT_TRY(record_judge(s, offset + s->header_bytes, &verdict, &header, &record, error));
     *skipped = verdict == RECORD_GOOD || last;
     if (!*skipped) return PAT_OK;
     s->found->marks_damaged++;
-    s->found->mark_offset = offset;
-    s->found->end.offset += PAT_RECORD_HEADER_BYTES;
+    s->found->mark = s->found->end;
+    s->found->end.offset += s->header_bytes;
     return PAT_OK;
 }
 
-/* Something at found->end is not the record that belongs there: a damaged mark, a torn tail, or damage. */
+static void tell_loss(struct scanner *s, uint64_t offset, struct pat_watermark last) {
+    struct pat_journal_point *end = &s->found->end;
+    if (last.lsn <= end->lsn) return;
+    const bool counted = last.rows != PAT_ROWS_UNKNOWN && end->rows != PAT_ROWS_UNKNOWN && last.rows >= end->rows;
+    const struct pat_journal_loss loss = {.name = s->name,
+                                          .offset = offset,
+                                          .first = end->lsn + 1,
+                                          .last = last.lsn,
+                                          .rows = counted ? last.rows - end->rows : PAT_ROWS_UNKNOWN};
+    s->scan->loss_cb(s->scan->context, &loss);
+    end->lsn = last.lsn;
+    end->rows = last.rows;
+}
+
+/* Goes on behind damage: with the record whose header says what the next one is chained to. What that record holds
+ * cannot be checked, so it is lost, too. */
+static enum pat_status salvage(struct scanner *s, bool *goes_on, struct pat_error *error) {
+    struct pat_journal_point *end = &s->found->end;
+    const uint64_t offset = end->offset;
+    struct pat_record_header header;
+    uint64_t at = offset;
+    for (*goes_on = true; *goes_on; at += 8) {
+        PAT_TRY(header_find(s, &at, &header, goes_on, error));
+        if (*goes_on && header.payload_bytes > 0 && header.lsn > end->lsn) break;
+    }
+    if (!*goes_on) {
+        tell_loss(s, offset, s->durable);
+        return PAT_OK;
+    }
+    tell_loss(s, offset, (struct pat_watermark){header.lsn, header.rows});
+    end->chain = header.digest;
+    end->offset = at + s->header_bytes + header.payload_bytes;
+    return PAT_OK;
+}
+
+/* Something at found->end is not the record that belongs there: a damaged mark, the room behind the last record, a torn
+ * tail, or damage. */
 static enum pat_status trouble(struct scanner *s, enum verdict verdict, bool *goes_on, struct pat_error *error) {
-    uint64_t offset = s->found->end.offset;
+    const uint64_t offset = s->found->end.offset;
     *goes_on = false;
+    if (s->scan->quick && verdict == RECORD_BAD_HEADER && s->found->end.lsn == s->scan->proven.lsn) return PAT_OK;
     PAT_TRY(mark_skip(s, offset, goes_on, error));
     if (*goes_on) return PAT_OK;
     PAT_TRY(proof_search(s, offset, error));
-    pat_lsn last = s->found->durable > s->scan->proven ? s->found->durable : s->scan->proven;
-    if (s->scan->entry.closed) last = s->scan->entry.end.lsn;
     /* A torn write leaves no good header with a wrong number in the right place. */
-    if (last > s->found->end.lsn || verdict == RECORD_BAD_LSN) return fail_damaged(s, offset, verdict, last, error);
-    s->found->torn_bytes = s->size - offset;
+    if (s->durable.lsn > s->found->end.lsn || verdict == RECORD_BAD_LSN) {
+        return s->scan->loss_cb != NULL ? salvage(s, goes_on, error) : fail_damaged(s, offset, verdict, error);
+    }
+    s->found->torn_bytes = (s->found->version == 2 ? s->size : s->last_header_end) - offset;
     return PAT_OK;
 }
 
@@ -187,19 +276,28 @@ static enum pat_status scan_records(struct scanner *s, struct pat_error *error) 
     return PAT_OK;
 }
 
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
 /* What was read must reach as far as is known to have been acknowledged. */
-static enum pat_status end_check(const struct scanner *s, struct pat_error *error) {
+static enum pat_status end_check(struct scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     const struct pat_journal_point *end = &s->found->end;
-    pat_lsn last = entry->closed ? entry->end.lsn : s->scan->proven;
-    if (end->lsn < last) {
+    const struct pat_watermark last =
+        entry->closed ? (struct pat_watermark){entry->end.lsn, entry->end.rows} : s->scan->proven;
+    if (end->lsn < last.lsn) {
+        if (s->scan->loss_cb != NULL) {
+            tell_loss(s, end->offset, last);
+            return PAT_OK;
+        }
+        char rows[48];
         return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)end->offset,
                                 "%s: ends at offset %" PRIu64 " with lsn %" PRIu64 ", but lsn %" PRIu64
                                 " was acknowledged: lsns %" PRIu64 " to %" PRIu64
-                                " are missing; restore the directory from a backup",
-                                s->name, end->offset, end->lsn, last, end->lsn + 1, last);
+                                "%s are missing; restore the directory from a backup, or see --salvage",
+                                s->name, end->offset, end->lsn, last.lsn, end->lsn + 1, last.lsn,
+                                rows_text(s, last, rows));
     }
-    if (entry->closed && !pat_digest_equal(end->chain, entry->end.chain)) {
+    if (entry->closed && !pat_digest_equal(end->chain, entry->end.chain) && s->scan->loss_cb == NULL) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)end->offset,
                                 "%s: its records do not end as the manifest says (offset %" PRIu64 ", lsn %" PRIu64
                                 "): rolled back, or of another time; restore the directory from a backup",
@@ -208,15 +306,28 @@ static enum pat_status end_check(const struct scanner *s, struct pat_error *erro
     return PAT_OK;
 }
 
+static enum pat_status check_length(const struct scanner *s, struct pat_error *error) {
+    const struct pat_journal_entry *entry = &s->scan->entry;
+    if (s->size >= entry->bytes || s->scan->loss_cb != NULL) return PAT_OK;
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)s->size,
+                            "%s: ends at offset %" PRIu64 ", but it was made with %" PRIu64
+                            " bytes: it was cut; it holds the batches from lsn %" PRIu64
+                            " on; restore the directory from a backup, or see --salvage",
+                            s->name, s->size, entry->bytes, entry->first_lsn);
+}
+
 static enum pat_status scan_open_file(struct scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
     PAT_TRY(pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error));
     PAT_TRY(s->file->ops->file_size(s->file, &s->size, error));
+    PAT_TRY(check_length(s, error));
     uint64_t limit = entry->closed ? entry->end.offset : s->scan->bytes_max;
     if (s->size > limit) s->size = limit;
+    s->header_bytes = pat_journal__header_bytes(header.version);
+    s->found->version = header.version;
     s->found->end = (struct pat_journal_point){PAT_FILE_HEADER_BYTES, entry->first_lsn - 1,
-                                               pat_file__chain(PAT_FILE_JOURNAL, &header)};
+                                               pat_file__chain(PAT_FILE_JOURNAL, &header), entry->first_rows};
     s->found->durable = entry->first_lsn - 1;
     s->found->proven_offset = PAT_FILE_HEADER_BYTES;
     PAT_TRY(scan_records(s, error));
@@ -232,12 +343,32 @@ enum pat_status pat_journal__scan(const struct pat_journal_scan *scan, struct pa
     if (status == PAT_ERR_NOT_FOUND) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, s.name, -1, -1,
                                 "%s: is missing; it holds the batches from lsn %" PRIu64
-                                " on; restore the directory from a backup",
+                                " on; restore the directory from a backup, or see --salvage",
                                 s.name, scan->entry.first_lsn);
     }
     PAT_TRY(status);
     status = scan_open_file(&s, error);
     pat_mem_free(PAT_MEM_JOURNAL, s.window);
     s.file->ops->file_close(&s.file);
+    return status;
+}
+
+enum pat_status pat_journal__holds_records(struct pat_file *file, bool *out, struct pat_error *error) {
+    unsigned char head[PAT_FILE_HEADER_BYTES];
+    struct pat_journal_found found = {0};
+    struct pat_journal_scan scan = {0};
+    struct scanner s = {.scan = &scan, .found = &found, .file = file, .name = "journal"};
+    struct pat_record_header header;
+    uint64_t at = PAT_FILE_HEADER_BYTES;
+    size_t got;
+    *out = false;
+    PAT_TRY(file->ops->file_size(file, &s.size, error));
+    PAT_TRY(file->ops->file_read_at(file, 0, head, sizeof head, &got, error));
+    if (got < sizeof head) return PAT_OK;
+    scan.entry.id = pat_file__id(head);
+    found.version = pat_file__version(head);
+    s.header_bytes = pat_journal__header_bytes(found.version);
+    const enum pat_status status = header_find(&s, &at, &header, out, error);
+    pat_mem_free(PAT_MEM_JOURNAL, s.window);
     return status;
 }

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-/* Nothing written for this long: a mark is written that says how far the journal is durable. Short, because until then
- * damage to the very last group looks like a torn tail; long enough to cost nothing while groups follow each other. */
+/* Nothing written for this long: the mark behind the last group is synced, too. Short, because until then damage to
+ * that very group *and* a power cut look like a torn tail; long enough to cost nothing while groups follow each other. */
 #define MARK_AFTER_MS 5u
+/* How often a full disk is asked for room: soon enough for whoever waits, seldom enough to cost nothing. */
+#define FULL_RETRY_MS 250u
 
 uint64_t pat_persist__monotonic_ms(void) {
     struct timespec now;
@@ -18,6 +20,10 @@ uint64_t pat_persist__monotonic_ms(void) {
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------ */
+
+static void wake_owner(const struct pat_persist *persist) {
+    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
+}
 
 /* From here on the open file is not written any more: what a failed write or sync left behind is unknown. */
 static void file_fails(struct pat_persist *persist, const struct pat_error *error) {
@@ -33,6 +39,38 @@ static enum pat_status group_to_disk(struct pat_persist *persist, struct pat_err
     return persist->options.sync == PAT_SYNC_ALWAYS ? pat_journal__sync(&persist->journal, error) : PAT_OK;
 }
 
+/* Says behind the group that it is on disk before anybody else says so: a process that is killed right afterwards left
+ * the proof behind. Failing does the group no harm. */
+static void group_mark(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    if (persist->options.sync != PAT_SYNC_ALWAYS) return;
+    if (pat_journal__mark(&persist->journal, &error) != PAT_OK) file_fails(persist, &error);
+}
+
+static void set_full(struct pat_persist *persist, const struct pat_error *error) {
+    pthread_mutex_lock(&persist->mutex);
+    persist->full = error != NULL;
+    if (error != NULL) memcpy(persist->failure, error->message, sizeof persist->failure);
+    pthread_mutex_unlock(&persist->mutex);
+}
+
+static void group_write(struct pat_persist *persist, struct pat_event *event) {
+    event->status = pat_space__room(persist, persist->group.length, &event->error);
+    if (event->status == PAT_ERR_NO_SPACE) {
+        event->untouched = true;
+        persist->full_bytes = persist->group.length;
+        persist->full_ms = pat_persist__monotonic_ms();
+        set_full(persist, &event->error);
+        return;
+    }
+    if (event->status == PAT_OK) event->status = group_to_disk(persist, &event->error);
+    if (event->status != PAT_OK) {
+        file_fails(persist, &event->error);
+        return;
+    }
+    group_mark(persist);
+}
+
 void pat_persist__group(struct pat_persist *persist) {
     struct pat_event event = {.kind = PAT_EVENT_JOURNAL, .lsn = persist->group_last, .bytes = persist->group.length};
     uint64_t start = pat_persist__monotonic_ms();
@@ -41,8 +79,7 @@ void pat_persist__group(struct pat_persist *persist) {
         event.status =
             pat_error_set(&event.error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
     } else {
-        event.status = group_to_disk(persist, &event.error);
-        if (event.status != PAT_OK) file_fails(persist, &event.error);
+        group_write(persist, &event);
     }
     event.ms = pat_persist__monotonic_ms() - start;
     pthread_mutex_lock(&persist->mutex);
@@ -62,11 +99,12 @@ static struct pat_manifest *manifest_rotated(const struct pat_persist *persist, 
         next->journals--; /* it failed before anything in it was acknowledged */
     } else {
         last->closed = true;
+        last->failed = persist->file_failed;
         last->end = persist->acked;
     }
     next->journal[next->journals++] = *fresh;
     next->next_journal = fresh->number + 1;
-    next->durable = persist->acked.lsn;
+    next->durable = (struct pat_watermark){persist->acked.lsn, persist->acked.rows};
     return next;
 }
 
@@ -89,7 +127,7 @@ static enum pat_status rotate_manifest(struct pat_persist *persist, const struct
     struct pat_manifest *next = manifest_rotated(persist, &fresh->entry);
     if (next == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a new journal file");
     bool replaced;
-    enum pat_status status = pat_manifest__write(next, persist->fs, &replaced, error);
+    enum pat_status status = pat_space__manifest_write(persist, next, &replaced, error);
     if (status == PAT_OK) {
         manifest_adopt(persist, next);
         return PAT_OK;
@@ -111,6 +149,7 @@ static void rotate_adopt(struct pat_persist *persist, const struct pat_journal *
     pthread_mutex_lock(&persist->mutex);
     persist->acked = fresh->written;
     persist->file_failed = false;
+    persist->full = false;
     pthread_mutex_unlock(&persist->mutex);
     if (old.first_lsn == fresh->entry.first_lsn) remove_journal(persist, old.number); /* the manifest forgot it */
 }
@@ -137,8 +176,8 @@ enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_erro
     pthread_mutex_lock(&persist->mutex);
     uint64_t number = persist->manifest->next_journal++; /* used once, whatever becomes of it */
     pthread_mutex_unlock(&persist->mutex);
-    PAT_TRY(
-        pat_journal__create(&fresh, persist->fs, number, pat_persist__file_id(persist), persist->acked.lsn + 1, error));
+    const struct pat_journal_entry entry = pat_persist__next_journal(persist, number);
+    PAT_TRY(pat_journal__create(&fresh, persist->fs, &entry, pat_space__spare_take(persist), error));
     enum pat_status status = rotate_manifest(persist, &fresh, error);
     if (status == PAT_OK) {
         rotate_adopt(persist, &fresh);
@@ -149,10 +188,6 @@ enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_erro
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------- */
-
-static void wake_owner(const struct pat_persist *persist) {
-    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
-}
 
 static void run_rotate(struct pat_persist *persist) {
     struct pat_error error = {0};
@@ -171,20 +206,43 @@ static void run_rotate(struct pat_persist *persist) {
 
 /* What is to be done when nobody asks for anything, and when: 0 nothing, otherwise the time of CLOCK_MONOTONIC in ms.
  */
-static uint64_t idle_due(const struct pat_persist *persist, uint64_t written_ms, uint64_t synced_ms) {
+static uint64_t idle_due(const struct pat_persist *persist) {
+    const struct pat_journal *journal = &persist->journal;
     if (persist->file_failed) return 0;
-    bool unsynced = persist->journal.synced.lsn < persist->journal.written.lsn;
-    if (unsynced && persist->options.sync == PAT_SYNC_INTERVAL) return synced_ms + persist->options.sync_interval_ms;
-    return pat_journal__unmarked(&persist->journal) ? written_ms + MARK_AFTER_MS : 0;
+    if (persist->full) return persist->full_ms + FULL_RETRY_MS;
+    const bool unsynced = journal->synced.lsn < journal->written.lsn;
+    if (unsynced && persist->options.sync == PAT_SYNC_INTERVAL) {
+        return persist->synced_ms + persist->options.sync_interval_ms;
+    }
+    return journal->mark_unsynced && persist->options.sync == PAT_SYNC_ALWAYS ? persist->written_ms + MARK_AFTER_MS : 0;
 }
 
-static void run_idle(struct pat_persist *persist) {
+/* A mark says that what was synced is synced. */
+static enum pat_status sync_and_mark(struct pat_journal *journal, struct pat_error *error) {
+    const bool unsynced = journal->synced.lsn < journal->written.lsn;
+    PAT_TRY(pat_journal__sync(journal, error));
+    return unsynced ? pat_journal__mark(journal, error) : PAT_OK;
+}
+
+static void look_for_room(struct pat_persist *persist) {
     struct pat_error error = {0};
-    bool unsynced = persist->journal.synced.lsn < persist->journal.written.lsn;
-    enum pat_status status = unsynced && persist->options.sync == PAT_SYNC_INTERVAL
-                                 ? pat_journal__sync(&persist->journal, &error)
-                                 : pat_journal__mark(&persist->journal, &error);
-    if (status != PAT_OK) {
+    persist->full_ms = pat_persist__monotonic_ms();
+    const enum pat_status status = pat_space__room(persist, persist->full_bytes, &error);
+    if (status == PAT_ERR_NO_SPACE) return;
+    if (status != PAT_OK) file_fails(persist, &error);
+    set_full(persist, NULL);
+    wake_owner(persist);
+}
+
+void pat_persist__journal_idle(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    if (persist->full) {
+        look_for_room(persist);
+        return;
+    }
+    const bool loose = persist->options.sync == PAT_SYNC_NEVER;
+    if (persist->file_failed || loose) return;
+    if (sync_and_mark(&persist->journal, &error) != PAT_OK) {
         file_fails(persist, &error);
         return;
     }
@@ -211,26 +269,34 @@ static bool wait_for_work(struct pat_persist *persist, uint64_t due) {
     return true;
 }
 
+bool pat_persist__journal_step(struct pat_persist *persist) {
+    pthread_mutex_lock(&persist->mutex);
+    const bool group = persist->group_ready, rotate = persist->stage == PAT_STAGE_ROTATE;
+    pthread_mutex_unlock(&persist->mutex);
+    if (group) {
+        const bool all_synced = persist->journal.synced.lsn == persist->journal.written.lsn;
+        persist->written_ms = pat_persist__monotonic_ms();
+        /* The interval runs from the first write that is not synced. */
+        if (all_synced) persist->synced_ms = persist->written_ms;
+        pat_persist__group(persist);
+        wake_owner(persist);
+    } else if (rotate) {
+        run_rotate(persist);
+    }
+    return group || rotate;
+}
+
 void *pat_persist__journal_main(void *argument) {
     struct pat_persist *persist = argument;
-    uint64_t written_ms = pat_persist__monotonic_ms(), synced_ms = written_ms;
+    persist->written_ms = persist->synced_ms = pat_persist__monotonic_ms();
     for (;;) {
         pthread_mutex_lock(&persist->mutex);
-        bool work = wait_for_work(persist, idle_due(persist, written_ms, synced_ms));
-        bool group = persist->group_ready, rotate = persist->stage == PAT_STAGE_ROTATE;
+        const bool work = wait_for_work(persist, idle_due(persist));
         pthread_mutex_unlock(&persist->mutex);
-        if (group) {
-            bool all_synced = persist->journal.synced.lsn == persist->journal.written.lsn;
-            written_ms = pat_persist__monotonic_ms();
-            if (all_synced) synced_ms = written_ms; /* the interval runs from the first write that is not synced */
-            pat_persist__group(persist);
-            wake_owner(persist);
-        } else if (rotate) {
-            run_rotate(persist);
-        } else if (work) {
-            return NULL;
-        } else {
-            run_idle(persist);
+        if (!work) {
+            pat_persist__journal_idle(persist);
+        } else if (!pat_persist__journal_step(persist)) {
+            return NULL; /* all the work there is, is to stop */
         }
     }
 }

@@ -9,6 +9,7 @@
 
 #define MAGIC          "PATMNFT\n"
 #define TMP_NAME       PAT_MANIFEST_NAME ".tmp"
+#define VERSION_OFFSET 8u
 #define DIGEST_OFFSET  16u
 #define CONTENT_OFFSET 32u
 /* Every list full is well below this; more is no manifest. */
@@ -78,7 +79,8 @@ static enum pat_status generation_write(struct pat_buf *out, const struct pat_ge
     PAT_TRY(pat_buf_append_u64(out, (uint64_t)entry->saved_ms));
     PAT_TRY(digest_write(out, entry->id));
     PAT_TRY(digest_write(out, entry->chain));
-    return pat_manifest__totals_write(&entry->totals, out);
+    PAT_TRY(pat_manifest__totals_write(&entry->totals, out));
+    return pat_buf_append_u64(out, entry->journal_rows);
 }
 
 static enum pat_status journal_write(struct pat_buf *out, const struct pat_journal_entry *entry) {
@@ -88,7 +90,10 @@ static enum pat_status journal_write(struct pat_buf *out, const struct pat_journ
     PAT_TRY(pat_buf_append_u8(out, entry->closed));
     PAT_TRY(pat_buf_append_u64(out, entry->end.offset));
     PAT_TRY(pat_buf_append_u64(out, entry->end.lsn));
-    return digest_write(out, entry->end.chain);
+    PAT_TRY(digest_write(out, entry->end.chain));
+    PAT_TRY(pat_buf_append_u64(out, entry->first_rows));
+    PAT_TRY(pat_buf_append_u64(out, entry->bytes));
+    return pat_buf_append_u64(out, entry->end.rows);
 }
 
 static enum pat_status content_write(struct pat_buf *out, const struct pat_manifest *manifest) {
@@ -99,7 +104,8 @@ static enum pat_status content_write(struct pat_buf *out, const struct pat_manif
     PAT_TRY(pat_buf_append_u64(out, manifest->settings.epoch));
     PAT_TRY(pat_buf_append_u8(out, manifest->clean));
     PAT_TRY(pat_buf_append_u8(out, (uint8_t)manifest->sync));
-    PAT_TRY(pat_buf_append_u64(out, manifest->durable));
+    PAT_TRY(pat_buf_append_u64(out, manifest->durable.lsn));
+    PAT_TRY(pat_buf_append_u64(out, manifest->durable.rows));
     PAT_TRY(pat_buf_append_u64(out, manifest->next_generation));
     PAT_TRY(pat_buf_append_u64(out, manifest->next_journal));
     PAT_TRY(pat_buf_append_u32(out, manifest->generations));
@@ -107,7 +113,7 @@ static enum pat_status content_write(struct pat_buf *out, const struct pat_manif
     for (uint32_t i = 0; i < manifest->generations; i++) PAT_TRY(generation_write(out, &manifest->generation[i]));
     for (uint32_t i = 0; i < manifest->journals; i++) PAT_TRY(journal_write(out, &manifest->journal[i]));
     memcpy(out->data, MAGIC, 8);
-    pat_put_u32(out->data + 8, PAT_FILE_VERSION);
+    pat_put_u32(out->data + VERSION_OFFSET, PAT_MANIFEST_VERSION);
     pat_put_u32(out->data + 12, (uint32_t)out->length);
     pat_put_digest(out->data + DIGEST_OFFSET, pat_digest_of(out->data, out->length));
     return PAT_OK;
@@ -152,7 +158,7 @@ static struct pat_digest digest_read(struct pat_reader *reader) {
     return (struct pat_digest){low, pat_read_u64(reader)};
 }
 
-static void generation_read(struct pat_generation_entry *entry, struct pat_reader *reader) {
+static void generation_read(struct pat_generation_entry *entry, struct pat_reader *reader, uint32_t version) {
     *entry = (struct pat_generation_entry){.number = pat_read_u64(reader)};
     entry->lsn = pat_read_u64(reader);
     entry->bytes = pat_read_u64(reader);
@@ -160,9 +166,10 @@ static void generation_read(struct pat_generation_entry *entry, struct pat_reade
     entry->id = digest_read(reader);
     entry->chain = digest_read(reader);
     entry->totals = pat_manifest__totals_read(reader);
+    entry->journal_rows = version >= 3 ? pat_read_u64(reader) : PAT_ROWS_UNKNOWN;
 }
 
-static void journal_read(struct pat_journal_entry *entry, struct pat_reader *reader) {
+static void journal_read(struct pat_journal_entry *entry, struct pat_reader *reader, uint32_t version) {
     *entry = (struct pat_journal_entry){.number = pat_read_u64(reader)};
     entry->id = digest_read(reader);
     entry->first_lsn = pat_read_u64(reader);
@@ -170,6 +177,9 @@ static void journal_read(struct pat_journal_entry *entry, struct pat_reader *rea
     entry->end.offset = pat_read_u64(reader);
     entry->end.lsn = pat_read_u64(reader);
     entry->end.chain = digest_read(reader);
+    entry->first_rows = version >= 3 ? pat_read_u64(reader) : PAT_ROWS_UNKNOWN;
+    entry->bytes = version >= 3 ? pat_read_u64(reader) : 0;
+    entry->end.rows = version >= 3 ? pat_read_u64(reader) : PAT_ROWS_UNKNOWN;
 }
 
 static bool settings_read(struct pat_settings *settings, struct pat_reader *reader) {
@@ -182,12 +192,13 @@ static bool settings_read(struct pat_settings *settings, struct pat_reader *read
     return settings->zone[ZONE_BYTES - 1] == '\0' && settings->base_currency[CURRENCY_BYTES - 1] == '\0';
 }
 
-static bool content_read(struct pat_manifest *out, struct pat_reader *reader) {
+static bool content_read(struct pat_manifest *out, struct pat_reader *reader, uint32_t version) {
     if (!settings_read(&out->settings, reader)) return false;
     out->clean = pat_read_u8(reader) != 0;
     uint8_t sync = pat_read_u8(reader);
     out->sync = (enum pat_sync)sync;
-    out->durable = pat_read_u64(reader);
+    out->durable.lsn = pat_read_u64(reader);
+    out->durable.rows = version >= 3 ? pat_read_u64(reader) : PAT_ROWS_UNKNOWN;
     out->next_generation = pat_read_u64(reader);
     out->next_journal = pat_read_u64(reader);
     out->generations = pat_read_u32(reader);
@@ -196,8 +207,8 @@ static bool content_read(struct pat_manifest *out, struct pat_reader *reader) {
         out->journals > PAT_MANIFEST_JOURNALS_MAX) {
         return false;
     }
-    for (uint32_t i = 0; i < out->generations; i++) generation_read(&out->generation[i], reader);
-    for (uint32_t i = 0; i < out->journals; i++) journal_read(&out->journal[i], reader);
+    for (uint32_t i = 0; i < out->generations; i++) generation_read(&out->generation[i], reader, version);
+    for (uint32_t i = 0; i < out->journals; i++) journal_read(&out->journal[i], reader, version);
     return !reader->bad && pat_reader_left(reader) == 0;
 }
 
@@ -219,10 +230,11 @@ static bool lists_hold(const struct pat_manifest *manifest) {
     return true;
 }
 
-pat_lsn pat_manifest__proven(const struct pat_manifest *manifest) {
-    pat_lsn proven = manifest->durable;
+struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest) {
+    struct pat_watermark proven = manifest->durable;
     for (uint32_t i = 0; i < manifest->generations; i++) {
-        if (manifest->generation[i].lsn > proven) proven = manifest->generation[i].lsn;
+        const struct pat_generation_entry *entry = &manifest->generation[i];
+        if (entry->lsn > proven.lsn) proven = (struct pat_watermark){entry->lsn, entry->journal_rows};
     }
     return proven;
 }
@@ -244,10 +256,11 @@ static enum pat_status manifest_decode(struct pat_manifest *out, unsigned char *
         return fail_manifest(error, DIGEST_OFFSET, "its checksum does not match");
     }
     if (memcmp(bytes, MAGIC, 8) != 0) return fail_manifest(error, 0, "is not a manifest");
-    if (pat_get_u32(bytes + 8) != PAT_FILE_VERSION)
-        return fail_manifest(error, 8, "has a format version this program does not know");
+    const uint32_t version = pat_get_u32(bytes + VERSION_OFFSET);
+    if (version < PAT_MANIFEST_VERSION_OLDEST || version > PAT_MANIFEST_VERSION)
+        return fail_manifest(error, VERSION_OFFSET, "has a format version this program does not know");
     struct pat_reader reader = {.at = bytes + CONTENT_OFFSET, .end = bytes + count};
-    if (!content_read(out, &reader) || !lists_hold(out)) {
+    if (!content_read(out, &reader, version) || !lists_hold(out)) {
         return fail_manifest(error, (int64_t)(reader.at - bytes), "its content makes no sense");
     }
     return PAT_OK;

@@ -15,6 +15,9 @@
 #include <stdint.h>
 
 #define PAT_MANIFEST_NAME "MANIFEST"
+/* As PAT_JOURNAL_VERSION. 2 knew neither rows nor lengths of journal files. */
+#define PAT_MANIFEST_VERSION        3u
+#define PAT_MANIFEST_VERSION_OLDEST 2u
 /* Two good ones, and damaged ones that recovery found and the next snapshot drops. */
 #define PAT_MANIFEST_GENERATIONS_MAX 8u
 /* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer
@@ -36,6 +39,7 @@ struct pat_generation_entry {
     struct pat_digest id;    /* of the file */
     struct pat_digest chain; /* at its end */
     struct pat_totals totals;
+    uint64_t journal_rows; /* of all batches up to lsn */
     bool damaged; /* found so by recovery; not stored */
 };
 
@@ -43,7 +47,7 @@ struct pat_manifest {
     struct pat_settings settings;
     bool clean;         /* closed in order: `durable` is all there is */
     enum pat_sync sync; /* in force since the last start */
-    pat_lsn durable;    /* acknowledged and on disk up to here, when this was written */
+    struct pat_watermark durable; /* acknowledged and on disk up to here, when this was written */
     uint64_t next_generation, next_journal;
     uint32_t generations; /* newest first */
     uint32_t journals;    /* oldest first; all but the last are closed */
@@ -54,7 +58,7 @@ struct pat_manifest {
 /* Fails: PAT_ERR_NOT_FOUND, PAT_ERR_CORRUPT naming file and offset, what reading gives. */
 enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, struct pat_error *error) PAT_MUST_CHECK;
 /* Greatest lsn that it knows to have been acknowledged. */
-pat_lsn pat_manifest__proven(const struct pat_manifest *manifest);
+struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest);
 /* Replaces it. On failure *replaced says whether the new one may be in force all the same. */
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) PAT_MUST_CHECK;

@@ -1,6 +1,7 @@
 #include "persist/persist_private.h"
 
 #include "base/mem.h"
+#include "model/limits.h"
 #include "persist/file_private.h"
 
 #include <inttypes.h>
@@ -42,12 +43,12 @@ static void list_each(void *context, const char *name) {
 static enum pat_status check_rolled_back(struct pat_persist *persist, uint64_t number, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     struct pat_file *file;
-    uint64_t bytes;
+    bool holds;
     pat_file__name(PAT_FILE_JOURNAL, number, name);
     PAT_TRY(persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, error));
-    enum pat_status status = file->ops->file_size(file, &bytes, error);
+    enum pat_status status = pat_journal__holds_records(file, &holds, error);
     file->ops->file_close(&file);
-    if (status != PAT_OK || bytes <= PAT_FILE_HEADER_BYTES) return status;
+    if (status != PAT_OK || !holds) return status;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
                             PAT_MANIFEST_NAME
                             " is older than %s, which holds batches it does not know of: it was rolled "
@@ -152,6 +153,7 @@ enum pat_status pat_persist_open(struct pat_persist **out, const struct pat_pers
     if (persist == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the journal");
     persist->fs = options->fs;
     persist->options = *options;
+    if (persist->options.journal_bytes == 0) persist->options.journal_bytes = PAT_JOURNAL_FILE_BYTES;
     pat_buf_init(&persist->group, PAT_MEM_JOURNAL);
     pat_buf_init(&persist->producers, PAT_MEM_SNAPSHOT);
     threads_init(persist);
@@ -218,24 +220,44 @@ static enum pat_status remove_leftovers(struct pat_persist *persist, struct pat_
     return status;
 }
 
+struct pat_journal_entry pat_persist__next_journal(struct pat_persist *persist, uint64_t number) {
+    const struct pat_journal_point *end = &persist->acked;
+    return (struct pat_journal_entry){.number = number,
+                                      .id = pat_persist__file_id(persist),
+                                      .first_lsn = end->lsn + 1,
+                                      /* A directory of an older version counts from its upgrade on. */
+                                      .first_rows = end->rows != PAT_ROWS_UNKNOWN ? end->rows : 0,
+                                      .bytes = persist->options.journal_bytes};
+}
+
 static enum pat_status start_journal(struct pat_persist *persist, struct pat_error *error) {
     struct pat_manifest *manifest = persist->manifest;
     if (manifest->journals > 0) {
-        return pat_journal__open(&persist->journal, persist->fs, &manifest->journal[manifest->journals - 1],
-                                 &persist->found, error);
+        struct pat_journal_entry *last = &manifest->journal[manifest->journals - 1];
+        PAT_TRY(pat_journal__open(&persist->journal, persist->fs, last, &persist->found, error));
+        if (persist->found.version == PAT_JOURNAL_VERSION) return PAT_OK;
+        /* Of an older version: what is in it is on disk by now, and it is not continued. */
+        pat_journal__close(&persist->journal);
+        last->closed = true;
+        last->end = persist->found.end;
+        if (manifest->journals == PAT_MANIFEST_JOURNALS_MAX) {
+            return pat_error_set(error, PAT_ERR_NO_SPACE, "there are %u journal files already",
+                                 PAT_MANIFEST_JOURNALS_MAX);
+        }
     }
-    PAT_TRY(pat_journal__create(&persist->journal, persist->fs, manifest->next_journal, pat_persist__file_id(persist),
-                                persist->acked.lsn + 1, error));
+    const struct pat_journal_entry fresh = pat_persist__next_journal(persist, manifest->next_journal++);
+    PAT_TRY(pat_journal__create(&persist->journal, persist->fs, &fresh, pat_space__spare_take(persist), error));
     manifest->journal[manifest->journals++] = persist->journal.entry;
-    manifest->next_journal++;
     return PAT_OK;
 }
 
 static enum pat_status start_threads(struct pat_persist *persist, struct pat_error *error) {
+    if (persist->options.stepped) return PAT_OK;
     if (pthread_create(&persist->journal_thread, NULL, pat_persist__journal_main, persist) != 0) {
         return pat_error_set(error, PAT_ERR_IO, "cannot start the journal thread");
     }
-    if (pthread_create(&persist->snapshot_thread, NULL, pat_persist__snapshot_main, persist) == 0) return PAT_OK;
+    persist->threads = pthread_create(&persist->snapshot_thread, NULL, pat_persist__snapshot_main, persist) == 0;
+    if (persist->threads) return PAT_OK;
     pthread_mutex_lock(&persist->mutex);
     persist->stop = true;
     pthread_cond_signal(&persist->journal_wake);
@@ -250,14 +272,16 @@ enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error 
      * one before it names must not be on disk first. */
     PAT_TRY(persist->fs->ops->sync_dir(persist->fs, error));
     PAT_TRY(remove_leftovers(persist, error));
+    pat_space__find(persist);
     enum pat_status status = start_journal(persist, error);
     if (status != PAT_OK) goto fail;
     bool replaced;
+    persist->acked = persist->journal.written;
     persist->manifest->clean = false;
     persist->manifest->sync = persist->options.sync;
-    status = pat_manifest__write(persist->manifest, persist->fs, &replaced, error);
+    persist->manifest->durable = (struct pat_watermark){persist->acked.lsn, persist->acked.rows};
+    status = pat_space__manifest_write(persist, persist->manifest, &replaced, error);
     if (status != PAT_OK) goto fail;
-    persist->acked = persist->journal.written;
     status = start_threads(persist, error);
     if (status != PAT_OK) goto fail;
     persist->started = true;
@@ -275,21 +299,25 @@ static void close_clean(struct pat_persist *persist) {
     if (persist->file_failed) return;
     if (journal->synced.lsn < journal->written.lsn && pat_journal__sync(journal, NULL) != PAT_OK) return;
     persist->manifest->clean = true;
-    persist->manifest->durable = journal->written.lsn;
-    (void)!pat_manifest__write(persist->manifest, persist->fs, &replaced, NULL);
+    persist->manifest->durable = (struct pat_watermark){journal->written.lsn, journal->written.rows};
+    (void)!pat_space__manifest_write(persist, persist->manifest, &replaced, NULL);
+}
+
+static void stop_threads(struct pat_persist *persist) {
+    pthread_mutex_lock(&persist->mutex);
+    persist->stop = true;
+    pthread_cond_signal(&persist->journal_wake);
+    pthread_cond_signal(&persist->snapshot_wake);
+    pthread_mutex_unlock(&persist->mutex);
+    (void)pthread_join(persist->journal_thread, NULL);
+    (void)pthread_join(persist->snapshot_thread, NULL);
 }
 
 void pat_persist_close(struct pat_persist **handle) {
     struct pat_persist *persist = *handle;
     if (persist == NULL) return;
     if (persist->started) {
-        pthread_mutex_lock(&persist->mutex);
-        persist->stop = true;
-        pthread_cond_signal(&persist->journal_wake);
-        pthread_cond_signal(&persist->snapshot_wake);
-        pthread_mutex_unlock(&persist->mutex);
-        (void)pthread_join(persist->journal_thread, NULL);
-        (void)pthread_join(persist->snapshot_thread, NULL);
+        if (persist->threads) stop_threads(persist);
         close_clean(persist);
         pat_journal__close(&persist->journal);
     }
@@ -303,11 +331,15 @@ enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_
                                   struct pat_error *error) {
     PAT_ASSERT(persist->started && !persist->group_busy && count > 0);
     pthread_mutex_lock(&persist->mutex);
-    bool readonly = persist->readonly;
-    if (readonly) (void)pat_error_set(error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
+    enum pat_status refused = PAT_OK;
+    if (persist->readonly) {
+        refused = pat_error_set(error, PAT_ERR_READONLY, "the journal cannot be written: %s", persist->failure);
+    } else if (persist->full) {
+        refused = pat_error_set(error, PAT_ERR_NO_SPACE, "%s", persist->failure);
+    }
     pat_lsn next = persist->acked.lsn + 1;
     pthread_mutex_unlock(&persist->mutex);
-    if (readonly) return PAT_ERR_READONLY;
+    if (refused != PAT_OK) return refused;
     pat_buf_clear(&persist->group);
     for (unsigned i = 0; i < count; i++) {
         PAT_ASSERT(entries[i].lsn == next + i);
@@ -338,6 +370,7 @@ enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct p
     persist->snapshot_busy = true;
     pthread_mutex_lock(&persist->mutex);
     PAT_ASSERT(view->lsn == persist->acked.lsn);
+    persist->generation.journal_rows = persist->acked.rows;
     persist->stage = PAT_STAGE_ROTATE;
     pthread_cond_signal(&persist->journal_wake);
     pthread_mutex_unlock(&persist->mutex);
@@ -361,8 +394,20 @@ struct pat_event pat_persist_poll(struct pat_persist *persist) {
     return event;
 }
 
-unsigned pat_persist_generations(const struct pat_persist *persist, struct pat_generation *out, unsigned capacity) {
+enum pat_condition pat_persist_condition(const struct pat_persist *persist, char why[PAT_ERROR_MESSAGE_BYTES]) {
     pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&persist->mutex; /* locking changes nothing one can see */
+    pthread_mutex_lock(mutex);
+    const enum pat_condition condition = persist->readonly ? PAT_CONDITION_READONLY
+                                         : persist->full   ? PAT_CONDITION_FULL
+                                                           : PAT_CONDITION_GOOD;
+    why[0] = '\0';
+    if (condition != PAT_CONDITION_GOOD) memcpy(why, persist->failure, sizeof persist->failure);
+    pthread_mutex_unlock(mutex);
+    return condition;
+}
+
+unsigned pat_persist_generations(const struct pat_persist *persist, struct pat_generation *out, unsigned capacity) {
+    pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&persist->mutex;
     pthread_mutex_lock(mutex);
     const struct pat_manifest *manifest = persist->manifest;
     unsigned count = manifest->generations < capacity ? manifest->generations : capacity;

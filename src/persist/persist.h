@@ -43,6 +43,9 @@ struct pat_persist_options {
     bool read_only; /* nothing is written, not even what recovery would cut; pat_persist_start is not for it */
     void (*event_cb)(void *context); /* called on persist's threads: wake the owner, do nothing else; may be NULL */
     void *event_context;
+    bool stepped;  /* no threads: the owner calls the steps of persist_private.h himself, so that a test can replay what
+                      happened */
+    uint64_t journal_bytes; /* of a journal file at first, and what it grows by; 0: PAT_JOURNAL_FILE_BYTES */
     uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another
                       file never pass for this one's; a fixed one in tests */
     /* A snapshot of more orders and refunds than this, and no journal behind it, leaves the store unsettled (see
@@ -109,7 +112,8 @@ enum pat_status pat_persist_start(struct pat_persist *persist, struct pat_error 
 /* Hands a group of entries (lsns consecutive, following the last group's) to the journal thread, which writes and syncs
  * them together and posts one PAT_EVENT_JOURNAL. Entries are encoded before this returns; only one group at a time is
  * in flight: the next one after its event was polled. Fails, with nothing handed over: PAT_ERR_NO_MEMORY;
- * PAT_ERR_READONLY after a write or sync failed, until a snapshot succeeded and with it a new journal file was begun.
+ * PAT_ERR_READONLY after a write or sync failed, until a snapshot succeeded and with it a new journal file was begun;
+ * PAT_ERR_NO_SPACE while there is no room for a group that was given before.
  * The lsns of a group whose event says that it failed are given again. */
 enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_entry *entries, unsigned count,
                                   struct pat_error *error) PAT_MUST_CHECK;
@@ -125,12 +129,22 @@ enum pat_event_kind { PAT_EVENT_NONE, PAT_EVENT_JOURNAL, PAT_EVENT_SNAPSHOT };
 struct pat_event {
     enum pat_event_kind kind;
     enum pat_status status; /* of the journal group or snapshot */
+    bool untouched;         /* JOURNAL that failed: nothing of the group was written, and the journal goes on */
     struct pat_error error;
     pat_lsn lsn;         /* JOURNAL: last of the group. SNAPSHOT: S */
     uint64_t generation; /* SNAPSHOT */
     uint64_t bytes;
     uint64_t ms;
 };
+
+enum pat_condition {
+    PAT_CONDITION_GOOD,
+    PAT_CONDITION_FULL,     /* no room for a group: it is looked for, and groups are taken again when it is there */
+    PAT_CONDITION_READONLY, /* a write or sync failed: groups are taken again after a snapshot succeeded */
+};
+
+/* Whether groups are taken; if not, why (empty otherwise). */
+enum pat_condition pat_persist_condition(const struct pat_persist *persist, char why[PAT_ERROR_MESSAGE_BYTES]);
 
 /* The next event, kind NONE when there is none. */
 struct pat_event pat_persist_poll(struct pat_persist *persist);

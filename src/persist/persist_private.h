@@ -22,7 +22,7 @@ struct pat_persist {
     struct pat_persist_options options;
 
     /* before start: the owner's */
-    bool recovered, started;
+    bool recovered, started, threads;
     struct pat_journal_found found; /* where the last journal file ends */
     uint64_t ids;                   /* file ids made from the seed so far */
 
@@ -32,7 +32,9 @@ struct pat_persist {
     pthread_t journal_thread, snapshot_thread;
     struct pat_manifest *manifest;
     bool stop;
-    bool readonly;    /* groups are refused */
+    bool readonly;    /* groups are refused until a snapshot has saved what is in memory */
+    bool full;        /* groups are refused until there is room */
+    bool spare;       /* there is a file to make the next journal file of */
     bool file_failed; /* the open journal file must not be written any more */
     char failure[PAT_ERROR_MESSAGE_BYTES];
     struct pat_journal_point acked; /* end of the last group that succeeded */
@@ -53,10 +55,15 @@ struct pat_persist {
 
     /* journal thread; the owner before start and after the thread ended */
     struct pat_journal journal;
+    uint64_t written_ms, synced_ms; /* CLOCK_MONOTONIC: the last group, the first that is not synced */
+    size_t full_bytes;              /* of the group that there was no room for, */
+    uint64_t full_ms;               /* and when room was looked for last */
 };
 
 /* A new file id. */
 struct pat_digest pat_persist__file_id(struct pat_persist *persist);
+/* The journal file that goes on behind what was acknowledged. */
+struct pat_journal_entry pat_persist__next_journal(struct pat_persist *persist, uint64_t number);
 
 /* ---- steps of the journal thread, without any waiting (journal_thread.c)
  * ---------------------------------------------- */
@@ -66,13 +73,37 @@ void pat_persist__group(struct pat_persist *persist);
 /* Begins a new journal file behind the last acknowledged record. Fails: with the old file in use, or, when the manifest
  * may be the new one all the same, with the journal read-only. */
 enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) PAT_MUST_CHECK;
+/* Does what waits for the journal thread, a group or a rotation; false when there is nothing. */
+bool pat_persist__journal_step(struct pat_persist *persist);
+/* Does what the journal thread does when nobody asks for anything for a while. */
+void pat_persist__journal_idle(struct pat_persist *persist);
 void *pat_persist__journal_main(void *persist);
+
+/* ---- room on the disk (space.c)
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/* Room for a group in the journal file. PAT_ERR_NO_SPACE when too little would be left: nothing happened. Journal
+ * thread. */
+enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes, struct pat_error *error) PAT_MUST_CHECK;
+/* The name of a file to make the next journal file of, or NULL. */
+const char *pat_space__spare_take(struct pat_persist *persist);
+/* Makes the spare file of a journal file that is no longer needed, or removes it. */
+void pat_space__recycle(struct pat_persist *persist, const char *name);
+/* At start: whether there is a spare file. */
+void pat_space__find(struct pat_persist *persist);
+/* Sees that there are a spare file and a reserve, as far as there is room. Snapshot thread. */
+void pat_space__keep(struct pat_persist *persist);
+/* pat_manifest__write, with the room of the reserve where there is no other. */
+enum pat_status pat_space__manifest_write(struct pat_persist *persist, const struct pat_manifest *manifest,
+                                          bool *replaced, struct pat_error *error) PAT_MUST_CHECK;
 
 /* ---- steps of the snapshot thread (snapshot_thread.c)
  * ------------------------------------------------------------------ */
 
 /* Writes persist->view, commits the manifest, drops what two generations no longer need, and leaves an event. */
 void pat_persist__snapshot(struct pat_persist *persist);
+/* Does what waits for the snapshot thread; false when there is nothing. */
+bool pat_persist__snapshot_step(struct pat_persist *persist);
 void *pat_persist__snapshot_main(void *persist);
 /* Ends the snapshot in progress with an event. */
 void pat_persist__snapshot_done(struct pat_persist *persist, enum pat_status status, const struct pat_error *error,

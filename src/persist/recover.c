@@ -119,7 +119,7 @@ static enum pat_status load_newest(struct recovery *r, const struct pat_spread *
 static enum pat_status with_crew(struct recovery *r, struct pat_error *error,
                                  enum pat_status (*use)(struct recovery *r, const struct pat_spread *spread,
                                                         struct pat_error *error)) {
-    struct pat_crew *crew = pat_crew__open();
+    struct pat_crew *crew = r->persist->options.stepped ? NULL : pat_crew__open();
     const enum pat_status status = use(r, pat_crew__spread(crew), error);
     pat_crew__close(crew);
     return status;
@@ -167,12 +167,13 @@ static enum pat_status scan_file(struct recovery *r, const struct pat_journal_en
     struct pat_journal_scan scan = {.fs = r->persist->fs,
                                     .entry = *entry,
                                     .bytes_max = UINT64_MAX,
-                                    .proven = pat_manifest__proven(r->persist->manifest),
+                                     .proven = pat_manifest__proven(r->persist->manifest),
+                                     .quick = r->persist->manifest->clean,
                                     .record_cb = apply ? replay : NULL,
                                     .context = r};
     PAT_TRY(pat_journal__scan(&scan, found, error));
     if (found->marks_damaged > 0) {
-        note(r->out, "%s: damaged mark at offset %" PRIu64 ", no batch is lost", r->name, found->mark_offset);
+        note(r->out, "%s: damaged mark at offset %" PRIu64 ", no batch is lost", r->name, found->mark.offset);
     }
     return PAT_OK;
 }
@@ -195,16 +196,28 @@ static enum pat_status fail_gap(const struct recovery *r, pat_lsn first, struct 
                             first - 1, first, r->out->lsn + 1, first - 1, r->out->note);
 }
 
+static enum pat_status zero(struct pat_file *file, uint64_t offset, uint64_t bytes, struct pat_error *error) {
+    static const unsigned char zeros[4096];
+    for (uint64_t at = 0; at < bytes; at += sizeof zeros) {
+        const size_t here = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
+        PAT_TRY(file->ops->file_write_at(file, offset + at, zeros, here, error));
+    }
+    return PAT_OK;
+}
+
+/* Nothing may be found behind the end later: a record that was cut off could follow on one that is written now. Zeros
+ * and not a shorter file, because the room is to stay. Files of version 2 are not continued. */
 static enum pat_status cut(struct recovery *r, const struct pat_journal_found *found, struct pat_error *error) {
     struct pat_fs *fs = r->persist->fs;
     struct pat_file *file;
     r->out->torn_bytes = found->torn_bytes;
     note(r->out,
-         "%s: cut %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64 ", no proof that they were acknowledged",
+         "%s: cut off %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64
+         ", no proof that they were acknowledged",
          r->name, found->torn_bytes, found->end.offset, found->end.lsn);
-    if (r->persist->options.read_only) return PAT_OK;
+    if (r->persist->options.read_only || found->version != PAT_JOURNAL_VERSION) return PAT_OK;
     PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
-    enum pat_status status = file->ops->file_truncate(file, found->end.offset, error);
+    enum pat_status status = zero(file, found->end.offset, found->torn_bytes, error);
     if (status == PAT_OK) status = file->ops->file_sync(file, error);
     file->ops->file_close(&file);
     return status;

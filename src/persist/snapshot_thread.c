@@ -33,7 +33,7 @@ static void manifest_add(struct pat_manifest *next, const struct pat_generation_
     next->generation[1] = older;
     next->generations = older.number != 0 ? 2 : 1;
     next->next_generation = fresh->number + 1;
-    if (fresh->lsn > next->durable) next->durable = fresh->lsn;
+    if (fresh->lsn > next->durable.lsn) next->durable = (struct pat_watermark){fresh->lsn, fresh->journal_rows};
     uint32_t unneeded = 0;
     while (next->journal[unneeded].closed && next->journal[unneeded].end.lsn <= older.lsn) unneeded++;
     next->journals -= unneeded;
@@ -41,7 +41,8 @@ static void manifest_add(struct pat_manifest *next, const struct pat_generation_
 }
 
 /* Removes what `old` names and `next` does not. Failing is no harm: the next start removes it. */
-static void drop_files(struct pat_fs *fs, const struct pat_manifest *old, const struct pat_manifest *next) {
+static void drop_files(struct pat_persist *persist, const struct pat_manifest *old, const struct pat_manifest *next) {
+    struct pat_fs *fs = persist->fs;
     char name[PAT_FILE_NAME_BYTES];
     for (uint32_t i = 0; i < old->generations; i++) {
         bool kept = false;
@@ -53,7 +54,11 @@ static void drop_files(struct pat_fs *fs, const struct pat_manifest *old, const 
     }
     for (uint32_t i = 0; i < old->journals && old->journal[i].number < next->journal[0].number; i++) {
         pat_file__name(PAT_FILE_JOURNAL, old->journal[i].number, name);
-        (void)fs->ops->remove(fs, name, NULL);
+        if (old->journal[i].failed) {
+            (void)fs->ops->remove(fs, name, NULL);
+        } else {
+            pat_space__recycle(persist, name);
+        }
     }
 }
 
@@ -63,7 +68,7 @@ static enum pat_status commit(struct pat_persist *persist, struct pat_error *err
     *next = *persist->manifest;
     manifest_add(next, &persist->generation);
     bool replaced;
-    enum pat_status status = pat_manifest__write(next, persist->fs, &replaced, error);
+    enum pat_status status = pat_space__manifest_write(persist, next, &replaced, error);
     if (status != PAT_OK) {
         /* The file stays when the manifest may name it; otherwise the next start removes it. */
         pat_mem_free(PAT_MEM_OTHER, next);
@@ -73,9 +78,18 @@ static enum pat_status commit(struct pat_persist *persist, struct pat_error *err
     struct pat_manifest *old = persist->manifest;
     persist->manifest = next;
     pthread_mutex_unlock(&persist->mutex);
-    drop_files(persist->fs, old, next);
+    drop_files(persist, old, next);
     pat_mem_free(PAT_MEM_OTHER, old);
     return PAT_OK;
+}
+
+/* After a failure of the disk nothing counts that was only written. */
+static enum pat_status read_back(struct pat_persist *persist, struct pat_error *error) {
+    uint64_t blocks = 0;
+    pthread_mutex_lock(&persist->mutex);
+    const bool suspicious = persist->readonly;
+    pthread_mutex_unlock(&persist->mutex);
+    return suspicious ? pat_snapshot__verify(persist->fs, &persist->generation, NULL, &blocks, error) : PAT_OK;
 }
 
 void pat_persist__snapshot(struct pat_persist *persist) {
@@ -88,21 +102,31 @@ void pat_persist__snapshot(struct pat_persist *persist) {
     entry->id = pat_persist__file_id(persist);
     enum pat_status status = pat_snapshot__write(persist->fs, &persist->manifest->settings, persist->view,
                                                  &persist->producers, entry, &error);
+    if (status == PAT_OK) status = read_back(persist, &error);
     if (status == PAT_OK) status = commit(persist, &error);
     pat_persist__snapshot_done(persist, status, &error, pat_persist__monotonic_ms() - start);
 }
 
+bool pat_persist__snapshot_step(struct pat_persist *persist) {
+    pthread_mutex_lock(&persist->mutex);
+    const bool work = persist->stage == PAT_STAGE_WRITE;
+    pthread_mutex_unlock(&persist->mutex);
+    if (!work) return false;
+    pat_persist__snapshot(persist);
+    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
+    pat_space__keep(persist);
+    return true;
+}
+
 void *pat_persist__snapshot_main(void *argument) {
     struct pat_persist *persist = argument;
-    for (;;) {
+    pat_space__keep(persist);
+    do {
         pthread_mutex_lock(&persist->mutex);
         while (persist->stage != PAT_STAGE_WRITE && !(persist->stop && persist->stage == PAT_STAGE_IDLE)) {
             pthread_cond_wait(&persist->snapshot_wake, &persist->mutex);
         }
-        bool work = persist->stage == PAT_STAGE_WRITE;
         pthread_mutex_unlock(&persist->mutex);
-        if (!work) return NULL;
-        pat_persist__snapshot(persist);
-        if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
-    }
+    } while (pat_persist__snapshot_step(persist));
+    return NULL;
 }

@@ -46,17 +46,17 @@ static enum pat_status verify_journal(struct pat_persist *persist, const struct 
     /* The open file is read as far as it was acknowledged: what is being written behind that is not damage. */
     if (!entry->closed) {
         scan.bytes_max = standing->acked.offset;
-        scan.proven = standing->acked.lsn;
+        scan.proven = (struct pat_watermark){standing->acked.lsn, standing->acked.rows};
     }
     PAT_TRY(pat_journal__scan(&scan, &found, error));
     *checks += found.records;
     if (found.marks_damaged == 0) return PAT_OK;
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
-    return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, (int64_t)found.mark_offset,
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, (int64_t)found.mark.offset,
                             "%s: damaged mark at offset %" PRIu64
                             "; no batch is lost, but the disk changes what it holds",
-                            name, found.mark_offset);
+                            name, found.mark.offset);
 }
 
 static enum pat_status verify_standing(struct pat_persist *persist, const struct standing *standing, uint64_t *checks,

@@ -7,7 +7,7 @@
 #include "model/id.h"
 #include "persist/codec_private.h"
 #include "persist/journal_private.h"
-#include "persist/persist.h"
+#include "persist/persist_private.h"
 #include "sim_disk.h"
 
 #include <assert.h>
@@ -28,6 +28,9 @@
 #else
 #define KIT_STRIDE 1u
 #endif
+
+/* Of a journal file: some groups, so that files grow and are used again. */
+#define KIT_JOURNAL_BYTES 4096u
 
 /* ---- batches
  * ---------------------------------------------------------------------------------------------------------- */
@@ -150,6 +153,14 @@ static inline void kit_batch_init(struct kit_batch *kit, uint64_t seed, pat_lsn 
 
 static inline void kit_batch_deinit(struct kit_batch *kit) {
     pat_arena_deinit(&kit->arena);
+}
+
+static inline uint32_t kit_rows(uint64_t seed, pat_lsn lsn, uint32_t rows_max) {
+    struct kit_batch kit;
+    kit_batch_init(&kit, seed, lsn, rows_max);
+    const uint32_t rows = kit.entry.kind == PAT_ENTRY_BATCH ? kit.batch.rows : 0;
+    kit_batch_deinit(&kit);
+    return rows;
 }
 
 /* ---- applying
@@ -300,9 +311,8 @@ static inline void kit_wake(void *context) {
     pthread_mutex_unlock(&engine->mutex);
 }
 
-/* Opens and recovers, without starting. The error is in engine->error. */
-static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync,
-                                          uint64_t seed, uint32_t rows_max) {
+static inline enum pat_status kit_open(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync, uint64_t seed,
+                                       uint32_t rows_max, bool stepped) {
     memset(engine, 0, sizeof *engine);
     engine->seed = seed;
     engine->rows_max = rows_max;
@@ -314,12 +324,20 @@ static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_
                                           .sync_interval_ms = 2,
                                           .event_cb = kit_wake,
                                           .event_context = engine,
+                                          .stepped = stepped,
+                                          .journal_bytes = KIT_JOURNAL_BYTES,
                                           .seed = seed + 99};
     engine->store = kit_store();
     enum pat_status status = pat_persist_open(&engine->persist, &options, &engine->settings, &engine->error);
     if (status != PAT_OK) return status;
     return pat_persist_recover(engine->persist, engine->store, kit_apply, engine->store, &engine->recovery,
                                &engine->error);
+}
+
+/* Opens and recovers, without starting. The error is in engine->error. */
+static inline enum pat_status kit_recover(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync,
+                                          uint64_t seed, uint32_t rows_max) {
+    return kit_open(engine, fs, sync, seed, rows_max, true);
 }
 
 static inline void kit_close(struct kit_engine *engine) {
@@ -329,14 +347,25 @@ static inline void kit_close(struct kit_engine *engine) {
     pthread_mutex_destroy(&engine->mutex);
 }
 
+/* Without threads: what happens comes from the calls alone, and a busy machine does not make it slow. */
 static inline enum pat_status kit_start(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync, uint64_t seed,
                                         uint32_t rows_max) {
     enum pat_status status = kit_recover(engine, fs, sync, seed, rows_max);
     return status == PAT_OK ? pat_persist_start(engine->persist, &engine->error) : status;
 }
 
-/* Waits for the next event. */
+/* As a server does, with threads. */
+static inline enum pat_status kit_start_threads(struct kit_engine *engine, struct pat_fs *fs, enum pat_sync sync,
+                                                uint64_t seed, uint32_t rows_max) {
+    enum pat_status status = kit_open(engine, fs, sync, seed, rows_max, false);
+    return status == PAT_OK ? pat_persist_start(engine->persist, &engine->error) : status;
+}
+
+/* Waits for the next event, or without threads does what it takes. */
 static inline struct pat_event kit_event(struct kit_engine *engine) {
+    const bool stepped = !engine->persist->threads;
+    while (stepped && (pat_persist__journal_step(engine->persist) || pat_persist__snapshot_step(engine->persist))) {
+    }
     for (;;) {
         struct pat_event event = pat_persist_poll(engine->persist);
         if (event.kind != PAT_EVENT_NONE) return event;

@@ -42,6 +42,7 @@ struct sim_disk {
     bool fail_on;       /* and every one after it: the disk is gone */
     bool fail_full;     /* PAT_ERR_NO_SPACE instead */
     bool fail_half;     /* a failing write leaves half of its bytes */
+    uint64_t capacity;  /* bytes of all files that the disk has room for; 0: any number */
     uint64_t fail_read; /* the n-th read fails; 0: never */
     uint64_t reads;
     uint64_t failed;
@@ -182,20 +183,54 @@ static inline void sim_file_close(struct pat_file **file) {
     *file = NULL;
 }
 
+/* What all files take. */
+static inline uint64_t sim_used(const struct sim_disk *disk) {
+    uint64_t used = 0;
+    for (int i = 0; i < SIM_NAMES; i++) used += disk->live[i].inode != NULL ? disk->live[i].inode->cache.length : 0;
+    return used;
+}
+
+/* Bytes by which a file may still grow. */
+static inline uint64_t sim_room(const struct sim_disk *disk) {
+    if (disk->capacity == 0) return UINT64_MAX / 2;
+    const uint64_t used = sim_used(disk);
+    return used < disk->capacity ? disk->capacity - used : 0;
+}
+
+static inline void sim_put(struct sim_inode *inode, uint64_t offset, const void *data, size_t bytes) {
+    if (bytes == 0) return;
+    if (offset + bytes > inode->cache.length) sim_bytes_resize(&inode->cache, (size_t)offset + bytes);
+    memcpy(inode->cache.data + offset, data, bytes);
+    if (offset + bytes > inode->dirty.length) sim_bytes_resize(&inode->dirty, (size_t)offset + bytes);
+    memset(inode->dirty.data + offset, 1, bytes);
+}
+
 static inline enum pat_status sim_file_write_at(struct pat_file *file, uint64_t offset, const void *data, size_t bytes,
                                                 struct pat_error *error) {
     struct sim_handle *handle = (struct sim_handle *)file;
     pthread_mutex_lock(&handle->disk->mutex);
     bool fails = sim_fails(handle->disk);
     size_t kept = !fails ? bytes : handle->disk->fail_half ? bytes / 2 : 0;
-    struct sim_bytes *cache = &handle->inode->cache;
-    if (kept > 0) {
-        if (offset + kept > cache->length) sim_bytes_resize(cache, (size_t)offset + kept);
-        memcpy(cache->data + offset, data, kept);
-        if (offset + kept > handle->inode->dirty.length) sim_bytes_resize(&handle->inode->dirty, (size_t)offset + kept);
-        memset(handle->inode->dirty.data + offset, 1, kept);
-    }
+    const uint64_t end = handle->inode->cache.length, room = sim_room(handle->disk);
+    const bool full = offset + kept > end && offset + kept - end > room;
+    if (full) kept = offset < end + room ? (size_t)(end + room - offset) : 0;
+    sim_put(handle->inode, offset, data, kept);
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "write") : PAT_OK;
+    if (!fails && full) status = pat_error_set(error, PAT_ERR_NO_SPACE, "%s: cannot write: disk full", handle->name);
+    pthread_mutex_unlock(&handle->disk->mutex);
+    return status;
+}
+
+/* As fallocate does: the length may be lost with the power like anything else that is not synced. */
+static inline enum pat_status sim_file_reserve(struct pat_file *file, uint64_t bytes, struct pat_error *error) {
+    struct sim_handle *handle = (struct sim_handle *)file;
+    pthread_mutex_lock(&handle->disk->mutex);
+    struct sim_bytes *cache = &handle->inode->cache;
+    const bool fails = sim_fails(handle->disk);
+    const bool full = bytes > cache->length && bytes - cache->length > sim_room(handle->disk);
+    if (!fails && !full && bytes > cache->length) sim_bytes_resize(cache, (size_t)bytes);
+    enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "reserve room") : PAT_OK;
+    if (!fails && full) status = pat_error_set(error, PAT_ERR_NO_SPACE, "%s: cannot reserve: disk full", handle->name);
     pthread_mutex_unlock(&handle->disk->mutex);
     return status;
 }
@@ -312,6 +347,17 @@ static inline enum pat_status sim_list(struct pat_fs *fs, void *context, struct 
     return PAT_OK;
 }
 
+static inline enum pat_status sim_space(struct pat_fs *fs, uint64_t *free_bytes, uint64_t *all_bytes,
+                                        struct pat_error *error) {
+    struct sim_disk *disk = sim_of(fs);
+    (void)error;
+    pthread_mutex_lock(&disk->mutex);
+    *free_bytes = sim_room(disk);
+    *all_bytes = disk->capacity == 0 ? UINT64_MAX / 2 : disk->capacity;
+    pthread_mutex_unlock(&disk->mutex);
+    return PAT_OK;
+}
+
 static inline void sim_close(struct pat_fs **fs) {
     *fs = NULL;
 }
@@ -322,12 +368,14 @@ static const struct pat_fs_ops sim_ops = {
     .file_write_at = sim_file_write_at,
     .file_read_at = sim_file_read_at,
     .file_size = sim_file_size,
+    .file_reserve = sim_file_reserve,
     .file_truncate = sim_file_truncate,
     .file_sync = sim_file_sync,
     .rename = sim_rename,
     .remove = sim_remove,
     .sync_dir = sim_sync_dir,
     .list = sim_list,
+    .space = sim_space,
     .close = sim_close,
 };
 

@@ -27,16 +27,19 @@ static void load_to(struct kit_engine *engine, pat_lsn last) {
     }
 }
 
-/* Waits until the last journal file ends with a mark: says itself how far it is durable. */
-static void wait_for_mark(struct sim_disk *disk, const char *name) {
-    for (bool marked = false; !marked; kit_sleep_ms(2)) {
-        uint32_t payload;
-        pthread_mutex_lock(&disk->mutex);
-        const struct sim_bytes *bytes = sim_bytes_of(disk, name);
-        memcpy(&payload, bytes->data + bytes->length - PAT_RECORD_HEADER_BYTES + 4, sizeof payload);
-        marked = payload == 0 && memcmp(bytes->data + bytes->length - PAT_RECORD_HEADER_BYTES, "PTJR", 4) == 0;
-        pthread_mutex_unlock(&disk->mutex);
-    }
+/* Bytes of the record or mark at `at`, 0 when there is none any more. */
+static size_t record_bytes(const struct sim_bytes *bytes, size_t at) {
+    uint32_t payload;
+    if (at + PAT_RECORD_HEADER_BYTES > bytes->length || !pat_journal__is_magic(bytes->data + at)) return 0;
+    memcpy(&payload, bytes->data + at + 4, sizeof payload);
+    return PAT_RECORD_HEADER_BYTES + payload;
+}
+
+/* Where the records of a journal file end. */
+static size_t records_end(const struct sim_bytes *bytes) {
+    size_t at = PAT_FILE_HEADER_BYTES;
+    while (record_bytes(bytes, at) > 0) at += record_bytes(bytes, at);
+    return at;
 }
 
 /* Two snapshots, journals between and behind them, up to LSNS. `clean`: closed in order; otherwise as kill -9 leaves
@@ -51,7 +54,6 @@ static void make_directory(struct sim_disk *out, bool clean) {
     load_to(&engine, 8);
     assert_int_equal(kit_snapshot(&engine), PAT_OK);
     load_to(&engine, LSNS);
-    wait_for_mark(&disk, "journal-00000003.pj");
     if (!clean) sim_copy(out, &disk);
     kit_close(&engine);
     if (clean) sim_copy(out, &disk);
@@ -157,6 +159,17 @@ static bool assert_noticed_or_whole(struct sim_disk *disk) {
     return status == PAT_OK;
 }
 
+/* Bytes that mean something: behind them is room, of which every so many are enough. */
+#define ROOM_STRIDE 61u
+
+static size_t meaning_end(const struct sim_name *slot) {
+    enum pat_file_kind kind;
+    uint64_t number;
+    const bool ours = pat_file__name_parse(slot->name, &kind, &number);
+    if (ours && kind == PAT_FILE_JOURNAL) return records_end(&slot->inode->cache);
+    return ours || strcmp(slot->name, "MANIFEST") == 0 ? slot->inode->cache.length : 0;
+}
+
 static void check_flips(bool clean, bool recovers_snapshots) {
     struct sim_disk origin;
     make_directory(&origin, clean);
@@ -164,7 +177,8 @@ static void check_flips(bool clean, bool recovers_snapshots) {
     for (int i = 0; i < SIM_NAMES; i++) {
         if (origin.live[i].inode == NULL) continue;
         bool snapshot = strncmp(origin.live[i].name, "snapshot", 8) == 0;
-        for (size_t at = 0; at < origin.live[i].inode->cache.length; at += KIT_STRIDE) {
+        const size_t end = meaning_end(&origin.live[i]);
+        for (size_t at = 0; at < origin.live[i].inode->cache.length; at += at < end ? KIT_STRIDE : ROOM_STRIDE) {
             struct sim_disk disk;
             sim_copy(&disk, &origin);
             sim_bytes_of(&disk, origin.live[i].name)->data[at] ^= (unsigned char)(1u << (at % 8));
@@ -243,7 +257,11 @@ static void test_damage_to_an_acknowledged_record_names_file_offset_and_lsns(voi
     assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
     assert_non_null(
         strstr(engine.error.message, "journal-00000003.pj: record at offset 64 (lsn 9): checksum does not match"));
-    assert_non_null(strstr(engine.error.message, "lsns 9 to 16"));
+    uint64_t rows = 0;
+    for (pat_lsn lsn = 9; lsn <= 16; lsn++) rows += kit_rows(SEED, lsn, ROWS);
+    char lost[64];
+    (void)snprintf(lost, sizeof lost, "lsns 9 to 16 (%llu rows)", (unsigned long long)rows);
+    assert_non_null(strstr(engine.error.message, lost));
     assert_int_equal(engine.error.offset, 64);
     kit_close(&engine);
     sim_deinit(&disk);
@@ -255,7 +273,9 @@ static void test_files_of_every_other_length_are_noticed_or_lose_nothing(void **
     make_directory(&origin, true); /* the manifest knows how far the journal goes */
     for (int i = 0; i < SIM_NAMES; i++) {
         if (origin.live[i].inode == NULL) continue;
-        for (size_t length = 0; length < origin.live[i].inode->cache.length; length += KIT_STRIDE) {
+        const size_t end = meaning_end(&origin.live[i]);
+        for (size_t length = 0; length < origin.live[i].inode->cache.length;
+             length += length < end ? KIT_STRIDE : ROOM_STRIDE) {
             struct sim_disk disk;
             sim_copy(&disk, &origin);
             sim_bytes_resize(sim_bytes_of(&disk, origin.live[i].name), length);
@@ -276,24 +296,71 @@ static void test_files_of_every_other_length_are_noticed_or_lose_nothing(void **
     sim_deinit(&origin);
 }
 
-static void test_a_journal_cut_anywhere_before_its_last_mark_gives_a_prefix_or_is_refused(void **state) {
+static void test_a_journal_that_became_shorter_is_refused(void **state) {
     (void)state;
     struct sim_disk origin;
     make_directory(&origin, false);
     const char *name = "journal-00000003.pj";
-    size_t whole = sim_bytes_of(&origin, name)->length;
-    for (size_t length = 0; length < whole; length += KIT_STRIDE) {
+    assert_true(records_end(sim_bytes_of(&origin, name)) <= KIT_JOURNAL_BYTES); /* it did not have to grow */
+    for (size_t length = 0; length < KIT_JOURNAL_BYTES; length += 7 * KIT_STRIDE) {
         struct sim_disk disk;
         struct kit_engine engine;
         sim_copy(&disk, &origin);
         sim_bytes_resize(sim_bytes_of(&disk, name), length);
-        /* Nobody but the file itself knew what was in it: a cut at its end looks like a tail that was never written. */
+        assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
+        assert_non_null(strstr(engine.error.message, name));
+        kit_close(&engine);
+        sim_deinit(&disk);
+    }
+    sim_deinit(&origin);
+}
+
+/* Zeros from anywhere on, as if nothing had ever been written there: the mark behind the last group is the last thing
+ * that says otherwise. */
+static void test_a_journal_emptied_from_anywhere_on_gives_a_prefix_or_is_refused(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, false);
+    const char *name = "journal-00000003.pj";
+    const size_t end = records_end(sim_bytes_of(&origin, name));
+    unsigned refused = 0, prefixes = 0;
+    for (size_t from = PAT_FILE_HEADER_BYTES; from < end; from += KIT_STRIDE) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        sim_copy(&disk, &origin);
+        struct sim_bytes *bytes = sim_bytes_of(&disk, name);
+        memset(bytes->data + from, 0, bytes->length - from);
         if (kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS) == PAT_OK) {
             assert_in_range(engine.recovery.lsn, 8, LSNS);
             assert_state(&engine, engine.recovery.lsn);
             assert_int_equal(pat_persist_start(engine.persist, &engine.error), PAT_OK);
             assert_int_equal(kit_load(&engine, 1), PAT_OK);
+            prefixes++;
+        } else {
+            refused++;
         }
+        kit_close(&engine);
+        sim_deinit(&disk);
+    }
+    print_message("%u refused, %u a prefix\n", refused, prefixes);
+    sim_deinit(&origin);
+}
+
+/* One damaged byte anywhere in the last group of a killed process: its mark says that it was acknowledged. */
+static void test_damage_to_the_last_group_after_a_kill_is_refused(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin, false);
+    const char *name = "journal-00000003.pj";
+    const size_t end = records_end(sim_bytes_of(&origin, name)) - PAT_RECORD_HEADER_BYTES;
+    size_t last = PAT_FILE_HEADER_BYTES;
+    for (size_t at = last; at < end; at += record_bytes(sim_bytes_of(&origin, name), at)) last = at;
+    for (size_t at = last; at < end; at++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        sim_copy(&disk, &origin);
+        sim_bytes_of(&disk, name)->data[at] ^= (unsigned char)(1u << at % 8);
+        assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_ERR_CORRUPT);
         kit_close(&engine);
         sim_deinit(&disk);
     }
@@ -363,14 +430,10 @@ static void test_files_put_back_to_an_earlier_time_are_noticed_or_lose_nothing(v
 /* Offsets of the records (not marks) of a journal file. */
 static unsigned records_of(const struct sim_bytes *bytes, size_t offset[], size_t length[]) {
     unsigned count = 0;
-    for (size_t at = PAT_FILE_HEADER_BYTES; at < bytes->length;) {
-        uint32_t payload;
-        memcpy(&payload, bytes->data + at + 4, sizeof payload);
-        if (payload > 0) {
-            offset[count] = at;
-            length[count++] = PAT_RECORD_HEADER_BYTES + payload;
-        }
-        at += PAT_RECORD_HEADER_BYTES + payload;
+    for (size_t at = PAT_FILE_HEADER_BYTES; record_bytes(bytes, at) > 0; at += record_bytes(bytes, at)) {
+        if (record_bytes(bytes, at) == PAT_RECORD_HEADER_BYTES) continue; /* a mark */
+        offset[count] = at;
+        length[count++] = record_bytes(bytes, at);
     }
     return count;
 }
@@ -392,7 +455,7 @@ static void test_records_dropped_repeated_or_brought_from_elsewhere_are_refused(
             size_t rest = bytes->length - offset[i] - length[i];
             if (what == 0) { /* dropped */
                 memmove(bytes->data + offset[i], bytes->data + offset[i] + length[i], rest);
-                sim_bytes_resize(bytes, bytes->length - length[i]);
+                memset(bytes->data + bytes->length - length[i], 0, length[i]);
             } else if (what == 1) { /* repeated */
                 sim_bytes_resize(bytes, bytes->length + length[i]);
                 memmove(bytes->data + offset[i + 1] + length[i], bytes->data + offset[i + 1], rest);
@@ -414,10 +477,8 @@ static void test_a_damaged_mark_hides_no_batch(void **state) {
     sim_init(&disk);
     assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
     load_to(&engine, 2);
-    wait_for_mark(&disk, "journal-00000001.pj");
-    struct sim_bytes *journal = sim_bytes_of(&disk, "journal-00000001.pj");
-    size_t mark = journal->length - PAT_RECORD_HEADER_BYTES;
-    load_to(&engine, 3); /* the last one acknowledged; nothing behind it says so yet */
+    size_t mark = records_end(sim_bytes_of(&disk, "journal-00000001.pj")) - PAT_RECORD_HEADER_BYTES;
+    load_to(&engine, 3);
     struct sim_disk killed;
     sim_copy(&killed, &disk);
     kit_close(&engine);
@@ -488,7 +549,9 @@ int main(void) {
         cmocka_unit_test(test_what_happened_to_a_snapshot_is_said),
         cmocka_unit_test(test_damage_to_an_acknowledged_record_names_file_offset_and_lsns),
         cmocka_unit_test(test_files_of_every_other_length_are_noticed_or_lose_nothing),
-        cmocka_unit_test(test_a_journal_cut_anywhere_before_its_last_mark_gives_a_prefix_or_is_refused),
+        cmocka_unit_test(test_a_journal_that_became_shorter_is_refused),
+        cmocka_unit_test(test_a_journal_emptied_from_anywhere_on_gives_a_prefix_or_is_refused),
+        cmocka_unit_test(test_damage_to_the_last_group_after_a_kill_is_refused),
         cmocka_unit_test(test_missing_swapped_and_foreign_files_are_noticed),
         cmocka_unit_test(test_a_manifest_that_is_missing_beside_files_is_damage),
         cmocka_unit_test(test_files_put_back_to_an_earlier_time_are_noticed_or_lose_nothing),

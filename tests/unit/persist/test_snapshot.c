@@ -241,7 +241,7 @@ static void test_snapshots_verify_and_ingest_go_on_side_by_side(void **state) {
         struct kit_engine engine;
         unsigned snapshots = 0;
         sim_init(&disk);
-        assert_int_equal(kit_start(&engine, &disk.base, (enum pat_sync)sync, SEED, 30), PAT_OK);
+        assert_int_equal(kit_start_threads(&engine, &disk.base, (enum pat_sync)sync, SEED, 30), PAT_OK);
         struct verifier verifier = {.persist = engine.persist};
         assert_int_equal(pthread_create(&verifier.thread, NULL, verify_again_and_again, &verifier), 0);
         while (engine.store->lsn < LAST) {
@@ -301,7 +301,7 @@ static void test_the_real_disk_keeps_it_too(void **state) {
     assert_non_null(mkdtemp(path));
     for (unsigned round = 0; round < 4; round++) {
         assert_int_equal(pat_fs_open_dir(&fs, path, &error), PAT_OK);
-        assert_int_equal(kit_start(&engine, fs, PAT_SYNC_ALWAYS, SEED, 2000), PAT_OK);
+        assert_int_equal(kit_start_threads(&engine, fs, PAT_SYNC_ALWAYS, SEED, 2000), PAT_OK);
         assert_int_equal(engine.recovery.lsn, round * 5);
         assert_true(pat_digest_equal(kit_digest(engine.store), digests[round * 5]));
         assert_int_equal(kit_load(&engine, 2), PAT_OK);
