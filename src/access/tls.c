@@ -225,6 +225,11 @@ void pat_tls_terms_close(struct pat_tls_terms **terms) {
     *terms = NULL;
 }
 
+bool pat_tls_terms_equal(const struct pat_tls_terms *a, const struct pat_tls_terms *b) {
+    const X509 *of_a = SSL_CTX_get0_certificate(a->context), *of_b = SSL_CTX_get0_certificate(b->context);
+    return of_a != NULL && of_b != NULL && X509_cmp(of_a, of_b) == 0;
+}
+
 void pat_tls_terms_last_day(const struct pat_tls_terms *terms, char out[PAT_TLS_DAY_BYTES]) {
     const X509 *certificate = SSL_CTX_get0_certificate(terms->context);
     struct tm at = {0};

@@ -37,6 +37,8 @@ enum pat_status pat_tls_terms_ask(struct pat_tls_terms **out, const char *ca_pat
 /* Connections that were opened on them go on. NULL inside is allowed. */
 void pat_tls_terms_close(struct pat_tls_terms **terms);
 
+/* Both serve the same certificate. */
+bool pat_tls_terms_equal(const struct pat_tls_terms *a, const struct pat_tls_terms *b);
 /* "2027-05-31", the last day of a server's certificate, and its end. */
 #define PAT_TLS_DAY_BYTES 11u
 void pat_tls_terms_last_day(const struct pat_tls_terms *terms, char out[PAT_TLS_DAY_BYTES]);

@@ -192,6 +192,21 @@ static unsigned user_at(const struct pat_users *users, struct pat_text name) {
     return i;
 }
 
+static bool user_equal(const struct pat_user *a, const struct pat_user *b) {
+    return strcmp(a->name, b->name) == 0 && a->role == b->role && a->keys.iterations == b->keys.iterations &&
+           memcmp(a->keys.salt, b->keys.salt, sizeof a->keys.salt) == 0 &&
+           memcmp(a->keys.stored, b->keys.stored, sizeof a->keys.stored) == 0 &&
+           memcmp(a->keys.server, b->keys.server, sizeof a->keys.server) == 0;
+}
+
+bool pat_users_equal(const struct pat_users *a, const struct pat_users *b) {
+    if (a->count != b->count) return false;
+    for (unsigned i = 0; i < a->count; i++) {
+        if (!user_equal(&a->user[i], &b->user[i])) return false;
+    }
+    return true;
+}
+
 const struct pat_user *pat_users_find(const struct pat_users *users, struct pat_text name) {
     const unsigned at = user_at(users, name);
     return at < users->count ? &users->user[at] : NULL;

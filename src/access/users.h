@@ -45,6 +45,8 @@ enum pat_status pat_users_read(struct pat_users *out, const char *path, struct p
 enum pat_status pat_users_write(const struct pat_users *users, const char *path,
                                 struct pat_error *error) PAT_MUST_CHECK;
 
+/* The same users in the same order, with the same roles and passwords. */
+bool pat_users_equal(const struct pat_users *a, const struct pat_users *b);
 /* NULL when there is none. */
 const struct pat_user *pat_users_find(const struct pat_users *users, struct pat_text name);
 /* Adds a user, or replaces the one of that name. PAT_ERR_TOO_LARGE over PAT_USERS_MAX. */

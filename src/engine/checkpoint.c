@@ -60,6 +60,10 @@ done:
     return status;
 }
 
+void pat_engine_set_snapshot_every(struct pat_engine *engine, uint64_t ms) {
+    engine->snapshot_every_ms = ms;
+}
+
 static bool snapshot_due(const struct pat_engine *engine) {
     if (engine->read_only) return false;
     if (engine->snapshot_wanted) return true;

@@ -53,6 +53,8 @@ void pat_engine_lend(struct pat_engine *engine, const struct pat_spread *spread)
 /* Moves on what waits: journal groups that became durable are applied and answered, the next group goes to the journal,
  * a snapshot that is due starts, finished ones are noted. Call after wake_cb, and at least once a second. */
 void pat_engine_turn(struct pat_engine *engine);
+/* 0 = never. */
+void pat_engine_set_snapshot_every(struct pat_engine *engine, uint64_t ms);
 /* Nothing waits for the disk. */
 bool pat_engine_idle(const struct pat_engine *engine);
 /* Something that a clean stop would lose since the last snapshot. */

@@ -60,7 +60,17 @@ static void take_huge_pages(char **argv) {
     (void)execv(path, argv); /* comes back only where it cannot be done: small pages do as well */
 }
 
-static int serve(const struct pat_options *options) {
+struct command_line {
+    int argc;
+    char **argv;
+};
+
+static enum pat_status reread(void *context, struct pat_options *out, struct pat_error *error) {
+    const struct command_line *line = context;
+    return pat_options_parse(out, line->argc, line->argv, error);
+}
+
+static int serve(const struct pat_options *options, struct command_line *line) {
     struct pat_error error;
     struct pat_address address[PAT_OPTIONS_LISTEN_MAX];
     for (unsigned i = 0; i < options->listens; i++) {
@@ -70,13 +80,7 @@ static int serve(const struct pat_options *options) {
     }
     const struct pat_server_options server = {
         .listen = address,
-        .listens = options->listens,
-        .unix_path = options->unix_path,
-        .users_path = options->users,
-        .tls_cert_path = options->tls_cert,
-        .tls_key_path = options->tls_key,
-        .memory_bytes = options->memory_bytes,
-        .workers = options->workers,
+        .given = options,
         .engine = {.data_dir = options->data,
                    .zone = options->timezone,
                    .base_currency = options->base_currency,
@@ -84,6 +88,8 @@ static int serve(const struct pat_options *options) {
                    .cpu = options->cpu,
                    .snapshot_every_ms = options->snapshot_every_ms,
                    .version = PATRON_VERSION},
+        .reread_cb = reread,
+        .reread_context = line,
         .ready_cb = say_ready,
     };
     return pat_server_run(&server, &error) == PAT_OK ? EXIT_SUCCESS : fail(&error);
@@ -112,5 +118,6 @@ int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     tune_malloc();
-    return serve(&options);
+    struct command_line line = {argc, argv};
+    return serve(&options, &line);
 }

@@ -47,6 +47,7 @@ enum pat_method {
     PAT_METHOD_SNAPSHOT_SAVE,
     PAT_METHOD_SNAPSHOT_LIST,
     PAT_METHOD_VERIFY,
+    PAT_METHOD_CONFIG_RELOAD,
     PAT_METHOD_BATCH,
     PAT_METHOD_FILTER_PARSE,
     PAT_METHODS
@@ -54,7 +55,7 @@ enum pat_method {
 
 /* Where a method is answered. */
 enum pat_method_road {
-    PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel, auth.* */
+    PAT_ROAD_SESSION, /* by the connection itself: hello, ping, cancel, auth.*, config.reload */
     PAT_ROAD_LOOP, /* by the engine on the loop thread, at once: status, schema, load.state, snapshot.list, filter.parse
                     */
     PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */

@@ -100,6 +100,8 @@ const struct pat_method_info pat_method_list[] = {
      "Exchange rates by currency: how many, first, last and latest, gaps, and facts without a rate."},
     {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,
      "Recomputes kept aggregates from the facts and compares."},
+    {"config.reload", PAT_METHOD_CONFIG_RELOAD, PAT_ROAD_SESSION, -1, no_params,
+     "Reads the configuration, users and certificate again; says what changed and what a restart would."},
     {"batch", PAT_METHOD_BATCH, PAT_ROAD_READ, -1, batch_params,
      "Answers several questions from one version; errors stand in the place of their question."},
     {"filter.parse", PAT_METHOD_FILTER_PARSE, PAT_ROAD_LOOP, -1, filter_parse_params,

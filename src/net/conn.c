@@ -43,6 +43,16 @@ void pat_conn__open(struct pat_conn *conn) {
     pat_conn__touch(conn);
 }
 
+bool pat_net__short(void) {
+    const size_t budget = pat_mem_budget();
+    return budget != 0 && pat_mem_used(PAT_MEM_NET) > budget / PAT_NET_SHARE;
+}
+
+bool pat_conn__drained(const struct pat_conn *conn) {
+    if (conn->out_bytes < PAT_NET_LOW_WATER_BYTES) return true;
+    return conn->out_bytes < PAT_NET_HIGH_WATER_BYTES && !pat_net__short();
+}
+
 void pat_conn__touch(struct pat_conn *conn) {
     if (!conn->working && !pat_link_listed(&conn->touched)) pat_list_push(&conn->server->touched, &conn->touched);
 }
@@ -119,6 +129,7 @@ static void conn_bury(struct pat_conn *conn) {
     struct pat_server *server = conn->server;
     pat_list_remove(&conn->link);
     server->connections--;
+    pat_listeners__left(conn);
     pat_conn__free(conn);
 }
 

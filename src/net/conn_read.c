@@ -15,7 +15,7 @@
 
 bool pat_conn__may_take(const struct pat_conn *conn) {
     return conn->state == PAT_CONN_OPEN && conn->spare != NULL && conn->calls_count < PAT_NET_CALLS_MAX &&
-           conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX && conn->out_bytes < PAT_NET_HIGH_WATER_BYTES &&
+           conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX && pat_conn__drained(conn) &&
            pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
            (conn->submitted == 0 || pat_engine_queued(conn->server->engine) < PAT_NET_BATCHES_MAX);
 }
@@ -168,7 +168,8 @@ unsigned char *pat_conn__room(struct pat_conn *conn, size_t *bytes) {
     struct pat_buf *buf = conn->state == PAT_CONN_OPEN && conn->in.length > 0 ? &conn->in : &conn->server->scratch;
     if (buf == &conn->server->scratch) {
         buf->length = 0;
-    } else if (!buffer_room(conn, buf)) {
+    } else if (buf->capacity - buf->length < READ_BYTES_MIN &&
+               ((buf->length > PAT_NET_FRAME_SHORT_BYTES && pat_net__short()) || !buffer_room(conn, buf))) {
         read_no_memory(conn);
         return NULL;
     }

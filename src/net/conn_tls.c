@@ -136,18 +136,3 @@ void pat_conn__tls_end(struct pat_conn *conn) {
     pat_tls_end(conn->tls);
     pat_conn__flush(conn);
 }
-
-/* ---- the certificate --------------------------------------------------------------------------------------------- */
-
-enum pat_status pat_server__certify(struct pat_server *server, struct pat_error *error) {
-    const struct pat_server_options *options = server->options;
-    struct pat_tls_terms *terms;
-    if (options->tls_cert_path == NULL) return PAT_OK;
-    PAT_TRY(pat_tls_terms_serve(&terms, options->tls_cert_path, options->tls_key_path, error));
-    pat_tls_terms_close(&server->tls);
-    server->tls = terms;
-    char day[PAT_TLS_DAY_BYTES];
-    pat_tls_terms_last_day(terms, day);
-    pat_log(PAT_LOG_INFO, "certificate", "last_day=%s", day);
-    return PAT_OK;
-}

@@ -124,5 +124,5 @@ bool pat_conn__write_stalled(struct pat_conn *conn) {
         conn->write_left = left;
         conn->write_ms = now_ms;
     }
-    return now_ms - conn->write_ms > PAT_NET_WRITE_MS;
+    return now_ms - conn->write_ms > (pat_net__short() ? PAT_NET_WRITE_SHORT_MS : PAT_NET_WRITE_MS);
 }

@@ -250,8 +250,8 @@ static void call_start(struct pat_call *call) {
 /* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it
  * does not take away is not computed. */
 void pat_calls__start_waiting(struct pat_conn *conn) {
-    unsigned pooled_max = 2 * pat_workers_count(conn->server->workers);
-    while (conn->pooled < pooled_max && conn->out_bytes < PAT_NET_HIGH_WATER_BYTES) {
+    const unsigned pooled_max = pat_net__short() ? 1 : 2 * pat_workers_count(conn->server->workers);
+    while (conn->pooled < pooled_max && pat_conn__drained(conn)) {
         struct pat_link *link = pat_list_pop(&conn->waiting);
         if (link == NULL) return;
         call_start(PAT_LINK_OF(link, struct pat_call, wait));

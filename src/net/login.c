@@ -34,7 +34,6 @@ static const struct pat_scan_limits stranger_limits = {PAT_NET_STRANGER_BYTES, P
  */
 
 enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, struct pat_error *error) {
-    logins->path = path;
     if (path == NULL) return PAT_OK;
     logins->users = pat_mem_alloc(PAT_MEM_NET, sizeof *logins->users);
     if (logins->users == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the users");
@@ -55,22 +54,22 @@ void pat_logins__close(struct pat_logins *logins) {
 }
 
 /* A file that cannot be read changes nothing: better yesterday's users than none. */
-bool pat_logins__reload(struct pat_logins *logins) {
-    if (logins->users == NULL) return false;
-    struct pat_error error;
+enum pat_status pat_logins__reload(struct pat_logins *logins, const char *path, bool *changed,
+                                   struct pat_error *error) {
+    *changed = false;
     struct pat_users *users = pat_mem_alloc(PAT_MEM_NET, sizeof *users);
-    enum pat_status status = users != NULL ? pat_users_read(users, logins->path, &error)
-                                           : pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for the users");
-    if (status == PAT_OK && users->count == 0) status = pat_error_set(&error, PAT_ERR_NOT_FOUND, "nobody is in it");
+    if (users == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the users");
+    enum pat_status status = pat_users_read(users, path, error);
+    if (status == PAT_OK && users->count == 0)
+        status = pat_error_set(error, PAT_ERR_NOT_FOUND, "%.200s has nobody in it", path);
     if (status != PAT_OK) {
-        pat_log(PAT_LOG_ERROR, "users-not-reloaded", "reason=\"%s\"", error.message);
         pat_mem_free(PAT_MEM_NET, users);
-        return false;
+        return status;
     }
+    *changed = !pat_users_equal(users, logins->users);
     pat_mem_free(PAT_MEM_NET, logins->users);
     logins->users = users;
-    pat_log(PAT_LOG_INFO, "users-reloaded", "users=%u", users->count);
-    return true;
+    return PAT_OK;
 }
 
 /* ---- who is there -------------------------------------------------------------------------------------------------
@@ -143,6 +142,7 @@ static bool role_may(enum pat_role role, enum pat_method method) {
     case PAT_METHOD_SNAPSHOT_SAVE:
     case PAT_METHOD_SNAPSHOT_LIST:
     case PAT_METHOD_VERIFY:
+    case PAT_METHOD_CONFIG_RELOAD:
     case PAT_METHODS: return false;
     }
     return false;

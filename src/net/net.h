@@ -5,20 +5,17 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "net/address.h"
+#include "net/options.h"
 
 #include <stdint.h>
 
 struct pat_server_options {
-    const struct pat_address *listen;
-    unsigned listens;
-    const char *unix_path;     /* NULL = none */
-    const char *users_path;    /* NULL = nobody logs in, and only this machine may connect */
-    const char *tls_cert_path; /* NULL = no TLS, and only this machine may connect */
-    const char *tls_key_path;
-    uint64_t memory_bytes;            /* 0 = 80 % of what the machine, or its container, has */
-    unsigned workers;                 /* 0 = one for each processor */
-    unsigned connections_max;         /* 0 = 1,024; fewer when descriptors are scarce */
+    const struct pat_address *listen; /* given->listens of them, which may be served */
+    const struct pat_options *given;
     struct pat_engine_options engine; /* wake_cb and wake_context are the server's to set */
+    /* Reads again what `given` was read from. */
+    enum pat_status (*reread_cb)(void *context, struct pat_options *out, struct pat_error *error);
+    void *reread_context;
     /* Called once, when requests are answered; addresses are comma separated. */
     void (*ready_cb)(void *context, const char *addresses);
     void *ready_context;

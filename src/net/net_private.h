@@ -13,6 +13,7 @@
 #include "access/users.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "engine/engine.h"
 #include "model/request.h"
 #include "net/list_private.h"
@@ -26,8 +27,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Connections at once, unless the options say otherwise: each may pin two frames and its high water. */
-#define PAT_NET_CONNECTIONS_MAX 1024u
+/* Connections at once, unless the options say otherwise: idle they take 5 KB each, and what they may keep together has
+ * limits of its own (PAT_NET_SHARE). */
+#define PAT_NET_CONNECTIONS_MAX 16384u
+/* Counts of connections by address: many more than there are connections, so that few share one. */
+#define PAT_NET_PEER_PLACES 65536u
 /* Descriptors kept for journal, snapshot, log and listeners. */
 #define PAT_NET_DESCRIPTORS_KEPT 64u
 /* Requests of one connection that are not yet answered to the last byte; then nothing more is read from it. */
@@ -36,6 +40,15 @@
 #define PAT_NET_CALLS_BYTES_MAX ((size_t)PAT_FRAME_BYTES_MAX)
 /* Answers waiting for one client; above it nothing is read from it and none of its questions is started. */
 #define PAT_NET_HIGH_WATER_BYTES ((size_t)8 << 20)
+/* One part in so many of the memory limit for what connections send and have not taken; above it nobody may keep much:
+ * answers wait up to the low water, one question of a connection is worked on, large requests are refused, and who
+ * takes nothing of its answers is let go sooner. Else a thousand clients that stopped would be all that there is memory
+ * for. */
+#define PAT_NET_SHARE           8u
+#define PAT_NET_LOW_WATER_BYTES ((size_t)64 << 10)
+#define PAT_NET_WRITE_SHORT_MS  3000u
+/* Of an unfinished request, while memory is short. */
+#define PAT_NET_FRAME_SHORT_BYTES ((size_t)1 << 20)
 /* Batches in the engine; above it nothing is read from clients that have some there. */
 #define PAT_NET_BATCHES_MAX 1024u
 /* Frames of one connection in one turn of the loop: about 2 ms of small requests, then it is the others' turn. */
@@ -84,22 +97,26 @@ struct pat_login_failures {
 
 /* Who may log in. */
 struct pat_logins {
-    const char *path;                       /* NULL: nobody needs to */
-    struct pat_users *users;                /* NULL then */
+    struct pat_users *users;                /* NULL: nobody needs to */
     unsigned char secret[PAT_SHA256_BYTES]; /* of this process */
     struct pat_login_failures failures[PAT_NET_LOGIN_FAILURES];
 };
 
 struct pat_listener {
     struct pat_server *server;
-    union pat_stream io;
-    bool local; /* a unix socket */
+    int fd;           /* -1: not open */
+    const char *path; /* of a unix socket that is bound */
+    uv_poll_t poll;
+    bool polled; /* `poll` is initialised */
+    bool local;  /* a unix socket */
     bool tls;
-    bool pending; /* a connection waits until the server's `turned_away` is free */
+    bool paused; /* until the next tick: */
+    int failed;  /* the errno why */
 };
 
 struct pat_server {
     const struct pat_server_options *options;
+    const struct pat_options *settings; /* options->given, or what was read since */
     uv_loop_t loop;
     uv_async_t engine_wake; /* persist's threads: call pat_engine_turn */
     uv_async_t jobs_wake;   /* workers: a job is done; and the loop itself, so as not to sleep */
@@ -119,15 +136,17 @@ struct pat_server {
     unsigned listeners;
     unsigned connections_max;
     unsigned connections;
+    struct pat_hash_secret peer_secret;
+    uint32_t *peer_count; /* connections by the hash of their address */
     struct pat_link conns;
-    struct pat_link touched;      /* conns with something to do before the loop sleeps */
-    struct pat_link parked;       /* questions whose min_lsn is not there yet */
-    struct pat_link timed;        /* questions with a deadline, until they end or are told to */
-    struct pat_buf scratch;       /* what is read from a connection that had nothing unfinished */
-    struct pat_buf wire;          /* what is read from a connection with TLS; what is about to be sealed */
-    union pat_stream turned_away; /* a connection over the limit, on its way out */
-    bool turning_away;
+    struct pat_link touched;    /* conns with something to do before the loop sleeps */
+    struct pat_link parked;     /* questions whose min_lsn is not there yet */
+    struct pat_link timed;      /* questions with a deadline, until they end or are told to */
+    struct pat_buf scratch;     /* what is read from a connection that had nothing unfinished */
+    struct pat_buf wire;        /* what is read from a connection with TLS; what is about to be sealed */
     uint64_t turned_away_count; /* since the log last said so */
+    uint64_t accept_failures;   /* the same */
+    int accept_failed;          /* errno of the last */
     uint64_t ticks;
 
     bool stopping;
@@ -155,6 +174,7 @@ struct pat_conn {
     uint64_t state_ms; /* uv_now when ENDING or LINGER began */
 
     bool local;                        /* came through a unix socket */
+    uint32_t peer_place;               /* in peer_count, from 1 on; 0 = none */
     enum pat_role role;                /* NONE until it has logged in, where that is asked for */
     char user[PAT_USER_BYTES_MAX + 1]; /* "" when none was asked for */
     struct pat_scram_server *login;    /* between auth.start and auth.finish */
@@ -248,10 +268,17 @@ struct pat_call {
 /* ---- listener.c ---- */
 enum pat_status pat_listeners__open(struct pat_server *server, struct pat_error *error) PAT_MUST_CHECK;
 void pat_listeners__close(struct pat_server *server);
+/* Who had to be left waiting for want of descriptors is looked at again. */
+void pat_listeners__tick(struct pat_server *server);
+/* A connection ends: its address may have another. */
+void pat_listeners__left(struct pat_conn *conn);
 /* "127.0.0.1:7411,/run/patron.sock" */
 void pat_listeners__addresses(const struct pat_server *server, char *out, size_t capacity);
 
 /* ---- server.c ---- */
+void pat_server__each(struct pat_server *server, void (*each_cb)(struct pat_conn *conn));
+/* What the settings say about memory and connections holds from now on. */
+void pat_server__take_limits(struct pat_server *server);
 /* Something was submitted or became durable: parked questions are looked at again. */
 void pat_server__turned(struct pat_server *server);
 /* Takes `call` into the deadline timer's care. */
@@ -266,6 +293,10 @@ void pat_conn__free(struct pat_conn *conn);
 /* After uv_accept. */
 void pat_conn__open(struct pat_conn *conn);
 void pat_conn__touch(struct pat_conn *conn);
+/* Connections have more than their share of the memory. */
+bool pat_net__short(void);
+/* The client has taken enough of its answers that more may be made. */
+bool pat_conn__drained(const struct pat_conn *conn);
 void pat_conn__work(struct pat_conn *conn);
 /* Reads no more; what was asked is answered. */
 void pat_conn__end(struct pat_conn *conn);
@@ -298,8 +329,6 @@ uv_buf_t pat_conn__seal(struct pat_conn *conn);
 void pat_conn__sealed_pass(struct pat_conn *conn, size_t bytes);
 /* Sealed, or left by the handshake, and not yet taken by the system; 0 without TLS. */
 size_t pat_conn__sealed_bytes(const struct pat_conn *conn);
-/* Reads the certificate, for connections to come; a failure leaves the one there is. */
-enum pat_status pat_server__certify(struct pat_server *server, struct pat_error *error) PAT_MUST_CHECK;
 /* Says the last word of TLS, once; without TLS there is none. */
 void pat_conn__tls_end(struct pat_conn *conn);
 
@@ -340,8 +369,9 @@ void pat_calls__stop_all(struct pat_conn *conn);
 /* `path` NULL: no logins. Fails as pat_users_read; PAT_ERR_NOT_FOUND when the file has nobody. */
 enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 void pat_logins__close(struct pat_logins *logins);
-/* Reads the file again; false when nothing changed. */
-bool pat_logins__reload(struct pat_logins *logins);
+/* Reads the users from `path`, where there were some. A failure leaves those there are. */
+enum pat_status pat_logins__reload(struct pat_logins *logins, const char *path, bool *changed,
+                                   struct pat_error *error) PAT_MUST_CHECK;
 /* Role and limits of a new connection. */
 void pat_login__greet(struct pat_conn *conn);
 void pat_login__forget(struct pat_conn *conn);
@@ -362,6 +392,15 @@ void pat_chore__done(struct pat_server *server);
 /* Before and after the workers close. */
 void pat_chore__stop(struct pat_server *server);
 void pat_chore__forget(struct pat_server *server);
+
+/* ---- reload.c ---- */
+/* Reads the certificate that `settings` name, for connections to come; a failure leaves the one there is. */
+enum pat_status pat_server__certify(struct pat_server *server, const struct pat_options *settings, bool *changed,
+                                    struct pat_error *error) PAT_MUST_CHECK;
+/* SIGHUP and config.reload; `builder` NULL: nobody is told but the log. */
+enum pat_status pat_server__reload(struct pat_server *server, struct pat_builder *builder, struct pat_value *result,
+                                   struct pat_error *error);
+void pat_server__forget_settings(struct pat_server *server);
 
 /* ---- session.c ---- */
 void pat_session__answer(struct pat_call *call);

@@ -16,46 +16,26 @@
 /* A store that cannot hold a batch is of no use. */
 #define MEMORY_BYTES_MIN (UINT64_C(64) << 20)
 
-enum option {
-    OPTION_DATA,
-    OPTION_LISTEN,
-    OPTION_UNIX,
-    OPTION_USERS,
-    OPTION_TLS_CERT,
-    OPTION_TLS_KEY,
-    OPTION_MEMORY,
-    OPTION_WORKERS,
-    OPTION_SYNC,
-    OPTION_SNAPSHOT_EVERY,
-    OPTION_CPU,
-    OPTION_TIMEZONE,
-    OPTION_BASE_CURRENCY,
-    OPTION_LOG_LEVEL,
-    OPTIONS_OF_FILE,
-    OPTION_CONFIG = OPTIONS_OF_FILE,
-    OPTION_HELP,
-    OPTION_VERSION,
-    OPTIONS
-};
-
-static const char *const option_names[OPTIONS] = {
-    [OPTION_DATA] = "data",
-    [OPTION_LISTEN] = "listen",
-    [OPTION_UNIX] = "unix",
-    [OPTION_USERS] = "users",
-    [OPTION_TLS_CERT] = "tls-cert",
-    [OPTION_TLS_KEY] = "tls-key",
-    [OPTION_MEMORY] = "memory",
-    [OPTION_WORKERS] = "workers",
-    [OPTION_SYNC] = "sync",
-    [OPTION_SNAPSHOT_EVERY] = "snapshot-every",
-    [OPTION_CPU] = "cpu",
-    [OPTION_TIMEZONE] = "timezone",
-    [OPTION_BASE_CURRENCY] = "base-currency",
-    [OPTION_LOG_LEVEL] = "log-level",
-    [OPTION_CONFIG] = "config",
-    [OPTION_HELP] = "help",
-    [OPTION_VERSION] = "version",
+const char *const pat_option_names[PAT_OPTIONS] = {
+    [PAT_OPTION_DATA] = "data",
+    [PAT_OPTION_LISTEN] = "listen",
+    [PAT_OPTION_UNIX] = "unix",
+    [PAT_OPTION_USERS] = "users",
+    [PAT_OPTION_TLS_CERT] = "tls-cert",
+    [PAT_OPTION_TLS_KEY] = "tls-key",
+    [PAT_OPTION_MEMORY] = "memory",
+    [PAT_OPTION_CONNECTIONS] = "connections",
+    [PAT_OPTION_CONNECTIONS_PER_ADDRESS] = "connections-per-address",
+    [PAT_OPTION_WORKERS] = "workers",
+    [PAT_OPTION_SYNC] = "sync",
+    [PAT_OPTION_SNAPSHOT_EVERY] = "snapshot-every",
+    [PAT_OPTION_CPU] = "cpu",
+    [PAT_OPTION_TIMEZONE] = "timezone",
+    [PAT_OPTION_BASE_CURRENCY] = "base-currency",
+    [PAT_OPTION_LOG_LEVEL] = "log-level",
+    [PAT_OPTION_CONFIG] = "config",
+    [PAT_OPTION_HELP] = "help",
+    [PAT_OPTION_VERSION] = "version",
 };
 
 const char pat_options_help[] =
@@ -72,6 +52,8 @@ const char pat_options_help[] =
     "  --tls-key FILE         its key, PEM\n"
     "  --unix PATH            unix socket to serve\n"
     "  --memory SIZE          limit for data, buffers and questions together, e.g. 16G (80 % of the machine's)\n"
+    "  --connections N        that are served at once (16384; fewer where descriptors are scarce)\n"
+    "  --connections-per-address N  of them, those from one address (a quarter, and all for the loopback)\n"
     "  --workers N            threads that answer questions (one for each processor)\n"
     "  --sync WHEN            always: a batch is on disk before it is acknowledged; interval, never (always)\n"
     "  --snapshot-every TIME  30s, 15m, 1h, 7d; 0 for never (1h)\n"
@@ -138,10 +120,11 @@ bool pat_options_interval_ms(const char *text, uint64_t *out) {
     return true;
 }
 
-static enum pat_status refuse(struct pat_error *error, enum option option, const char *value, const char *expected) {
+static enum pat_status refuse(struct pat_error *error, enum pat_option option, const char *value,
+                              const char *expected) {
     char shown[SHOWN_BYTES];
-    return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, option_names[option], -1, -1, "--%s: \"%s\" is not %s",
-                            option_names[option], pat_text_printable(pat_text_of(value), shown, sizeof shown),
+    return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, pat_option_names[option], -1, -1, "--%s: \"%s\" is not %s",
+                            pat_option_names[option], pat_text_printable(pat_text_of(value), shown, sizeof shown),
                             expected);
 }
 
@@ -150,14 +133,14 @@ static bool is_one_of(const char *value, const char *const *words) {
     return *words != NULL;
 }
 
-static enum pat_status set_words(struct pat_options *out, enum option option, const char *value,
+static enum pat_status set_words(struct pat_options *out, enum pat_option option, const char *value,
                                  struct pat_error *error) {
     static const char *const syncs[] = {"always", "interval", "never", NULL};
     static const char *const cpus[] = {"auto", "scalar", "avx2", "avx512", NULL};
-    if (option == OPTION_SYNC) {
+    if (option == PAT_OPTION_SYNC) {
         if (!is_one_of(value, syncs)) return refuse(error, option, value, "one of always, interval, never");
         out->sync = value;
-    } else if (option == OPTION_CPU) {
+    } else if (option == PAT_OPTION_CPU) {
         if (!is_one_of(value, cpus)) return refuse(error, option, value, "one of auto, scalar, avx2, avx512");
         out->cpu = value;
     } else {
@@ -168,18 +151,22 @@ static enum pat_status set_words(struct pat_options *out, enum option option, co
     return PAT_OK;
 }
 
-static enum pat_status set_numbers(struct pat_options *out, enum option option, const char *value,
+static enum pat_status set_numbers(struct pat_options *out, enum pat_option option, const char *value,
                                    struct pat_error *error) {
     uint64_t number;
     char unit;
-    if (option == OPTION_MEMORY) {
+    if (option == PAT_OPTION_MEMORY) {
         if (!pat_options_bytes(value, &out->memory_bytes))
             return refuse(error, option, value, "a size such as 16G or 512M");
         if (out->memory_bytes < MEMORY_BYTES_MIN) return refuse(error, option, value, "enough; 64M is the least");
-    } else if (option == OPTION_WORKERS) {
+    } else if (option == PAT_OPTION_WORKERS) {
         if (!number_parse(value, &number, &unit) || unit != '\0' || number == 0 || number > PAT_WORKERS_MAX)
             return refuse(error, option, value, "a number from 1 to 256");
         out->workers = (unsigned)number;
+    } else if (option == PAT_OPTION_CONNECTIONS || option == PAT_OPTION_CONNECTIONS_PER_ADDRESS) {
+        if (!number_parse(value, &number, &unit) || unit != '\0' || number == 0 || number > PAT_OPTIONS_CONNECTIONS_MAX)
+            return refuse(error, option, value, "a number from 1 to 1000000");
+        *(option == PAT_OPTION_CONNECTIONS ? &out->connections : &out->connections_per_address) = (unsigned)number;
     } else if (!pat_options_interval_ms(value, &out->snapshot_every_ms)) {
         return refuse(error, option, value, "a time such as 30s, 15m, 1h or 7d, or 0 for never");
     }
@@ -194,27 +181,30 @@ static enum pat_status set_listen(struct pat_options *out, const char *value, st
     return PAT_OK;
 }
 
-static enum pat_status set(struct pat_options *out, enum option option, const char *value, struct pat_error *error) {
+static enum pat_status set(struct pat_options *out, enum pat_option option, const char *value,
+                           struct pat_error *error) {
     if (value[0] == '\0') return refuse(error, option, value, "a value");
     switch (option) {
-    case OPTION_DATA: out->data = value; break;
-    case OPTION_LISTEN: return set_listen(out, value, error);
-    case OPTION_UNIX: out->unix_path = value; break;
-    case OPTION_USERS: out->users = value; break;
-    case OPTION_TLS_CERT: out->tls_cert = value; break;
-    case OPTION_TLS_KEY: out->tls_key = value; break;
-    case OPTION_TIMEZONE: out->timezone = value; break;
-    case OPTION_BASE_CURRENCY: out->base_currency = value; break;
-    case OPTION_CONFIG: out->config = value; break;
-    case OPTION_SYNC:
-    case OPTION_CPU:
-    case OPTION_LOG_LEVEL: return set_words(out, option, value, error);
-    case OPTION_MEMORY:
-    case OPTION_WORKERS:
-    case OPTION_SNAPSHOT_EVERY: return set_numbers(out, option, value, error);
-    case OPTION_HELP:
-    case OPTION_VERSION:
-    case OPTIONS: break;
+    case PAT_OPTION_DATA: out->data = value; break;
+    case PAT_OPTION_LISTEN: return set_listen(out, value, error);
+    case PAT_OPTION_UNIX: out->unix_path = value; break;
+    case PAT_OPTION_USERS: out->users = value; break;
+    case PAT_OPTION_TLS_CERT: out->tls_cert = value; break;
+    case PAT_OPTION_TLS_KEY: out->tls_key = value; break;
+    case PAT_OPTION_TIMEZONE: out->timezone = value; break;
+    case PAT_OPTION_BASE_CURRENCY: out->base_currency = value; break;
+    case PAT_OPTION_CONFIG: out->config = value; break;
+    case PAT_OPTION_SYNC:
+    case PAT_OPTION_CPU:
+    case PAT_OPTION_LOG_LEVEL: return set_words(out, option, value, error);
+    case PAT_OPTION_MEMORY:
+    case PAT_OPTION_CONNECTIONS:
+    case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
+    case PAT_OPTION_WORKERS:
+    case PAT_OPTION_SNAPSHOT_EVERY: return set_numbers(out, option, value, error);
+    case PAT_OPTION_HELP:
+    case PAT_OPTION_VERSION:
+    case PAT_OPTIONS: break;
     }
     return PAT_OK;
 }
@@ -222,17 +212,17 @@ static enum pat_status set(struct pat_options *out, enum option option, const ch
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
 /* The option among the first `count`, with the nearest name in the error when there is none. */
-static enum pat_status option_find(struct pat_text name, int count, enum option *out, struct pat_error *error) {
+static enum pat_status option_find(struct pat_text name, int count, enum pat_option *out, struct pat_error *error) {
     for (int i = 0; i < count; i++) {
-        if (!pat_text_is(name, option_names[i])) continue;
-        *out = (enum option)i;
+        if (!pat_text_is(name, pat_option_names[i])) continue;
+        *out = (enum pat_option)i;
         return PAT_OK;
     }
     char shown[SHOWN_BYTES];
     (void)pat_text_printable(name, shown, sizeof shown);
-    int nearest = pat_text_nearest(name, option_names, (size_t)count);
+    int nearest = pat_text_nearest(name, pat_option_names, (size_t)count);
     return pat_error_set_at(error, PAT_ERR_UNKNOWN_FIELD, shown, -1, -1, "there is no option --%s%s%s", shown,
-                            nearest >= 0 ? "; did you mean --" : "", nearest >= 0 ? option_names[nearest] : "");
+                            nearest >= 0 ? "; did you mean --" : "", nearest >= 0 ? pat_option_names[nearest] : "");
 }
 
 static enum pat_status command_line(struct pat_options *out, int argc, char *const *argv, struct pat_error *error) {
@@ -245,15 +235,15 @@ static enum pat_status command_line(struct pat_options *out, int argc, char *con
         }
         const char *equals = strchr(word, '=');
         size_t length = equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-        enum option option = OPTION_HELP;
-        PAT_TRY(option_find((struct pat_text){word + 2, length}, OPTIONS, &option, error));
+        enum pat_option option = PAT_OPTION_HELP;
+        PAT_TRY(option_find((struct pat_text){word + 2, length}, PAT_OPTIONS, &option, error));
         out->given |= 1u << option;
-        out->help |= option == OPTION_HELP;
-        out->version |= option == OPTION_VERSION;
-        if (option == OPTION_HELP || option == OPTION_VERSION) continue;
+        out->help |= option == PAT_OPTION_HELP;
+        out->version |= option == PAT_OPTION_VERSION;
+        if (option == PAT_OPTION_HELP || option == PAT_OPTION_VERSION) continue;
         if (equals == NULL && i + 1 == argc)
-            return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, option_names[option], -1, -1, "--%s needs a value",
-                                    option_names[option]);
+            return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, pat_option_names[option], -1, -1, "--%s needs a value",
+                                    pat_option_names[option]);
         PAT_TRY(set(out, option, equals != NULL ? equals + 1 : argv[++i], error));
     }
     return PAT_OK;
@@ -283,8 +273,8 @@ static enum pat_status file_line(struct pat_options *out, struct pat_text line, 
     const char *equals = memchr(line.data, '=', line.length);
     if (equals == NULL) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "expected 'name = value'");
     size_t before = (size_t)(equals - line.data);
-    enum option option = OPTION_HELP;
-    PAT_TRY(option_find(trim((struct pat_text){line.data, before}), OPTIONS_OF_FILE, &option, error));
+    enum pat_option option = PAT_OPTION_HELP;
+    PAT_TRY(option_find(trim((struct pat_text){line.data, before}), PAT_OPTIONS_OF_FILE, &option, error));
     if ((out->given & 1u << option) != 0) return PAT_OK;
     const char *value = keep(out, trim((struct pat_text){equals + 1, line.length - before - 1}));
     if (value == NULL) return pat_error_set(error, PAT_ERR_TOO_LARGE, "the values are too long");
@@ -331,4 +321,44 @@ enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const
                                 "--tls-cert and --tls-key go together: one of them is missing");
     if (out->listens == 0 && out->unix_path == NULL) out->listen[out->listens++] = "127.0.0.1:7411";
     return PAT_OK;
+}
+
+/* ---- what changed ------------------------------------------------------------------------------------------------ */
+
+static bool same(const char *a, const char *b) {
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_listens(const struct pat_options *a, const struct pat_options *b) {
+    if (a->listens != b->listens) return false;
+    for (unsigned i = 0; i < a->listens; i++) {
+        if (!same(a->listen[i], b->listen[i])) return false;
+    }
+    return true;
+}
+
+bool pat_options_same(const struct pat_options *a, const struct pat_options *b, enum pat_option option) {
+    switch (option) {
+    case PAT_OPTION_DATA: return same(a->data, b->data);
+    case PAT_OPTION_LISTEN: return same_listens(a, b);
+    case PAT_OPTION_UNIX: return same(a->unix_path, b->unix_path);
+    case PAT_OPTION_USERS: return same(a->users, b->users);
+    case PAT_OPTION_TLS_CERT: return same(a->tls_cert, b->tls_cert);
+    case PAT_OPTION_TLS_KEY: return same(a->tls_key, b->tls_key);
+    case PAT_OPTION_MEMORY: return a->memory_bytes == b->memory_bytes;
+    case PAT_OPTION_CONNECTIONS: return a->connections == b->connections;
+    case PAT_OPTION_CONNECTIONS_PER_ADDRESS: return a->connections_per_address == b->connections_per_address;
+    case PAT_OPTION_WORKERS: return a->workers == b->workers;
+    case PAT_OPTION_SYNC: return same(a->sync, b->sync);
+    case PAT_OPTION_SNAPSHOT_EVERY: return a->snapshot_every_ms == b->snapshot_every_ms;
+    case PAT_OPTION_CPU: return same(a->cpu, b->cpu);
+    case PAT_OPTION_TIMEZONE: return same(a->timezone, b->timezone);
+    case PAT_OPTION_BASE_CURRENCY: return same(a->base_currency, b->base_currency);
+    case PAT_OPTION_LOG_LEVEL: return a->log_level == b->log_level;
+    case PAT_OPTION_CONFIG:
+    case PAT_OPTION_HELP:
+    case PAT_OPTION_VERSION:
+    case PAT_OPTIONS: break;
+    }
+    return true;
 }

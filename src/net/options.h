@@ -15,6 +15,35 @@
 /* All values of a configuration file together: some paths and a dozen short words. */
 #define PAT_OPTIONS_TEXT_BYTES 8192u
 
+/* More descriptors than any system gives to one process. */
+#define PAT_OPTIONS_CONNECTIONS_MAX 1000000u
+
+enum pat_option {
+    PAT_OPTION_DATA,
+    PAT_OPTION_LISTEN,
+    PAT_OPTION_UNIX,
+    PAT_OPTION_USERS,
+    PAT_OPTION_TLS_CERT,
+    PAT_OPTION_TLS_KEY,
+    PAT_OPTION_MEMORY,
+    PAT_OPTION_CONNECTIONS,
+    PAT_OPTION_CONNECTIONS_PER_ADDRESS,
+    PAT_OPTION_WORKERS,
+    PAT_OPTION_SYNC,
+    PAT_OPTION_SNAPSHOT_EVERY,
+    PAT_OPTION_CPU,
+    PAT_OPTION_TIMEZONE,
+    PAT_OPTION_BASE_CURRENCY,
+    PAT_OPTION_LOG_LEVEL,
+    PAT_OPTIONS_OF_FILE,
+    PAT_OPTION_CONFIG = PAT_OPTIONS_OF_FILE,
+    PAT_OPTION_HELP,
+    PAT_OPTION_VERSION,
+    PAT_OPTIONS
+};
+/* "snapshot-every" */
+extern const char *const pat_option_names[PAT_OPTIONS];
+
 struct pat_options {
     const char *data;
     const char *listen[PAT_OPTIONS_LISTEN_MAX];
@@ -23,10 +52,12 @@ struct pat_options {
     const char *users;     /* NULL = none */
     const char *tls_cert;  /* NULL = none; never one of these two alone */
     const char *tls_key;
-    uint64_t memory_bytes;      /* 0 = the server's own choice */
-    unsigned workers;           /* 0 = one for each processor */
-    const char *sync;           /* one of always, interval, never */
-    uint64_t snapshot_every_ms; /* 0 = never */
+    uint64_t memory_bytes;            /* 0 = the server's own choice */
+    unsigned connections;             /* 0 = the server's own choice */
+    unsigned connections_per_address; /* 0 = the server's own choice */
+    unsigned workers;                 /* 0 = one for each processor */
+    const char *sync;                 /* one of always, interval, never */
+    uint64_t snapshot_every_ms;       /* 0 = never */
     const char *cpu;
     const char *timezone;      /* NULL = the data directory's own */
     const char *base_currency; /* NULL = the data directory's own */
@@ -44,6 +75,8 @@ struct pat_options {
  * expected. With help or version nothing else is looked at. */
 enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv,
                                   struct pat_error *error) PAT_MUST_CHECK;
+/* Both say the same of this option. */
+bool pat_options_same(const struct pat_options *a, const struct pat_options *b, enum pat_option option);
 /* What --help prints. */
 extern const char pat_options_help[];
 

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -117,7 +118,7 @@ static void on_deadline(uv_timer_t *timer) {
     deadline_arm(server, next_ms > now_ms + DEADLINE_STEP_MS ? next_ms : now_ms + DEADLINE_STEP_MS);
 }
 
-static void conns_each(struct pat_server *server, void (*each_cb)(struct pat_conn *conn)) {
+void pat_server__each(struct pat_server *server, void (*each_cb)(struct pat_conn *conn)) {
     struct pat_link *next;
     for (struct pat_link *link = server->conns.next; link != &server->conns; link = next) {
         next = link->next;
@@ -135,7 +136,7 @@ static void stop_check(struct pat_server *server) {
     if (passed_ms > PAT_NET_STOP_MS && !server->dropped) {
         server->dropped = true;
         pat_log(PAT_LOG_WARN, "stop-slow", "connections=%u", server->connections);
-        conns_each(server, drop_for_stop);
+        pat_server__each(server, drop_for_stop);
     }
     if (passed_ms <= 2 * PAT_NET_STOP_MS) return;
     pat_log(PAT_LOG_ERROR, "stop-failed", "connections=%u", server->connections);
@@ -149,7 +150,13 @@ static void on_tick(uv_timer_t *timer) {
     pat_chore__offer(server);
     if (server->stopping) stop_check(server);
     if (++server->ticks % TICKS_PER_SWEEP != 0 && !server->stopping) return;
-    conns_each(server, pat_conn__sweep);
+    pat_server__each(server, pat_conn__sweep);
+    pat_listeners__tick(server);
+    if (server->accept_failures > 0) {
+        pat_log(PAT_LOG_WARN, "accept-failed", "count=%" PRIu64 " reason=\"%s\"", server->accept_failures,
+                strerror(server->accept_failed));
+        server->accept_failures = 0;
+    }
     if (server->turned_away_count > 0) {
         pat_log(PAT_LOG_WARN, "connections-refused", "count=%" PRIu64 " connections_max=%u", server->turned_away_count,
                 server->connections_max);
@@ -166,21 +173,14 @@ static void on_signal(uv_signal_t *signal, int number) {
     server->stopping = true;
     server->stop_ms = uv_now(&server->loop);
     pat_listeners__close(server);
-    conns_each(server, pat_conn__end);
-}
-
-/* Who is no user any more, or may do something else now, logs in again. */
-static void conn_recheck(struct pat_conn *conn) {
-    if (!pat_login__holds(conn)) pat_conn__drop(conn, "user changed");
+    pat_server__each(server, pat_conn__end);
 }
 
 static void on_reload(uv_signal_t *signal, int number) {
-    struct pat_server *server = signal->data;
-    struct pat_error error;
     (void)number;
-    if (pat_logins__reload(&server->logins)) conns_each(server, conn_recheck);
-    if (pat_server__certify(server, &error) != PAT_OK)
-        pat_log(PAT_LOG_ERROR, "certificate-not-reloaded", "reason=\"%s\"", error.message);
+    /* The log has what there is to say. */
+    struct pat_error ignored;
+    (void)pat_server__reload(signal->data, NULL, NULL, &ignored);
 }
 
 static void exit_at_once(int number) {
@@ -204,6 +204,7 @@ static void close_handle(uv_handle_t *handle, void *context) {
 /* Engine before loop: its threads may wake the loop until they are joined. */
 static enum pat_status server_close(struct pat_server *server, bool snapshot, struct pat_error *error) {
     signals_to_exit();
+    pat_listeners__close(server);
     pat_chore__stop(server);
     if (server->engine != NULL) pat_engine_lend(server->engine, NULL);
     pat_workers_close(&server->workers);
@@ -213,10 +214,12 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     PAT_ASSERT(uv_loop_close(&server->loop) == 0);
     pat_mem_free(PAT_MEM_NET, server->listener);
+    pat_mem_free(PAT_MEM_NET, server->peer_count);
     pat_buf_deinit(&server->scratch);
     pat_buf_deinit(&server->wire);
     pat_tls_terms_close(&server->tls);
     pat_logins__close(&server->logins);
+    pat_server__forget_settings(server);
     return status;
 }
 
@@ -238,6 +241,12 @@ static unsigned connections_allowed(unsigned wanted) {
     return free_count < wanted ? (unsigned)free_count : wanted;
 }
 
+void pat_server__take_limits(struct pat_server *server) {
+    const struct pat_options *settings = server->settings;
+    pat_mem_set_budget(settings->memory_bytes != 0 ? (size_t)settings->memory_bytes : memory_default());
+    server->connections_max = connections_allowed(settings->connections);
+}
+
 static void handles_init(struct pat_server *server) {
     uv_loop_t *loop = &server->loop;
     int failed = uv_async_init(loop, &server->engine_wake, on_engine);
@@ -254,7 +263,7 @@ static void handles_init(struct pat_server *server) {
 
 static enum pat_status server_init(struct pat_server *server, const struct pat_server_options *options,
                                    struct pat_error *error) {
-    *server = (struct pat_server){.options = options};
+    *server = (struct pat_server){.options = options, .settings = options->given};
     pat_list_init(&server->conns);
     pat_list_init(&server->touched);
     pat_list_init(&server->parked);
@@ -275,14 +284,14 @@ static enum pat_status server_open(struct pat_server *server, struct pat_error *
     struct pat_engine_options engine = options->engine;
     engine.wake_cb = engine_wake;
     engine.wake_context = server;
-    PAT_TRY(pat_logins__open(&server->logins, options->users_path, error));
-    PAT_TRY(pat_server__certify(server, error));
+    bool ignored;
+    PAT_TRY(pat_logins__open(&server->logins, server->settings->users, error));
+    PAT_TRY(pat_server__certify(server, server->settings, &ignored, error));
     PAT_TRY(pat_engine_open(&server->engine, &engine, error));
-    unsigned workers = options->workers != 0 ? options->workers : uv_available_parallelism();
+    unsigned workers = server->settings->workers != 0 ? server->settings->workers : uv_available_parallelism();
     if (workers > PAT_WORKERS_MAX) workers = PAT_WORKERS_MAX;
     PAT_TRY(pat_workers_open(&server->workers, workers, jobs_wake, server, error));
     pat_engine_lend(server->engine, pat_workers_spread(server->workers));
-    server->connections_max = connections_allowed(options->connections_max);
     return pat_listeners__open(server, error);
 }
 
@@ -307,7 +316,7 @@ static void server_serve(struct pat_server *server) {
 enum pat_status pat_server_run(const struct pat_server_options *options, struct pat_error *error) {
     struct pat_server server;
     PAT_TRY(server_init(&server, options, error));
-    pat_mem_set_budget(options->memory_bytes != 0 ? (size_t)options->memory_bytes : memory_default());
+    pat_server__take_limits(&server);
     pat_log(PAT_LOG_INFO, "starting", "version=%s pid=%d data=\"%s\"", options->engine.version, (int)getpid(),
             options->engine.data_dir);
     enum pat_status status = server_open(&server, error);

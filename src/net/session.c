@@ -1,4 +1,4 @@
-/* What a connection answers by itself: hello, ping, cancel, logins. */
+/* What a connection answers by itself: hello, ping, cancel, logins, config.reload. */
 #include "net/net_private.h"
 
 #include "base/log.h"
@@ -121,6 +121,8 @@ void pat_session__answer(struct pat_call *call) {
     const struct pat_value *params;
     enum pat_status status = pat_wire_argument(&call->message, &params, &call->error);
     if (status == PAT_OK && call->info->method == PAT_METHOD_HELLO) status = hello(call, params, &builder, &result);
+    if (status == PAT_OK && call->info->method == PAT_METHOD_CONFIG_RELOAD && call->message.kind == PAT_MESSAGE_REQUEST)
+        status = pat_server__reload(call->conn->server, &builder, &result, &call->error);
     if (status == PAT_OK && call->info->method == PAT_METHOD_CANCEL) status = cancel(call, params, &builder, &result);
     if (status == PAT_OK &&
         (call->info->method == PAT_METHOD_AUTH_START || call->info->method == PAT_METHOD_AUTH_FINISH))

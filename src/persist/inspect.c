@@ -149,7 +149,7 @@ static enum pat_status record_look(void *context, pat_lsn lsn, const unsigned ch
         decoded.entry.lsn = lsn;
         in->file->last_lsn = lsn;
         entry_look(in, &decoded.entry);
-        const struct pat_inspected_record record = {in->file->name, offset, bytes + pat_record_header_bytes(in->file->version),
+        const struct pat_inspected_record record = {in->file->name, offset, bytes + pat_journal__header_bytes(in->file->version),
                                                     &decoded.entry};
         if (in->inspection->record_cb != NULL) {
             status = in->inspection->record_cb(in->inspection->context, &record, error);

@@ -19,7 +19,7 @@ READS = [("count", {}), ("group", {"by": []}), ("rows", {"fields": ["customer"]}
          ("batch", {"calls": [["count", {}]]}), ("filter.parse", {"text": "net > 1"}), ("clv.fits", {})]
 LOADS = [("load.customers", {"producer": "p", "seq": 1, "columns": {"customer": ["a"]}}), ("schema.add", {"table": "customers", "name": "x", "type": "int"})]
 BOTH = [("status", {}), ("schema", {}), ("control", {"table": "orders", "by": "day"}), ("load.state", {"producer": "p"}), ("cancel", {"msgid": 1})]
-ADMIN = [("snapshot.save", {}), ("snapshot.list", {}), ("verify", {}), ("clv.use", {"name": "x"}), ("rfm.map.save", {"name": "x", "groups": {}})]
+ADMIN = [("config.reload", {}), ("snapshot.save", {}), ("snapshot.list", {}), ("verify", {}), ("clv.use", {"name": "x"}), ("rfm.map.save", {"name": "x", "groups": {}})]
 
 
 def user(path, *arguments, password=None, expect=0):

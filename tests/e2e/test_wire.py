@@ -4,7 +4,6 @@
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -261,11 +260,10 @@ def unix_sockets_serve():
 
 
 def one_connection_too_many_is_told():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    server = Server().start()
+    server = Server(extra=["--connections", "300"]).start()
     clients = [server.client()]
     most = clients[0].call("hello")["limits"]["connections_max"]
+    equal(most, 300, "connections_max")
     clients += [server.client() for _ in range(most - 1)]
     equal(clients[-1].call("ping"), "pong", "the last connection that is taken")
     msgid, error, result = server.client().receive()
@@ -278,7 +276,6 @@ def one_connection_too_many_is_told():
     for client in clients:
         client.close()
     server.stop()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def stops_with_a_snapshot_and_starts_where_it_was():

@@ -272,6 +272,9 @@ class Server:
 
     def print_log(self):
         tail = self.log_tail()
+        ended = self.process.poll() if self.process is not None else None
+        if ended is not None:
+            print("---- the server ended by itself, status %d" % ended, flush=True)
         if tail:
             print("---- last lines of %s\n%s" % (self.log_path, tail), flush=True)
 
