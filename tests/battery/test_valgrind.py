@@ -46,6 +46,7 @@ def life(server, book, rng):
     for method, params in rng.sample(QUESTIONS, len(QUESTIONS)):
         try:
             client.call(method, params)
+            book.other_writes += method == "clv.fit"
         except RpcError as error:
             check(error.code in ("BAD_REQUEST", "NO_FIT", "UNKNOWN_FIELD", "NOT_FOUND"), "%s %r: %s", method, params, error)
     book.repeat_some(client, 2)
