@@ -34,10 +34,6 @@ void pat_explain__column(const struct pat_run *run, const struct pat_column_view
                          int64_t *out) {
     pat_column_view_read(column, first, count, out, run->kernels);
     if (run->bytes_read == NULL || count == 0) return;
-    const struct pat_chunk *chunk = column->chunk[first >> column->shift];
-    if (chunk->width == PAT_WIDTH_PACKED) {
-        pat_explain__read(run, (uint64_t)chunk->base * count >> column->shift);
-    } else {
-        pat_explain__read(run, (uint64_t)chunk->width * count);
-    }
+    const struct pat_column_part part = pat_column_view_part(column, first);
+    pat_explain__part(run, &part, count);
 }

@@ -19,7 +19,8 @@ static inline void pat_explain__read(const struct pat_run *run, uint64_t bytes) 
 }
 /* The rows of a block of one column. */
 static inline void pat_explain__part(const struct pat_run *run, const struct pat_column_part *part, uint32_t count) {
-    pat_explain__read(run, (uint64_t)part->width * count);
+    const bool packed = part->width == PAT_WIDTH_PACKED; /* `base` bytes for all of its rows */
+    pat_explain__read(run, packed ? (uint64_t)part->base * count >> part->shift : (uint64_t)part->width * count);
 }
 /* Reads rows first .. first + count - 1 of a column, and counts them. */
 void pat_explain__column(const struct pat_run *run, const struct pat_column_view *column, pat_row first, uint32_t count,

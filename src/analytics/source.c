@@ -629,7 +629,7 @@ bool pat_source__strip(const struct pat_run *run, const struct pat_source *sourc
         *out = (struct pat_strip){
             .part = pat_column_view_part(&run->view->table[source->table].column[source->column], first),
             .null_is_zero = source->null_is_zero};
-        return out->part.width != PAT_WIDTH_PACKED;
+        return true;
     case PAT_SOURCE_COUNTRY: return country_strip(run, first, out);
     case PAT_SOURCE_FACT: return run->facts == NULL && pat_kept__strip(run, source->fact, first, out);
     case PAT_SOURCE_RECENCY:

@@ -33,6 +33,17 @@ bool pat_strip__bounds(const struct pat_strip *strip, int64_t *low, int64_t *hig
     return true;
 }
 
+/* The part as kernels read it: what is packed is read into `values`, which has `count`. */
+static struct pat_column_part open_part(const struct pat_column_part *part, uint32_t count, int64_t *values) {
+    struct pat_column_part plain = *part;
+    if (part->width != PAT_WIDTH_PACKED) return plain;
+    pat_packed_read(part->data, part->start, count, values);
+    plain.data = (const unsigned char *)values;
+    plain.base = 0;
+    plain.width = sizeof *values;
+    return plain;
+}
+
 /* ---- nulls ------------------------------------------------------------------------------------------------------- */
 
 static void stored_null(const struct pat_kernels *kernels, const struct pat_column_part *part, uint32_t count,
@@ -53,7 +64,9 @@ void pat_strip__null(const struct pat_kernels *kernels, const struct pat_strip *
     if (strip->null_is_zero) {
         set_all(count, false, out);
     } else {
-        stored_null(kernels, &strip->part, count, out);
+        int64_t values[PAT_BLOCK_ROWS];
+        const struct pat_column_part part = open_part(&strip->part, count, values);
+        stored_null(kernels, &part, count, out);
     }
 }
 
@@ -106,14 +119,16 @@ bool pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip 
         set_all(count, true, out);
         return false;
     }
+    int64_t values[PAT_BLOCK_ROWS];
+    const struct pat_column_part part = open_part(&strip->part, count, values);
     if (strip->mirrored) {
-        stored_range(kernels, &strip->part, count, mirror(strip->from, high), mirror(strip->from, low), out);
+        stored_range(kernels, &part, count, mirror(strip->from, high), mirror(strip->from, low), out);
         return true;
     }
-    stored_range(kernels, &strip->part, count, low, high, out);
+    stored_range(kernels, &part, count, low, high, out);
     if (!strip->null_is_zero || low > 0 || high < 0) return true;
     uint64_t unset[PAT_BLOCK_WORDS];
-    stored_null(kernels, &strip->part, count, unset);
+    stored_null(kernels, &part, count, unset);
     kernels->bits_or(out, unset, words_of(count));
     return true;
 }
@@ -167,7 +182,9 @@ static void stored_sum(const struct pat_kernels *kernels, const struct pat_colum
 
 void pat_strip__sum(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
                     const uint64_t *bits, uint64_t *rows, pat_int128 *sum) {
-    stored_sum(kernels, &strip->part, count, bits, rows, sum);
+    int64_t values[PAT_BLOCK_ROWS];
+    const struct pat_column_part part = open_part(&strip->part, count, values);
+    stored_sum(kernels, &part, count, bits, rows, sum);
     if (strip->mirrored) *sum = (pat_int128)strip->from * (int64_t)*rows - *sum;
     if (strip->null_is_zero) *rows = kernels->bits_count(bits, words_of(count));
 }
@@ -181,6 +198,7 @@ void pat_strip__read(const struct pat_kernels *kernels, const struct pat_strip *
     case 1: kernels->widen_u8(part->data, count, part->base, out); break;
     case 2: kernels->widen_u16((const void *)part->data, count, part->base, out); break;
     case 4: kernels->widen_u32((const void *)part->data, count, part->base, out); break;
+    case PAT_WIDTH_PACKED: pat_packed_read(part->data, part->start, count, out); break;
     default: memcpy(out, part->data, count * sizeof *out); break;
     }
     if (part->has_null && strip->null_is_zero) kernels->fill_null(0, count, out);
@@ -201,6 +219,7 @@ static int64_t stored_get(const struct pat_column_part *part, uint32_t i) {
         const uint32_t code = ((const uint32_t *)(const void *)part->data)[i];
         return code == UINT32_MAX ? PAT_NULL : part->base + (int64_t)code;
     }
+    case PAT_WIDTH_PACKED: return pat_packed_get(part->data, part->start + i);
     default: return ((const int64_t *)(const void *)part->data)[i];
     }
 }

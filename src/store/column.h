@@ -168,11 +168,12 @@ void pat_column_pack_take(struct pat_column *column, uint32_t index, const struc
 static inline int64_t pat_column_view_get(const struct pat_column_view *view, pat_row row) {
     return pat_chunk_get(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
 }
-/* Rows of one chunk as they lie there: values are those of pat_chunk. Of a packed one only the bounds are of use. */
+/* Rows of one chunk as they lie there: values are those of pat_chunk. */
 struct pat_column_part {
-    const unsigned char *data; /* of the first row; nothing with width 0 */
+    const unsigned char *data; /* of the first row; nothing with width 0; packed: of the whole chunk */
     int64_t base;
-    uint8_t width;
+    uint32_t start; /* packed: the first row */
+    uint8_t width, shift;
     /* What the chunk holds at the most, when that is known: of a chunk that rows are still appended to only the writer
      * may look. low > high when every row is null. */
     bool bounded, has_null;
@@ -182,14 +183,17 @@ struct pat_column_part {
 static inline struct pat_column_part pat_column_view_part(const struct pat_column_view *view, pat_row first) {
     const pat_row index = first >> view->shift;
     const struct pat_chunk *chunk = view->chunk[index];
-    const size_t start = chunk->width == PAT_WIDTH_PACKED ? 0 : (first & ((1u << view->shift) - 1)) * chunk->width;
-    struct pat_column_part part = {.data = chunk->data + start,
+    const uint32_t start = first & ((1u << view->shift) - 1);
+    struct pat_column_part part = {.data = chunk->data,
                                    .base = chunk->base,
+                                   .start = start,
+                                   .shift = view->shift,
                                    .width = chunk->width,
                                    .bounded = ((uint64_t)index + 1) << view->shift <= view->rows,
                                    .has_null = true,
                                    .low = INT64_MIN,
                                    .high = INT64_MAX};
+    if (part.width != PAT_WIDTH_PACKED) part.data += (size_t)start * part.width;
     /* Who reads this chunk reads the next one soon, whose head is a miss and tells where its data is. */
     if (((uint64_t)index + 1) << view->shift < view->rows) __builtin_prefetch(view->chunk[index + 1]);
     if (part.bounded) {

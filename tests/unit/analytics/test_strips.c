@@ -121,6 +121,11 @@ static void check_strip(const struct pat_kernels *kernels, const struct pat_stri
     }
     pat_strip__read(kernels, strip, count, got);
     assert_memory_equal(value, got, count * sizeof *value);
+    uint16_t row[PAT_BLOCK_ROWS];
+    uint32_t rows = 0;
+    for (uint32_t i = (uint32_t)(next() % 9); i < count; i += 1 + (uint32_t)(next() % 9)) row[rows++] = (uint16_t)i;
+    pat_strip__gather(strip, row, rows, got);
+    for (uint32_t i = 0; i < rows; i++) assert_true(got[i] == value[row[i]]);
     if (pat_strip__bounds(strip, &low, &high, &any_null)) {
         for (uint32_t i = 0; i < count; i++) {
             if (value[i] == PAT_NULL) assert_true(any_null);
@@ -183,6 +188,27 @@ static void change(struct pat_column *column, const struct shape *shape, int64_t
     }
 }
 
+/* Packs the chunks that may take less room so. Values of this spread do. */
+static void pack(struct pat_column *column, struct pat_pins *pins, const struct shape *shape) {
+    const uint32_t rows = 1u << SHIFT;
+    void *scratch = malloc(pat_chunk_pack_scratch(rows));
+    unsigned packed = 0;
+    uint64_t version;
+    assert_non_null(scratch);
+    assert_true(pat_pins_open(pins, &version));
+    for (unsigned sweep = 0; sweep < 2; sweep++) {
+        for (uint32_t chunk = 0; chunk < ROWS >> SHIFT; chunk++) {
+            const struct pat_chunk *was = pat_column_pack_choose(column, chunk);
+            if (was == NULL) continue;
+            pat_column_pack_take(column, chunk, was, pat_chunk_pack(was, rows, PAT_MEM_CUSTOMERS, scratch));
+            packed += column->dir->chunk[chunk]->width == PAT_WIDTH_PACKED;
+        }
+    }
+    pat_pins_close(pins, version);
+    free(scratch);
+    if (shape->span == 4000000) assert_true(packed > 0);
+}
+
 static void strips_say_what_columns_hold(void **state) {
     (void)state;
     static int64_t stored[ROWS];
@@ -197,6 +223,8 @@ static void strips_say_what_columns_hold(void **state) {
         check_column(&column, shape, stored);
         /* Chunks know what was ever in them, which is more than what is. */
         change(&column, &shapes[next() % 2 == 0 ? s / 2 : 4], stored, together);
+        check_column(&column, shape, stored);
+        pack(&column, &pins, shape);
         check_column(&column, shape, stored);
         pat_column_deinit(&column);
         pat_pins_deinit(&pins);
