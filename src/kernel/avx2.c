@@ -370,15 +370,43 @@ static inline int64_t sum_nets(const int32_t *net, uint32_t n) {
     return total;
 }
 
+/* The sum of net[from .. until - 1], until <= 16. */
+static inline int64_t sum_few(const int32_t *net, uint32_t from, uint32_t until) {
+    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i sums = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < 16; i += 8) {
+        const __m256i at = _mm256_add_epi32(place, _mm256_set1_epi32((int)i));
+        const __m256i wanted = _mm256_and_si256(_mm256_cmpgt_epi32(at, _mm256_set1_epi32((int)from - 1)),
+                                                _mm256_cmpgt_epi32(_mm256_set1_epi32((int)until), at));
+        const __m256i nets = _mm256_maskload_epi32(net + i, wanted);
+        sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(nets)));
+        sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(nets, 1)));
+    }
+    const __m128i halves = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    return _mm_cvtsi128_si64(halves) + _mm_extract_epi64(halves, 1);
+}
+
+/* Customers ahead whose entries are asked for: some thousand bytes, which hide the time that memory takes. */
+#define AHEAD 32u
+
+static inline void ask_ahead(uint32_t offset, const uint16_t *day, const int32_t *net) {
+    _mm_prefetch((const char *)(day + offset), _MM_HINT_T0);
+    _mm_prefetch((const char *)(net + offset), _MM_HINT_T0);
+    _mm_prefetch((const char *)(net + offset + 16), _MM_HINT_T0);
+}
+
 static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
                        uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sums, int32_t *last) {
     for (size_t i = 0; i < n; i++) {
-        const uint32_t first = offset[i];
-        const uint32_t until = days_below(day + first, offset[i + 1] - first, high);
+        const uint32_t first = offset[i], entries = offset[i + 1] - first;
+        if (i + AHEAD < n) ask_ahead(offset[i + AHEAD], day, net);
+        const uint32_t until = days_below(day + first, entries, high);
         const uint32_t from = days_below(day + first, until, low);
         count[i] = until - from;
         if (all != NULL) all[i] = until;
-        if (sums != NULL) sums[i] = sum_nets(net + first + from, until - from);
+        if (sums != NULL) {
+            sums[i] = entries <= 16 ? sum_few(net + first, from, until) : sum_nets(net + first + from, until - from);
+        }
         if (last != NULL) last[i] = until == 0 ? INT32_MIN : base + day[first + until - 1];
     }
 }

@@ -311,30 +311,35 @@ struct windowed {
     __m512i nets;
 };
 
-/* 32 days, of which `here` are the customer's. */
-static inline __mmask32 take_days(const struct days *days, const uint16_t *day, __mmask32 here, struct windowed *to,
-                                  const int32_t *net) {
-    const __m512i value = _mm512_loadu_si512(day);
-    const __mmask32 below = _mm512_mask_cmple_epu16_mask(here & days->any_high, value, days->highest);
-    const __mmask32 wanted = _mm512_mask_cmpge_epu16_mask(below & days->any_low, value, days->lows);
-    to->until += (uint32_t)_mm_popcnt_u32(below);
-    to->inside += (uint32_t)_mm_popcnt_u32(wanted);
-    if (net == NULL) return below;
-    to->nets = add_nets(to->nets, net, (__mmask16)wanted);
-    if (wanted >> 16 != 0) to->nets = add_nets(to->nets, net + 16, (__mmask16)(wanted >> 16));
-    return below;
+/* Sixteen entries at the most. */
+static inline struct windowed take_few(const struct days *days, const uint16_t *day, const int32_t *net,
+                                       uint32_t entries) {
+    const __m256i value = _mm256_loadu_si256((const __m256i *)(const void *)day);
+    const __mmask16 here = (__mmask16)_bzhi_u32((uint32_t)days->any_high, entries);
+    const __mmask16 below = _mm256_mask_cmple_epu16_mask(here, value, _mm512_castsi512_si256(days->highest));
+    const __mmask16 wanted =
+        _mm256_mask_cmpge_epu16_mask(below & (__mmask16)days->any_low, value, _mm512_castsi512_si256(days->lows));
+    return (struct windowed){(uint32_t)_mm_popcnt_u32(below), (uint32_t)_mm_popcnt_u32(wanted),
+                             add_nets(_mm512_setzero_si512(), net, wanted)};
 }
 
-/* Nearly every customer is one step; days ascend, so a step that is not full is the last one. */
-static inline struct windowed take_customer(const struct days *days, const uint16_t *day, const int32_t *net,
-                                            uint32_t entries) {
+/* Days ascend, so those of the window lie together. */
+static struct windowed take_many(const struct days *days, const uint16_t *day, const int32_t *net, uint32_t entries) {
     struct windowed to = {0, 0, _mm512_setzero_si512()};
-    for (uint32_t j = 0;; j += 32) {
-        const uint32_t left = entries - j;
-        const __mmask32 here = _bzhi_u32(UINT32_MAX, left < 32 ? left : 32);
-        const __mmask32 below = take_days(days, day + j, here, &to, net == NULL ? NULL : net + j);
-        if (left <= 32 || below != UINT32_MAX) return to;
+    for (uint32_t j = 0; j < entries; j += 32) {
+        const __mmask32 here = _bzhi_u32(days->any_high, entries - j < 32 ? entries - j : 32);
+        const __m512i value = _mm512_loadu_si512(day + j);
+        const __mmask32 below = _mm512_mask_cmple_epu16_mask(here, value, days->highest);
+        const __mmask32 wanted = _mm512_mask_cmpge_epu16_mask(below & days->any_low, value, days->lows);
+        to.until += (uint32_t)_mm_popcnt_u32(below);
+        to.inside += (uint32_t)_mm_popcnt_u32(wanted);
     }
+    net += to.until - to.inside;
+    for (uint32_t j = 0; j < to.inside; j += 16) {
+        const uint32_t left = to.inside - j < 16 ? to.inside - j : 16;
+        to.nets = add_nets(to.nets, net + j, (__mmask16)_bzhi_u32(UINT16_MAX, left));
+    }
+    return to;
 }
 
 /* Lane i is the sum of the lanes of total[i]. */
@@ -351,6 +356,17 @@ static inline __m512i sums_of_eight(const __m512i total[8]) {
     return _mm512_add_epi64(_mm512_shuffle_i64x2(four[0], four[1], 0x88), _mm512_shuffle_i64x2(four[0], four[1], 0xdd));
 }
 
+/* Customers ahead whose entries are asked for: some thousand bytes, which hide the time that memory takes. */
+#define AHEAD 32u
+
+static inline void ask_ahead(const uint32_t *offset, const uint16_t *day, const int32_t *net) {
+    for (unsigned k = 0; k < 8; k++) {
+        _mm_prefetch((const char *)(day + offset[k]), _MM_HINT_T0);
+        _mm_prefetch((const char *)(net + offset[k]), _MM_HINT_T0);
+        _mm_prefetch((const char *)(net + offset[k] + 16), _MM_HINT_T0);
+    }
+}
+
 /* Eight customers at a time, whose sums are reduced together: one by one that costs as much as the rest. */
 static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, const int32_t *net, uint32_t low,
                        uint32_t high, int32_t base, uint32_t *all, uint32_t *count, int64_t *sums, int32_t *last) {
@@ -359,10 +375,12 @@ static void run_window(const uint32_t *offset, size_t n, const uint16_t *day, co
     for (size_t i = 0; i < n; i += 8) {
         const size_t here = n - i < 8 ? n - i : 8;
         __m512i total[8];
-        for (size_t k = 0; k < 8; k++) total[k] = _mm512_setzero_si512();
+        for (size_t k = here; k < 8; k++) total[k] = _mm512_setzero_si512();
+        if (i + AHEAD + 8 <= n) ask_ahead(offset + i + AHEAD, day, net);
         for (size_t k = 0; k < here; k++) {
             const uint32_t first = offset[i + k], entries = offset[i + k + 1] - first;
-            const struct windowed to = take_customer(&days, day + first, sums == NULL ? NULL : net + first, entries);
+            const struct windowed to = entries <= 16 ? take_few(&days, day + first, net + first, entries)
+                                                     : take_many(&days, day + first, net + first, entries);
             total[k] = to.nets;
             count[i + k] = to.inside;
             if (all != NULL) all[i + k] = to.until;
