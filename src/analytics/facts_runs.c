@@ -12,29 +12,20 @@ _Static_assert(PAT_PART_ROWS % PAT_RUN_BLOCK == 0, "parts of a pass are whole bl
 struct span {
     pat_row first;
     uint32_t count;
-    uint32_t low, high; /* days of the run: those of the window begin at `low`, all end before `high` */
+    uint32_t high; /* days of the run: all end before it */
 };
-
-static uint32_t clamp_day(int64_t day) {
-    return day < 0 ? 0 : day > DAYS_MAX ? DAYS_MAX : (uint32_t)day;
-}
 
 static struct span span_of(const struct pat_facts_pass *pass, const struct pat_fact_run *run, pat_row first,
                            uint32_t count) {
-    const uint32_t high = clamp_day((int64_t)pass->run->day + 1 - run->day_base);
-    const uint32_t low = clamp_day((int64_t)pass->from - run->day_base);
+    const int64_t high = (int64_t)pass->run->day + 1 - run->day_base;
     const uint32_t there = run->customers <= first ? 0 : run->customers - first;
-    return (struct span){first, there < count ? there : count, low < high ? low : high, high};
+    return (struct span){first, there < count ? there : count,
+                         high < 0          ? 0
+                         : high > DAYS_MAX ? DAYS_MAX
+                                           : (uint32_t)high};
 }
 
 /* ---- runs with offsets ------------------------------------------------------------------------------------------- */
-
-/* Where the facts of a block go: the arrays of all customers, or scratch to be added to them. */
-struct columns {
-    uint32_t *orders, *window_orders;
-    int64_t *net, *window_net;
-    int32_t *first, *last;
-};
 
 static void read_first_days(const struct pat_fact_run *run, const struct span *span, int32_t *out) {
     for (uint32_t i = 0; i < span->count; i++) {
@@ -44,41 +35,20 @@ static void read_first_days(const struct pat_fact_run *run, const struct span *s
     }
 }
 
-static void read_dense(const struct pat_kernels *kernels, const struct pat_fact_run *run, const struct span *span,
-                       const struct columns *out) {
-    uint32_t counts[PAT_RUN_BLOCK]; /* where nobody asked */
-    const uint32_t *offset = run->offset + span->first;
-    const bool window = out->window_orders != NULL || out->window_net != NULL;
-    const bool lifetime = out->orders != NULL || out->net != NULL;
-    if (window) {
-        kernels->run_window(offset, span->count, run->day, run->net, span->low, span->high, run->day_base, NULL,
-                            out->window_orders != NULL ? out->window_orders : counts, out->window_net,
-                            lifetime ? NULL : out->last);
-    }
-    if (lifetime || (!window && out->last != NULL)) {
-        kernels->run_window(offset, span->count, run->day, run->net, 0, span->high, run->day_base, NULL,
-                            out->orders != NULL ? out->orders : counts, out->net, out->last);
-    }
-    if (out->first != NULL) read_first_days(run, span, out->first);
-}
-
 /* The first run of a block: nothing was there before. */
 static void take_dense(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
     const struct pat_facts *facts = pass->facts;
     const pat_row at = span->first;
-    const struct columns out = {
-        .orders = facts->orders != NULL ? facts->orders + at : NULL,
-        .window_orders = facts->window_orders != NULL ? facts->window_orders + at : NULL,
-        .net = facts->net != NULL ? facts->net + at : NULL,
-        .window_net = facts->window_net != NULL ? facts->window_net + at : NULL,
-        .first = facts->first != NULL ? facts->first + at : NULL,
-        .last = facts->last != NULL ? facts->last + at : NULL,
-    };
-    read_dense(pass->run->kernels, run, span, &out);
+    uint32_t counts[PAT_RUN_BLOCK]; /* where nobody asked */
+    if (facts->orders != NULL || facts->net != NULL || facts->last != NULL) {
+        pass->run->kernels->run_window(run->offset + at, span->count, run->day, run->net, 0, span->high, run->day_base,
+                                       NULL, facts->orders != NULL ? facts->orders + at : counts,
+                                       facts->net != NULL ? facts->net + at : NULL,
+                                       facts->last != NULL ? facts->last + at : NULL);
+    }
+    if (facts->first != NULL) read_first_days(run, span, facts->first + at);
     /* Plain orders have a price. */
-    const size_t bytes = span->count * sizeof(uint32_t);
-    if (facts->unpriced != NULL) memset(facts->unpriced + at, 0, bytes);
-    if (facts->window_unpriced != NULL) memset(facts->window_unpriced + at, 0, bytes);
+    if (facts->unpriced != NULL) memset(facts->unpriced + at, 0, span->count * sizeof *facts->unpriced);
 }
 
 /* A later one: each entry is added, since such runs hold few. */
@@ -178,6 +148,7 @@ enum pat_status pat_facts__scan_runs(const struct pat_facts_pass *pass, bool *do
     PAT_TRY(pat_facts__stale(run, &stale));
     *done = stale != NULL;
     if (!*done) return PAT_OK;
+    PAT_ASSERT((pass->facts->have & PAT_FACTS_WINDOW) == 0); /* where runs serve, windows are made of them (window.c) */
     struct pat_facts_pass everybody = *pass;
     everybody.open = NULL;
     PAT_TRY(pat_run__spread(run, run->customers, scan_part, &everybody));

@@ -73,7 +73,7 @@ static enum pat_status take_table(struct pat_run *run, struct tail *tail, uint64
     return pat_run__spread(run, rows, take_part, tail);
 }
 
-/* Calls itself for each fact found: counts them by block, or puts them where they belong. */
+/* Counts facts by block, or puts them where they belong. */
 static void sort_out(const struct tail *tail, uint64_t rows, uint32_t *place, struct pat_window_fact *out) {
     for (uint32_t part = 0; part < pat_run__parts(rows); part++) {
         const struct pat_window_fact *fact = tail->fact + (uint64_t)part * PAT_PART_ROWS;
