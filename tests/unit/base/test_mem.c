@@ -91,41 +91,6 @@ static void the_budget_holds_for_all_purposes_together(void **state) {
     pat_mem_free(PAT_MEM_ORDERS, first);
 }
 
-#define BIG ((size_t)8 << 20)
-
-static void big_scratch_is_kept_for_the_next_question(void **state) {
-    (void)state;
-    void *first = pat_mem_alloc_big(PAT_MEM_QUERY, BIG);
-    assert_non_null(first);
-    const size_t used = pat_mem_used_total();
-    pat_mem_free(PAT_MEM_QUERY, first);
-    assert_int_equal(pat_mem_used_total(), used);
-    void *second = pat_mem_alloc_big(PAT_MEM_QUERY, BIG - 1000);
-    assert_ptr_equal(first, second);
-    assert_int_equal(pat_mem_used_total(), used);
-    /* One that is much too large for it, and another purpose, do without. */
-    pat_mem_free(PAT_MEM_QUERY, second);
-    void *small = pat_mem_alloc_big(PAT_MEM_QUERY, BIG / 2 - 100000), *runs = pat_mem_alloc_big(PAT_MEM_RUNS, BIG);
-    assert_ptr_not_equal(first, small);
-    assert_ptr_not_equal(first, runs);
-    pat_mem_free(PAT_MEM_QUERY, small);
-    pat_mem_free(PAT_MEM_RUNS, runs);
-    assert_true(pat_mem_used_total() >= used);
-    pat_mem_drop_spares();
-    assert_int_equal(pat_mem_used_total(), 0);
-}
-
-static void spares_give_way(void **state) {
-    (void)state;
-    pat_mem_set_budget(20 * BIG);
-    void *block[3];
-    for (unsigned i = 0; i < 3; i++) block[i] = pat_mem_alloc_big(PAT_MEM_QUERY, BIG);
-    for (unsigned i = 0; i < 3; i++) pat_mem_free(PAT_MEM_QUERY, block[i]);
-    assert_in_range(pat_mem_used_total(), BIG, 20 * BIG / 16); /* a share of the budget, not all three */
-    assert_true(pat_mem_would_fit(19 * BIG + BIG / 2));
-    assert_int_equal(pat_mem_used_total(), 0);
-}
-
 static void a_refused_growth_leaves_the_block(void **state) {
     (void)state;
     char *block = pat_mem_alloc(PAT_MEM_NET, 100);
@@ -189,8 +154,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(gauges_follow_each_purpose, begin, end),
         cmocka_unit_test_setup_teardown(growing_keeps_the_content, begin, end),
         cmocka_unit_test_setup_teardown(the_budget_holds_for_all_purposes_together, begin, end),
-        cmocka_unit_test_setup_teardown(big_scratch_is_kept_for_the_next_question, begin, end),
-        cmocka_unit_test_setup_teardown(spares_give_way, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_growth_leaves_the_block, begin, end),
         cmocka_unit_test_setup_teardown(the_nth_call_fails_and_only_that, begin, end),
         cmocka_unit_test_setup_teardown(every_purpose_has_a_name_of_its_own, begin, end),
