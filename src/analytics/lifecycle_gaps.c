@@ -79,26 +79,39 @@ static bool lacks_median(const struct pat_run *run, const struct medians *median
     return false;
 }
 
-/* Cuts of their own by row; how many live customers have one comes back with their keys. */
-static uint64_t collect(const struct pat_run *run, const int64_t *country, int32_t milli, int32_t *cut, int64_t *keys) {
+/* One pass over the customers: countries, or cuts by them. */
+struct gaps {
+    struct pat_source source; /* of countries */
+    int64_t *country;         /* by row */
+    int32_t milli;
+    int32_t *cut; /* by row */
+};
+
+static enum pat_status cuts_part(void *context, const struct pat_part *part) {
+    const struct gaps *gaps = context;
+    for (uint64_t row = part->first; row < part->end; row++) gaps->cut[row] = own_cut(part->run, row, gaps->milli);
+    return PAT_OK;
+}
+
+/* Keys of live customers who have a cut of their own; how many. */
+static uint64_t collect(const struct pat_run *run, const struct gaps *gaps, int64_t *keys) {
     uint64_t n = 0;
     for (uint64_t row = 0; row < run->customers; row++) {
-        cut[row] = own_cut(run, row, milli);
-        if (cut[row] != NO_CUT && pat_bits__get(run->live, row)) keys[n++] = key_of(country[row], cut[row]);
+        if (gaps->cut[row] != NO_CUT && pat_bits__get(run->live, row)) {
+            keys[n++] = key_of(gaps->country[row], gaps->cut[row]);
+        }
     }
     return n;
 }
 
-static enum pat_status read_countries(struct pat_run *run, int64_t *country, uint64_t *codes) {
-    const struct pat_source source = pat_source__of_column(PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY);
-    *codes = pat_source__codes(run, &source);
-    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = run->customers - first;
+static enum pat_status countries_part(void *context, const struct pat_part *part) {
+    const struct gaps *gaps = context;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_source__read(run, &source, (pat_row)first, count, country + first);
-        for (uint32_t i = 0; i < count; i++)
-            country[first + i] = country[first + i] == PAT_NULL ? 0 : country[first + i] + 1;
+        int64_t *const country = gaps->country + first;
+        pat_source__read(part->run, &gaps->source, (pat_row)first, count, country);
+        for (uint32_t i = 0; i < count; i++) country[i] = country[i] == PAT_NULL ? 0 : country[i] + 1;
     }
     return PAT_OK;
 }
@@ -116,24 +129,28 @@ static void fill_in(const struct pat_run *run, const struct medians *medians, co
 enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts *out) {
     if (!pat_lifecycle__by_gaps(run)) return PAT_OK;
     const struct pat_question *question = &run->job->request->question;
+    struct gaps gaps = {.source = pat_source__of_column(PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY)};
     void *country, *keys, *scratch, *memory;
-    uint64_t codes;
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &country));
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &keys));
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &scratch));
-    PAT_TRY(read_countries(run, country, &codes));
+    const uint64_t codes = pat_source__codes(run, &gaps.source);
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &country));
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &keys));
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &scratch));
+    gaps.country = country;
+    PAT_TRY(pat_run__spread(run, run->customers, countries_part, &gaps));
     struct medians medians = {.of_all = NO_CUT};
     PAT_TRY(pat_run__array(run, codes + 1, sizeof *medians.of_country, &memory));
     medians.of_country = memory;
     for (unsigned which = 0; which < 2; which++) {
-        PAT_TRY(pat_run__stop(run));
-        PAT_TRY(pat_run__array(run, run->customers, sizeof(int32_t), &memory));
+        PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int32_t), &memory));
+        gaps.cut = memory;
+        gaps.milli = question->lifecycle_gap_milli[which];
         for (uint64_t code = 0; code <= codes; code++) medians.of_country[code] = NO_CUT;
-        const uint64_t n = collect(run, country, question->lifecycle_gap_milli[which], memory, keys);
+        PAT_TRY(pat_run__spread(run, run->customers, cuts_part, &gaps));
+        const uint64_t n = collect(run, &gaps, keys);
         take_medians(&medians, keys, scratch, n);
-        if (lacks_median(run, &medians, country, memory)) take_median_of_all(&medians, keys, scratch, n);
-        fill_in(run, &medians, country, question->lifecycle_cut[which], memory);
-        out->cut[which] = memory;
+        if (lacks_median(run, &medians, country, gaps.cut)) take_median_of_all(&medians, keys, scratch, n);
+        fill_in(run, &medians, country, question->lifecycle_cut[which], gaps.cut);
+        out->cut[which] = gaps.cut;
     }
     return PAT_OK;
 }
