@@ -224,7 +224,7 @@ bool pat_source__bounds(const struct pat_run *run, const struct pat_source *sour
 struct pat_histogram {
     bool exact; /* one value a bucket: low + bucket - 1 */
     int64_t low;
-    uint32_t *hits;              /* [threads * cells * PAT_BUCKETS]; bucket 0 is null */
+    uint32_t *hits;              /* [threads * cells * PAT_BUCKETS_STRIDE]; bucket 0 is null */
     struct pat_outcome *outcome; /* [groups * measures], of the measures that are this list's */
     struct pat_outcome *total;   /* [measures] */
     struct pat_outcome *rest;    /* [measures]; NULL until asked for */

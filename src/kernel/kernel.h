@@ -21,6 +21,10 @@
  * can begin. */
 #define PAT_KERNEL_COPIES 4u
 
+/* From one histogram to the next in an array of them: three cache lines more than its buckets, so that the same bucket
+ * of different ones does not lie in one set of the first cache, 16 KiB apart. */
+#define PAT_BUCKETS_STRIDE (PAT_BUCKETS + 48u)
+
 /* The odds that a customer has left by `to` who bought at `from`: exp(shift + scale (time[to][0] - time[from][0])). */
 struct pat_kernel_odds {
     const double (*time)[2]; /* of each distinct time: a logarithm, and a number whose differences are summed */
@@ -140,7 +144,7 @@ struct pat_kernels {
     void (*place_count)(const uint16_t *cell, size_t n, size_t stride, uint32_t *count);
     /* The same of sums, wrapping modulo 2^64: null is no special value here. */
     void (*place_sum)(const uint16_t *cell, const int64_t *value, size_t n, size_t stride, int64_t *sum);
-    /* hits[cell[i] * PAT_BUCKETS + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
+    /* hits[cell[i] * PAT_BUCKETS_STRIDE + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
     void (*place_hits)(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits);
 
     /* ---- cohorts: entries of customer i as in run_window, in any order; `bit` and `column` have 65,536 entries ----

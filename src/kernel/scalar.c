@@ -182,7 +182,7 @@ static void place_sum(const uint16_t *cell, const int64_t *value, size_t n, size
 }
 
 static void place_hits(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits) {
-    for (size_t i = 0; i < n; i++) hits[(size_t)cell[i] * PAT_BUCKETS + bucket[i]]++;
+    for (size_t i = 0; i < n; i++) hits[(size_t)cell[i] * PAT_BUCKETS_STRIDE + bucket[i]]++;
 }
 
 static void run_bits(const uint32_t *offset, size_t n, const uint16_t *day, const uint64_t *bit, uint64_t *out) {

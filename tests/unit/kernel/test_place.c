@@ -60,7 +60,7 @@ static void rows_make(struct rows *rows) {
 }
 
 static void check_rows(const struct pat_kernels *k, const struct rows *rows, size_t n) {
-    static uint32_t want_hits[CELLS * PAT_BUCKETS], got_hits[CELLS * PAT_BUCKETS];
+    static uint32_t want_hits[CELLS * PAT_BUCKETS_STRIDE], got_hits[CELLS * PAT_BUCKETS_STRIDE];
     const size_t at = next() % (OFFSET_OF + 1), stride = next() % 2 * STRIDE, columns = next() % 65;
     uint32_t want_count[STRIDE * 4], got_count[STRIDE * 4], want_bits[CELLS * COLUMNS], got_bits[CELLS * COLUMNS];
     int64_t want_sum[STRIDE * 4], got_sum[STRIDE * 4];
