@@ -23,15 +23,17 @@ static void place_group(struct pat_groups *groups, uint32_t group) {
     groups->slot[at] = group;
 }
 
-static enum pat_status grow(struct pat_run *run, struct pat_groups *groups) {
+static enum pat_status grow(struct pat_arena *arena, struct pat_groups *groups, struct pat_error *error) {
     if (groups->count >= PAT_GROUPS_MAX) {
-        return pat_error_set(run->error, PAT_ERR_TOO_LARGE, "more than %u groups: use fewer or coarser dimensions",
+        return pat_error_set(error, PAT_ERR_TOO_LARGE, "more than %u groups: use fewer or coarser dimensions",
                              PAT_GROUPS_MAX);
     }
     const uint32_t capacity = groups->capacity == 0 ? GROUPS_FIRST : groups->capacity * 2;
-    void *key, *slot;
-    PAT_TRY(pat_run__array(run, (uint64_t)capacity * groups->dimensions, sizeof *groups->key, &key));
-    PAT_TRY(pat_run__array(run, (uint64_t)capacity * 2, sizeof *groups->slot, &slot));
+    int64_t *const key = pat_arena_array(arena, (size_t)capacity * groups->dimensions, sizeof *key);
+    uint32_t *const slot = pat_arena_array(arena, (size_t)capacity * 2, sizeof *slot);
+    if (key == NULL || slot == NULL) {
+        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for %u groups", capacity);
+    }
     if (groups->count > 0) memcpy(key, groups->key, (size_t)groups->count * groups->dimensions * sizeof *groups->key);
     memset(slot, 0xff, (size_t)capacity * 2 * sizeof *groups->slot);
     groups->key = key;
@@ -42,8 +44,9 @@ static enum pat_status grow(struct pat_run *run, struct pat_groups *groups) {
     return PAT_OK;
 }
 
-enum pat_status pat_groups__find(struct pat_run *run, struct pat_groups *groups, const int64_t *key, uint32_t *out) {
-    if (groups->count == groups->capacity) PAT_TRY(grow(run, groups));
+enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
+                                 struct pat_error *error) {
+    if (groups->count == groups->capacity) PAT_TRY(grow(arena, groups, error));
     const size_t bytes = groups->dimensions * sizeof *key;
     const uint32_t mask = groups->slots - 1;
     uint32_t at = (uint32_t)hash_key(groups, key) & mask;

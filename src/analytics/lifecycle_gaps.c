@@ -53,22 +53,26 @@ static int32_t middle_of(const int64_t *sorted, uint64_t n) {
     return cut_in(sorted[(n + 1) / 2 - 1]);
 }
 
-static void take_medians(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
-    if (n > 0) pat_sort_int64(keys, scratch, n);
+static enum pat_status take_medians(struct pat_run *run, struct medians *medians, int64_t *keys, int64_t *scratch,
+                                    uint64_t n) {
+    PAT_TRY(pat_run__sort(run, keys, scratch, n));
     for (uint64_t first = 0, end; first < n; first = end) {
         for (end = first; end < n && country_of(keys[end]) == country_of(keys[first]); end++) {
         }
         medians->of_country[country_of(keys[first])] = middle_of(keys + first, end - first);
     }
+    return PAT_OK;
 }
 
 /* Uses the keys up. Seldom asked for: only where somebody's country has no median. */
-static void take_median_of_all(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
+static enum pat_status take_median_of_all(struct pat_run *run, struct medians *medians, int64_t *keys, int64_t *scratch,
+                                          uint64_t n) {
     medians->of_all = NO_CUT;
-    if (n == 0) return;
+    if (n == 0) return PAT_OK;
     for (uint64_t i = 0; i < n; i++) keys[i] = cut_in(keys[i]);
-    pat_sort_int64(keys, scratch, n);
+    PAT_TRY(pat_run__sort(run, keys, scratch, n));
     medians->of_all = middle_of(keys, n);
+    return PAT_OK;
 }
 
 static bool lacks_median(const struct pat_run *run, const struct medians *medians, const int64_t *country,
@@ -147,8 +151,10 @@ enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts
         for (uint64_t code = 0; code <= codes; code++) medians.of_country[code] = NO_CUT;
         PAT_TRY(pat_run__spread(run, run->customers, cuts_part, &gaps));
         const uint64_t n = collect(run, &gaps, keys);
-        take_medians(&medians, keys, scratch, n);
-        if (lacks_median(run, &medians, country, gaps.cut)) take_median_of_all(&medians, keys, scratch, n);
+        PAT_TRY(take_medians(run, &medians, keys, scratch, n));
+        if (lacks_median(run, &medians, country, gaps.cut)) {
+            PAT_TRY(take_median_of_all(run, &medians, keys, scratch, n));
+        }
         fill_in(run, &medians, country, question->lifecycle_cut[which], gaps.cut);
         out->cut[which] = gaps.cut;
     }
