@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Keys whose place in the table is asked for ahead: as many misses as a core has under way. */
+#define AHEAD 12u
+
 /* What one thread has. Its arrays grow, and an arena is one thread's, so it has that, too. */
 struct lane {
     struct pat_arena arena;
@@ -18,7 +21,8 @@ struct lane {
         uint16_t row[PAT_BLOCK_ROWS];   /* their places in the block */
         uint32_t group[PAT_BLOCK_ROWS]; /* [rows] */
         int64_t value[PAT_BLOCK_ROWS];
-        int64_t key[PAT_GROUP_DIMENSIONS_MAX][PAT_BLOCK_ROWS];
+        int64_t key[PAT_GROUP_DIMENSIONS_MAX][PAT_BLOCK_ROWS]; /* [rows] each */
+        uint64_t hash[PAT_BLOCK_ROWS];                         /* [rows] */
     } block;
 };
 
@@ -30,9 +34,9 @@ struct walk {
 
 /* ---- one thread's groups ----------------------------------------------------------------------------------------- */
 
-static enum pat_status find(const struct pat_grouping *grouping, struct lane *lane, const int64_t *key, uint32_t *out,
-                            struct pat_error *error) {
-    PAT_TRY(pat_groups__find(&lane->arena, &lane->table, key, out, error));
+static enum pat_status find(const struct pat_grouping *grouping, struct lane *lane, const int64_t *key, uint64_t hash,
+                            uint32_t *out, struct pat_error *error) {
+    PAT_TRY(pat_groups__find_hashed(&lane->arena, &lane->table, key, hash, out, error));
     const uint32_t capacity = lane->table.capacity;
     if (capacity == lane->capacity) return PAT_OK;
     struct pat_gather *const gather =
@@ -51,7 +55,8 @@ static enum pat_status find(const struct pat_grouping *grouping, struct lane *la
     return PAT_OK;
 }
 
-static enum pat_status group_block(const struct pat_grouping *grouping, struct lane *lane, struct pat_error *error) {
+/* Lists the shown rows of a block and reads their keys. */
+static void read_keys(const struct pat_grouping *grouping, struct lane *lane) {
     const struct pat_run *run = grouping->run;
     struct block *block = &lane->block;
     block->rows = 0;
@@ -60,15 +65,28 @@ static enum pat_status group_block(const struct pat_grouping *grouping, struct l
             block->row[block->rows++] = (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(rest));
         }
     }
-    if (block->rows == 0) return PAT_OK;
+    if (block->rows == 0) return;
     for (uint32_t d = 0; d < grouping->dimensions; d++) {
         pat_source__read(run, &grouping->dimension[d].source, block->first, block->count, block->key[d]);
         pat_dimension__map(run, &grouping->dimension[d], block->count, block->key[d]);
+        /* A row's place among the shown is never behind its place in the block. */
+        for (uint32_t i = 0; i < block->rows; i++) block->key[d][i] = block->key[d][block->row[i]];
+    }
+}
+
+/* Groups of the shown rows: all hashes first, so that places in the table can be asked for before they are needed. */
+static enum pat_status find_groups(const struct pat_grouping *grouping, struct lane *lane, struct pat_error *error) {
+    struct block *block = &lane->block;
+    for (uint32_t i = 0; i < block->rows; i++) block->hash[i] = PAT_HASH_SEED;
+    for (uint32_t d = 0; d < grouping->dimensions; d++) {
+        grouping->run->kernels->hash(block->key[d], block->rows, block->hash);
     }
     for (uint32_t i = 0; i < block->rows; i++) {
         int64_t key[PAT_GROUP_DIMENSIONS_MAX] = {0};
-        for (uint32_t d = 0; d < grouping->dimensions; d++) key[d] = block->key[d][block->row[i]];
-        PAT_TRY(find(grouping, lane, key, &block->group[i], error));
+        const uint32_t ahead = i + AHEAD < block->rows ? i + AHEAD : i;
+        pat_groups__prefetch(&lane->table, block->hash[ahead]);
+        for (uint32_t d = 0; d < grouping->dimensions; d++) key[d] = block->key[d][i];
+        PAT_TRY(find(grouping, lane, key, block->hash[i], &block->group[i], error));
     }
     return PAT_OK;
 }
@@ -135,7 +153,8 @@ static enum pat_status walk_part(void *context, const struct pat_part *part) {
         const uint64_t left = part->end - first;
         block->first = (pat_row)first;
         block->count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        PAT_TRY(group_block(grouping, lane, part->error));
+        read_keys(grouping, lane);
+        PAT_TRY(find_groups(grouping, lane, part->error));
         PAT_TRY(note_currencies(grouping, lane, part->error));
         gather_block(grouping, lane);
         if (grouping->group_of == NULL) continue;

@@ -110,6 +110,14 @@ struct pat_groups {
 enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
                                  struct pat_error *error) PAT_MUST_CHECK;
 
+/* The same with the key's hash: its words after PAT_HASH_SEED, as the kernel `hash` has them of many. */
+enum pat_status pat_groups__find_hashed(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key,
+                                        uint64_t hash, uint32_t *out, struct pat_error *error) PAT_MUST_CHECK;
+/* Asks for the place where the search for a key will begin. */
+static inline void pat_groups__prefetch(const struct pat_groups *groups, uint64_t hash) {
+    if (groups->slots > 0) __builtin_prefetch(&groups->slot[(uint32_t)hash & (groups->slots - 1)]);
+}
+
 /* ---- groups (answer_group.c) ---- */
 
 /* Values of one field, those of a group next to each other; sorted unless they are only told apart. */

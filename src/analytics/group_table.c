@@ -8,11 +8,8 @@
 #define GROUPS_FIRST 64u
 
 static uint64_t hash_key(const struct pat_groups *groups, const int64_t *key) {
-    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
-    for (uint32_t d = 0; d < groups->dimensions; d++) {
-        hash = (hash ^ (uint64_t)key[d]) * UINT64_C(0xbf58476d1ce4e5b9);
-        hash ^= hash >> 29;
-    }
+    uint64_t hash = PAT_HASH_SEED;
+    for (uint32_t d = 0; d < groups->dimensions; d++) hash = pat_kernel_hash(hash, key[d]);
     return hash;
 }
 
@@ -44,18 +41,30 @@ static enum pat_status grow(struct pat_arena *arena, struct pat_groups *groups, 
     return PAT_OK;
 }
 
-enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
-                                 struct pat_error *error) {
+static inline bool same_key(const struct pat_groups *groups, uint32_t group, const int64_t *key) {
+    const int64_t *known = groups->key + (size_t)group * groups->dimensions;
+    for (uint32_t d = 0; d < groups->dimensions; d++) {
+        if (known[d] != key[d]) return false;
+    }
+    return true;
+}
+
+enum pat_status pat_groups__find_hashed(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key,
+                                        uint64_t hash, uint32_t *out, struct pat_error *error) {
     if (groups->count == groups->capacity) PAT_TRY(grow(arena, groups, error));
-    const size_t bytes = groups->dimensions * sizeof *key;
     const uint32_t mask = groups->slots - 1;
-    uint32_t at = (uint32_t)hash_key(groups, key) & mask;
+    uint32_t at = (uint32_t)hash & mask;
     for (; groups->slot[at] != SLOT_EMPTY; at = (at + 1) & mask) {
         *out = groups->slot[at];
-        if (memcmp(groups->key + (size_t)*out * groups->dimensions, key, bytes) == 0) return PAT_OK;
+        if (same_key(groups, *out, key)) return PAT_OK;
     }
     *out = groups->count++;
-    memcpy(groups->key + (size_t)*out * groups->dimensions, key, bytes);
+    memcpy(groups->key + (size_t)*out * groups->dimensions, key, groups->dimensions * sizeof *key);
     groups->slot[at] = *out;
     return PAT_OK;
+}
+
+enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
+                                 struct pat_error *error) {
+    return pat_groups__find_hashed(arena, groups, key, hash_key(groups, key), out, error);
 }

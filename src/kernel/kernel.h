@@ -147,6 +147,9 @@ struct pat_kernels {
     /* hits[cell[i] * PAT_BUCKETS_STRIDE + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
     void (*place_hits)(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits);
 
+    /* hash[i] = pat_kernel_hash(hash[i], key[i]). */
+    void (*hash)(const int64_t *key, size_t n, uint64_t *hash);
+
     /* ---- cohorts: entries of customer i as in run_window, in any order; `bit` and `column` have 65,536 entries ----
      */
 
@@ -184,6 +187,15 @@ static inline uint32_t pat_kernel_magnitude(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return (uint32_t)(bits >> 47) - ((1023u << 5) - 1);
+}
+
+/* Hashes of keys of several words begin with this, and take one word after the other. */
+#define PAT_HASH_SEED   UINT64_C(0x9e3779b97f4a7c15)
+#define PAT_HASH_FACTOR UINT64_C(0xbf58476d1ce4e5b9) /* odd, its bits half on: splitmix64's */
+
+static inline uint64_t pat_kernel_hash(uint64_t hash, int64_t key) {
+    hash = (hash ^ (uint64_t)key) * PAT_HASH_FACTOR;
+    return hash ^ hash >> 29;
 }
 
 static inline uint16_t pat_kernel_bucket(int64_t value) {

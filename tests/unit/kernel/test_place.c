@@ -79,6 +79,12 @@ static void check_rows(const struct pat_kernels *k, const struct rows *rows, siz
     pat_kernels_scalar.count_bits(rows->bits + at, rows->cell + at, n, columns, COLUMNS, want_bits);
     k->count_bits(rows->bits + at, rows->cell + at, n, columns, COLUMNS, got_bits);
     same(want_bits, got_bits, sizeof want_bits, "count_bits", k->name, n);
+    uint64_t want_hash[ROWS_MAX + OFFSET_OF], got_hash[ROWS_MAX + OFFSET_OF];
+    memcpy(want_hash, rows->bits, sizeof want_hash);
+    memcpy(got_hash, rows->bits, sizeof got_hash);
+    pat_kernels_scalar.hash(rows->value + at, n, want_hash);
+    k->hash(rows->value + at, n, got_hash);
+    same(want_hash, got_hash, sizeof want_hash, "hash", k->name, n);
     if (n % 16 != 0) return; /* the array is big */
     memset(want_hits, 0, sizeof want_hits);
     memset(got_hits, 0, sizeof got_hits);
