@@ -86,7 +86,7 @@ static int64_t key_by(const struct control *control, pat_row row, int64_t day, i
 
 static enum pat_status find_tally(struct control *control, const int64_t *key, struct tally **out) {
     uint32_t group;
-    PAT_TRY(pat_groups__find(control->run, &control->groups, key, &group));
+    PAT_TRY(pat_groups__find(control->run->arena, &control->groups, key, &group, control->run->error));
     if (control->groups.capacity != control->capacity) {
         void *memory;
         PAT_TRY(pat_run__array(control->run, control->groups.capacity, sizeof *control->tally, &memory));

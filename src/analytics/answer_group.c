@@ -108,7 +108,7 @@ static enum pat_status grow_array(struct pat_grouping *grouping, uint32_t width,
 }
 
 enum pat_status pat_grouping__find(struct pat_grouping *grouping, const int64_t *key, uint32_t *out) {
-    PAT_TRY(pat_groups__find(grouping->run, &grouping->table, key, out));
+    PAT_TRY(pat_groups__find(grouping->run->arena, &grouping->table, key, out, grouping->run->error));
     if (grouping->table.capacity == grouping->capacity) return PAT_OK;
     void *gather = grouping->gather, *currency = grouping->currency;
     PAT_TRY(grow_array(grouping, grouping->measures, sizeof *grouping->gather, &gather));
@@ -117,86 +117,6 @@ enum pat_status pat_grouping__find(struct pat_grouping *grouping, const int64_t 
     grouping->currency = currency;
     grouping->capacity = grouping->table.capacity;
     return PAT_OK;
-}
-
-/* ---- the pass over the rows -------------------------------------------------------------------------------------- */
-
-/* One block's scratch. */
-struct block {
-    pat_row first;
-    uint32_t count;
-    uint32_t rows;                  /* shown ones */
-    uint16_t row[PAT_BLOCK_ROWS];   /* their places in the block */
-    uint32_t group[PAT_BLOCK_ROWS]; /* [rows] */
-    int64_t value[PAT_BLOCK_ROWS];
-    int64_t key[PAT_GROUP_DIMENSIONS_MAX][PAT_BLOCK_ROWS];
-};
-
-static enum pat_status group_block(struct pat_grouping *grouping, struct block *block) {
-    struct pat_run *run = grouping->run;
-    block->rows = 0;
-    for (uint32_t i = 0; i < block->count; i++) {
-        if (pat_bits__get(grouping->of.bits, block->first + i)) block->row[block->rows++] = (uint16_t)i;
-    }
-    if (block->rows == 0) return PAT_OK;
-    for (uint32_t d = 0; d < grouping->dimensions; d++) {
-        pat_source__read(run, &grouping->dimension[d].source, block->first, block->count, block->key[d]);
-        pat_dimension__map(run, &grouping->dimension[d], block->count, block->key[d]);
-    }
-    for (uint32_t i = 0; i < block->rows; i++) {
-        int64_t key[PAT_GROUP_DIMENSIONS_MAX] = {0};
-        for (uint32_t d = 0; d < grouping->dimensions; d++) key[d] = block->key[d][block->row[i]];
-        PAT_TRY(pat_grouping__find(grouping, key, &block->group[i]));
-    }
-    return PAT_OK;
-}
-
-static enum pat_status fail_currencies(const struct pat_grouping *grouping) {
-    const char *name = "amount";
-    for (uint32_t m = 0; m < grouping->measures; m++) {
-        if (pat_source__own_money(&grouping->measure[m].source)) name = grouping->measure[m].source.name;
-    }
-    return pat_error_set_at(grouping->run->error, PAT_ERR_BAD_REQUEST, name, -1, -1,
-                            "\"%s\" is in each row's own currency, and a group has several: add \"currency\" to by, "
-                            "select one in where, or ask for net, which is in %s",
-                            name, grouping->run->view->base_currency);
-}
-
-/* Money of several currencies does not add up. */
-static enum pat_status note_currencies(struct pat_grouping *grouping, struct block *block) {
-    if (!grouping->own_money || block->rows == 0) return PAT_OK;
-    pat_source__read(grouping->run, &grouping->own_currency, block->first, block->count, block->value);
-    for (uint32_t i = 0; i < block->rows; i++) {
-        const int64_t code = block->value[block->row[i]];
-        int64_t *const known = &grouping->currency[block->group[i]];
-        if (*known != 0 && *known != code + 1) return fail_currencies(grouping);
-        *known = code + 1;
-    }
-    return PAT_OK;
-}
-
-static void gather_block(struct pat_grouping *grouping, struct block *block) {
-    for (uint32_t m = 0; m < grouping->measures && block->rows > 0; m++) {
-        const struct pat_measure *measure = &grouping->measure[m];
-        if (pat_measure__listed(measure)) continue;
-        struct pat_gather *const gather = grouping->gather + m;
-        if (measure->metric->kind == PAT_METRIC_COUNT) {
-            for (uint32_t i = 0; i < block->rows; i++) gather[(size_t)block->group[i] * grouping->measures].count++;
-            continue;
-        }
-        const bool decimal = measure->source.type == PAT_TYPE_DECIMAL;
-        pat_source__read(grouping->run, &measure->source, block->first, block->count, block->value);
-        for (uint32_t i = 0; i < block->rows; i++) {
-            const int64_t value = block->value[block->row[i]];
-            if (value == PAT_NULL) continue;
-            struct pat_gather *const to = &gather[(size_t)block->group[i] * grouping->measures];
-            if (decimal) {
-                pat_gather__add_decimal(to, value);
-            } else {
-                pat_gather__add(to, value);
-            }
-        }
-    }
 }
 
 /* ---- everything as one group ------------------------------------------------------------------------------------- */
@@ -279,108 +199,11 @@ static enum pat_status walk_whole(struct pat_grouping *grouping) {
     return PAT_OK;
 }
 
-static enum pat_status walk_rows(struct pat_grouping *grouping) {
-    struct pat_run *run = grouping->run;
-    void *memory;
-    PAT_TRY(pat_run__array(run, 1, sizeof(struct block), &memory));
-    struct block *block = memory;
-    if (grouping->lists > 0) {
-        const uint64_t shown = run->kernels->bits_count(grouping->of.bits, pat_bits__words(grouping->of.rows));
-        PAT_TRY(pat_run__array(run, shown, sizeof *grouping->group_of, &memory));
-        grouping->group_of = memory;
-    }
-    for (uint64_t first = 0; first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = grouping->of.rows - first;
-        block->first = (pat_row)first;
-        block->count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        PAT_TRY(group_block(grouping, block));
-        PAT_TRY(note_currencies(grouping, block));
-        gather_block(grouping, block);
-        if (grouping->lists > 0) {
-            memcpy(grouping->group_of + grouping->shown, block->group, block->rows * sizeof *block->group);
-        }
-        grouping->shown += block->rows;
-    }
-    return PAT_OK;
-}
-
-/* ---- values for percentiles, and customers ----------------------------------------------------------------------- */
-
-/* Counts the shown, set values of the list into next[group], or places them at those counts. */
-static enum pat_status walk_list(struct pat_grouping *grouping, struct pat_lists *list, bool place, uint64_t *next) {
-    struct pat_run *run = grouping->run;
-    int64_t value[PAT_BLOCK_ROWS];
-    uint64_t at = 0;
-    for (uint64_t first = 0; first < grouping->of.rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = grouping->of.rows - first;
-        const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_source__read(run, &list->source, (pat_row)first, count, value);
-        for (uint32_t i = 0; i < count; i++) {
-            if (!pat_bits__get(grouping->of.bits, first + i)) continue;
-            const uint32_t group = grouping->group_of[at++];
-            if (value[i] == PAT_NULL) continue;
-            if (place) list->value[next[group]] = value[i];
-            next[group]++;
-        }
-    }
-    return PAT_OK;
-}
-
-static enum pat_status build_list(struct pat_grouping *grouping, struct pat_lists *list) {
-    struct pat_run *run = grouping->run;
-    const uint32_t groups = grouping->table.count;
-    void *start, *next, *value, *scratch = NULL, *seen = NULL;
-    PAT_TRY(pat_run__array(run, (uint64_t)groups + 1, sizeof(uint64_t), &start));
-    PAT_TRY(pat_run__array(run, groups, sizeof(uint64_t), &next));
-    PAT_TRY(walk_list(grouping, list, false, next));
-    list->start = start;
-    for (uint32_t group = 0; group < groups; group++) {
-        list->start[group + 1] = list->start[group] + ((uint64_t *)next)[group];
-        ((uint64_t *)next)[group] = list->start[group];
-    }
-    const uint64_t total = list->start[groups];
-    PAT_TRY(pat_run__array(run, total, sizeof(int64_t), &value));
-    if (list->distinct) PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &seen));
-    if (!list->distinct) PAT_TRY(pat_run__array(run, total, sizeof(int64_t), &scratch));
-    list->value = value;
-    list->scratch = scratch;
-    list->seen = seen;
-    PAT_TRY(walk_list(grouping, list, true, next));
-    for (uint32_t group = 0; group < groups && !list->distinct; group++) {
-        pat_measure__sort(&list->source, list->value + list->start[group], list->scratch,
-                          list->start[group + 1] - list->start[group]);
-    }
-    return PAT_OK;
-}
-
-/* Marks the customers of a group; how many were not marked before. */
-static uint64_t mark_customers(const struct pat_lists *list, uint32_t group) {
-    uint64_t fresh = 0;
-    for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
-        const uint64_t row = (uint64_t)list->value[i];
-        fresh += !pat_bits__get(list->seen, row);
-        pat_bits__set(list->seen, row);
-    }
-    return fresh;
-}
-
-static void unmark_customers(const struct pat_lists *list, uint32_t group) {
-    for (uint64_t i = list->start[group]; i < list->start[group + 1]; i++) {
-        list->seen[(uint64_t)list->value[i] / 64] = 0;
-    }
-}
-
 /* ---- outcomes and their order ------------------------------------------------------------------------------------ */
 
 static struct pat_outcome list_outcome(const struct pat_measure *measure, const struct pat_lists *list,
                                        uint32_t group) {
-    if (list->distinct) {
-        const struct pat_outcome outcome = {.integer = mark_customers(list, group)};
-        unmark_customers(list, group);
-        return outcome;
-    }
+    if (list->distinct) return (struct pat_outcome){.integer = list->customers[group]};
     return pat_measure__percentile(measure, list->value + list->start[group],
                                    list->start[group + 1] - list->start[group]);
 }
@@ -488,8 +311,10 @@ static enum pat_status build_row(struct pat_grouping *grouping, uint32_t group, 
 static struct pat_outcome customers_from(const struct pat_grouping *grouping, const struct pat_lists *list,
                                          uint32_t first) {
     uint64_t customers = 0;
-    for (uint32_t i = first; i < grouping->table.count; i++) customers += mark_customers(list, grouping->order[i]);
-    for (uint32_t i = first; i < grouping->table.count; i++) unmark_customers(list, grouping->order[i]);
+    for (uint32_t i = first; i < grouping->table.count; i++) {
+        customers += pat_lists__mark(list, list->seen, grouping->order[i]);
+    }
+    for (uint32_t i = first; i < grouping->table.count; i++) pat_lists__unmark(list, list->seen, grouping->order[i]);
     return (struct pat_outcome){.integer = customers};
 }
 
@@ -617,7 +442,7 @@ static enum pat_status walk(struct pat_grouping *grouping) {
         return PAT_OK;
     }
     PAT_TRY(pat_dense__plan(grouping));
-    PAT_TRY(grouping->dense != NULL ? pat_dense__walk(grouping) : walk_rows(grouping));
+    PAT_TRY(grouping->dense != NULL ? pat_dense__walk(grouping) : pat_keys__walk(grouping));
     pat_explain__step(grouping->run, grouping->dense != NULL ? "group by place" : "group by key", grouping->of.rows);
     uint32_t only;
     if (grouping->dimensions == 0) {
@@ -625,7 +450,7 @@ static enum pat_status walk(struct pat_grouping *grouping) {
     }
     for (uint32_t i = 0; i < grouping->lists; i++) {
         struct pat_lists *list = &grouping->list[i];
-        PAT_TRY(list->histogram != NULL ? pat_histogram__resolve(grouping, list) : build_list(grouping, list));
+        PAT_TRY(list->histogram != NULL ? pat_histogram__resolve(grouping, list) : pat_lists__build(grouping, list));
         pat_explain__step(grouping->run, list->histogram != NULL ? "ranks by histogram" : "lists by group",
                           grouping->of.rows);
     }

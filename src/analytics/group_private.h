@@ -107,8 +107,16 @@ struct pat_groups {
 };
 
 /* The number of the group with this key; a new one when there is none. Fails: PAT_ERR_TOO_LARGE over PAT_GROUPS_MAX. */
-enum pat_status pat_groups__find(struct pat_run *run, struct pat_groups *groups, const int64_t *key,
-                                 uint32_t *out) PAT_MUST_CHECK;
+enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
+                                 struct pat_error *error) PAT_MUST_CHECK;
+
+/* The same with the key's hash: its words after PAT_HASH_SEED, as the kernel `hash` has them of many. */
+enum pat_status pat_groups__find_hashed(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key,
+                                        uint64_t hash, uint32_t *out, struct pat_error *error) PAT_MUST_CHECK;
+/* Asks for the place where the search for a key will begin. */
+static inline void pat_groups__prefetch(const struct pat_groups *groups, uint64_t hash) {
+    if (groups->slots > 0) __builtin_prefetch(&groups->slot[(uint32_t)hash & (groups->slots - 1)]);
+}
 
 /* ---- groups (answer_group.c) ---- */
 
@@ -118,10 +126,11 @@ struct pat_lists {
     struct pat_text field;           /* empty for customers */
     struct pat_histogram *histogram; /* not NULL: instead of what follows */
     int64_t *value;
-    int64_t *scratch; /* as long; NULL when not sorted */
-    uint64_t *start;  /* [groups + 1] */
-    bool distinct;    /* rows of customers, to be counted once each */
-    uint64_t *seen;   /* distinct: bitmap over the customers, clear between uses */
+    int64_t *scratch;    /* as long; NULL when not sorted */
+    uint64_t *start;     /* [groups + 1] */
+    bool distinct;       /* rows of customers, to be counted once each */
+    uint64_t *seen;      /* distinct: bitmaps over the customers, one for each thread, clear between uses */
+    uint64_t *customers; /* distinct: [groups] how many different ones */
 };
 
 struct pat_grouping {
@@ -141,8 +150,8 @@ struct pat_grouping {
     int64_t *currency;         /* [groups] code of own_currency, plus one; 0 before the first row */
     bool own_money;            /* some measure is money of the rows' own currencies */
     struct pat_source own_currency;
-    uint32_t *group_of; /* of the shown rows in their order; only for lists */
-    uint64_t shown;
+    uint32_t *group_of;          /* of the shown rows in their order; only for lists */
+    uint64_t *part_start;        /* [parts + 1] shown rows before each part of the pass; with group_of */
     struct pat_outcome *outcome; /* [groups * measures] */
     uint32_t *order;             /* group numbers as the answer has them */
 
@@ -156,6 +165,14 @@ struct pat_grouping {
 bool pat_measure__listed(const struct pat_measure *measure);
 /* The number of the group with this key, a new one if need be, with room in the arrays by group. */
 enum pat_status pat_grouping__find(struct pat_grouping *grouping, const int64_t *key, uint32_t *out) PAT_MUST_CHECK;
+
+/* Rows by key (group_keys.c): fills table, gather, currency and group_of. */
+enum pat_status pat_keys__walk(struct pat_grouping *grouping) PAT_MUST_CHECK;
+/* Brings the values of each group together (group_lists.c). */
+enum pat_status pat_lists__build(struct pat_grouping *grouping, struct pat_lists *list) PAT_MUST_CHECK;
+/* Marks the customers of a group in a bitmap; how many were not marked before. */
+uint64_t pat_lists__mark(const struct pat_lists *list, uint64_t *seen, uint32_t group);
+void pat_lists__unmark(const struct pat_lists *list, uint64_t *seen, uint32_t group);
 
 /* ---- groups by place (group_dense.c) ----
  *
@@ -224,7 +241,7 @@ bool pat_source__bounds(const struct pat_run *run, const struct pat_source *sour
 struct pat_histogram {
     bool exact; /* one value a bucket: low + bucket - 1 */
     int64_t low;
-    uint32_t *hits;              /* [threads * cells * PAT_BUCKETS]; bucket 0 is null */
+    uint32_t *hits;              /* [threads * cells * PAT_BUCKETS_STRIDE]; bucket 0 is null */
     struct pat_outcome *outcome; /* [groups * measures], of the measures that are this list's */
     struct pat_outcome *total;   /* [measures] */
     struct pat_outcome *rest;    /* [measures]; NULL until asked for */

@@ -8,11 +8,8 @@
 #define GROUPS_FIRST 64u
 
 static uint64_t hash_key(const struct pat_groups *groups, const int64_t *key) {
-    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
-    for (uint32_t d = 0; d < groups->dimensions; d++) {
-        hash = (hash ^ (uint64_t)key[d]) * UINT64_C(0xbf58476d1ce4e5b9);
-        hash ^= hash >> 29;
-    }
+    uint64_t hash = PAT_HASH_SEED;
+    for (uint32_t d = 0; d < groups->dimensions; d++) hash = pat_kernel_hash(hash, key[d]);
     return hash;
 }
 
@@ -23,15 +20,17 @@ static void place_group(struct pat_groups *groups, uint32_t group) {
     groups->slot[at] = group;
 }
 
-static enum pat_status grow(struct pat_run *run, struct pat_groups *groups) {
+static enum pat_status grow(struct pat_arena *arena, struct pat_groups *groups, struct pat_error *error) {
     if (groups->count >= PAT_GROUPS_MAX) {
-        return pat_error_set(run->error, PAT_ERR_TOO_LARGE, "more than %u groups: use fewer or coarser dimensions",
+        return pat_error_set(error, PAT_ERR_TOO_LARGE, "more than %u groups: use fewer or coarser dimensions",
                              PAT_GROUPS_MAX);
     }
     const uint32_t capacity = groups->capacity == 0 ? GROUPS_FIRST : groups->capacity * 2;
-    void *key, *slot;
-    PAT_TRY(pat_run__array(run, (uint64_t)capacity * groups->dimensions, sizeof *groups->key, &key));
-    PAT_TRY(pat_run__array(run, (uint64_t)capacity * 2, sizeof *groups->slot, &slot));
+    int64_t *const key = pat_arena_array(arena, (size_t)capacity * groups->dimensions, sizeof *key);
+    uint32_t *const slot = pat_arena_array(arena, (size_t)capacity * 2, sizeof *slot);
+    if (key == NULL || slot == NULL) {
+        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for %u groups", capacity);
+    }
     if (groups->count > 0) memcpy(key, groups->key, (size_t)groups->count * groups->dimensions * sizeof *groups->key);
     memset(slot, 0xff, (size_t)capacity * 2 * sizeof *groups->slot);
     groups->key = key;
@@ -42,17 +41,30 @@ static enum pat_status grow(struct pat_run *run, struct pat_groups *groups) {
     return PAT_OK;
 }
 
-enum pat_status pat_groups__find(struct pat_run *run, struct pat_groups *groups, const int64_t *key, uint32_t *out) {
-    if (groups->count == groups->capacity) PAT_TRY(grow(run, groups));
-    const size_t bytes = groups->dimensions * sizeof *key;
+static inline bool same_key(const struct pat_groups *groups, uint32_t group, const int64_t *key) {
+    const int64_t *known = groups->key + (size_t)group * groups->dimensions;
+    for (uint32_t d = 0; d < groups->dimensions; d++) {
+        if (known[d] != key[d]) return false;
+    }
+    return true;
+}
+
+enum pat_status pat_groups__find_hashed(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key,
+                                        uint64_t hash, uint32_t *out, struct pat_error *error) {
+    if (groups->count == groups->capacity) PAT_TRY(grow(arena, groups, error));
     const uint32_t mask = groups->slots - 1;
-    uint32_t at = (uint32_t)hash_key(groups, key) & mask;
+    uint32_t at = (uint32_t)hash & mask;
     for (; groups->slot[at] != SLOT_EMPTY; at = (at + 1) & mask) {
         *out = groups->slot[at];
-        if (memcmp(groups->key + (size_t)*out * groups->dimensions, key, bytes) == 0) return PAT_OK;
+        if (same_key(groups, *out, key)) return PAT_OK;
     }
     *out = groups->count++;
-    memcpy(groups->key + (size_t)*out * groups->dimensions, key, bytes);
+    memcpy(groups->key + (size_t)*out * groups->dimensions, key, groups->dimensions * sizeof *key);
     groups->slot[at] = *out;
     return PAT_OK;
+}
+
+enum pat_status pat_groups__find(struct pat_arena *arena, struct pat_groups *groups, const int64_t *key, uint32_t *out,
+                                 struct pat_error *error) {
+    return pat_groups__find_hashed(arena, groups, key, hash_key(groups, key), out, error);
 }

@@ -16,7 +16,7 @@
 
 enum pat_status pat_histogram__plan(struct pat_grouping *grouping, bool *possible) {
     struct pat_run *run = grouping->run;
-    const uint64_t hits = (uint64_t)grouping->dense->cells * PAT_BUCKETS * pat_run__lanes(run);
+    const uint64_t hits = (uint64_t)grouping->dense->cells * PAT_BUCKETS_STRIDE * pat_run__lanes(run);
     const uint64_t bytes = hits * sizeof(uint32_t) * grouping->lists;
     const uint64_t most = grouping->of.rows * BYTES_OF_ROW;
     *possible = bytes <= (most < BYTES_LEAST ? BYTES_LEAST : most);
@@ -53,7 +53,7 @@ static void load_buckets(const struct pat_grouping *grouping, const struct pat_l
 
 void pat_histogram__add(const struct pat_grouping *grouping, const struct pat_lists *list, pat_row first,
                         uint32_t count, struct pat_dense_block *block, unsigned lane) {
-    uint32_t *const hits = list->histogram->hits + (size_t)lane * grouping->dense->cells * PAT_BUCKETS;
+    uint32_t *const hits = list->histogram->hits + (size_t)lane * grouping->dense->cells * PAT_BUCKETS_STRIDE;
     load_buckets(grouping, list, first, count, block);
     grouping->run->kernels->place_hits(block->cell, block->bucket, block->rows, hits);
 }
@@ -61,7 +61,8 @@ void pat_histogram__add(const struct pat_grouping *grouping, const struct pat_li
 uint64_t pat_histogram__rows(const struct pat_grouping *grouping, const struct pat_lists *list, uint32_t cell) {
     uint64_t rows = 0;
     for (unsigned lane = 0; lane < pat_run__lanes(grouping->run); lane++) {
-        const uint32_t *hits = list->histogram->hits + ((size_t)lane * grouping->dense->cells + cell) * PAT_BUCKETS;
+        const uint32_t *hits =
+            list->histogram->hits + ((size_t)lane * grouping->dense->cells + cell) * PAT_BUCKETS_STRIDE;
         for (uint32_t i = 0; i < PAT_BUCKETS; i++) rows += hits[i];
     }
     return rows;
@@ -103,7 +104,7 @@ struct rank {
 struct resolution {
     const struct pat_grouping *grouping;
     const struct pat_lists *list;
-    uint32_t *mark;   /* [(cells + 1) * PAT_BUCKETS]: a want, plus one; the last row is of several cells as one */
+    uint32_t *mark; /* [(cells + 1) * PAT_BUCKETS_STRIDE]: a want, plus one; the last row is of several cells as one */
     uint8_t *in_many; /* [cells]: the cell is one of those */
     uint8_t *wanted;  /* [PAT_BUCKETS]: some row has a mark there */
     struct range range[RANGES_MAX];
@@ -119,7 +120,7 @@ static enum pat_status begin(struct resolution *resolution, uint32_t ranks_max) 
     struct pat_run *run = resolution->grouping->run;
     const uint32_t cells = resolution->grouping->dense->cells;
     void *memory;
-    PAT_TRY(pat_run__array(run, ((uint64_t)cells + 1) * PAT_BUCKETS, sizeof(uint32_t), &memory));
+    PAT_TRY(pat_run__array(run, ((uint64_t)cells + 1) * PAT_BUCKETS_STRIDE, sizeof(uint32_t), &memory));
     resolution->mark = memory;
     PAT_TRY(pat_run__array(run, cells, 1, &memory));
     resolution->in_many = memory;
@@ -169,7 +170,7 @@ static enum pat_status add_rank(struct resolution *resolution, const struct pat_
         *out = pat_measure__single(measure, value);
         return PAT_OK;
     }
-    uint32_t *const mark = &resolution->mark[(size_t)cell * PAT_BUCKETS + bucket];
+    uint32_t *const mark = &resolution->mark[(size_t)cell * PAT_BUCKETS_STRIDE + bucket];
     if (*mark == 0) {
         struct want *want = &resolution->want[resolution->wants++];
         want->count = upto[bucket] - upto[bucket - 1];
@@ -283,10 +284,10 @@ static inline void put(const struct resolution *resolution, struct batch *batch,
 static void collect_block(const struct resolution *resolution, const struct pat_dense_block *block,
                           struct batch *batch) {
     const uint32_t *const mark = resolution->mark;
-    const uint32_t *const many = mark + (size_t)resolution->grouping->dense->cells * PAT_BUCKETS;
+    const uint32_t *const many = mark + (size_t)resolution->grouping->dense->cells * PAT_BUCKETS_STRIDE;
     for (uint32_t i = 0; i < block->rows; i++) {
         const uint32_t cell = block->cell[i], bucket = block->bucket[i];
-        const uint32_t own = mark[(size_t)cell * PAT_BUCKETS + bucket];
+        const uint32_t own = mark[(size_t)cell * PAT_BUCKETS_STRIDE + bucket];
         if (own != 0) put(resolution, batch, own, block->value[i]);
         if (many[bucket] != 0 && resolution->in_many[cell] != 0) put(resolution, batch, many[bucket], block->value[i]);
     }
@@ -354,7 +355,7 @@ static void add_hits(const struct resolution *resolution, uint32_t cell, uint64_
     const struct pat_grouping *grouping = resolution->grouping;
     const uint32_t cells = grouping->dense->cells;
     for (unsigned lane = 0; lane < pat_run__lanes(grouping->run); lane++) {
-        const uint32_t *from = resolution->list->histogram->hits + ((size_t)lane * cells + cell) * PAT_BUCKETS;
+        const uint32_t *from = resolution->list->histogram->hits + ((size_t)lane * cells + cell) * PAT_BUCKETS_STRIDE;
         for (uint32_t i = 0; i < PAT_BUCKETS; i++) hits[i] += from[i];
     }
 }

@@ -152,6 +152,7 @@ void pat_kept__read(const struct pat_run *run, enum pat_fact fact, pat_row first
 
 int64_t pat_kept__unpriced(const struct pat_run *run, const uint64_t *bits) {
     int64_t total = 0, value[PAT_BLOCK_ROWS];
+    if (run->view->counts.unpriced == 0) return 0; /* every fact has a price */
     for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
         const uint32_t count = block_rows(run, first);
         struct pat_strip strip;

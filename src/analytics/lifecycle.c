@@ -23,7 +23,7 @@ static enum pat_lifecycle judge(pat_day day, int64_t orders, int64_t first, int6
     return PAT_LIFECYCLE_RETURNED;
 }
 
-static enum pat_lifecycle state_of(struct pat_lifecycle_pass *pass, uint64_t row) {
+static enum pat_lifecycle state_of(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row) {
     const int64_t cut[2] = {pat_lifecycle__cut(pass, row, 0), pat_lifecycle__cut(pass, row, 1)};
     const struct pat_facts *facts = pass->run->facts;
     bool asked;
@@ -31,7 +31,7 @@ static enum pat_lifecycle state_of(struct pat_lifecycle_pass *pass, uint64_t row
         judge(pass->run->day, facts->orders[row], facts->first[row], facts->last[row], cut, &asked);
     if (asked) {
         pat_bits__set(pass->asked, row);
-        pass->asked_count++;
+        pass->asked_count[lane]++;
     }
     return state;
 }
@@ -59,51 +59,81 @@ static void scan_block(const struct pat_lifecycle_pass *pass, pat_row first, uin
     }
 }
 
-static enum pat_status scan_orders(const struct pat_lifecycle_pass *pass, uint64_t first) {
-    const pat_row rows = pass->run->view->table[PAT_ORDERS].rows;
-    for (; first < rows; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(pass->run));
-        const uint64_t left = rows - first;
-        scan_block(pass, (pat_row)first, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
+/* Orders from row `first` on. */
+struct scan {
+    const struct pat_lifecycle_pass *pass;
+    pat_row first;
+};
+
+static enum pat_status scan_part(void *context, const struct pat_part *part) {
+    const struct scan *scan = context;
+    for (uint64_t at = part->first; at < part->end; at += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - at;
+        scan_block(scan->pass, scan->first + (pat_row)at, left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS);
     }
     return PAT_OK;
 }
 
-/* Calls for the rows of a bitmap, a block at a time. */
-static enum pat_status each_row(struct pat_lifecycle_pass *pass, const uint64_t *bits,
-                                void (*each)(struct pat_lifecycle_pass *pass, uint64_t row)) {
-    for (uint64_t word = 0; word < pat_bits__words(pass->run->customers); word++) {
-        if (word % PAT_BLOCK_WORDS == 0) PAT_TRY(pat_run__stop(pass->run));
-        for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
-            each(pass, word * 64 + (uint64_t)__builtin_ctzll(rest));
+static enum pat_status scan_orders(const struct pat_lifecycle_pass *pass, pat_row first) {
+    struct scan scan = {pass, first};
+    return pat_run__spread(pass->run, pass->run->view->table[PAT_ORDERS].rows - first, scan_part, &scan);
+}
+
+/* What is done with each row of a bitmap, by the thread that has its part. */
+struct each {
+    struct pat_lifecycle_pass *pass;
+    const uint64_t *bits;
+    void (*each)(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row);
+};
+
+static enum pat_status each_part(void *context, const struct pat_part *part) {
+    const struct each *each = context;
+    for (uint64_t word = part->first / 64; word < pat_bits__words(part->end); word++) {
+        for (uint64_t rest = each->bits[word]; rest != 0; rest &= rest - 1) {
+            each->each(each->pass, part->lane, word * 64 + (uint64_t)__builtin_ctzll(rest));
         }
     }
     return PAT_OK;
 }
 
-static void each_state(struct pat_lifecycle_pass *pass, uint64_t row) {
-    pass->state[row] = (uint8_t)state_of(pass, row);
+static enum pat_status each_row(struct pat_lifecycle_pass *pass, const uint64_t *bits,
+                                void (*each)(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row)) {
+    struct each context = {pass, bits, each};
+    return pat_run__spread(pass->run, pass->run->customers, each_part, &context);
 }
 
-static void each_chain(struct pat_lifecycle_pass *pass, uint64_t row) {
+static void each_state(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row) {
+    pass->state[row] = (uint8_t)state_of(pass, lane, row);
+}
+
+static void each_chain(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row) {
+    (void)lane;
     follow_chain(pass, (pat_row)row);
 }
 
-static void each_stale(struct pat_lifecycle_pass *pass, uint64_t row) {
+static void each_stale(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row) {
+    (void)lane;
     if (!pat_runs_stale(&pass->run->view->runs, (pat_row)row)) return;
     pass->late[row] = 0;
     follow_chain(pass, (pat_row)row);
 }
 
-static void each_asked(struct pat_lifecycle_pass *pass, uint64_t row) {
-    if (pass->late[row] == 2) pass->state[row] = PAT_LIFECYCLE_ACTIVE;
+static void each_asked(struct pat_lifecycle_pass *pass, unsigned lane, uint64_t row) {
+    (void)lane;
+    if (pass->late[row] >= 2) pass->state[row] = PAT_LIFECYCLE_ACTIVE;
+}
+
+static uint64_t asked_count(const struct pat_lifecycle_pass *pass) {
+    uint64_t count = 0;
+    for (unsigned lane = 0; lane < PAT_SPREAD_LANES_MAX; lane++) count += pass->asked_count[lane];
+    return count;
 }
 
 /* Counts the orders of those asked about, by the way that costs least. */
 static enum pat_status count_orders(struct pat_lifecycle_pass *pass) {
     const struct pat_runs *runs = &pass->run->view->runs;
     const uint64_t share = runs->count > 0 ? CHAIN_SHARE_OF_RUNS : CHAIN_SHARE;
-    if (pass->asked_count <= pass->run->customers / share) return each_row(pass, pass->asked, each_chain);
+    if (asked_count(pass) <= pass->run->customers / share) return each_row(pass, pass->asked, each_chain);
     if (runs->count == 0) return scan_orders(pass, 0);
     PAT_TRY(pat_lifecycle__count_runs(pass));
     PAT_TRY(scan_orders(pass, pat_runs_orders_end(runs)));
@@ -119,7 +149,7 @@ enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who)
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof *pass.asked, &memory));
     pass.asked = memory;
     PAT_TRY(each_row(&pass, who, each_state));
-    if (pass.asked_count > 0) {
+    if (asked_count(&pass) > 0) {
         PAT_TRY(pat_run__array(run, run->customers, sizeof *pass.late, &memory));
         pass.late = memory;
         PAT_TRY(count_orders(&pass));

@@ -53,22 +53,26 @@ static int32_t middle_of(const int64_t *sorted, uint64_t n) {
     return cut_in(sorted[(n + 1) / 2 - 1]);
 }
 
-static void take_medians(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
-    if (n > 0) pat_sort_int64(keys, scratch, n);
+static enum pat_status take_medians(struct pat_run *run, struct medians *medians, int64_t *keys, int64_t *scratch,
+                                    uint64_t n) {
+    PAT_TRY(pat_run__sort(run, keys, scratch, n));
     for (uint64_t first = 0, end; first < n; first = end) {
         for (end = first; end < n && country_of(keys[end]) == country_of(keys[first]); end++) {
         }
         medians->of_country[country_of(keys[first])] = middle_of(keys + first, end - first);
     }
+    return PAT_OK;
 }
 
 /* Uses the keys up. Seldom asked for: only where somebody's country has no median. */
-static void take_median_of_all(struct medians *medians, int64_t *keys, int64_t *scratch, uint64_t n) {
+static enum pat_status take_median_of_all(struct pat_run *run, struct medians *medians, int64_t *keys, int64_t *scratch,
+                                          uint64_t n) {
     medians->of_all = NO_CUT;
-    if (n == 0) return;
+    if (n == 0) return PAT_OK;
     for (uint64_t i = 0; i < n; i++) keys[i] = cut_in(keys[i]);
-    pat_sort_int64(keys, scratch, n);
+    PAT_TRY(pat_run__sort(run, keys, scratch, n));
     medians->of_all = middle_of(keys, n);
+    return PAT_OK;
 }
 
 static bool lacks_median(const struct pat_run *run, const struct medians *medians, const int64_t *country,
@@ -79,26 +83,39 @@ static bool lacks_median(const struct pat_run *run, const struct medians *median
     return false;
 }
 
-/* Cuts of their own by row; how many live customers have one comes back with their keys. */
-static uint64_t collect(const struct pat_run *run, const int64_t *country, int32_t milli, int32_t *cut, int64_t *keys) {
+/* One pass over the customers: countries, or cuts by them. */
+struct gaps {
+    struct pat_source source; /* of countries */
+    int64_t *country;         /* by row */
+    int32_t milli;
+    int32_t *cut; /* by row */
+};
+
+static enum pat_status cuts_part(void *context, const struct pat_part *part) {
+    const struct gaps *gaps = context;
+    for (uint64_t row = part->first; row < part->end; row++) gaps->cut[row] = own_cut(part->run, row, gaps->milli);
+    return PAT_OK;
+}
+
+/* Keys of live customers who have a cut of their own; how many. */
+static uint64_t collect(const struct pat_run *run, const struct gaps *gaps, int64_t *keys) {
     uint64_t n = 0;
     for (uint64_t row = 0; row < run->customers; row++) {
-        cut[row] = own_cut(run, row, milli);
-        if (cut[row] != NO_CUT && pat_bits__get(run->live, row)) keys[n++] = key_of(country[row], cut[row]);
+        if (gaps->cut[row] != NO_CUT && pat_bits__get(run->live, row)) {
+            keys[n++] = key_of(gaps->country[row], gaps->cut[row]);
+        }
     }
     return n;
 }
 
-static enum pat_status read_countries(struct pat_run *run, int64_t *country, uint64_t *codes) {
-    const struct pat_source source = pat_source__of_column(PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY);
-    *codes = pat_source__codes(run, &source);
-    for (uint64_t first = 0; first < run->customers; first += PAT_BLOCK_ROWS) {
-        PAT_TRY(pat_run__stop(run));
-        const uint64_t left = run->customers - first;
+static enum pat_status countries_part(void *context, const struct pat_part *part) {
+    const struct gaps *gaps = context;
+    for (uint64_t first = part->first; first < part->end; first += PAT_BLOCK_ROWS) {
+        const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_BLOCK_ROWS ? (uint32_t)left : PAT_BLOCK_ROWS;
-        pat_source__read(run, &source, (pat_row)first, count, country + first);
-        for (uint32_t i = 0; i < count; i++)
-            country[first + i] = country[first + i] == PAT_NULL ? 0 : country[first + i] + 1;
+        int64_t *const country = gaps->country + first;
+        pat_source__read(part->run, &gaps->source, (pat_row)first, count, country);
+        for (uint32_t i = 0; i < count; i++) country[i] = country[i] == PAT_NULL ? 0 : country[i] + 1;
     }
     return PAT_OK;
 }
@@ -116,24 +133,30 @@ static void fill_in(const struct pat_run *run, const struct medians *medians, co
 enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts *out) {
     if (!pat_lifecycle__by_gaps(run)) return PAT_OK;
     const struct pat_question *question = &run->job->request->question;
+    struct gaps gaps = {.source = pat_source__of_column(PAT_CUSTOMERS, PAT_CUSTOMER_COUNTRY)};
     void *country, *keys, *scratch, *memory;
-    uint64_t codes;
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &country));
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &keys));
-    PAT_TRY(pat_run__array(run, run->customers, sizeof(int64_t), &scratch));
-    PAT_TRY(read_countries(run, country, &codes));
+    const uint64_t codes = pat_source__codes(run, &gaps.source);
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &country));
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &keys));
+    PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int64_t), &scratch));
+    gaps.country = country;
+    PAT_TRY(pat_run__spread(run, run->customers, countries_part, &gaps));
     struct medians medians = {.of_all = NO_CUT};
     PAT_TRY(pat_run__array(run, codes + 1, sizeof *medians.of_country, &memory));
     medians.of_country = memory;
     for (unsigned which = 0; which < 2; which++) {
-        PAT_TRY(pat_run__stop(run));
-        PAT_TRY(pat_run__array(run, run->customers, sizeof(int32_t), &memory));
+        PAT_TRY(pat_run__array_big(run, run->customers, sizeof(int32_t), &memory));
+        gaps.cut = memory;
+        gaps.milli = question->lifecycle_gap_milli[which];
         for (uint64_t code = 0; code <= codes; code++) medians.of_country[code] = NO_CUT;
-        const uint64_t n = collect(run, country, question->lifecycle_gap_milli[which], memory, keys);
-        take_medians(&medians, keys, scratch, n);
-        if (lacks_median(run, &medians, country, memory)) take_median_of_all(&medians, keys, scratch, n);
-        fill_in(run, &medians, country, question->lifecycle_cut[which], memory);
-        out->cut[which] = memory;
+        PAT_TRY(pat_run__spread(run, run->customers, cuts_part, &gaps));
+        const uint64_t n = collect(run, &gaps, keys);
+        PAT_TRY(take_medians(run, &medians, keys, scratch, n));
+        if (lacks_median(run, &medians, country, gaps.cut)) {
+            PAT_TRY(take_median_of_all(run, &medians, keys, scratch, n));
+        }
+        fill_in(run, &medians, country, question->lifecycle_cut[which], gaps.cut);
+        out->cut[which] = gaps.cut;
     }
     return PAT_OK;
 }

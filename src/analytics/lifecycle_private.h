@@ -26,9 +26,10 @@ struct pat_lifecycle_pass {
     struct pat_own_cuts own; /* when the cuts are each customer's own */
     uint8_t *state;
     uint64_t *asked; /* whose gap before the latest order only the orders themselves tell */
-    uint64_t asked_count;
-    uint8_t
-        *late; /* of those: eligible orders within the first cut before the latest one, that one included; 2: more */
+    uint64_t asked_count[PAT_SPREAD_LANES_MAX];
+    /* Of those: eligible orders within the first cut before the latest one, that one included; 2 or above: more. Set by
+     * any thread. */
+    uint8_t *late;
 };
 
 static inline int64_t pat_lifecycle__cut(const struct pat_lifecycle_pass *pass, uint64_t row, unsigned which) {
@@ -38,7 +39,11 @@ static inline int64_t pat_lifecycle__cut(const struct pat_lifecycle_pass *pass, 
 /* An eligible order of a customer asked about. False when it lies before the cut. */
 static inline bool pat_lifecycle__count_order(const struct pat_lifecycle_pass *pass, uint64_t row, int64_t day) {
     if (day < pass->run->facts->last[row] - pat_lifecycle__cut(pass, row, 0)) return false;
-    if (pass->late[row] < 2) pass->late[row]++;
+    /* Relaxed is enough: counts are looked at after the pass. No thread adds to what another has seen to be enough, so
+     * that it is never more than the threads above 2. */
+    if (__atomic_load_n(&pass->late[row], __ATOMIC_RELAXED) < 2) {
+        (void)__atomic_fetch_add(&pass->late[row], 1, __ATOMIC_RELAXED);
+    }
     return true;
 }
 /* Counts what runs hold of those asked about, whether it is stale or not (lifecycle_runs.c). */

@@ -496,6 +496,22 @@ static void bucket(const int64_t *in, size_t n, uint16_t *out) {
     for (size_t i = 0; i < n; i++) out[i] = pat_kernel_bucket(in[i]);
 }
 
+/* Products of 64 bits from those of 32: the two that cross count above, the upper ones nowhere. */
+static void hash(const int64_t *key, size_t n, uint64_t *out) {
+    const __m256i factor = _mm256_set1_epi64x((int64_t)PAT_HASH_FACTOR);
+    const __m256i factor_high = _mm256_srli_epi64(factor, 32);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256i *const to = (__m256i *)(void *)(out + i);
+        const __m256i mixed = _mm256_xor_si256(_mm256_loadu_si256(to), load4(key + i));
+        const __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(mixed, 32), factor),
+                                               _mm256_mul_epu32(mixed, factor_high));
+        const __m256i product = _mm256_add_epi64(_mm256_mul_epu32(mixed, factor), _mm256_slli_epi64(cross, 32));
+        _mm256_storeu_si256(to, _mm256_xor_si256(product, _mm256_srli_epi64(product, 29)));
+    }
+    pat_kernels_scalar.hash(key + i, n - i, out + i);
+}
+
 /* A customer in few months is a loop of few steps; one in many has eight columns compared at a time. */
 static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
                        uint32_t *cell) {
@@ -540,6 +556,7 @@ const struct pat_kernels pat_kernels_avx2 = {
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,
     .bucket = bucket,
+    .hash = hash,
     PAT_PLACE_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,

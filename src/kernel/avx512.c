@@ -486,6 +486,17 @@ static void bucket(const int64_t *in, size_t n, uint16_t *out) {
     pat_kernels_scalar.bucket(in + i, n - i, out + i);
 }
 
+static void hash(const int64_t *key, size_t n, uint64_t *out) {
+    const __m512i factor = _mm512_set1_epi64((int64_t)PAT_HASH_FACTOR);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512i mixed = _mm512_xor_si512(_mm512_loadu_si512(out + i), _mm512_loadu_si512(key + i));
+        const __m512i product = _mm512_mullo_epi64(mixed, factor);
+        _mm512_storeu_si512(out + i, _mm512_xor_si512(product, _mm512_srli_epi64(product, 29)));
+    }
+    pat_kernels_scalar.hash(key + i, n - i, out + i);
+}
+
 /* Sixteen columns at a time: the bits are the mask. */
 static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size_t columns, size_t stride,
                        uint32_t *cell) {
@@ -527,6 +538,7 @@ const struct pat_kernels pat_kernels_avx512 = {
     .sum_u16 = sum_u16,
     .sum_u32 = sum_u32,
     .bucket = bucket,
+    .hash = hash,
     PAT_PLACE_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,

@@ -21,6 +21,10 @@
  * can begin. */
 #define PAT_KERNEL_COPIES 4u
 
+/* From one histogram to the next in an array of them: three cache lines more than its buckets, so that the same bucket
+ * of different ones does not lie in one set of the first cache, 16 KiB apart. */
+#define PAT_BUCKETS_STRIDE (PAT_BUCKETS + 48u)
+
 /* The odds that a customer has left by `to` who bought at `from`: exp(shift + scale (time[to][0] - time[from][0])). */
 struct pat_kernel_odds {
     const double (*time)[2]; /* of each distinct time: a logarithm, and a number whose differences are summed */
@@ -140,8 +144,11 @@ struct pat_kernels {
     void (*place_count)(const uint16_t *cell, size_t n, size_t stride, uint32_t *count);
     /* The same of sums, wrapping modulo 2^64: null is no special value here. */
     void (*place_sum)(const uint16_t *cell, const int64_t *value, size_t n, size_t stride, int64_t *sum);
-    /* hits[cell[i] * PAT_BUCKETS + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
+    /* hits[cell[i] * PAT_BUCKETS_STRIDE + bucket[i]] grows by one; bucket[i] < PAT_BUCKETS. */
     void (*place_hits)(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits);
+
+    /* hash[i] = pat_kernel_hash(hash[i], key[i]). */
+    void (*hash)(const int64_t *key, size_t n, uint64_t *hash);
 
     /* ---- cohorts: entries of customer i as in run_window, in any order; `bit` and `column` have 65,536 entries ----
      */
@@ -180,6 +187,15 @@ static inline uint32_t pat_kernel_magnitude(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return (uint32_t)(bits >> 47) - ((1023u << 5) - 1);
+}
+
+/* Hashes of keys of several words begin with this, and take one word after the other. */
+#define PAT_HASH_SEED   UINT64_C(0x9e3779b97f4a7c15)
+#define PAT_HASH_FACTOR UINT64_C(0xbf58476d1ce4e5b9) /* odd, its bits half on: splitmix64's */
+
+static inline uint64_t pat_kernel_hash(uint64_t hash, int64_t key) {
+    hash = (hash ^ (uint64_t)key) * PAT_HASH_FACTOR;
+    return hash ^ hash >> 29;
 }
 
 static inline uint16_t pat_kernel_bucket(int64_t value) {

@@ -39,10 +39,10 @@ static void place_sum(const uint16_t *cell, const int64_t *value, size_t n, size
 static void place_hits(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits) {
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        hits[(size_t)cell[i] * PAT_BUCKETS + bucket[i]]++;
-        hits[(size_t)cell[i + 1] * PAT_BUCKETS + bucket[i + 1]]++;
-        hits[(size_t)cell[i + 2] * PAT_BUCKETS + bucket[i + 2]]++;
-        hits[(size_t)cell[i + 3] * PAT_BUCKETS + bucket[i + 3]]++;
+        hits[(size_t)cell[i] * PAT_BUCKETS_STRIDE + bucket[i]]++;
+        hits[(size_t)cell[i + 1] * PAT_BUCKETS_STRIDE + bucket[i + 1]]++;
+        hits[(size_t)cell[i + 2] * PAT_BUCKETS_STRIDE + bucket[i + 2]]++;
+        hits[(size_t)cell[i + 3] * PAT_BUCKETS_STRIDE + bucket[i + 3]]++;
     }
     pat_kernels_scalar.place_hits(cell + i, bucket + i, n - i, hits);
 }

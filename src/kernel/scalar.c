@@ -182,7 +182,11 @@ static void place_sum(const uint16_t *cell, const int64_t *value, size_t n, size
 }
 
 static void place_hits(const uint16_t *cell, const uint16_t *bucket, size_t n, uint32_t *hits) {
-    for (size_t i = 0; i < n; i++) hits[(size_t)cell[i] * PAT_BUCKETS + bucket[i]]++;
+    for (size_t i = 0; i < n; i++) hits[(size_t)cell[i] * PAT_BUCKETS_STRIDE + bucket[i]]++;
+}
+
+static void hash(const int64_t *key, size_t n, uint64_t *hash) {
+    for (size_t i = 0; i < n; i++) hash[i] = pat_kernel_hash(hash[i], key[i]);
 }
 
 static void run_bits(const uint32_t *offset, size_t n, const uint16_t *day, const uint64_t *bit, uint64_t *out) {
@@ -239,6 +243,7 @@ const struct pat_kernels pat_kernels_scalar = {
     .place_count = place_count,
     .place_sum = place_sum,
     .place_hits = place_hits,
+    .hash = hash,
     .run_bits = run_bits,
     .count_bits = count_bits,
     .run_cells = run_cells,

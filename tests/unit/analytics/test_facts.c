@@ -211,7 +211,7 @@ static void compare_runs(bool far) {
     if (old > 0) (void)shop_order(&shop, "old", "1", old == 1 ? PAT_DAY_MIN : day_of("2014-03-01"), 100);
     if (far) (void)shop_order(&shop, "far", "2", PAT_DAY_MAX, 100);
     settle(&shop);
-    for (unsigned round = 0; round < 25; round++) {
+    for (unsigned round = 0; round < 15; round++) {
         switch (next() % 4) {
         case 0: shop_run(&shop, shop.store->runs.count == PAT_RUNS_MAX || next() % 4 == 0); break;
         case 1:

@@ -59,7 +59,12 @@ static const struct {
     {"group", "{'from':'orders','by':['customer.country'],'metrics':['count','sum(amount)'],'as_of':'2024-03-01',"
               "'between':['2023-06-01','2023-12-31']}"},
     {"group", "{'from':'orders','by':['year(time)'],'metrics':['count'],'where':'net > 40 and day > `2023-05-01`'}"},
+    {"group", "{'from':'orders','by':['customer'],'metrics':['count','p50(net)','p90(net)'],'order_by':['-p50(net)'],"
+              "'limit':20}"},
+    {"group", "{'from':'orders','by':['country','channel'],'metrics':['customers','p50(net)'],'limit':3}"},
+    {"group", "{'by':['lifecycle'],'metrics':['count','sum(net)'],'as_of':'2024-06-01','lifecycle':{'gaps':[1,3]}}"},
     {"cohort", "{}"},
+    {"cohort", "{'metric':'net','as_of':'2024-06-01'}"},
     {"clv.fit", "{'model':'mbg_nbd','unit':'day','end':'2024-03-01','holdout_end':'2024-06-01'}"},
     {"control", "{'table':'orders','by':'month'}"},
 };

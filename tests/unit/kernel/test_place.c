@@ -60,7 +60,7 @@ static void rows_make(struct rows *rows) {
 }
 
 static void check_rows(const struct pat_kernels *k, const struct rows *rows, size_t n) {
-    static uint32_t want_hits[CELLS * PAT_BUCKETS], got_hits[CELLS * PAT_BUCKETS];
+    static uint32_t want_hits[CELLS * PAT_BUCKETS_STRIDE], got_hits[CELLS * PAT_BUCKETS_STRIDE];
     const size_t at = next() % (OFFSET_OF + 1), stride = next() % 2 * STRIDE, columns = next() % 65;
     uint32_t want_count[STRIDE * 4], got_count[STRIDE * 4], want_bits[CELLS * COLUMNS], got_bits[CELLS * COLUMNS];
     int64_t want_sum[STRIDE * 4], got_sum[STRIDE * 4];
@@ -79,6 +79,12 @@ static void check_rows(const struct pat_kernels *k, const struct rows *rows, siz
     pat_kernels_scalar.count_bits(rows->bits + at, rows->cell + at, n, columns, COLUMNS, want_bits);
     k->count_bits(rows->bits + at, rows->cell + at, n, columns, COLUMNS, got_bits);
     same(want_bits, got_bits, sizeof want_bits, "count_bits", k->name, n);
+    uint64_t want_hash[ROWS_MAX + OFFSET_OF], got_hash[ROWS_MAX + OFFSET_OF];
+    memcpy(want_hash, rows->bits, sizeof want_hash);
+    memcpy(got_hash, rows->bits, sizeof got_hash);
+    pat_kernels_scalar.hash(rows->value + at, n, want_hash);
+    k->hash(rows->value + at, n, got_hash);
+    same(want_hash, got_hash, sizeof want_hash, "hash", k->name, n);
     if (n % 16 != 0) return; /* the array is big */
     memset(want_hits, 0, sizeof want_hits);
     memset(got_hits, 0, sizeof got_hits);
