@@ -13,7 +13,9 @@
 /* First block: an ordinary small request fits; later blocks double up to the cap so that big answers need few. */
 #define BLOCK_BYTES_FIRST ((size_t)4096)
 #define BLOCK_BYTES_CAP   ((size_t)1 << 20)
-#define HEADER_BYTES      ((size_t)64)
+/* What a reset may keep: what a batch of a row or a look-up takes. */
+#define BLOCK_BYTES_KEPT ((size_t)8192)
+#define HEADER_BYTES     ((size_t)64)
 
 struct pat_arena_block {
     struct pat_arena_block *next;
@@ -26,17 +28,40 @@ void pat_arena_init(struct pat_arena *arena, size_t bytes_max) {
     *arena = (struct pat_arena){.bytes_max = bytes_max};
 }
 
+static void arena_give_block(struct pat_arena_block *block) {
+    if (block->scratch > 0) {
+        pat_scratch_give(block, block->scratch);
+    } else {
+        pat_mem_free(PAT_MEM_QUERY, block);
+    }
+}
+
 void pat_arena_deinit(struct pat_arena *arena) {
     while (arena->head != NULL) {
         struct pat_arena_block *next = arena->head->next;
-        if (arena->head->scratch > 0) {
-            pat_scratch_give(arena->head, arena->head->scratch);
-        } else {
-            pat_mem_free(PAT_MEM_QUERY, arena->head);
-        }
+        arena_give_block(arena->head);
         arena->head = next;
     }
     arena->bytes_used = 0;
+}
+
+void pat_arena_reset(struct pat_arena *arena) {
+    struct pat_arena_block *kept = NULL;
+    while (arena->head != NULL) {
+        struct pat_arena_block *block = arena->head;
+        arena->head = block->next;
+        if (kept == NULL && block->capacity >= BLOCK_BYTES_FIRST && block->capacity <= BLOCK_BYTES_KEPT) {
+            kept = block;
+        } else {
+            arena_give_block(block);
+        }
+    }
+    arena->head = kept;
+    arena->bytes_used = kept != NULL ? HEADER_BYTES + kept->capacity : 0;
+    if (kept == NULL) return;
+    memset((char *)kept + HEADER_BYTES, 0, kept->used);
+    kept->used = 0;
+    kept->next = NULL;
 }
 
 /* Of `capacity` bytes, zeroed or not; NULL when arena or budget have no room for it. Not linked yet. */

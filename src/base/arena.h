@@ -17,6 +17,8 @@ struct pat_arena {
 
 void pat_arena_init(struct pat_arena *arena, size_t bytes_max);
 void pat_arena_deinit(struct pat_arena *arena);
+/* Gives everything back but for one small block, which serves the next request. */
+void pat_arena_reset(struct pat_arena *arena);
 
 /* Zeroed, aligned to 16 (to 64 from 256 bytes on). NULL when the arena's limit or the budget is used up. */
 void *pat_arena_alloc(struct pat_arena *arena, size_t bytes);

@@ -8,8 +8,7 @@ bool pat_rejects__init(struct pat_rejects *rejects, struct pat_arena *arena, uin
     *rejects = (struct pat_rejects){.arena = arena, .rows = rows, .errors_max = errors_max < rows ? errors_max : rows};
     rejects->bad = pat_arena_array(arena, rows, 1);
     rejects->error = pat_arena_array(arena, rejects->errors_max, sizeof *rejects->error);
-    rejects->reason = pat_arena_array(arena, REJECT_REASONS_MAX, sizeof *rejects->reason);
-    return rejects->bad != NULL && rejects->error != NULL && rejects->reason != NULL;
+    return rejects->bad != NULL && rejects->error != NULL;
 }
 
 static void reason_count(struct pat_rejects *rejects, const char *field, enum pat_reject code) {
@@ -20,6 +19,13 @@ static void reason_count(struct pat_rejects *rejects, const char *field, enum pa
         }
     }
     if (rejects->reasons == REJECT_REASONS_MAX) return;
+    /* Most batches have none. */
+    if (rejects->reason == NULL)
+        rejects->reason = pat_arena_array(rejects->arena, REJECT_REASONS_MAX, sizeof *rejects->reason);
+    if (rejects->reason == NULL) {
+        rejects->no_memory = true;
+        return;
+    }
     rejects->reason[rejects->reasons++] = (struct pat_reject_count){field, code, 1};
 }
 

@@ -8,15 +8,23 @@
 
 static void call_init(struct pat_call *call, struct pat_conn *conn) {
     struct pat_buf reply = call->reply;
+    struct pat_arena arena = call->arena;
     bool spare = call->spare;
-    *call = (struct pat_call){.conn = conn, .reply = reply, .spare = spare};
+    *call = (struct pat_call){.conn = conn, .reply = reply, .arena = arena, .spare = spare};
     pat_buf_clear(&call->reply);
-    pat_arena_init(&call->arena, PAT_QUERY_BYTES_MAX);
 }
 
 static struct pat_call *call_make(struct pat_conn *conn) {
+    struct pat_link *idle = pat_list_pop(&conn->server->idle_calls);
+    if (idle != NULL) {
+        struct pat_call *again = PAT_LINK_OF(idle, struct pat_call, link);
+        conn->server->idle_calls_count--;
+        call_init(again, conn);
+        return again;
+    }
     struct pat_call *call = pat_mem_alloc(PAT_MEM_NET, sizeof *call);
     if (call == NULL) return NULL;
+    pat_arena_init(&call->arena, PAT_QUERY_BYTES_MAX);
     pat_buf_init(&call->reply, PAT_MEM_NET);
     if (pat_buf_reserve(&call->reply, PAT_NET_REPLY_BYTES) != PAT_OK) {
         pat_mem_free(PAT_MEM_NET, call);
@@ -55,9 +63,26 @@ struct pat_call *pat_call__spare(struct pat_conn *conn) {
     return call_join(call);
 }
 
-void pat_call__free(struct pat_call *call) {
+static void call_destroy(struct pat_call *call) {
+    pat_arena_deinit(&call->arena);
     pat_buf_deinit(&call->reply);
     pat_mem_free(PAT_MEM_NET, call);
+}
+
+void pat_call__free(struct pat_call *call) {
+    struct pat_server *server = call->conn->server;
+    if (server->idle_calls_count == PAT_NET_CALLS_IDLE_MAX || call->reply.capacity > PAT_NET_REPLY_KEPT_MAX) {
+        call_destroy(call);
+        return;
+    }
+    call->spare = false;
+    pat_list_push(&server->idle_calls, &call->link);
+    server->idle_calls_count++;
+}
+
+void pat_calls__free_idle(struct pat_server *server) {
+    for (struct pat_link *link; (link = pat_list_pop(&server->idle_calls)) != NULL; server->idle_calls_count--)
+        call_destroy(PAT_LINK_OF(link, struct pat_call, link));
 }
 
 /* All but the reply. */
@@ -68,7 +93,7 @@ static void call_strip(struct pat_call *call) {
     pat_list_remove(&call->wait);
     pat_list_remove(&call->line);
     pat_list_remove(&call->timed);
-    pat_arena_deinit(&call->arena);
+    pat_arena_reset(&call->arena);
     if (call->frame_owned) pat_mem_free(PAT_MEM_NET, call->frame);
     if (call->frame != NULL) conn->calls_bytes -= call->frame_bytes;
     call->frame = NULL;

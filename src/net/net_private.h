@@ -78,6 +78,10 @@
 /* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
 #define PAT_NET_STOP_MS 30000u
 #define PAT_NET_TICK_MS 200u
+/* Calls that are kept for requests to come, and how large a reply buffer one of them may keep: what one pipelining
+ * client has in flight, some 4 MiB. */
+#define PAT_NET_CALLS_IDLE_MAX 256u
+#define PAT_NET_REPLY_KEPT_MAX ((size_t)4096)
 /* Any error fits, so that there is an answer even when there is no memory. */
 #define PAT_NET_REPLY_BYTES 1024u
 
@@ -142,6 +146,8 @@ struct pat_server {
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
     struct pat_link parked;     /* questions whose min_lsn is not there yet */
     struct pat_link timed;      /* questions with a deadline, until they end or are told to */
+    struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
+    unsigned idle_calls_count;
     struct pat_buf scratch;     /* what is read from a connection that had nothing unfinished */
     struct pat_buf wire;        /* what is read from a connection with TLS; what is about to be sealed */
     uint64_t turned_away_count; /* since the log last said so */
@@ -347,6 +353,8 @@ bool pat_call__spare_make(struct pat_conn *conn);
 /* After its last byte, or when there is nobody to tell. */
 void pat_call__release(struct pat_call *call);
 void pat_call__free(struct pat_call *call);
+/* Frees those that wait for requests to come. */
+void pat_calls__free_idle(struct pat_server *server);
 /* Thread: any. Writes the reply: the result, or without one the error. */
 void pat_call__encode(struct pat_call *call, const struct pat_value *result);
 /* Encodes unless that is done, gives everything but the reply back, and queues that. */

@@ -213,6 +213,7 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
     uv_walk(&server->loop, close_handle, NULL);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     PAT_ASSERT(uv_loop_close(&server->loop) == 0);
+    pat_calls__free_idle(server);
     pat_mem_free(PAT_MEM_NET, server->listener);
     pat_mem_free(PAT_MEM_NET, server->peer_count);
     pat_buf_deinit(&server->scratch);
@@ -265,6 +266,7 @@ static enum pat_status server_init(struct pat_server *server, const struct pat_s
                                    struct pat_error *error) {
     *server = (struct pat_server){.options = options, .settings = options->given};
     pat_list_init(&server->conns);
+    pat_list_init(&server->idle_calls);
     pat_list_init(&server->touched);
     pat_list_init(&server->parked);
     pat_list_init(&server->timed);

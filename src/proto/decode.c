@@ -94,6 +94,9 @@ static bool convert(struct converter *converter, struct pat_value *out, const ms
     return true;
 }
 
+/* Of a small request: they fit the stack. */
+#define FEW_VALUES 128u
+
 /* The zone that msgpack-c fills is laid over memory of the accountant, of exactly the size that it will need: it never
  * asks malloc, so the budget holds for decoding too. Texts stay where they are, in `data`. */
 static enum pat_status frame_unpack(struct converter *converter, struct pat_value *out, const unsigned char *data,
@@ -101,7 +104,9 @@ static enum pat_status frame_unpack(struct converter *converter, struct pat_valu
     size_t values;
     if (!values_count(data, length, &values)) return pat_error_set(error, PAT_ERR_PROTO, "the message is not whole");
     size_t bytes = values * sizeof(msgpack_object);
-    char *block = pat_mem_alloc(PAT_MEM_QUERY, bytes);
+    msgpack_object few[FEW_VALUES];
+    char *const taken = values <= FEW_VALUES ? NULL : pat_mem_alloc(PAT_MEM_QUERY, bytes);
+    char *const block = values <= FEW_VALUES ? (char *)few : taken;
     if (block == NULL)
         return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to decode a message of %zu bytes", length);
     msgpack_zone zone = {.chunk_list = {.free = bytes, .ptr = block}, .chunk_size = MSGPACK_ZONE_CHUNK_SIZE};
@@ -114,7 +119,7 @@ static enum pat_status frame_unpack(struct converter *converter, struct pat_valu
         status = pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to decode a message of %zu bytes", length);
     }
     PAT_ASSERT(zone.chunk_list.head == NULL);
-    pat_mem_free(PAT_MEM_QUERY, block);
+    pat_mem_free(PAT_MEM_QUERY, taken);
     return status;
 }
 

@@ -286,7 +286,8 @@ def column_values(column, name):
     if isinstance(column, list):
         return column
     if isinstance(column, bytes):
-        return [v if name == "line" else str(v) for v in struct.unpack("<%dq" % (len(column) // 8), column)]
+        is_id = name in ("order", "customer", "refund", "product")
+        return [str(v) if is_id else v for v in struct.unpack("<%dq" % (len(column) // 8), column)]
     if "dict" in column:
         width = "B" if len(column["dict"]) <= 256 else "H" if len(column["dict"]) <= 65536 else "I"
         size = struct.calcsize("<" + width)
@@ -309,9 +310,9 @@ def what_is_sent(folder):
     equal((report["rows"], report["new"], report["rejected"]), (2, 2, 0), "report")
     params, rows = server.batches[0]
     equal((params["seq"], params["on_error"], params["meta"], "mode" in params), (1, "skip", "line=4", False), "parameters")
-    equal(rows, [{"order": "1", "customer": "a", "time": "2020-01-01T10:00:00Z", "amount": "1.50", "currency": "EUR",
+    equal(rows, [{"order": "1", "customer": "a", "time": 1577872800000, "amount_minor": 150, "currency": "EUR",
                   "version": 3, "deleted": None},
-                 {"order": "007", "customer": None, "time": 1577872800000, "amount": "2", "currency": "EUR",
+                 {"order": "007", "customer": None, "time": 1577872800000, "amount_minor": 200, "currency": "EUR",
                   "version": None, "deleted": True}], "rows as sent")
     first = params["producer"]
     os.rename(os.path.join(folder, "sent.csv"), os.path.join(folder, "renamed.csv"))
@@ -326,7 +327,7 @@ def what_is_sent(folder):
 
 
 def big_columns(folder):
-    """Numbers go as u64, names as dictionaries, whatever repeats or not; nothing is lost on the way."""
+    """Numbers go as 64-bit words, names as dictionaries, whatever repeats or not; nothing is lost on the way."""
     count = 40000
     rows = [(str(i * 7), "" if i % 5 == 0 else "c%d" % (i % 3000), "2020-01-01", "%d.%02d" % (i, i % 100), "EUR",
              "x" + str(i) if i % 2 else "") for i in range(count)]
@@ -335,9 +336,12 @@ def big_columns(folder):
     report = patron_json(server, "load", "orders", write(folder, "big.csv", text), "--batch-rows", "10000")
     equal((report["rows"], report["batches"]), (count, 4), "report")
     sent = [row for _, batch in sorted(server.batches, key=lambda b: b[0]["seq"]) for row in batch]
-    want = [dict(zip(("order", "customer", "time", "amount", "currency", "channel"), (v or None for v in row))) for row in rows]
+    want = [dict(zip(("order", "customer", "time", "amount_minor", "currency", "channel"), (v or None for v in row))) for row in rows]
+    for row in want:
+        row["amount_minor"] = int(row["amount_minor"].replace(".", ""))
     equal(sent == want, True, "40,000 rows arrive as they are")
     check(isinstance(server.batches[1][0]["columns"]["order"], bytes), "ids that are numbers go as bin")
+    check(isinstance(server.batches[1][0]["columns"]["amount_minor"], bytes), "amounts whose currency is known go as bin")
     check("dict" in server.batches[0][0]["columns"]["currency"], "names that repeat go as dictionaries")
     server.close()
 
@@ -693,6 +697,49 @@ def small_shop(folder):
     server.stop()
 
 
+# Ids, moments and amounts as files have them, good ones and others.
+AWKWARD = {
+    "order": ["17", "0", "007", "-3", "9223372036854775807", "9223372036854775808", "A1", "1 2", "\u00e4"],
+    "customer": ["1", "12", "c1", "", "01", "99999999999999999999"],
+    "time": ["2020-03-29 02:30:00", "2020-10-25 02:30:00", "2020-01-01", "2020-06-01T10:00:00Z", "2020-06-01 10:00+05:30",
+             "2020-06-01 10:00:00.750", "1577872800000", "1969-12-31T23:59:59.5Z", "2020-02-30", "2999-01-01", "noon", "0001-01-01 00:00"],
+    "amount": ["1", "1.5", "1.50", "-2", "1e3", "0.001", "12.345", "1000000000000000", "1,5", "", "0", "+4"],
+    "currency": ["EUR", "JPY", "KWD", "USD", "EUR", "EUR", "", "XXY"],
+}
+
+
+def words_mean_what_texts_mean(folder, rng):
+    """What the command line reads as numbers is what the server reads in the same texts, in every zone."""
+    for zone in ("UTC", "Europe/Berlin"):
+        for every in (1, 8):  # awkward cells everywhere; now and then, so that some columns go as words
+            names = list(AWKWARD)
+            rows = []
+            for i in range(400):
+                good = [str(i), "c%d" % (i % 7) if every == 1 else str(i % 7), "2020-05-01 10:00:00", "1.25", "EUR"]
+                rows.append([rng.choice(AWKWARD[n]) if rng.randrange(every * 5) == 0 else g for n, g in zip(names, good)])
+            text = ",".join(names) + "\n" + "".join(",".join('"%s"' % c for c in row) + "\n" for row in rows)
+            by_file, by_wire = Server(timezone=zone, currency="EUR").start(), Server(timezone=zone, currency="EUR").start()
+            report = patron_json(by_file, "load", "orders", write(folder, "awkward.csv", text), "--batch-rows", "20")
+            client = by_wire.client()
+            told = {}
+            for seq, at in enumerate(range(0, len(rows), 20), 1):
+                columns = {n: [row[c] or None for row in rows[at:at + 20]] for c, n in enumerate(names)}
+                columns["time"] = [int(v) if v.isdigit() else v for v in columns["time"]]  # so has it always been
+                answer = client.call("load.orders", {"producer": "wire", "seq": seq, "on_error": "skip", "columns": columns})
+                for key in ("rows", "new", "updated", "duplicate", "stale", "rejected"):
+                    told[key] = told.get(key, 0) + answer[key]
+                for reason in answer["reasons"]:
+                    told[(reason["field"], reason["code"])] = told.get((reason["field"], reason["code"]), 0) + reason["rows"]
+            ours = {key: report[key] for key in ("rows", "new", "updated", "duplicate", "stale", "rejected")}
+            ours.update({(r["field"], r["code"]): r["rows"] for r in report["reasons"]})
+            equal(ours, told, "what became of the rows, %s, one awkward cell in %d" % (zone, every * 5))
+            check(told["new"] > 100 and told["rejected"] > 10, "the file was meant to have both: %r", told)
+            ask = {"from": "orders", "fields": ["order", "customer", "time", "amount", "currency"], "order_by": ["order"], "limit": 1000}
+            equal(by_file.client().call("rows", ask)["rows"], client.call("rows", ask)["rows"], "orders, " + zone)
+            by_file.stop()
+            by_wire.stop()
+
+
 def run():
     program("PATRON")
     folder = temp_dir()
@@ -714,6 +761,7 @@ def run():
     triangles()
     print("ok  against a small server", flush=True)
     small_shop(folder)
+    words_mean_what_texts_mean(folder, random.Random(seed()))
     print("ok  against patrond", flush=True)
 
 

@@ -47,9 +47,14 @@ void pat_build_free(struct pat_build *build) {
     pat_mem_free(PAT_MEM_OTHER, build);
 }
 
-/* A larger copy in the arena; the old one stays there until the batch is done, which doubling bounds. */
+/* From here on an array is a block of its own, which is not cleared. */
+#define BIG_BYTES ((size_t)64 << 10)
+
+/* A larger copy in the arena; the old one stays there until the batch is done, which doubling bounds. What is behind
+ * `count` is written before it is read. */
 static void *grown(struct pat_arena *arena, const void *old, size_t count, size_t capacity, size_t size) {
-    void *fresh = pat_arena_array(arena, capacity, size);
+    void *fresh = capacity * size < BIG_BYTES ? pat_arena_array(arena, capacity, size)
+                                              : pat_arena_array_big(arena, capacity, size);
     if (fresh != NULL && count > 0) memcpy(fresh, old, count * size);
     return fresh;
 }

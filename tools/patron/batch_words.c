@@ -1,6 +1,7 @@
 #include "batch_words.h"
 
 #include "model/decimal.h"
+#include "model/id.h"
 #include "model/limits.h"
 
 #include <string.h>
@@ -49,9 +50,13 @@ static struct pat_value words_of(const int64_t *word, uint32_t nulls, uint32_t r
 
 static struct pat_value value_of(const struct pat_mapped *mapped, int64_t word, struct pat_builder *builder) {
     if (word == PAT_NULL) return pat_value_nil();
-    if (mapped->type != PAT_TYPE_MONEY) return pat_value_int(word);
+    if (mapped->type == PAT_TYPE_TIME) return pat_value_int(word);
     char text[24];
-    pat_decimal_print(word, text);
+    if (mapped->type == PAT_TYPE_MONEY) {
+        pat_decimal_print(word, text);
+    } else {
+        (void)pat_id_print(word, text);
+    }
     return pat_build_text(builder, pat_text_of(text));
 }
 

@@ -111,7 +111,7 @@ static void batches_go_together(void **state) {
 }
 
 int main(void) {
-    struct size few = {1, 8, 150}, some = {9, 200, 60}, many = {900, 24000, 6};
+    struct size few = {1, 8, 150}, some = {9, 200, 60}, many = {900, 14000, 3};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(batches_go_together, &few),
         cmocka_unit_test_prestate(batches_go_together, &some),
