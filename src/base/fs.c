@@ -163,6 +163,11 @@ static int sync_again(int fd, int (*sync_call)(int)) {
     return result;
 }
 
+static void real_file_push(struct pat_file *base, uint64_t offset, uint64_t bytes) {
+    /* What fails here is remembered by the system for fdatasync. */
+    (void)sync_file_range(real_file_of(base)->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 static enum pat_status real_file_sync(struct pat_file *base, struct pat_error *error) {
     struct real_file *file = real_file_of(base);
     if (sync_again(file->fd, fdatasync) != 0) return fail(error, file->fs, file->name, "sync", errno);
@@ -246,6 +251,7 @@ static const struct pat_fs_ops real_ops = {
     .file_reserve = real_file_reserve,
     .file_truncate = real_file_truncate,
     .file_sync = real_file_sync,
+    .file_push = real_file_push,
     .rename = real_rename,
     .remove = real_remove,
     .sync_dir = real_sync_dir,

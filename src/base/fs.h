@@ -37,6 +37,9 @@ struct pat_fs_ops {
     enum pat_status (*file_reserve)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */
+    /* A hint: the disk may begin with these bytes, while more are written, instead of waiting for file_sync, which says
+     * whether that went well. NULL where there is nothing to gain. */
+    void (*file_push)(struct pat_file *file, uint64_t offset, uint64_t bytes);
     enum pat_status (*rename)(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error);
     enum pat_status (*remove)(struct pat_fs *fs, const char *name, struct pat_error *error);
     enum pat_status (*sync_dir)(struct pat_fs *fs, struct pat_error *error);
@@ -61,9 +64,10 @@ struct pat_file {
  * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */
 enum pat_status pat_fs_open_dir(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Opens a directory that is there for reading alone: nothing in it is made, changed or locked against other readers, and
- * whatever would write fails with PAT_ERR_READONLY. Fails: PAT_ERR_CONFLICT while a process holds its lock, naming the
- * pid; PAT_ERR_NOT_FOUND; PAT_ERR_IO. While it is open no process can take the lock, where there is a file for it. */
+/* Opens a directory that is there for reading alone: nothing in it is made, changed or locked against other readers,
+ * and whatever would write fails with PAT_ERR_READONLY. Fails: PAT_ERR_CONFLICT while a process holds its lock, naming
+ * the pid; PAT_ERR_NOT_FOUND; PAT_ERR_IO. While it is open no process can take the lock, where there is a file for it.
+ */
 enum pat_status pat_fs_open_dir_read(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
 /* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over

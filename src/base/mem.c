@@ -207,6 +207,15 @@ void pat_mem_free_suspended(void *block) {
     free(block);
 }
 
+void pat_mem_free_pages(enum pat_mem_purpose purpose, void *block) {
+    if (block == NULL) return;
+    const uintptr_t end = ((uintptr_t)block + malloc_usable_size(block)) / PAGE_BYTES * PAGE_BYTES;
+    /* The allocator keeps a few words at both ends of what is free. */
+    const uintptr_t first = ((uintptr_t)block + PAT_MEM_ALIGN + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
+    pat_mem_free(purpose, block);
+}
+
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block) {
     if (block == NULL) return;
     size_t bytes = malloc_usable_size(block);

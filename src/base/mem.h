@@ -61,6 +61,11 @@ void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, 
 /* Gives a block back; NULL is allowed. The purpose must be the one it was taken with. */
 void pat_mem_free(enum pat_mem_purpose purpose, void *block);
 
+/* The same for a block of many pages that nothing will take the place of soon: gives its pages back to the system,
+ * where freeing alone keeps them for later blocks. Takes some ten microseconds: not for a thread that others wait for.
+ */
+void pat_mem_free_pages(enum pat_mem_purpose purpose, void *block);
+
 /* Address space for what is large and read at random: pages are zero when they are first touched, cost nothing before,
  * and are huge where the system has such pages. Begins at a multiple of a huge page. Never NULL, as pat_mem_alloc_must.
  */

@@ -6,14 +6,20 @@
 #include "persist/codec_private.h"
 #include "persist/file_private.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Bytes that the disk is given at a time: it works while the next ones are copied and checksummed, instead of having
+ * all to do at the end. Small enough to be under way soon, large enough for a call not to matter. */
+#define PUSH_BYTES ((uint64_t)8 << 20)
 
 struct writer {
     struct pat_fs *fs;
     struct pat_file *file;
     struct pat_digest chain;
     uint64_t offset;
+    uint64_t pushed; /* bytes before are on their way to the disk */
     uint32_t sequence;
     enum pat_section section;
     uint32_t used; /* payload bytes in `block` */
@@ -35,6 +41,10 @@ static enum pat_status block_flush(struct writer *w) {
     PAT_TRY(w->file->ops->file_write_at(w->file, w->offset, w->block, bytes, w->error));
     w->offset += bytes;
     w->used = 0;
+    if (w->offset - w->pushed >= PUSH_BYTES && w->file->ops->file_push != NULL) {
+        w->file->ops->file_push(w->file, w->pushed, w->offset - w->pushed);
+        w->pushed = w->offset;
+    }
     return PAT_OK;
 }
 
@@ -198,8 +208,35 @@ static enum pat_status put_footer(struct writer *w, const struct pat_totals *tot
     return status;
 }
 
+/* Control totals are counted beside the writing: only the footer needs them, and they take a quarter as long. */
+struct counting {
+    const struct pat_view *view;
+    struct pat_totals totals;
+    pthread_t thread;
+    bool started;
+};
+
+static void *counting_run(void *context) {
+    struct counting *counting = context;
+    counting->totals = pat_snapshot__totals_of_view(counting->view);
+    return NULL;
+}
+
+static void counting_start(struct counting *counting, const struct pat_view *view) {
+    *counting = (struct counting){.view = view};
+    counting->started = pthread_create(&counting->thread, NULL, counting_run, counting) == 0;
+}
+
+static void counting_end(struct counting *counting) {
+    if (counting->started) {
+        (void)pthread_join(counting->thread, NULL);
+    } else {
+        (void)counting_run(counting);
+    }
+}
+
 static enum pat_status put_all(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
-                               const struct pat_buf *producers, const struct pat_totals *totals) {
+                               const struct pat_buf *producers) {
     PAT_TRY(put_settings(w, settings, view));
     PAT_TRY(put_heap(w, view));
     for (unsigned t = 0; t < PAT_TABLES; t++) PAT_TRY(put_table(w, &view->table[t], t));
@@ -207,8 +244,7 @@ static enum pat_status put_all(struct writer *w, const struct pat_settings *sett
     PAT_TRY(put_u64(w, producers->length));
     PAT_TRY(put(w, producers->data, producers->length));
     PAT_TRY(put_maps(w, view->maps));
-    PAT_TRY(put_fits(w, view->fits));
-    return put_footer(w, totals);
+    return put_fits(w, view->fits);
 }
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
@@ -221,8 +257,13 @@ static enum pat_status write_file(struct writer *w, const struct pat_settings *s
     PAT_TRY(w->file->ops->file_write_at(w->file, 0, bytes, sizeof bytes, w->error));
     w->offset = sizeof bytes;
     w->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
-    entry->totals = pat_snapshot__totals_of_view(view);
-    PAT_TRY(put_all(w, settings, view, producers, &entry->totals));
+    struct counting counting;
+    counting_start(&counting, view);
+    const enum pat_status status = put_all(w, settings, view, producers);
+    counting_end(&counting); /* whatever happened: it reads the view */
+    PAT_TRY(status);
+    entry->totals = counting.totals;
+    PAT_TRY(put_footer(w, &entry->totals));
     entry->bytes = w->offset;
     entry->chain = w->chain;
     return w->file->ops->file_sync(w->file, w->error);

@@ -3,20 +3,51 @@
 
 #include "model/schema.h"
 
-static uint64_t chunk_sum(const struct pat_chunk *chunk, uint32_t rows) {
-    if (chunk->width == 0) return chunk->base == PAT_NULL ? 0 : (uint64_t)chunk->base * rows;
+/* Sums of what lies above the base, and how many values there are: all ones stand for null. */
+#define DEFINE_SUM(name, type)                                                                                         \
+    static uint64_t name(const unsigned char *data, uint32_t rows, uint64_t *values) {                                 \
+        const type *const value = (const void *)data;                                                                  \
+        uint64_t sum = 0, count = 0;                                                                                   \
+        for (uint32_t i = 0; i < rows; i++) {                                                                          \
+            const bool there = value[i] != (type)-1;                                                                   \
+            sum += there ? value[i] : 0;                                                                               \
+            count += there;                                                                                            \
+        }                                                                                                              \
+        *values = count;                                                                                               \
+        return sum;                                                                                                    \
+    }
+DEFINE_SUM(sum_u8, uint8_t)
+DEFINE_SUM(sum_u16, uint16_t)
+DEFINE_SUM(sum_u32, uint32_t)
+
+static uint64_t sum_values(const int64_t *value, uint32_t rows) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < rows; i++) sum += value[i] == PAT_NULL ? 0 : (uint64_t)value[i];
+    return sum;
+}
+
+static uint64_t sum_packed(const unsigned char *data, uint32_t rows) {
+    int64_t value[PAT_PACKED_BLOCK];
     uint64_t sum = 0;
     for (uint32_t done = 0, here; done < rows; done += here) {
-        int64_t value[PAT_PACKED_BLOCK];
         here = rows - done < PAT_PACKED_BLOCK ? rows - done : PAT_PACKED_BLOCK;
-        if (chunk->width == PAT_WIDTH_PACKED) {
-            pat_packed_read(chunk->data, done, here, value);
-        } else {
-            for (uint32_t i = 0; i < here; i++) value[i] = pat_chunk_get(chunk, done + i);
-        }
-        for (uint32_t i = 0; i < here; i++) sum += value[i] == PAT_NULL ? 0 : (uint64_t)value[i];
+        pat_packed_read(data, done, here, value);
+        sum += sum_values(value, here);
     }
     return sum;
+}
+
+static uint64_t chunk_sum(const struct pat_chunk *chunk, uint32_t rows) {
+    uint64_t sum, values = 0;
+    switch (chunk->width) {
+    case 0: return chunk->base == PAT_NULL ? 0 : (uint64_t)chunk->base * rows;
+    case 1: sum = sum_u8(chunk->data, rows, &values); break;
+    case 2: sum = sum_u16(chunk->data, rows, &values); break;
+    case 4: sum = sum_u32(chunk->data, rows, &values); break;
+    case 8: return sum_values((const void *)chunk->data, rows);
+    default: return sum_packed(chunk->data, rows);
+    }
+    return sum + (uint64_t)chunk->base * values;
 }
 
 static uint64_t column_sum(const struct pat_column_view *column) {

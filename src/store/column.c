@@ -589,17 +589,21 @@ struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, e
     return packed;
 }
 
-void pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
-                          struct pat_chunk *packed) {
+struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
+                                       struct pat_chunk *packed) {
     struct pat_chunk *chunk = column->dir->chunk[index];
     if (chunk != was || chunk->rest != PAT_CHUNK_IDLE) {
         pat_mem_free(column->purpose, packed);
-    } else if (packed == NULL) {
-        chunk->rest = PAT_CHUNK_TRIED;
-    } else {
-        packed->born = column->pins->version;
-        dir_replace(column, index, packed);
+        return NULL;
     }
+    if (packed == NULL) {
+        chunk->rest = PAT_CHUNK_TRIED;
+        return NULL;
+    }
+    packed->born = column->pins->version;
+    dir_prepare(column, index, true);
+    column->dir->chunk[index] = packed;
+    return chunk;
 }
 
 static void chunk_read(const struct pat_chunk *chunk, uint32_t first, uint32_t count, int64_t *out,

@@ -1,6 +1,7 @@
 /* Which chunks are packed, and when: whole ones of facts that have not changed between two sweeps. Chosen and taken by
  * the owner of the store, made by anybody while a view keeps them as they are. */
 #include "store/store.h"
+#include "store/store_private.h"
 
 #include "base/mem.h"
 
@@ -27,7 +28,15 @@ static const struct packable packables[] = {
 
 bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
                            uint32_t looks) {
-    pack->count = 0;
+    pack->count = pack->cold_count = 0;
+    for (uint32_t i = 0; i < store->cold_count && pack->cold_count < PAT_PACK_CHUNKS;) {
+        if (store->cold[i].version > store->pins.oldest) {
+            i++;
+            continue;
+        }
+        pack->cold[pack->cold_count++] = store->cold[i];
+        store->cold[i] = store->cold[--store->cold_count];
+    }
     while (cursor->packable < PACKABLES && looks > 0 && pack->count < PAT_PACK_CHUNKS) {
         const struct packable *packable = &packables[cursor->packable];
         struct pat_column *column = &store->table[packable->table].column[packable->column];
@@ -48,10 +57,17 @@ bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struc
     return false;
 }
 
+static void free_cold(struct pat_pack *pack) {
+    for (uint32_t i = 0; i < pack->cold_count; i++) pat_mem_free_pages(pack->cold[i].purpose, pack->cold[i].chunk);
+    pack->cold_count = 0;
+}
+
 void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context) {
+    free_cold(pack);
+    pack->made = 0;
+    if (pack->count == 0) return;
     const uint32_t rows = 1u << pack->job[0].column->shift; /* of facts, as all are */
     void *scratch = pat_mem_alloc_big(PAT_MEM_OTHER, pat_chunk_pack_scratch(rows));
-    pack->made = 0;
     while (scratch != NULL && pack->made < pack->count && (stop_cb == NULL || !stop_cb(context))) {
         struct pat_pack_job *job = &pack->job[pack->made++];
         PAT_DEBUG_ASSERT(rows == 1u << job->column->shift);
@@ -60,13 +76,28 @@ void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *
     pat_mem_free(PAT_MEM_OTHER, scratch);
 }
 
-uint32_t pat_pack_take(struct pat_pack *pack) {
+static void keep_cold(struct pat_store *store, struct pat_chunk *chunk, enum pat_mem_purpose purpose) {
+    if (store->cold_count == sizeof store->cold / sizeof store->cold[0]) {
+        pat_pins_retire(&store->pins, purpose, chunk);
+    } else {
+        store->cold[store->cold_count++] = (struct pat_cold){chunk, purpose, store->pins.version};
+    }
+}
+
+uint32_t pat_store_pack_take(struct pat_store *store, struct pat_pack *pack) {
     uint32_t taken = 0;
     for (uint32_t i = 0; i < pack->made; i++) {
         struct pat_pack_job *job = &pack->job[i];
-        taken += job->packed != NULL;
-        pat_column_pack_take(job->column, job->chunk, job->was, job->packed);
+        struct pat_chunk *was = pat_column_pack_take(job->column, job->chunk, job->was, job->packed);
+        if (was == NULL) continue;
+        keep_cold(store, was, job->column->purpose);
+        taken++;
     }
+    free_cold(pack); /* unless that is done */
     pack->count = pack->made = 0;
     return taken;
+}
+
+void pat_store__free_cold(struct pat_store *store) {
+    for (uint32_t i = 0; i < store->cold_count; i++) pat_mem_free(store->cold[i].purpose, store->cold[i].chunk);
 }

@@ -3,6 +3,7 @@
 #include "store/store_private.h"
 
 #include "base/mem.h"
+#include "kernel/kernel.h"
 #include "model/currency.h"
 
 #include <stdlib.h>
@@ -33,12 +34,20 @@ struct tally {
     bool wants_days;
 };
 
-static void count_fact(struct tally *tally, int64_t day, int64_t base) {
+static void count_days(struct tally *tally, int64_t day, uint32_t facts) {
     struct pat_counts *const counts = &tally->counts;
-    if (base == PAT_NULL) counts->unpriced++;
+    if (facts == 0) return;
     if (counts->newest_fact == PAT_DAY_NONE || day > counts->newest_fact) counts->newest_fact = (pat_day)day;
-    if (tally->wants_days) pat_day_counts_add(&tally->days, (pat_day)day);
+    if (tally->wants_days) pat_day_counts_add_many(&tally->days, (pat_day)day, facts);
 }
+
+static void count_fact(struct tally *tally, int64_t day, int64_t base) {
+    tally->counts.unpriced += base == PAT_NULL;
+    count_days(tally, day, 1);
+}
+
+/* Rows whose columns are unpacked at a time: they stay in the nearest cache. */
+#define BLOCK_ROWS 1024u
 
 struct recount {
     const struct pat_store *store;
@@ -47,11 +56,34 @@ struct recount {
     struct tally tally[PAT_SPREAD_LANES_MAX];
 };
 
-static void count_orders(const struct pat_table *orders, pat_row first, pat_row end, struct tally *tally) {
-    for (pat_row row = first; row < end; row++) {
-        if (!pat_order_counts(orders, row)) continue;
+/* Neighbours mostly have a day in common. */
+static void count_order_block(const struct pat_table *orders, pat_row first, uint32_t rows, struct tally *tally) {
+    static const unsigned column[] = {PAT_ORDER_STATE, PAT_ORDER_DELETED, PAT_ORDER_DAY, PAT_ORDER_BASE};
+    int64_t value[sizeof column / sizeof column[0]][BLOCK_ROWS];
+    for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
+        const struct pat_column_view view = pat_column_view_of(&orders->column[column[c]]);
+        pat_column_view_read(&view, first, rows, value[c], &pat_kernels_scalar);
+    }
+    int64_t day = PAT_NULL;
+    uint32_t of_day = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        if (value[0][i] != PAT_ORDER_PRESENT || value[1][i] == 1) continue;
         tally->counts.orders++;
-        count_fact(tally, pat_table_get(orders, PAT_ORDER_DAY, row), pat_table_get(orders, PAT_ORDER_BASE, row));
+        tally->counts.unpriced += value[3][i] == PAT_NULL;
+        if (value[2][i] != day) {
+            count_days(tally, day, of_day);
+            day = value[2][i];
+            of_day = 0;
+        }
+        of_day++;
+    }
+    count_days(tally, day, of_day);
+}
+
+static void count_orders(const struct pat_table *orders, pat_row first, pat_row end, struct tally *tally) {
+    for (pat_row row = first, here; row < end; row += here) {
+        here = end - row < BLOCK_ROWS ? end - row : BLOCK_ROWS;
+        count_order_block(orders, row, here, tally);
     }
 }
 

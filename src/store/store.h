@@ -68,6 +68,30 @@ struct pat_fits {
     struct pat_clv_use use;
 };
 
+/* Chunks to pack at a time: some ten milliseconds of work. */
+#define PAT_PACK_CHUNKS 64u
+
+struct pat_pack_job {
+    struct pat_column *column;
+    uint32_t chunk;
+    const struct pat_chunk *was;
+    struct pat_chunk *packed; /* NULL: not worth it */
+};
+
+/* A chunk that was packed: what it was. */
+struct pat_cold {
+    struct pat_chunk *chunk;
+    enum pat_mem_purpose purpose;
+    uint64_t version; /* views of before may read it */
+};
+
+struct pat_pack {
+    uint32_t count, made; /* made: the first so many jobs are done */
+    struct pat_pack_job job[PAT_PACK_CHUNKS];
+    uint32_t cold_count; /* chunks to give back to the system: no view has them any more */
+    struct pat_cold cold[PAT_PACK_CHUNKS];
+};
+
 struct pat_store {
     struct pat_pins pins;
     struct pat_hash_secret secret;
@@ -77,6 +101,8 @@ struct pat_store {
     struct pat_producers producers;
     struct pat_runs runs; /* without `changed`: that is in the marks, pat_store_runs puts it in */
     struct pat_run_marks marks;
+    struct pat_cold cold[2 * PAT_PACK_CHUNKS]; /* packed since: wait for their views */
+    uint32_t cold_count;
     struct pat_counts counts;
     struct pat_day_counts fact_days; /* of the same facts; counts.newest_fact follows it */
     struct pat_rfm_maps *maps;
@@ -240,34 +266,20 @@ bool pat_store_check(const struct pat_store *store, const char **why);
 
 /* ---- packing ---------------------------------------------------------------------------------------------------- */
 
-/* Chunks to pack at a time: some ten milliseconds of work. */
-#define PAT_PACK_CHUNKS 64u
-
-struct pat_pack_job {
-    struct pat_column *column;
-    uint32_t chunk;
-    const struct pat_chunk *was;
-    struct pat_chunk *packed; /* NULL: not worth it */
-};
-
-struct pat_pack {
-    uint32_t count, made; /* made: the first so many jobs are done */
-    struct pat_pack_job job[PAT_PACK_CHUNKS];
-};
-
 /* Where a sweep over all chunks is. */
 struct pat_pack_cursor {
     uint32_t packable, chunk;
 };
 
-/* Goes on with a sweep, at most `looks` chunks further, and chooses those that have not changed since the last sweep.
- * False at the end of the sweep. Owner's thread; a view that is opened right afterwards keeps them as they are. */
+/* Takes back chunks that were packed before and that no view has any more, then goes on with a sweep, at most `looks`
+ * chunks further, and chooses those that have not changed since the last sweep. False at the end of the sweep. Owner's
+ * thread; a view that is opened right afterwards keeps them as they are. */
 bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
                            uint32_t looks);
 /* Packs them, until `stop_cb` (may be NULL) says so. Thread: any, while that view is open. */
 void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context);
 /* Takes what was made over, while the view is open still; gives how many. Owner's thread. */
-uint32_t pat_pack_take(struct pat_pack *pack);
+uint32_t pat_store_pack_take(struct pat_store *store, struct pat_pack *pack);
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */
 

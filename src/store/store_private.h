@@ -24,5 +24,6 @@ bool pat_store__check_chains(const struct pat_store *store, const struct pat_spr
 /* When the store closes. */
 void pat_store__free_fits(struct pat_store *store);
 void pat_store__free_runs(struct pat_store *store);
+void pat_store__free_cold(struct pat_store *store);
 
 #endif

@@ -60,8 +60,8 @@ static uint32_t pack(struct pat_store *store) {
             struct pat_view *view;
             more = pat_store_pack_choose(store, &job, &cursor, 100);
             assert_int_equal(pat_view_open(&view, store), PAT_OK);
-            if (job.count > 0) pat_pack_make(&job, NULL, NULL);
-            taken += pat_pack_take(&job);
+            pat_pack_make(&job, NULL, NULL);
+            taken += pat_store_pack_take(store, &job);
             pat_view_close(&view);
         }
     }

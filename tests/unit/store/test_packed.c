@@ -154,7 +154,9 @@ static void packed_chunks_are_read_and_written(void **state) {
             assert_non_null(packed);
             /* Changed meanwhile: what was made of it is old. */
             if (c == 2) pat_column_set(&column, c * chunk + 7, value[c * chunk + 7] = 5);
-            pat_column_pack_take(&column, c, was, packed);
+            struct pat_chunk *replaced = pat_column_pack_take(&column, c, was, packed);
+            assert_int_equal(replaced != NULL, c != 2);
+            pat_mem_free_pages(PAT_MEM_ORDERS, replaced);
             assert_int_equal(column.dir->chunk[c]->width == PAT_WIDTH_PACKED, c != 2);
         }
         pat_pins_close(&pins, version);
