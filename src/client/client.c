@@ -274,24 +274,9 @@ static enum pat_status say_hello(struct pat_client *client, struct pat_error *er
     return status;
 }
 
-static enum pat_status client_begin(struct pat_client *client, bool secure, const struct pat_client_tls *tls,
-                                    const char *host, struct pat_error *error) {
-    const enum pat_status status = pat_client__reserve(client);
-    if (status != PAT_OK) return pat_error_set(error, status, "no memory to connect");
-    if (secure) PAT_TRY(pat_client__secure(client, tls, host, error));
-    return say_hello(client, error);
-}
-
-enum pat_status pat_client_open_tls(struct pat_client **out, const char *address, const struct pat_client_tls *tls,
-                                    struct pat_error *error) {
-    char host[PAT_CLIENT_HOST_BYTES];
-    *out = NULL;
-    if (address == NULL) address = PAT_CLIENT_HOST;
-    const bool prefixed = strncmp(address, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
-    if (prefixed) address += strlen(TLS_PREFIX);
-    const bool secure = prefixed || tls != NULL;
-    if (secure && strchr(address, '/') != NULL)
-        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "a unix socket has no TLS, and needs none: %s", address);
+/* A connected client that has said nothing yet. */
+static enum pat_status client_new(struct pat_client **out, const char *address, char host[PAT_CLIENT_HOST_BYTES],
+                                  struct pat_error *error) {
     int fd;
     PAT_TRY(pat_client__connect(&fd, host, address, error));
     struct pat_client *client = pat_mem_alloc(PAT_MEM_NET, sizeof *client);
@@ -306,13 +291,45 @@ enum pat_status pat_client_open_tls(struct pat_client **out, const char *address
     pat_buf_init(&client->in, PAT_MEM_NET);
     pat_buf_init(&client->wire, PAT_MEM_NET);
     pat_scan_init(&client->scan, answer_limits);
-    const enum pat_status status = client_begin(client, secure, tls, host, error);
+    *out = client;
+    return PAT_OK;
+}
+
+/* `terms` NULL: in the clear. `name` NULL: the host of the address. */
+static enum pat_status client_begin(struct pat_client **out, const char *address, const struct pat_tls_terms *terms,
+                                    const char *name, struct pat_error *error) {
+    char host[PAT_CLIENT_HOST_BYTES];
+    struct pat_client *client;
+    PAT_TRY(client_new(&client, address, host, error));
+    enum pat_status status = pat_client__reserve(client);
+    if (status != PAT_OK) (void)pat_error_set(error, status, "no memory to connect");
+    if (status == PAT_OK && terms != NULL)
+        status = pat_client__secure(client, terms, name != NULL ? name : host, error);
+    if (status == PAT_OK) status = say_hello(client, error);
     if (status != PAT_OK) {
         pat_client_close(&client);
         return status;
     }
     *out = client;
     return PAT_OK;
+}
+
+enum pat_status pat_client_open_tls(struct pat_client **out, const char *address, const struct pat_client_tls *tls,
+                                    struct pat_error *error) {
+    *out = NULL;
+    if (address == NULL) address = PAT_CLIENT_HOST;
+    const bool prefixed = strncmp(address, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
+    if (prefixed) address += strlen(TLS_PREFIX);
+    if (!prefixed && tls == NULL) return client_begin(out, address, NULL, NULL, error);
+    if (strchr(address, '/') != NULL)
+        return pat_error_set(error, PAT_ERR_BAD_REQUEST, "a unix socket has no TLS, and needs none: %s", address);
+    const struct pat_client_tls how = tls != NULL ? *tls : (struct pat_client_tls){.insecure = false};
+    /* First what takes its time: the server does not wait long for a handshake. */
+    struct pat_tls_terms *terms;
+    PAT_TRY(pat_tls_terms_ask(&terms, how.ca_path, how.insecure, error));
+    const enum pat_status status = client_begin(out, address, terms, how.server_name, error);
+    pat_tls_terms_close(&terms);
+    return status;
 }
 
 enum pat_status pat_client_open(struct pat_client **out, const char *address, struct pat_error *error) {

@@ -51,8 +51,8 @@ enum pat_status pat_client__reserve(struct pat_client *client) PAT_MUST_CHECK;
 enum pat_status pat_client__read(struct pat_client *client, struct pat_error *error) PAT_MUST_CHECK;
 /* Writes all of `out`. */
 enum pat_status pat_client__write(struct pat_client *client, struct pat_error *error) PAT_MUST_CHECK;
-/* Begins TLS with the server that answers at `host`. */
-enum pat_status pat_client__secure(struct pat_client *client, const struct pat_client_tls *tls, const char *host,
+/* Begins TLS with a server whose certificate must be for `name`. */
+enum pat_status pat_client__secure(struct pat_client *client, const struct pat_tls_terms *terms, const char *name,
                                    struct pat_error *error) PAT_MUST_CHECK;
 
 /* ---- client.c ---- */

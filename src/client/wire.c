@@ -146,16 +146,11 @@ static enum pat_status shake_hands(struct pat_client *client, struct pat_error *
     }
 }
 
-enum pat_status pat_client__secure(struct pat_client *client, const struct pat_client_tls *tls, const char *host,
+enum pat_status pat_client__secure(struct pat_client *client, const struct pat_tls_terms *terms, const char *name,
                                    struct pat_error *error) {
-    struct pat_tls_terms *terms;
     struct pat_error why;
-    PAT_TRY(pat_tls_terms_ask(&terms, tls != NULL ? tls->ca_path : NULL, tls != NULL && tls->insecure, error));
-    const char *name = tls != NULL && tls->server_name != NULL ? tls->server_name : host;
-    enum pat_status status = pat_tls_open(&client->tls, terms, name, error);
-    pat_tls_terms_close(&terms);
-    if (status != PAT_OK) return status;
-    status = shake_hands(client, &why);
+    PAT_TRY(pat_tls_open(&client->tls, terms, name, error));
+    const enum pat_status status = shake_hands(client, &why);
     if (status == PAT_OK) return PAT_OK;
     const char *reason = strstr(why.message, "is lost: ");
     return pat_error_set(error, status, "no TLS with %s: %s%s", client->address,

@@ -461,7 +461,7 @@ def run():
     authority = Authority(folder, "authority")
     cert, key, users = what_may_be_served(folder, authority)
     print("ok  what may be served", flush=True)
-    server = Server(extra=["--tls-cert", cert, "--tls-key", key]).start(listen=["tls://127.0.0.1:0"])
+    server = Server(extra=["--tls-cert", cert, "--tls-key", key, "--log-level", "debug"]).start(listen=["tls://127.0.0.1:0"])
     our_own_client(server, folder, authority)
     plain_port(authority)
     print("ok  our own client", flush=True)
