@@ -159,6 +159,7 @@ def every_boundary(life, tally):
                 check(at > STRIDE, "no call was counted: does the library stand under the server?")
                 return
         tried += 1
+        tally.show()
         at += STRIDE
     tally.extra["boundaries"] = "%d calls, then the time was up" % tried
 
