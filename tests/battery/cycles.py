@@ -38,10 +38,11 @@ class Flight:
         """One answer. Batches that were refused stay doubtful."""
         msgid, error, answer = self.client.receive()
         batch = self.waiting.pop(msgid)
-        if batch is not None:
-            if error is not None:
-                raise RpcError(error)
-            self.book.acknowledge(batch, answer)
+        if batch is None:
+            return
+        if error is not None:
+            raise RpcError(error)
+        self.book.acknowledge(batch, answer)
 
     def drain(self):
         """What the server had answered before it died is acknowledged, whenever it is read. Gives how many got no answer."""

@@ -46,10 +46,12 @@
 
 /* ---- files in memory --------------------------------------------------------------------------------------------- */
 
+/* Journal files end in room that was taken ahead: `bytes` are what comes before those zeros. */
 struct file {
     char name[48];
     unsigned char *data;
     size_t bytes;
+    size_t length; /* of the file */
 };
 
 struct image {
@@ -75,9 +77,10 @@ static void file_read(struct file *file, const char *folder, const char *name) {
     (void)snprintf(file->name, sizeof file->name, "%s", name);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &info) != 0) die("cannot open", path);
-    file->bytes = (size_t)info.st_size;
+    file->bytes = file->length = (size_t)info.st_size;
     file->data = take(file->bytes);
     if (read(fd, file->data, file->bytes) != (ssize_t)file->bytes) die("cannot read", path);
+    while (file->bytes > 0 && file->data[file->bytes - 1] == 0) file->bytes--;
     (void)close(fd);
 }
 
@@ -117,7 +120,9 @@ static void image_write(const struct image *image, const char *folder) {
         const struct file *file = &image->file[i];
         (void)snprintf(path, sizeof path, "%s/%s", folder, file->name);
         const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0 || write(fd, file->data, file->bytes) != (ssize_t)file->bytes) die("cannot write", path);
+        if (fd < 0 || write(fd, file->data, file->bytes) != (ssize_t)file->bytes ||
+            ftruncate(fd, (off_t)file->length) != 0)
+            die("cannot write", path);
         (void)close(fd);
     }
 }
@@ -375,7 +380,8 @@ static void random_bits(struct battery *battery) {
 /* Puts `instead` in the place of file `f` and judges. */
 static void try_file(struct battery *battery, unsigned f, struct file instead, const char *other) {
     const struct file file = battery->whole.file[f];
-    if (instead.bytes == file.bytes && memcmp(instead.data, file.data, file.bytes) == 0) return;
+    const bool same = instead.bytes == file.bytes && memcmp(instead.data, file.data, file.bytes) == 0;
+    if (same && instead.length == file.length) return;
     memcpy(instead.name, file.name, sizeof instead.name);
     battery->whole.file[f] = instead;
     image_write(&battery->whole, battery->scratch);
@@ -387,7 +393,7 @@ static void cut_everywhere(struct battery *battery, unsigned f) {
     const struct file *file = &battery->whole.file[f];
     for (size_t bytes = 0; bytes < file->bytes && go_on(battery); bytes += SECTOR_BYTES) {
         (void)snprintf(trying, sizeof trying, "%s cut to %zu bytes", file->name, bytes);
-        try_file(battery, f, (struct file){.data = file->data, .bytes = bytes}, NULL);
+        try_file(battery, f, (struct file){.data = file->data, .bytes = bytes, .length = bytes}, NULL);
     }
 }
 
@@ -399,7 +405,7 @@ static void zero_pages(struct battery *battery, unsigned f) {
         (void)snprintf(trying, sizeof trying, "%s with zeros at %zu", file->name, at);
         memcpy(data, file->data, file->bytes);
         memset(data + at, 0, bytes);
-        try_file(battery, f, (struct file){.data = data, .bytes = file->bytes}, NULL);
+        try_file(battery, f, (struct file){.data = data, .bytes = file->bytes, .length = file->length}, NULL);
     }
     free(data);
 }
@@ -411,8 +417,9 @@ static void add_garbage(struct battery *battery, unsigned f) {
         unsigned char *data = take(file->bytes + lengths[i]);
         memcpy(data, file->data, file->bytes);
         for (size_t k = 0; k < lengths[i]; k++) data[file->bytes + k] = (unsigned char)random_next(battery);
-        (void)snprintf(trying, sizeof trying, "%s with %zu bytes of garbage behind it", file->name, lengths[i]);
-        try_file(battery, f, (struct file){.data = data, .bytes = file->bytes + lengths[i]}, NULL);
+        const size_t bytes = file->bytes + lengths[i], length = bytes > file->length ? bytes : file->length;
+        (void)snprintf(trying, sizeof trying, "%s with %zu bytes of garbage behind its end", file->name, lengths[i]);
+        try_file(battery, f, (struct file){.data = data, .bytes = bytes, .length = length}, NULL);
         free(data);
     }
 }
@@ -431,8 +438,8 @@ static void swap_with_others(struct battery *battery, unsigned f) {
         const struct file a = battery->whole.file[f], b = battery->whole.file[other];
         (void)snprintf(trying, sizeof trying, "%s swapped with %s", a.name, b.name);
         struct file *const both[2] = {&battery->whole.file[f], &battery->whole.file[other]};
-        both[0]->data = b.data, both[0]->bytes = b.bytes;
-        both[1]->data = a.data, both[1]->bytes = a.bytes;
+        both[0]->data = b.data, both[0]->bytes = b.bytes, both[0]->length = b.length;
+        both[1]->data = a.data, both[1]->bytes = a.bytes, both[1]->length = a.length;
         image_write(&battery->whole, battery->scratch);
         *both[0] = a, *both[1] = b;
         judge(battery, &a, b.name);

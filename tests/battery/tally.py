@@ -40,7 +40,7 @@ class Tally:
         return self.deadline is None or time.monotonic() < self.deadline
 
     def go_on(self):
-        self._show()
+        self.show()
         return self.cycles < self.goal and self.time_left() and len(self.violations) < VIOLATIONS_MAX
 
     def fault(self, kind, hit):
@@ -63,7 +63,7 @@ class Tally:
             self.violation(traceback.format_exc())
             return False
 
-    def _show(self):
+    def show(self):
         now = time.monotonic()
         if now - self.shown < 10:
             return
