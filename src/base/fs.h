@@ -32,8 +32,8 @@ struct pat_fs_ops {
     enum pat_status (*file_read_at)(struct pat_file *file, uint64_t offset, void *data, size_t bytes, size_t *got,
                                     struct pat_error *error);
     enum pat_status (*file_size)(struct pat_file *file, uint64_t *bytes, struct pat_error *error);
-    /* Makes the file as long as `bytes`, when it is shorter, with room on the disk for all of them: what is written there
-     * later needs no more. New bytes read as zeros. PAT_ERR_NO_SPACE: it is as it was. */
+    /* Makes the file as long as `bytes`, when it is shorter, with room on the disk for all of them: what is written
+     * there later needs no more. New bytes read as zeros. PAT_ERR_NO_SPACE: it is as it was. */
     enum pat_status (*file_reserve)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */
@@ -61,9 +61,10 @@ struct pat_file {
  * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */
 enum pat_status pat_fs_open_dir(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Opens a directory that is there for reading alone: nothing in it is made, changed or locked against other readers, and
- * whatever would write fails with PAT_ERR_READONLY. Fails: PAT_ERR_CONFLICT while a process holds its lock, naming the
- * pid; PAT_ERR_NOT_FOUND; PAT_ERR_IO. While it is open no process can take the lock, where there is a file for it. */
+/* Opens a directory that is there for reading alone: nothing in it is made, changed or locked against other readers,
+ * and whatever would write fails with PAT_ERR_READONLY. Fails: PAT_ERR_CONFLICT while a process holds its lock, naming
+ * the pid; PAT_ERR_NOT_FOUND; PAT_ERR_IO. While it is open no process can take the lock, where there is a file for it.
+ */
 enum pat_status pat_fs_open_dir_read(struct pat_fs **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 
 /* Reads the whole of a small file into a block of PAT_MEM_OTHER that the caller frees; PAT_ERR_TOO_LARGE over
