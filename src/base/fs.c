@@ -397,12 +397,14 @@ static const struct pat_fs_ops reading_ops = {
     .file_write_at = real_file_write_at,
     .file_read_at = real_file_read_at,
     .file_size = real_file_size,
+    .file_reserve = real_file_reserve,
     .file_truncate = real_file_truncate,
     .file_sync = real_file_sync,
     .rename = reading_rename,
     .remove = reading_remove,
     .sync_dir = reading_sync_dir,
     .list = real_list,
+    .space = real_space,
     .close = real_close,
 };
 

@@ -32,8 +32,8 @@ struct pat_fs_ops {
     enum pat_status (*file_read_at)(struct pat_file *file, uint64_t offset, void *data, size_t bytes, size_t *got,
                                     struct pat_error *error);
     enum pat_status (*file_size)(struct pat_file *file, uint64_t *bytes, struct pat_error *error);
-    /* Makes the file as long as `bytes`, when it is shorter, with room on the disk for all of them: what is written there
-     * later needs no more. New bytes read as zeros. PAT_ERR_NO_SPACE: it is as it was. */
+    /* Makes the file as long as `bytes`, when it is shorter, with room on the disk for all of them: what is written
+     * there later needs no more. New bytes read as zeros. PAT_ERR_NO_SPACE: it is as it was. */
     enum pat_status (*file_reserve)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */

@@ -64,6 +64,17 @@ void pat_engine_set_snapshot_every(struct pat_engine *engine, uint64_t ms) {
     engine->snapshot_every_ms = ms;
 }
 
+void pat_engine__journal_failed(struct pat_engine *engine, const char *why) {
+    pat_log(PAT_LOG_ERROR, "journal-failed", "message=\"%s\"", why);
+    engine->journal_failed = true;
+    (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY,
+                        "the journal failed (%.300s); queries go on. Send again later with the same seq: whether this "
+                        "batch is kept is not known",
+                        why);
+    /* The state in memory goes to new files; when that works, batches are taken again. */
+    engine->snapshot_wanted = true;
+}
+
 static bool snapshot_due(const struct pat_engine *engine) {
     if (engine->read_only) return false;
     if (engine->snapshot_wanted) return true;

@@ -91,6 +91,7 @@ static enum pat_status replay_fit(struct pat_store *store, const struct pat_entr
 
 static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
     struct pat_engine *engine = context;
+    if (engine->degraded && entry->lsn > engine->store->lsn) engine->store->lsn = entry->lsn - 1; /* some are lost */
     if (entry->lsn != engine->store->lsn + 1) {
         return pat_error_set(error, PAT_ERR_CORRUPT, "the journal goes on with lsn %" PRIu64 " after %" PRIu64,
                              entry->lsn, engine->store->lsn);
@@ -132,6 +133,47 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
     return PAT_OK;
 }
 
+static enum pat_status directory_open(struct pat_engine *engine, const struct pat_engine_options *options,
+                                      enum pat_sync sync, struct pat_error *error) {
+    struct pat_persist_options persist = {.fs = engine->fs,
+                                          .sync = sync,
+                                          .sync_interval_ms = SYNC_INTERVAL_MS,
+                                          .read_only = options->read_only || engine->degraded,
+                                          .salvage = engine->degraded,
+                                          .event_cb = options->wake_cb,
+                                          .event_context = options->wake_context,
+                                          /* What is left of a directory is looked at before it is served. */
+                                          .settle_rows = engine->degraded            ? 0
+                                                         : options->settle_rows != 0 ? options->settle_rows
+                                                                                     : SETTLE_ROWS};
+    pat_entropy(&persist.seed, sizeof persist.seed);
+    PAT_TRY(settings_choose(engine, options, error));
+    PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
+    if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
+    return engine_recover(engine, error);
+}
+
+static void directory_close(struct pat_engine *engine) {
+    pat_persist_close(&engine->persist);
+    pat_store_close(&engine->store);
+    pat_zone_close(&engine->zone);
+}
+
+/* Whole, or with --salvage what is left. */
+static enum pat_status directory_read(struct pat_engine *engine, const struct pat_engine_options *options,
+                                      enum pat_sync sync, struct pat_error *error) {
+    struct pat_error why = {0};
+    enum pat_status status = directory_open(engine, options, sync, &why);
+    if (status == PAT_ERR_CORRUPT && options->salvage) {
+        pat_log(PAT_LOG_ERROR, "salvage", "message=\"%s\"", why.message);
+        directory_close(engine);
+        engine->degraded = true;
+        status = directory_open(engine, options, sync, &why);
+    }
+    if (status != PAT_OK && error != NULL) *error = why;
+    return status;
+}
+
 static enum pat_status engine_start(struct pat_engine *engine, const struct pat_engine_options *options,
                                     struct pat_error *error) {
     enum pat_sync sync = PAT_SYNC_ALWAYS;
@@ -144,29 +186,18 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
     }
     PAT_TRY(options->read_only ? pat_fs_open_dir_read(&engine->fs, options->data_dir, error)
                                : pat_fs_open_dir(&engine->fs, options->data_dir, error));
-    PAT_TRY(settings_choose(engine, options, error));
-    struct pat_persist_options persist = {.fs = engine->fs,
-                                          .sync = sync,
-                                          .sync_interval_ms = SYNC_INTERVAL_MS,
-                                          .read_only = options->read_only,
-                                          .event_cb = options->wake_cb,
-                                          .event_context = options->wake_context,
-                                          .settle_rows =
-                                              options->settle_rows != 0 ? options->settle_rows : SETTLE_ROWS};
-    pat_entropy(&persist.seed, sizeof persist.seed);
-    PAT_TRY(pat_persist_open(&engine->persist, &persist, &engine->settings, error));
-    if (engine->zone == NULL) PAT_TRY(pat_zone_open(&engine->zone, engine->settings.zone, error));
-    PAT_TRY(engine_recover(engine, error));
-    if (!options->read_only) return pat_persist_start(engine->persist, error);
+    PAT_TRY(directory_read(engine, options, sync, error));
+    if (!options->read_only && !engine->degraded) return pat_persist_start(engine->persist, error);
     engine->read_only = engine->journal_failed = true; /* as when there is no journal to write to, and none will come */
-    (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY, "%s was opened for reading", options->data_dir);
+    (void)pat_error_set(&engine->journal_error, PAT_ERR_READONLY,
+                        engine->degraded ? "%s is damaged, and what is left of it (--salvage) is only read"
+                                         : "%s was opened for reading",
+                        options->data_dir);
     return PAT_OK;
 }
 
 static void engine_free(struct pat_engine *engine) {
-    pat_persist_close(&engine->persist);
-    pat_store_close(&engine->store);
-    pat_zone_close(&engine->zone);
+    directory_close(engine);
     if (engine->fs != NULL) engine->fs->ops->close(&engine->fs);
     pat_mem_free(PAT_MEM_OTHER, engine);
 }
@@ -196,7 +227,7 @@ bool pat_engine_idle(const struct pat_engine *engine) {
 }
 
 bool pat_engine_dirty(const struct pat_engine *engine) {
-    return engine->store->lsn > engine->snapshot_lsn;
+    return !engine->degraded && engine->store->lsn > engine->snapshot_lsn;
 }
 
 struct last_snapshot {
@@ -249,6 +280,13 @@ void pat_engine_lend(struct pat_engine *engine, const struct pat_spread *spread)
 /* ---- turning
  * --------------------------------------------------------------------------------------------------------------- */
 
+/* It may have failed without a group, at a sync of its own. */
+static void watch_journal(struct pat_engine *engine) {
+    char why[PAT_ERROR_MESSAGE_BYTES];
+    if (engine->journal_failed || engine->group_head != NULL) return;
+    if (pat_persist_condition(engine->persist, why) == PAT_CONDITION_READONLY) pat_engine__journal_failed(engine, why);
+}
+
 void pat_engine_turn(struct pat_engine *engine) {
     if (engine->turning) return;
     engine->turning = true;
@@ -258,6 +296,7 @@ void pat_engine_turn(struct pat_engine *engine) {
         if (event.kind == PAT_EVENT_JOURNAL) pat_engine__group_finish(engine, &event);
         if (event.kind == PAT_EVENT_SNAPSHOT) pat_engine__snapshot_finish(engine, &event);
     }
+    watch_journal(engine);
     pat_engine__release_held(engine, false);
     pat_engine__snapshot_start_if_due(engine);
     pat_engine__group_start(engine);

@@ -32,8 +32,10 @@ struct pat_engine_options {
     const char *sync;          /* "always", "interval", "never" */
     const char *cpu;           /* "auto", "scalar", "avx2", "avx512" */
     uint64_t snapshot_every_ms;
+    bool salvage; /* serve what is left of a damaged directory: no batches are taken, and each answer says what is lost
+                   */
     const char *version;
-    bool read_only;            /* a directory that is there and not served, to be asked: nothing is written */
+    bool read_only;       /* a directory that is there and not served, to be asked: nothing is written */
     uint64_t settle_rows; /* rows of a snapshot up to which all is done before the first answer; 0: a million */
     void (*wake_cb)(void *context); /* any thread: call pat_engine_turn soon */
     void *wake_context;

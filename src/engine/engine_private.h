@@ -126,6 +126,7 @@ struct pat_engine {
     uint64_t opened_ns;
     uint64_t process; /* random: tells this server's cursors from others' */
     struct pat_recovery recovery;
+    bool degraded; /* salvage: something is lost, and nothing is written */
 
     /* loop thread */
     const struct pat_spread *spread;            /* lent, may be NULL */
@@ -187,6 +188,12 @@ void pat_engine__release_held(struct pat_engine *engine, bool all);
 enum pat_status pat_engine__put_cursor(const struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                        const struct pat_request *request, pat_row last, struct pat_builder *builder,
                                        struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
+/* degraded.c */
+/* What is lost, as answers say it. */
+void pat_engine__put_degraded(const struct pat_engine *engine, struct pat_builder *builder, struct pat_value *answer);
+/* checkpoint.c */
+/* No batch is taken from here on until a snapshot has made a new journal. */
+void pat_engine__journal_failed(struct pat_engine *engine, const char *why);
 /* submit.c */
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__group_start(struct pat_engine *engine);

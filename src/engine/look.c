@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <stdio.h>
+
 #define NS_PER_MS UINT64_C(1000000)
 /* Twice as many as a manifest can list. */
 #define GENERATIONS_SHOWN 16u
@@ -63,10 +65,26 @@ static struct pat_value status_recovery(const struct pat_engine *engine, struct 
     return map;
 }
 
+/* serving, or what keeps batches from being taken, and why: readonly (no room, or the disk failed), recovering (it
+ * failed, and what is in memory is being saved to new files), salvage. */
+static void put_state(const struct pat_engine *engine, struct pat_builder *builder, struct pat_value *map) {
+    char why[PAT_ERROR_MESSAGE_BYTES] = "";
+    const char *state = "serving";
+    if (engine->degraded) {
+        state = "salvage";
+        (void)snprintf(why, sizeof why, "%s", engine->recovery.note);
+    } else if (pat_persist_condition(engine->persist, why) != PAT_CONDITION_GOOD || engine->journal_failed) {
+        state = engine->journal_failed && engine->snapshot_view != NULL ? "recovering" : "readonly";
+        if (why[0] == '\0') (void)snprintf(why, sizeof why, "%s", engine->journal_error.message);
+    }
+    pat_build_put(builder, map, "state", pat_value_string(state));
+    if (why[0] != '\0') pat_build_put(builder, map, "reason", pat_build_text(builder, pat_text_of(why)));
+}
+
 static struct pat_value look_status(const struct pat_engine *engine, struct pat_builder *builder) {
     const struct pat_counts *counts = &engine->store->counts;
     struct pat_value map = pat_build_map(builder, 24);
-    pat_build_put(builder, &map, "state", pat_value_string(engine->journal_failed ? "readonly" : "serving"));
+    put_state(engine, builder, &map);
     pat_build_put(builder, &map, "version", pat_value_string(engine->version));
     pat_build_put(builder, &map, "lsn", pat_value_uint(engine->store->lsn));
     pat_build_put(builder, &map, "epoch", pat_value_uint(engine->settings.epoch));
@@ -260,5 +278,6 @@ enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_requ
     case PAT_METHOD_FILTER_PARSE: PAT_TRY(look_filter(engine, request->question.where, &builder, result, error)); break;
     default: return pat_error_set(error, PAT_ERR_INTERNAL, "this method is not answered here");
     }
+    pat_engine__put_degraded(engine, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }

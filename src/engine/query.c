@@ -245,6 +245,7 @@ static void put_version(const struct pat_engine *engine, const struct pat_inquir
     pat_build_put(builder, result, "lsn", pat_value_uint(inquiry->pinned->view->lsn));
     pat_build_put(builder, result, "epoch", pat_value_uint(engine->settings.epoch));
     pat_build_put(builder, result, "ms", pat_value_real((double)(passed_ns / 1000) / 1000.0));
+    pat_engine__put_degraded(engine, builder, result);
 }
 
 /* One question, by itself or in a batch: the whole answer in `arena`. */

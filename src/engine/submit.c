@@ -376,17 +376,12 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
     struct pat_ticket *ticket = engine->group_head;
     engine->group_head = NULL;
     if (event->status != PAT_OK) {
-        pat_log(PAT_LOG_ERROR, "journal-failed", "code=%s message=\"%s\"", pat_status_code(event->status),
-                event->error.message);
-        engine->journal_failed = true;
-        (void)pat_error_set(
-            &engine->journal_error, PAT_ERR_READONLY,
-            "the journal failed (%.300s); queries go on. Send again later with the same seq: whether this "
-            "batch is kept is not known",
-            event->error.message);
-        /* The state in memory goes to new files; when that works, batches are taken again. */
-        engine->snapshot_wanted = true;
-        fail_group(engine, ticket, &engine->journal_error);
+        if (event->untouched) {
+            pat_log(PAT_LOG_WARN, "disk-full", "message=\"%s\"", event->error.message);
+        } else {
+            pat_engine__journal_failed(engine, event->error.message);
+        }
+        fail_group(engine, ticket, event->untouched ? &event->error : &engine->journal_error);
         return;
     }
     while (ticket != NULL) {

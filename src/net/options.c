@@ -34,6 +34,7 @@ const char *const pat_option_names[PAT_OPTIONS] = {
     [PAT_OPTION_BASE_CURRENCY] = "base-currency",
     [PAT_OPTION_LOG_LEVEL] = "log-level",
     [PAT_OPTION_CONFIG] = "config",
+    [PAT_OPTION_SALVAGE] = "salvage",
     [PAT_OPTION_HELP] = "help",
     [PAT_OPTION_VERSION] = "version",
 };
@@ -61,6 +62,8 @@ const char pat_options_help[] =
     "  --timezone ZONE        of a new data directory, e.g. Europe/London (UTC)\n"
     "  --base-currency CODE   of a new data directory, e.g. GBP (USD)\n"
     "  --log-level LEVEL      error, warn, info, debug (info)\n"
+    "  --salvage              serve what is left of a damaged directory: nothing is written, and every answer\n"
+    "                         says what is lost\n"
     "  --config FILE          lines of 'name = value' with the names above; the command line wins\n"
     "  --help, --version\n";
 
@@ -202,6 +205,7 @@ static enum pat_status set(struct pat_options *out, enum pat_option option, cons
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
     case PAT_OPTION_WORKERS:
     case PAT_OPTION_SNAPSHOT_EVERY: return set_numbers(out, option, value, error);
+    case PAT_OPTION_SALVAGE:
     case PAT_OPTION_HELP:
     case PAT_OPTION_VERSION:
     case PAT_OPTIONS: break;
@@ -240,7 +244,8 @@ static enum pat_status command_line(struct pat_options *out, int argc, char *con
         out->given |= 1u << option;
         out->help |= option == PAT_OPTION_HELP;
         out->version |= option == PAT_OPTION_VERSION;
-        if (option == PAT_OPTION_HELP || option == PAT_OPTION_VERSION) continue;
+        out->salvage |= option == PAT_OPTION_SALVAGE;
+        if (option >= PAT_OPTION_SALVAGE) continue;
         if (equals == NULL && i + 1 == argc)
             return pat_error_set_at(error, PAT_ERR_BAD_REQUEST, pat_option_names[option], -1, -1, "--%s needs a value",
                                     pat_option_names[option]);

@@ -37,6 +37,7 @@ enum pat_option {
     PAT_OPTION_LOG_LEVEL,
     PAT_OPTIONS_OF_FILE,
     PAT_OPTION_CONFIG = PAT_OPTIONS_OF_FILE,
+    PAT_OPTION_SALVAGE, /* from here on without a value */
     PAT_OPTION_HELP,
     PAT_OPTION_VERSION,
     PAT_OPTIONS
@@ -63,6 +64,7 @@ struct pat_options {
     const char *base_currency; /* NULL = the data directory's own */
     enum pat_log_level log_level;
     const char *config;
+    bool salvage; /* serve what is left */
     bool help, version;
 
     uint32_t given;                    /* bits of the options that the command line had */

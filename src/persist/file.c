@@ -9,6 +9,7 @@
 
 #define VERSION_OFFSET 8u
 #define ID_OFFSET      16u
+#define LSN_OFFSET     40u
 #define DIGEST_OFFSET  48u
 
 static const struct {
@@ -47,7 +48,7 @@ void pat_file__header_write(enum pat_file_kind kind, const struct pat_file_heade
     pat_put_u32(out + 12, PAT_FILE_HEADER_BYTES);
     pat_put_digest(out + ID_OFFSET, header->id);
     pat_put_u64(out + 32, header->number);
-    pat_put_u64(out + 40, header->lsn);
+    pat_put_u64(out + LSN_OFFSET, header->lsn);
     pat_put_digest(out + DIGEST_OFFSET, pat_digest_of(out, DIGEST_OFFSET));
 }
 
@@ -61,12 +62,16 @@ struct pat_digest pat_file__id(const unsigned char header[PAT_FILE_HEADER_BYTES]
     return pat_get_digest(header + ID_OFFSET);
 }
 
+pat_lsn pat_file__lsn(const unsigned char header[PAT_FILE_HEADER_BYTES]) {
+    return pat_get_u64(header + LSN_OFFSET);
+}
+
 uint32_t pat_file__version(const unsigned char header[PAT_FILE_HEADER_BYTES]) {
     return pat_get_u32(header + VERSION_OFFSET);
 }
 
-enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind,
-                                       struct pat_file_header *expected, struct pat_error *error) {
+enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind, struct pat_file_header *expected,
+                                       struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(kind, expected->number, name);
     unsigned char bytes[PAT_FILE_HEADER_BYTES], wanted[PAT_FILE_HEADER_BYTES];

@@ -38,14 +38,15 @@ bool pat_file__name_parse(const char *name, enum pat_file_kind *kind, uint64_t *
 
 void pat_file__header_write(enum pat_file_kind kind, const struct pat_file_header *header,
                             unsigned char out[PAT_FILE_HEADER_BYTES]);
-/* The id and the version that a header names. */
+/* What a header names, true or not. */
 struct pat_digest pat_file__id(const unsigned char header[PAT_FILE_HEADER_BYTES]);
+pat_lsn pat_file__lsn(const unsigned char header[PAT_FILE_HEADER_BYTES]);
 uint32_t pat_file__version(const unsigned char header[PAT_FILE_HEADER_BYTES]);
 /* Where the chain of a file with this header starts. */
 struct pat_digest pat_file__chain(enum pat_file_kind kind, const struct pat_file_header *header);
 /* Reads the header of an open file and holds it against the one expected, whose version becomes that of the file.
  * Fails: PAT_ERR_CORRUPT naming file and offset; a version that is not known; what reading gives. */
-enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind,
-                                       struct pat_file_header *expected, struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind, struct pat_file_header *expected,
+                                       struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

@@ -149,8 +149,8 @@ static enum pat_status record_look(void *context, pat_lsn lsn, const unsigned ch
         decoded.entry.lsn = lsn;
         in->file->last_lsn = lsn;
         entry_look(in, &decoded.entry);
-        const struct pat_inspected_record record = {in->file->name, offset, bytes + pat_journal__header_bytes(in->file->version),
-                                                    &decoded.entry};
+        const struct pat_inspected_record record = {
+            in->file->name, offset, bytes + pat_journal__header_bytes(in->file->version), &decoded.entry};
         if (in->inspection->record_cb != NULL) {
             status = in->inspection->record_cb(in->inspection->context, &record, error);
         }
@@ -278,7 +278,7 @@ static bool is_named(const struct pat_manifest *manifest, const char *name) {
 static void look_at_other(void *context, const char *name) {
     struct inspector *in = context;
     struct pat_inspected_file file;
-    if (is_named(in->persist->manifest, name)) return;
+    if (is_named(in->persist->manifest, name) || pat_space__is_own(name)) return;
     file_begin(in, &file, PAT_INSPECTED_STRANGE, name);
     file_end(in);
 }

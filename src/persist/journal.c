@@ -9,12 +9,12 @@
 #define RECORD_MAGIC 0x524a5450u /* "PTJR" */
 /* Offsets are those of the header of journal_private.h; digest and check end it in each version. What is written anew
  * goes in steps that fit a cache. */
-#define ROWS_OFFSET         24u
-#define DIGEST_FROM_END     24u
-#define CHECK_FROM_END      8u
-#define DIGEST_OFFSET       (PAT_RECORD_HEADER_BYTES - DIGEST_FROM_END)
-#define CHECK_OFFSET        (PAT_RECORD_HEADER_BYTES - CHECK_FROM_END)
-#define REWRITE_STEP_BYTES  ((size_t)1 << 20)
+#define ROWS_OFFSET        24u
+#define DIGEST_FROM_END    24u
+#define CHECK_FROM_END     8u
+#define DIGEST_OFFSET      (PAT_RECORD_HEADER_BYTES - DIGEST_FROM_END)
+#define CHECK_OFFSET       (PAT_RECORD_HEADER_BYTES - CHECK_FROM_END)
+#define REWRITE_STEP_BYTES ((size_t)1 << 20)
 
 /* ---- headers ---------------------------------------------------------------------------------------------------- */
 
@@ -117,8 +117,7 @@ static enum pat_status header_to_disk(struct pat_journal *journal, const char *s
 }
 
 enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *fs,
-                                    const struct pat_journal_entry *entry, const char *spare,
-                                    struct pat_error *error) {
+                                    const struct pat_journal_entry *entry, const char *spare, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
     const struct pat_file_header header = header_of(entry);
@@ -168,11 +167,11 @@ enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs
                                   const struct pat_journal_found *found, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
-    *journal = (struct pat_journal){
-        .fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
+    *journal = (struct pat_journal){.fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
     enum pat_status status = journal->file->ops->file_size(journal->file, &journal->reserved, error);
-    if (status == PAT_OK && found->marks_damaged > 0) status = mark_again(journal, &found->mark, error);
+    if (status == PAT_OK && found->marks_damaged > 0 && found->version == PAT_JOURNAL_VERSION)
+        status = mark_again(journal, &found->mark, error);
     if (status == PAT_OK && found->proven_offset < found->end.offset) {
         status = rewrite(journal->file, found->proven_offset, found->end.offset, error);
     }

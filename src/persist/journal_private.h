@@ -35,9 +35,6 @@
 
 #define PAT_RECORD_HEADER_BYTES    56u
 #define PAT_RECORD_HEADER_BYTES_V2 48u
-/* Not known: of files from before there were counts. */
-#define PAT_ROWS_UNKNOWN UINT64_MAX
-
 /* A place between two records. */
 struct pat_journal_point {
     uint64_t offset;
@@ -108,8 +105,8 @@ void pat_journal__close(struct pat_journal *journal);
 
 /* Records that cannot be read. */
 struct pat_journal_loss {
-    const char *name;   /* of the file */
-    uint64_t offset;    /* of the first bad byte, or where the file ends */
+    const char *name; /* of the file */
+    uint64_t offset;  /* of the first bad byte, or where the file ends */
     pat_lsn first, last;
     uint64_t rows; /* or PAT_ROWS_UNKNOWN */
 };

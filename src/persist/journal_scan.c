@@ -17,10 +17,10 @@ struct scanner {
     struct pat_journal_found *found;
     struct pat_file *file;
     char name[PAT_FILE_NAME_BYTES];
-    uint64_t size; /* what there is to read */
-    size_t header_bytes;           /* of this file's version */
-    struct pat_watermark durable;  /* greatest that was seen */
-    uint64_t last_header_end;      /* proof_search: behind the last header of this file that was found */
+    uint64_t size;                /* what there is to read */
+    size_t header_bytes;          /* of this file's version */
+    struct pat_watermark durable; /* greatest that was seen */
+    uint64_t last_header_end;     /* proof_search: behind the last header of this file that was found */
     unsigned char *window;
     size_t window_capacity, window_bytes;
     uint64_t window_offset;
@@ -82,8 +82,8 @@ static enum pat_status record_judge(struct scanner *s, uint64_t offset, enum ver
     *verdict = RECORD_CUT_OFF;
     PAT_TRY(peek(s, offset, s->header_bytes + (size_t)header->payload_bytes, record, error));
     if (*record == NULL) return PAT_OK;
-    struct pat_digest digest = pat_journal__digest(end->chain, *record, s->header_bytes, *record + s->header_bytes,
-                                                   header->payload_bytes);
+    struct pat_digest digest =
+        pat_journal__digest(end->chain, *record, s->header_bytes, *record + s->header_bytes, header->payload_bytes);
     *verdict = pat_digest_equal(digest, header->digest) ? RECORD_GOOD : RECORD_BAD_DIGEST;
     return PAT_OK;
 }
@@ -290,12 +290,11 @@ static enum pat_status end_check(struct scanner *s, struct pat_error *error) {
             return PAT_OK;
         }
         char rows[48];
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)end->offset,
-                                "%s: ends at offset %" PRIu64 " with lsn %" PRIu64 ", but lsn %" PRIu64
-                                " was acknowledged: lsns %" PRIu64 " to %" PRIu64
-                                "%s are missing; restore the directory from a backup, or see --salvage",
-                                s->name, end->offset, end->lsn, last.lsn, end->lsn + 1, last.lsn,
-                                rows_text(s, last, rows));
+        return pat_error_set_at(
+            error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)end->offset,
+            "%s: ends at offset %" PRIu64 " with lsn %" PRIu64 ", but lsn %" PRIu64 " was acknowledged: lsns %" PRIu64
+            " to %" PRIu64 "%s are missing; restore the directory from a backup, or see --salvage",
+            s->name, end->offset, end->lsn, last.lsn, end->lsn + 1, last.lsn, rows_text(s, last, rows));
     }
     if (entry->closed && !pat_digest_equal(end->chain, entry->end.chain) && s->scan->loss_cb == NULL) {
         return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)end->offset,
@@ -319,7 +318,11 @@ static enum pat_status check_length(const struct scanner *s, struct pat_error *e
 static enum pat_status scan_open_file(struct scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
-    PAT_TRY(pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error));
+    enum pat_status status = pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error);
+    /* Each record is bound to the file's id, whatever its header says. */
+    if (status == PAT_ERR_CORRUPT && s->scan->loss_cb != NULL) status = PAT_OK;
+    PAT_TRY(status);
+    if (header.version != PAT_JOURNAL_VERSION_OLDEST) header.version = PAT_JOURNAL_VERSION;
     PAT_TRY(s->file->ops->file_size(s->file, &s->size, error));
     PAT_TRY(check_length(s, error));
     uint64_t limit = entry->closed ? entry->end.offset : s->scan->bytes_max;

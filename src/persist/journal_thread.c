@@ -8,7 +8,8 @@
 #include <time.h>
 
 /* Nothing written for this long: the mark behind the last group is synced, too. Short, because until then damage to
- * that very group *and* a power cut look like a torn tail; long enough to cost nothing while groups follow each other. */
+ * that very group *and* a power cut look like a torn tail; long enough to cost nothing while groups follow each other.
+ */
 #define MARK_AFTER_MS 5u
 /* How often a full disk is asked for room: soon enough for whoever waits, seldom enough to cost nothing. */
 #define FULL_RETRY_MS 250u

@@ -40,13 +40,13 @@ struct pat_generation_entry {
     struct pat_digest chain; /* at its end */
     struct pat_totals totals;
     uint64_t journal_rows; /* of all batches up to lsn */
-    bool damaged; /* found so by recovery; not stored */
+    bool damaged;          /* found so by recovery; not stored */
 };
 
 struct pat_manifest {
     struct pat_settings settings;
-    bool clean;         /* closed in order: `durable` is all there is */
-    enum pat_sync sync; /* in force since the last start */
+    bool clean;                   /* closed in order: `durable` is all there is */
+    enum pat_sync sync;           /* in force since the last start */
     struct pat_watermark durable; /* acknowledged and on disk up to here, when this was written */
     uint64_t next_generation, next_journal;
     uint32_t generations; /* newest first */

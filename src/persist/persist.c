@@ -116,10 +116,16 @@ static enum pat_status open_manifest(struct pat_persist *persist, struct pat_set
     struct listing listing = {.persist = persist};
     pat_buf_init(&listing.unlisted, PAT_MEM_OTHER);
     enum pat_status status = read_directory(persist, &listing, &missing, error);
-    if (status == PAT_OK) {
+    const bool damaged = status == PAT_ERR_CORRUPT || (status == PAT_OK && missing && listing.any);
+    if (persist->options.salvage && damaged) {
+        status = pat_salvage__manifest(persist, settings, error);
+        if (status == PAT_OK) *settings = persist->manifest->settings;
+        missing = true;
+    } else if (status == PAT_OK) {
         status = missing ? new_directory(persist, &listing, settings, error) : check_unlisted(persist, &listing, error);
     }
     pat_buf_deinit(&listing.unlisted);
+    if (status == PAT_ERR_CORRUPT && persist->options.salvage) status = PAT_OK; /* rolled back: what it knows, counts */
     if (status != PAT_OK || missing) return status;
     /* Without a sync for each group a crash may have taken back what was acknowledged, without a trace. */
     struct pat_manifest *manifest = persist->manifest;

@@ -43,8 +43,9 @@ struct pat_persist_options {
     bool read_only; /* nothing is written, not even what recovery would cut; pat_persist_start is not for it */
     void (*event_cb)(void *context); /* called on persist's threads: wake the owner, do nothing else; may be NULL */
     void *event_context;
-    bool stepped;  /* no threads: the owner calls the steps of persist_private.h himself, so that a test can replay what
-                      happened */
+    bool stepped; /* no threads: the owner calls the steps of persist_private.h himself, so that a test can replay what
+                     happened */
+    bool salvage; /* read what can be read of a damaged directory, and write nothing: pat_persist_start is not called */
     uint64_t journal_bytes; /* of a journal file at first, and what it grows by; 0: PAT_JOURNAL_FILE_BYTES */
     uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another
                       file never pass for this one's; a fixed one in tests */
@@ -87,6 +88,19 @@ struct pat_entry {
     const struct pat_fit_change *fit; /* FIT, FIT_USE */
 };
 
+/* Not known: of files from before there were counts. */
+#define PAT_ROWS_UNKNOWN UINT64_MAX
+/* Ranges that are told one by one: more would be read by nobody. */
+#define PAT_LOSSES_MAX 16u
+
+/* Batches that were acknowledged and cannot be read. */
+struct pat_loss {
+    pat_lsn first, last; /* last 0: not known */
+    uint64_t rows;       /* or PAT_ROWS_UNKNOWN */
+    int64_t offset;      /* -1: none */
+    char where[48];      /* the file */
+};
+
 struct pat_recovery {
     uint64_t generation; /* snapshot used, 0 = none */
     pat_lsn snapshot_lsn;
@@ -94,13 +108,15 @@ struct pat_recovery {
     uint64_t records;
     bool fell_back;      /* the newest snapshot was damaged; the one before and a longer journal were used */
     uint64_t torn_bytes; /* cut from the journal's end: nothing says that they were acknowledged */
-    char note[512];      /* one line for the log when anything was unusual: file, offset, lsns */
+    unsigned losses;     /* with salvage */
+    struct pat_loss loss[PAT_LOSSES_MAX];
+    char note[512]; /* one line for the log when anything was unusual: file, offset, lsns */
 };
 
 /* Brings the empty `store` to the last durable state: newest good snapshot into the store (columns, dictionaries, heap,
- * producers, maps, then pat_store_rebuild_begin), then every later journal record through `apply_cb` in lsn order (the batch
- * lives until the call returns). When apply_cb fails, so does recovery. Fails: PAT_ERR_CORRUPT naming file, offset and
- * lsns when acknowledged data would be missing: the server must not serve. */
+ * producers, maps, then pat_store_rebuild_begin), then every later journal record through `apply_cb` in lsn order (the
+ * batch lives until the call returns). When apply_cb fails, so does recovery. Fails: PAT_ERR_CORRUPT naming file,
+ * offset and lsns when acknowledged data would be missing: the server must not serve. */
 enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_store *store,
                                     enum pat_status (*apply_cb)(void *context, const struct pat_entry *entry,
                                                                 struct pat_error *error),

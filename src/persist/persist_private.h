@@ -23,6 +23,7 @@ struct pat_persist {
 
     /* before start: the owner's */
     bool recovered, started, threads;
+    bool manifest_lost;             /* salvage: what files there are, was found out by looking */
     struct pat_journal_found found; /* where the last journal file ends */
     uint64_t ids;                   /* file ids made from the seed so far */
 
@@ -65,6 +66,15 @@ struct pat_digest pat_persist__file_id(struct pat_persist *persist);
 /* The journal file that goes on behind what was acknowledged. */
 struct pat_journal_entry pat_persist__next_journal(struct pat_persist *persist, uint64_t number);
 
+/* ---- salvage (salvage.c) */
+
+/* Notes a range that cannot be served; `offset` -1 when there is none. */
+void pat_salvage__lost(struct pat_recovery *out, const char *where, int64_t offset, pat_lsn first, pat_lsn last,
+                       uint64_t rows);
+/* A manifest out of what the files in the directory say; settings that no file tells are the given ones. */
+enum pat_status pat_salvage__manifest(struct pat_persist *persist, const struct pat_settings *given,
+                                      struct pat_error *error) PAT_MUST_CHECK;
+
 /* ---- steps of the journal thread, without any waiting (journal_thread.c)
  * ---------------------------------------------- */
 
@@ -84,14 +94,18 @@ void *pat_persist__journal_main(void *persist);
 
 /* Room for a group in the journal file. PAT_ERR_NO_SPACE when too little would be left: nothing happened. Journal
  * thread. */
-enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes, struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes,
+                                struct pat_error *error) PAT_MUST_CHECK;
 /* The name of a file to make the next journal file of, or NULL. */
 const char *pat_space__spare_take(struct pat_persist *persist);
 /* Makes the spare file of a journal file that is no longer needed, or removes it. */
 void pat_space__recycle(struct pat_persist *persist, const char *name);
+/* Whether this is the name of the spare file or of the reserve: of what is in them nothing counts. */
+bool pat_space__is_own(const char *name);
 /* At start: whether there is a spare file. */
 void pat_space__find(struct pat_persist *persist);
-/* Sees that there are a spare file and a reserve, as far as there is room. Snapshot thread. */
+/* Sees that there is a reserve, as far as there is room, and a spare file, too. Snapshot thread. */
+void pat_space__keep_reserve(struct pat_persist *persist);
 void pat_space__keep(struct pat_persist *persist);
 /* pat_manifest__write, with the room of the reserve where there is no other. */
 enum pat_status pat_space__manifest_write(struct pat_persist *persist, const struct pat_manifest *manifest,

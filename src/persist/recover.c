@@ -136,6 +136,7 @@ static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *p
     struct recovery *r = context;
     if (lsn <= r->out->lsn) return PAT_OK; /* in the snapshot */
     if (r->store->unsettled) PAT_TRY(with_crew(r, error, settle));
+    const bool salvage = r->persist->options.salvage;
     struct pat_arena arena;
     struct pat_decoded decoded;
     pat_arena_init(&arena, 0);
@@ -150,6 +151,13 @@ static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *p
                                   status == PAT_ERR_NO_MEMORY ? "no memory to read it"
                                                               : "its checksum holds, but its content makes no sense");
     }
+    if (status == PAT_ERR_CORRUPT && salvage) {
+        /* It was read, but what it builds on is lost. */
+        pat_salvage__lost(r->out, r->name, (int64_t)offset, lsn, lsn, PAT_ROWS_UNKNOWN);
+        r->out->lsn = lsn;
+        pat_arena_deinit(&arena);
+        return PAT_OK;
+    }
     if (status == PAT_OK) {
         r->out->lsn = lsn;
         r->out->records++;
@@ -161,15 +169,25 @@ static enum pat_status replay(void *context, pat_lsn lsn, const unsigned char *p
     return status;
 }
 
+static void note_loss(void *context, const struct pat_journal_loss *loss) {
+    struct recovery *r = context;
+    if (loss->last <= r->out->lsn) return; /* in the snapshot */
+    const bool all = loss->first > r->out->lsn;
+    pat_salvage__lost(r->out, loss->name, (int64_t)loss->offset, all ? loss->first : r->out->lsn + 1, loss->last,
+                      all ? loss->rows : PAT_ROWS_UNKNOWN);
+    r->out->lsn = loss->last;
+}
+
 static enum pat_status scan_file(struct recovery *r, const struct pat_journal_entry *entry,
                                  struct pat_journal_found *found, bool apply, struct pat_error *error) {
     pat_file__name(PAT_FILE_JOURNAL, entry->number, r->name);
     struct pat_journal_scan scan = {.fs = r->persist->fs,
                                     .entry = *entry,
                                     .bytes_max = UINT64_MAX,
-                                     .proven = pat_manifest__proven(r->persist->manifest),
-                                     .quick = r->persist->manifest->clean,
+                                    .proven = pat_manifest__proven(r->persist->manifest),
+                                    .quick = r->persist->manifest->clean,
                                     .record_cb = apply ? replay : NULL,
+                                    .loss_cb = apply && r->persist->options.salvage ? note_loss : NULL,
                                     .context = r};
     PAT_TRY(pat_journal__scan(&scan, found, error));
     if (found->marks_damaged > 0) {
@@ -223,6 +241,48 @@ static enum pat_status cut(struct recovery *r, const struct pat_journal_found *f
     return status;
 }
 
+/* What cannot be read at all is lost up to where the next file begins, or as far as anything says. */
+static enum pat_status salvage_file(struct recovery *r, uint32_t i) {
+    const struct pat_manifest *manifest = r->persist->manifest;
+    const struct pat_journal_entry *entry = &manifest->journal[i];
+    struct pat_journal_found found;
+    struct pat_error why = {0};
+    if (entry->first_lsn > r->out->lsn + 1) {
+        pat_salvage__lost(r->out, PAT_MANIFEST_NAME, -1, r->out->lsn + 1, entry->first_lsn - 1,
+                          r->out->lsn == 0 ? entry->first_rows : PAT_ROWS_UNKNOWN);
+        r->out->lsn = entry->first_lsn - 1;
+    }
+    const enum pat_status status = scan_file(r, entry, &found, true, &why);
+    if (status != PAT_ERR_CORRUPT) return status;
+    const struct pat_watermark proven = pat_manifest__proven(manifest);
+    const bool counted = entry->first_rows != PAT_ROWS_UNKNOWN && entry->end.rows != PAT_ROWS_UNKNOWN;
+    struct pat_journal_loss loss = {.name = r->name, .first = entry->first_lsn, .last = proven.lsn};
+    loss.rows = PAT_ROWS_UNKNOWN;
+    if (entry->closed) {
+        loss.last = entry->end.lsn;
+        if (counted) loss.rows = entry->end.rows - entry->first_rows;
+    } else if (i + 1 < manifest->journals) {
+        loss.last = manifest->journal[i + 1].first_lsn - 1;
+    }
+    note(r->out, "%s", why.message);
+    note_loss(r, &loss);
+    return PAT_OK;
+}
+
+static enum pat_status salvage_files(struct recovery *r) {
+    const struct pat_manifest *manifest = r->persist->manifest;
+    for (uint32_t i = 0; i < manifest->journals; i++) {
+        const struct pat_journal_entry *entry = &manifest->journal[i];
+        if (entry->closed && entry->end.lsn <= r->out->lsn) continue;
+        PAT_TRY(salvage_file(r, i));
+    }
+    /* Without a manifest nothing says how far it went. */
+    if (r->persist->manifest_lost) {
+        pat_salvage__lost(r->out, PAT_MANIFEST_NAME, -1, r->out->lsn + 1, 0, PAT_ROWS_UNKNOWN);
+    }
+    return PAT_OK;
+}
+
 static enum pat_status replay_files(struct recovery *r, struct pat_error *error) {
     const struct pat_manifest *manifest = r->persist->manifest;
     for (uint32_t i = 0; i < manifest->journals; i++) {
@@ -249,7 +309,7 @@ enum pat_status pat_persist_recover(struct pat_persist *persist, struct pat_stor
     struct recovery r = {.persist = persist, .store = store, .apply_cb = apply_cb, .context = context, .out = out};
     *out = (struct pat_recovery){0};
     PAT_TRY(load_generation(&r, error));
-    PAT_TRY(replay_files(&r, error));
+    PAT_TRY(persist->options.salvage ? salvage_files(&r) : replay_files(&r, error));
     persist->acked = persist->found.end;
     persist->acked.lsn = out->lsn;
     persist->recovered = true;

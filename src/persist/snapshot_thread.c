@@ -120,7 +120,8 @@ bool pat_persist__snapshot_step(struct pat_persist *persist) {
 
 void *pat_persist__snapshot_main(void *argument) {
     struct pat_persist *persist = argument;
-    pat_space__keep(persist);
+    /* Zeros for a spare file can wait for the first snapshot: many a server is stopped before. */
+    pat_space__keep_reserve(persist);
     do {
         pthread_mutex_lock(&persist->mutex);
         while (persist->stage != PAT_STAGE_WRITE && !(persist->stop && persist->stage == PAT_STAGE_IDLE)) {

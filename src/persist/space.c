@@ -1,15 +1,16 @@
 /* Room on the disk: taken before it is needed, so that a full disk is found out before a group is written and not in
  * the middle of one.
  *
- *   journal.spare   the next journal file: one that is no longer needed, or one filled with zeros. Both have their blocks,
- *                   so that a sync of what is written there has no metadata to write
- *   reserve         room for the manifest when there is no other */
+ *   journal.spare   the next journal file: one that is no longer needed, or one filled with zeros. Both have their
+ * blocks, so that a sync of what is written there has no metadata to write reserve         room for the manifest when
+ * there is no other */
 #include "persist/persist_private.h"
 
 #include "base/mem.h"
 #include "persist/file_private.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define SPARE_NAME   "journal.spare"
 #define SPARE_TMP    SPARE_NAME ".tmp"
@@ -49,11 +50,12 @@ enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes,
     if (room) return pat_journal__reserve(journal, usual, error);
     PAT_TRY(is_room(persist, needed - journal->reserved, &room, &free_bytes, error));
     if (room) return pat_journal__reserve(journal, needed, error);
-    return pat_error_set(error, PAT_ERR_NO_SPACE,
-                         "the disk is full: %" PRIu64 " MiB are free, and %" PRIu64
-                         " KiB more are needed for the journal; nothing was taken, queries go on, and batches are taken "
-                         "again as soon as there is room",
-                         free_bytes >> 20, (needed - journal->reserved + 1023) >> 10);
+    return pat_error_set(
+        error, PAT_ERR_NO_SPACE,
+        "the disk is full: %" PRIu64 " MiB are free, and %" PRIu64
+        " KiB more are needed for the journal; nothing was taken, queries go on, and batches are taken "
+        "again as soon as there is room",
+        free_bytes >> 20, (needed - journal->reserved + 1023) >> 10);
 }
 
 /* ---- the spare file ---------------------------------------------------------------------------------------------- */
@@ -125,6 +127,10 @@ void pat_space__recycle(struct pat_persist *persist, const char *name) {
     }
 }
 
+bool pat_space__is_own(const char *name) {
+    return strcmp(name, SPARE_NAME) == 0 || strcmp(name, RESERVE_NAME) == 0;
+}
+
 /* ---- keeping both ------------------------------------------------------------------------------------------------ */
 
 static bool is_file(struct pat_fs *fs, const char *name, uint64_t bytes_min) {
@@ -140,12 +146,15 @@ void pat_space__find(struct pat_persist *persist) {
     persist->spare = is_file(persist->fs, SPARE_NAME, persist->options.journal_bytes);
 }
 
+void pat_space__keep_reserve(struct pat_persist *persist) {
+    const uint64_t bytes = persist->options.journal_bytes / RESERVE_PART;
+    if (!is_file(persist->fs, RESERVE_NAME, bytes)) (void)!make_file(persist, RESERVE_NAME, bytes, false);
+}
+
 void pat_space__keep(struct pat_persist *persist) {
     struct pat_fs *fs = persist->fs;
     const uint64_t bytes = persist->options.journal_bytes;
-    if (!is_file(fs, RESERVE_NAME, bytes / RESERVE_PART)) {
-        (void)!make_file(persist, RESERVE_NAME, bytes / RESERVE_PART, false);
-    }
+    pat_space__keep_reserve(persist);
     if (spare_is_there(persist) || make_file(persist, SPARE_TMP, bytes, true) != PAT_OK) return;
     if (fs->ops->rename(fs, SPARE_TMP, SPARE_NAME, NULL) == PAT_OK) spare_set(persist, true);
 }

@@ -45,6 +45,7 @@ struct sim_disk {
     uint64_t capacity;  /* bytes of all files that the disk has room for; 0: any number */
     uint64_t fail_read; /* the n-th read fails; 0: never */
     uint64_t reads;
+    uint64_t damage_at; /* the call that writes something else than it was given, and says nothing; 0: none */
     uint64_t failed;
 };
 
@@ -215,6 +216,10 @@ static inline enum pat_status sim_file_write_at(struct pat_file *file, uint64_t 
     const bool full = offset + kept > end && offset + kept - end > room;
     if (full) kept = offset < end + room ? (size_t)(end + room - offset) : 0;
     sim_put(handle->inode, offset, data, kept);
+    if (handle->disk->damage_at == handle->disk->calls && kept > 0) {
+        handle->inode->cache.data[offset + kept / 2] ^= 1;
+        handle->disk->failed++;
+    }
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "write") : PAT_OK;
     if (!fails && full) status = pat_error_set(error, PAT_ERR_NO_SPACE, "%s: cannot write: disk full", handle->name);
     pthread_mutex_unlock(&handle->disk->mutex);

@@ -457,8 +457,9 @@ static void test_records_dropped_repeated_or_brought_from_elsewhere_are_refused(
                 memmove(bytes->data + offset[i], bytes->data + offset[i] + length[i], rest);
                 memset(bytes->data + bytes->length - length[i], 0, length[i]);
             } else if (what == 1) { /* repeated */
+                const size_t behind = bytes->length - offset[i + 1];
                 sim_bytes_resize(bytes, bytes->length + length[i]);
-                memmove(bytes->data + offset[i + 1] + length[i], bytes->data + offset[i + 1], rest);
+                memmove(bytes->data + offset[i + 1] + length[i], bytes->data + offset[i + 1], behind);
                 memcpy(bytes->data + offset[i + 1], bytes->data + offset[i], length[i]);
             } else { /* another file's first bytes in its place */
                 memcpy(bytes->data + offset[i], foreign->data + PAT_FILE_HEADER_BYTES, PAT_RECORD_HEADER_BYTES);

@@ -1,0 +1,417 @@
+/* The disk at each step: crashes at every call of a group, a rotation and a snapshot, a disk that is full and gets room
+ * again, files that are used again, writes that lie, memory that runs out, and what is left of a damaged directory. */
+#include "kit.h"
+
+#include "persist/file_private.h"
+
+#include <malloc.h>
+
+#define SEED 29u
+#define ROWS 3u
+#define LSNS 64u
+
+static struct pat_digest digests[LSNS + 1];
+
+static int prepare(void **state) {
+    (void)state;
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    kit_digests(digests, SEED, LSNS, ROWS);
+    return 0;
+}
+
+static void assert_recovers(struct sim_disk *disk, pat_lsn low, pat_lsn high) {
+    struct kit_engine engine;
+    const enum pat_status status = kit_recover(&engine, &disk->base, PAT_SYNC_ALWAYS, SEED, ROWS);
+    if (status != PAT_OK) print_message("%s\n", engine.error.message);
+    assert_int_equal(status, PAT_OK);
+    assert_in_range(engine.store->lsn, low, high);
+    assert_true(pat_digest_equal(kit_digest(engine.store), digests[engine.store->lsn]));
+    kit_close(&engine);
+}
+
+/* ---- every call -------------------------------------------------------------------------------------------------- */
+
+/* Loads, snapshots, and the spare and reserve that are made meanwhile. Gives what was acknowledged. */
+static pat_lsn act(struct sim_disk *disk, unsigned groups, bool snapshots) {
+    struct kit_engine engine;
+    pat_lsn acked = 0;
+    if (kit_start(&engine, &disk->base, PAT_SYNC_ALWAYS, SEED, ROWS) == PAT_OK) {
+        acked = engine.store->lsn;
+        for (unsigned i = 0; i < groups; i++) {
+            if (kit_load(&engine, 2) == PAT_OK && disk->failed == 0) acked = engine.store->lsn;
+            pat_persist__journal_idle(engine.persist);
+        }
+        if (snapshots) (void)!kit_snapshot(&engine);
+        if (kit_load(&engine, 1) == PAT_OK && disk->failed == 0) acked = engine.store->lsn;
+    }
+    kit_close(&engine);
+    return acked;
+}
+
+/* The power goes at each call in turn, in many ways; and the process at each call in turn. */
+static void crash_at_each_call(const struct sim_disk *origin, unsigned groups, bool snapshots, unsigned ways) {
+    uint64_t random = 17, crashes = 0;
+    for (uint64_t nth = 1;; nth++) {
+        bool hit = false;
+        for (unsigned way = 0; way < ways; way++) {
+            struct sim_disk disk;
+            sim_copy(&disk, (struct sim_disk *)(uintptr_t)origin);
+            disk.fail_at = nth;
+            disk.fail_on = true;
+            disk.fail_half = way % 2 == 0;
+            const pat_lsn acked = act(&disk, groups, snapshots);
+            hit = disk.failed > 0;
+            sim_faults_off(&disk);
+            if (way > 0) sim_power_cut(&disk, &random, way > 1);
+            assert_recovers(&disk, acked, LSNS);
+            sim_deinit(&disk);
+            crashes++;
+        }
+        if (!hit) break;
+        nth += KIT_STRIDE / 16;
+    }
+    print_message("%llu crashes\n", (unsigned long long)crashes);
+}
+
+static void test_a_crash_at_each_call_of_a_group(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    sim_init(&origin);
+    (void)act(&origin, 2, true);
+    crash_at_each_call(&origin, 1, false, 12);
+    sim_deinit(&origin);
+}
+
+static void test_a_crash_at_each_call_of_a_rotation_and_a_snapshot(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    sim_init(&origin);
+    (void)act(&origin, 2, true);
+    (void)act(&origin, 2, true);
+    crash_at_each_call(&origin, 3, true, 12);
+    sim_deinit(&origin);
+}
+
+static void test_a_crash_at_each_call_of_a_first_start(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    sim_init(&origin);
+    crash_at_each_call(&origin, 2, true, 12);
+    sim_deinit(&origin);
+}
+
+/* ---- a full disk ------------------------------------------------------------------------------------------------- */
+
+static void test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    char why[PAT_ERROR_MESSAGE_BYTES];
+    sim_init(&disk);
+    disk.capacity = (uint64_t)6 * KIT_JOURNAL_BYTES;
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    pat_space__keep(engine.persist);
+    assert_non_null(sim_bytes_of(&disk, "journal.spare"));
+    assert_non_null(sim_bytes_of(&disk, "reserve"));
+    disk.capacity = sim_used(&disk) + 600; /* somebody else took the rest */
+    enum pat_status status = PAT_OK;
+    while (status == PAT_OK) status = kit_load(&engine, 1);
+    assert_int_equal(status, PAT_ERR_NO_SPACE);
+    assert_non_null(strstr(engine.error.message, "the disk is full"));
+    const pat_lsn lsn = engine.store->lsn;
+    assert_true(lsn > 4);
+    assert_true(sim_used(&disk) < disk.capacity); /* refused before */
+    assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_FULL);
+    assert_int_equal(kit_load(&engine, 1), PAT_ERR_NO_SPACE);
+    pat_persist__journal_idle(engine.persist);
+    assert_int_equal(kit_load(&engine, 1), PAT_ERR_NO_SPACE);
+    /* A process that is killed now lost nothing. */
+    struct sim_disk killed;
+    sim_copy(&killed, &disk);
+    assert_recovers(&killed, lsn, lsn);
+    sim_deinit(&killed);
+    disk.capacity += (uint64_t)4 * KIT_JOURNAL_BYTES;
+    pat_persist__journal_idle(engine.persist);
+    assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_GOOD);
+    assert_string_equal(why, "");
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    kit_close(&engine);
+    assert_recovers(&disk, lsn + 1, lsn + 1);
+    sim_deinit(&disk);
+}
+
+static void test_a_disk_without_any_room_is_stopped_cleanly_and_started_again(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    disk.capacity = (uint64_t)8 * KIT_JOURNAL_BYTES;
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    pat_space__keep(engine.persist);
+    assert_int_equal(kit_load(&engine, 3), PAT_OK);
+    disk.capacity = sim_used(&disk); /* to the last byte */
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    assert_int_equal(kit_snapshot(&engine), PAT_ERR_NO_SPACE);
+    kit_close(&engine);
+    assert_null(sim_bytes_of(&disk, "reserve"));
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(engine.store->lsn, 4);
+    assert_string_equal(engine.recovery.note, "");
+    kit_close(&engine);
+    assert_recovers(&disk, 4, 4);
+    sim_deinit(&disk);
+}
+
+/* ---- files used again -------------------------------------------------------------------------------------------- */
+
+static void test_records_of_a_files_former_life_never_come_back(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < 6; i++) assert_int_equal(kit_load(&engine, 1), PAT_OK);
+        assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    }
+    const struct sim_bytes *now = sim_bytes_of(&disk, "journal-00000005.pj");
+    assert_non_null(now);
+    /* It was an earlier one: its records stand behind the header, where the first new one will. */
+    assert_true(pat_journal__is_magic(now->data + PAT_FILE_HEADER_BYTES));
+    struct sim_disk killed;
+    sim_copy(&killed, &disk);
+    assert_recovers(&killed, 24, 24);
+    sim_deinit(&killed);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    sim_copy(&killed, &disk);
+    assert_recovers(&killed, 25, 25);
+    sim_deinit(&killed);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+/* ---- writes that lie --------------------------------------------------------------------------------------------- */
+
+static void test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back(void **state) {
+    (void)state;
+    unsigned noticed = 0;
+    for (uint64_t nth = 1; nth < 40; nth++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        sim_init(&disk);
+        assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+        assert_int_equal(kit_load(&engine, 3), PAT_OK);
+        sim_fail_after(&disk, 2);
+        assert_int_equal(kit_load(&engine, 1), PAT_ERR_IO);
+        disk.failed = 0;
+        disk.damage_at = disk.calls + nth;
+        const enum pat_status status = kit_snapshot(&engine);
+        /* The new journal file and the manifest are read at the next start, and refused there. */
+        if (status != PAT_OK) {
+            assert_int_equal(status, PAT_ERR_CORRUPT);
+            assert_int_equal(kit_load(&engine, 1), PAT_ERR_READONLY);
+            disk.damage_at = 0;
+            assert_int_equal(kit_snapshot(&engine), PAT_OK);
+            noticed++;
+        }
+        assert_int_equal(kit_load(&engine, 1), PAT_OK);
+        kit_close(&engine);
+        if (status != PAT_OK) assert_recovers(&disk, 4, 4);
+        sim_deinit(&disk);
+    }
+    assert_true(noticed >= 5); /* header and blocks of the snapshot */
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+/* What persist itself asks for: the test's own stores and batches get theirs. */
+static enum pat_status load_without(struct kit_engine *engine, uint64_t nth, bool *hit) {
+    struct kit_batch kit;
+    kit_batch_init(&kit, SEED, engine->store->lsn + 1, ROWS);
+    (void)pat_mem_fail_at(nth);
+    enum pat_status status = pat_persist_write(engine->persist, &kit.entry, 1, &engine->error);
+    if (status == PAT_OK) (void)pat_persist__journal_step(engine->persist);
+    *hit = pat_mem_fail_at(0) >= nth;
+    if (status == PAT_OK) status = pat_persist_poll(engine->persist).status;
+    if (status == PAT_OK) assert_int_equal(kit_apply(engine->store, &kit.entry, NULL), PAT_OK);
+    kit_batch_deinit(&kit);
+    return status;
+}
+
+static enum pat_status snapshot_without(struct kit_engine *engine, uint64_t nth, bool *hit) {
+    struct pat_view *view;
+    struct pat_buf producers;
+    pat_buf_init(&producers, PAT_MEM_OTHER);
+    assert_int_equal(pat_producers_write(&engine->store->producers, &producers), PAT_OK);
+    assert_int_equal(pat_view_open(&view, engine->store), PAT_OK);
+    (void)pat_mem_fail_at(nth);
+    enum pat_status status = pat_persist_snapshot(engine->persist, view, &producers, &engine->error);
+    if (status == PAT_OK) {
+        while (pat_persist__journal_step(engine->persist) || pat_persist__snapshot_step(engine->persist)) {
+        }
+    }
+    *hit = pat_mem_fail_at(0) >= nth;
+    if (status == PAT_OK) status = pat_persist_poll(engine->persist).status;
+    pat_view_close(&view);
+    pat_buf_deinit(&producers);
+    return status;
+}
+
+static void test_memory_that_runs_out_at_each_call_costs_that_call_alone(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    const size_t used = pat_mem_used_total();
+    unsigned failed = 0;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    bool hit = true;
+    for (uint64_t nth = 1; hit; nth++) {
+        const pat_lsn before = engine.store->lsn;
+        const enum pat_status status = load_without(&engine, nth, &hit);
+        assert_true(status == PAT_OK || (hit && status == PAT_ERR_NO_MEMORY));
+        assert_int_equal(engine.store->lsn, before + (status == PAT_OK));
+        failed += status != PAT_OK;
+    }
+    hit = true;
+    for (uint64_t nth = 1; hit; nth++) {
+        const enum pat_status status = snapshot_without(&engine, nth, &hit);
+        assert_true(status == PAT_OK || (hit && status == PAT_ERR_NO_MEMORY));
+        failed += status != PAT_OK;
+        assert_int_equal(kit_load(&engine, 1), PAT_OK); /* the journal goes on */
+    }
+    print_message("%u calls failed\n", failed);
+    const pat_lsn lsn = engine.store->lsn;
+    kit_close(&engine);
+    assert_recovers(&disk, lsn, lsn);
+    assert_int_equal(pat_mem_used_total(), used);
+    sim_deinit(&disk);
+}
+
+/* ---- salvage ----------------------------------------------------------------------------------------------------- */
+
+struct salvaged {
+    bool seen[LSNS + 1];
+};
+
+static enum pat_status note_entry(void *context, const struct pat_entry *entry, struct pat_error *error) {
+    struct salvaged *salvaged = context;
+    (void)error;
+    assert_false(salvaged->seen[entry->lsn]);
+    salvaged->seen[entry->lsn] = true;
+    return PAT_OK;
+}
+
+/* Recovers what is left; each lsn up to `last` was seen, or is in the snapshot, or is said to be lost. */
+static struct pat_recovery salvage(struct sim_disk *disk, pat_lsn last, unsigned *lost) {
+    struct pat_persist *persist;
+    struct pat_settings settings = {.zone = "UTC", .base_currency = "EUR"};
+    struct pat_persist_options options = {.fs = &disk->base, .stepped = true, .salvage = true};
+    struct pat_recovery recovery;
+    struct pat_error error = {0};
+    struct salvaged salvaged = {0};
+    struct pat_store *store = kit_store();
+    const uint64_t calls = disk->calls;
+    assert_int_equal(pat_persist_open(&persist, &options, &settings, &error), PAT_OK);
+    const enum pat_status status = pat_persist_recover(persist, store, note_entry, &salvaged, &recovery, &error);
+    if (status != PAT_OK) print_message("%s\n", error.message);
+    assert_int_equal(status, PAT_OK);
+    *lost = 0;
+    for (pat_lsn lsn = recovery.snapshot_lsn + 1; lsn <= last; lsn++) {
+        bool told = false;
+        for (unsigned i = 0; i < recovery.losses; i++) {
+            const pat_lsn to = recovery.loss[i].last != 0 ? recovery.loss[i].last : last;
+            told |= lsn >= recovery.loss[i].first && lsn <= to;
+        }
+        assert_true(told != salvaged.seen[lsn]);
+        *lost += told;
+    }
+    assert_int_equal(disk->calls, calls); /* nothing was written */
+    pat_persist_close(&persist);
+    pat_store_close(&store);
+    return recovery;
+}
+
+/* Snapshot at 6, journal from 7 to 18, killed. */
+static void make_directory(struct sim_disk *out) {
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    while (engine.store->lsn < 6) assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    while (engine.store->lsn < 18) assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    sim_copy(out, &disk);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_salvage_gives_all_but_what_it_says_is_lost_wherever_a_byte_changed(void **state) {
+    (void)state;
+    struct sim_disk origin;
+    make_directory(&origin);
+    unsigned most = 0, cases = 0;
+    for (int i = 0; i < SIM_NAMES; i++) {
+        if (origin.live[i].inode == NULL) continue;
+        for (size_t at = 0; at < origin.live[i].inode->cache.length; at += 3 * KIT_STRIDE) {
+            struct sim_disk disk;
+            unsigned lost;
+            sim_copy(&disk, &origin);
+            sim_bytes_of(&disk, origin.live[i].name)->data[at] ^= (unsigned char)(1u << at % 8);
+            (void)salvage(&disk, 18, &lost);
+            if (lost > most) most = lost;
+            cases++;
+            sim_deinit(&disk);
+        }
+    }
+    print_message("%u bytes flipped, at most %u batches lost\n", cases, most);
+    assert_in_range(most, 1, 2); /* one, and with its header the one behind it */
+    sim_deinit(&origin);
+}
+
+static void test_salvage_names_what_is_lost(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    unsigned lost;
+    make_directory(&disk);
+    struct sim_bytes *journal = sim_bytes_of(&disk, "journal-00000002.pj");
+    journal->data[PAT_FILE_HEADER_BYTES + PAT_RECORD_HEADER_BYTES + 9] ^= 1;
+    struct pat_recovery recovery = salvage(&disk, 18, &lost);
+    assert_int_equal(recovery.losses, 1);
+    assert_int_equal(recovery.loss[0].first, 7);
+    assert_int_equal(recovery.loss[0].last, 7);
+    assert_int_equal(recovery.loss[0].rows, kit_rows(SEED, 7, ROWS));
+    assert_int_equal(recovery.loss[0].offset, PAT_FILE_HEADER_BYTES);
+    assert_string_equal(recovery.loss[0].where, "journal-00000002.pj");
+    /* A whole file, and the snapshot with it. */
+    assert_int_equal(sim_remove(&disk.base, "journal-00000002.pj", NULL), PAT_OK);
+    recovery = salvage(&disk, 6, &lost);
+    assert_int_equal(recovery.losses, 0); /* all that is known to have been acknowledged is in the snapshot */
+    assert_int_equal(sim_remove(&disk.base, "snapshot-00000001.ps", NULL), PAT_OK);
+    recovery = salvage(&disk, 6, &lost);
+    assert_int_equal(lost, 0); /* the older journal is still there */
+    assert_int_equal(sim_remove(&disk.base, "MANIFEST", NULL), PAT_OK);
+    recovery = salvage(&disk, 6, &lost);
+    assert_int_equal(recovery.losses, 1);
+    assert_int_equal(recovery.loss[0].first, 7);
+    assert_int_equal(recovery.loss[0].last, 0); /* nobody knows */
+    sim_deinit(&disk);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_crash_at_each_call_of_a_group),
+        cmocka_unit_test(test_a_crash_at_each_call_of_a_rotation_and_a_snapshot),
+        cmocka_unit_test(test_a_crash_at_each_call_of_a_first_start),
+        cmocka_unit_test(test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself),
+        cmocka_unit_test(test_a_disk_without_any_room_is_stopped_cleanly_and_started_again),
+        cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
+        cmocka_unit_test(test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back),
+        cmocka_unit_test(test_memory_that_runs_out_at_each_call_costs_that_call_alone),
+        cmocka_unit_test(test_salvage_gives_all_but_what_it_says_is_lost_wherever_a_byte_changed),
+        cmocka_unit_test(test_salvage_names_what_is_lost),
+    };
+    return cmocka_run_group_tests(tests, prepare, NULL);
+}
