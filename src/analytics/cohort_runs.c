@@ -121,11 +121,15 @@ static void rows_of_bits(const struct scan *scan, const struct block *block) {
     const uint64_t *shown = cohorts->run->shown + block->first / 64;
     const uint16_t none = (uint16_t)cohorts->months;
     for (uint32_t i = 0; i < block->count; i++) {
-        uint32_t word = 0;
-        while (word + 1 < scan->words && own->bits[word][i] == 0) word++;
-        const uint64_t bits = own->bits[word][i];
-        const bool begun = bits != 0 && pat_bits__get(shown, i);
-        own->row[i] = begun ? (uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits)) : none;
+        const uint64_t mask = 0 - (uint64_t)pat_bits__get(shown, i);
+        uint32_t row = none;
+        for (uint32_t word = scan->words; word-- > 0;) {
+            const uint64_t bits = own->bits[word][i] & mask;
+            /* With a bit that is on in any case, so that nothing need be guessed. */
+            const uint32_t first = word * 64 + (uint32_t)__builtin_ctzll(bits | (uint64_t)1 << 63);
+            row = bits != 0 ? first : row;
+        }
+        own->row[i] = (uint16_t)row;
     }
     uint64_t outside = cohorts->run->kernels->bits_count(shown, pat_bits__words(block->count));
     for (uint32_t i = 0; i < block->count; i++) outside -= own->row[i] != none;
