@@ -206,12 +206,17 @@ static void look_through(struct recovery *r, const struct pat_journal_entry *ent
          entry->first_lsn, entry->end.lsn, why.message);
 }
 
-static enum pat_status fail_gap(const struct recovery *r, pat_lsn first, struct pat_error *error) {
+static enum pat_status fail_gap(const struct recovery *r, const struct pat_journal_entry *entry,
+                                struct pat_error *error) {
+    const pat_lsn first = entry->first_lsn;
+    const bool counted = r->out->lsn == 0 && entry->first_rows != PAT_ROWS_UNKNOWN;
+    char rows[48] = "";
+    if (counted) (void)snprintf(rows, sizeof rows, " (%" PRIu64 " rows)", entry->first_rows);
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
                             "no good snapshot reaches lsn %" PRIu64 ", and the journal starts at lsn %" PRIu64
                             ": lsns %" PRIu64 " to %" PRIu64
-                            " cannot be read (%s); restore the directory from a backup",
-                            first - 1, first, r->out->lsn + 1, first - 1, r->out->note);
+                            "%s cannot be read (%s); restore the directory from a backup, or see --salvage",
+                            first - 1, first, r->out->lsn + 1, first - 1, rows, r->out->note);
 }
 
 static enum pat_status zero(struct pat_file *file, uint64_t offset, uint64_t bytes, struct pat_error *error) {
@@ -292,7 +297,7 @@ static enum pat_status replay_files(struct recovery *r, struct pat_error *error)
             look_through(r, entry);
             continue;
         }
-        if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry->first_lsn, error);
+        if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry, error);
         PAT_TRY(scan_file(r, entry, &found, true, error));
         if (entry->closed) continue;
         if (found.torn_bytes > 0) PAT_TRY(cut(r, &found, error));
