@@ -81,6 +81,8 @@ static void file_read(struct file *file, const char *folder, const char *name) {
     file->data = take(file->bytes);
     if (read(fd, file->data, file->bytes) != (ssize_t)file->bytes) die("cannot read", path);
     while (file->bytes > 0 && file->data[file->bytes - 1] == 0) file->bytes--;
+    file->data = realloc(file->data, file->bytes > 0 ? file->bytes : 1);
+    if (file->data == NULL) die("no memory", path);
     (void)close(fd);
 }
 

@@ -115,6 +115,9 @@ def round_of_questions(tally, server, taken, rng):
     check(count > 0, "nobody is there")
     client.close()
     check(server.alive(), "the server is gone")
+
+
+def within_limit(tally, server):
     tally.extra["peak"] = "%.1f MiB of %d" % (peak_bytes(server) / 1048576, LIMIT_MIB)
     check(peak_bytes(server) <= LIMIT_MIB << 20, "resident at the most %d bytes, the limit is %d", peak_bytes(server), LIMIT_MIB << 20)
 
@@ -129,6 +132,7 @@ def run():
     while tally.go_on():
         tally.holds(round_of_questions, tally, server, taken, tally.rng(tally.cycles + 1))
         tally.cycles += 1
+    tally.holds(within_limit, tally, server)
     rows = table_rows(client.call("status"), "orders")
     check(rows >= taken, "%d orders are there, %d were acknowledged", rows, taken)
     tally.extra["refused"] = "%d of %d" % (tally.hit, tally.injected)
