@@ -265,6 +265,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     }
     enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
     pat_engine__release_held(engine, true);
+    pat_engine__backups_sweep(engine, true);
     PAT_ASSERT(engine->pinned == NULL);
     PAT_ASSERT(!engine->chore.busy);
     pat_engine__drop_findings(&engine->findings);
@@ -298,6 +299,7 @@ void pat_engine_turn(struct pat_engine *engine) {
     }
     watch_journal(engine);
     pat_engine__release_held(engine, false);
+    pat_engine__backups_sweep(engine, false);
     pat_engine__snapshot_start_if_due(engine);
     pat_engine__group_start(engine);
     engine->turning = false;
