@@ -123,7 +123,7 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
     PAT_TRY(pat_store_open(&engine->store, &options, error));
     PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
     const struct pat_recovery *recovery = &engine->recovery;
-    if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "%s", recovery->note);
+    if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "note=\"%s\"", recovery->note);
     pat_log(PAT_LOG_INFO, "recovered",
             "lsn=%" PRIu64 " snapshot_lsn=%" PRIu64 " generation=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64
             " fell_back=%s",
