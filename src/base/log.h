@@ -1,14 +1,24 @@
-/* Structured log: one line per event on stderr, `time level event key=value ...` (logfmt). No customer data, ever.
+/* Structured log: one line per event on stderr, as logfmt (`time=... level=info event=ready key=value ...`) or as a
+ * JSON object with the same keys. No customer data, ever: no ids, no literals of filters, no passwords.
+ *
  * Thread: any; a line is written with one write(2). */
 #ifndef PAT_BASE_LOG_H
 #define PAT_BASE_LOG_H
 
 enum pat_log_level { PAT_LOG_ERROR, PAT_LOG_WARN, PAT_LOG_INFO, PAT_LOG_DEBUG };
+enum pat_log_format { PAT_LOG_LOGFMT, PAT_LOG_JSON };
 
+/* May change while others log. */
 void pat_log_set_level(enum pat_log_level level);
+void pat_log_set_format(enum pat_log_format format);
 /* "error", "warn", "info", "debug" to its level; -1 for anything else. */
 int pat_log_level_parse(const char *name);
-/* `event` is a short slug ("snapshot-saved"); `format` gives key=value pairs, values with spaces in double quotes. */
+/* "logfmt", "json"; -1 for anything else. */
+int pat_log_format_parse(const char *name);
+/* `event` is a short slug ("snapshot-saved"). `format` has key=value pairs with a blank between them, a value with
+ * anything but letters and digits in double quotes: `lsn=%d reason="%s"`. It is read pair by pair, and what a
+ * conversion brings is escaped: it can never become a pair of its own, or end one. Conversions are those of printf but
+ * for %n and wide characters. */
 void pat_log(enum pat_log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -123,7 +123,7 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
     PAT_TRY(pat_store_open(&engine->store, &options, error));
     PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
     const struct pat_recovery *recovery = &engine->recovery;
-    if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "%s", recovery->note);
+    if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "note=\"%s\"", recovery->note);
     pat_log(PAT_LOG_INFO, "recovered",
             "lsn=%" PRIu64 " snapshot_lsn=%" PRIu64 " generation=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64
             " fell_back=%s",
@@ -265,6 +265,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
     }
     enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
     pat_engine__release_held(engine, true);
+    pat_engine__backups_sweep(engine, true);
     PAT_ASSERT(engine->pinned == NULL);
     PAT_ASSERT(!engine->chore.busy);
     pat_engine__drop_findings(&engine->findings);
@@ -298,6 +299,7 @@ void pat_engine_turn(struct pat_engine *engine) {
     }
     watch_journal(engine);
     pat_engine__release_held(engine, false);
+    pat_engine__backups_sweep(engine, false);
     pat_engine__snapshot_start_if_due(engine);
     pat_engine__group_start(engine);
     engine->turning = false;

@@ -24,6 +24,7 @@ struct pat_kernels;
 struct pat_spread;
 struct pat_clv_fit;
 struct pat_fit_change;
+struct pat_backup;
 
 struct pat_engine_options {
     const char *data_dir;
@@ -106,6 +107,7 @@ struct pat_inquiry {
     struct pat_paging *paging;       /* set by pat_engine_pin: rows, and batches that may hold some */
     struct pat_recall *recall;       /* set by pat_engine_pin: NULL where answers are not given again */
     struct pat_loan *loan;           /* set by pat_engine_pin: what is kept for all questions; may be NULL */
+    struct pat_backup *backup;       /* set by pat_engine_pin: backup.read */
     pat_day today;                   /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
     const bool *cancelled;           /* set (relaxed) by anyone to stop; may be NULL */
@@ -150,5 +152,13 @@ enum pat_status pat_engine_snapshot(struct pat_engine *engine,
                                     void (*done_cb)(void *context, const struct pat_value *result,
                                                     const struct pat_error *error),
                                     void *context, struct pat_error *error) PAT_MUST_CHECK;
+
+/* Saves a snapshot (unless the newest one holds all there is, or with `newest`) and opens a backup of it, to be read by
+ * backup.read: done_cb with {backup, lsn, epoch, files: [{name, bytes}]}, maybe before this returns. PAT_ERR_BUSY while
+ * a snapshot is being written or PAT_BACKUPS_MAX are open. */
+enum pat_status pat_engine_backup_begin(struct pat_engine *engine, bool newest,
+                                        void (*done_cb)(void *context, const struct pat_value *result,
+                                                        const struct pat_error *error),
+                                        void *context, struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

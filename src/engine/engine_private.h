@@ -111,6 +111,20 @@ struct pat_chore {
     struct pat_error error; /* SETTLE */
 };
 
+/* A snapshot that is being read by a client. */
+struct pat_backup {
+    struct pat_engine *engine;
+    uint64_t number;
+    struct pat_export *exported; /* NULL until its snapshot is there */
+    unsigned readers;            /* pieces being read */
+    bool ended;                  /* goes with its last reader */
+    uint64_t used_ns;            /* when a piece was asked for last */
+    struct pat_backup *next;
+    /* who waits for the snapshot */
+    void (*done_cb)(void *context, const struct pat_value *result, const struct pat_error *error);
+    void *context;
+};
+
 struct pat_engine {
     /* set at start */
     struct pat_fs *fs;
@@ -151,6 +165,8 @@ struct pat_engine {
     uint64_t snapshot_ns;            /* when the last one began */
     pat_lsn snapshot_lsn;            /* of the last one that is safe */
     int64_t snapshot_wall_ms;        /* when it was saved by this process, 0 = before */
+    struct pat_backup *backups;
+    uint64_t backups_begun;
     struct pat_chore chore;
     uint64_t chore_next_ns; /* none before */
     pat_lsn chore_lsn;      /* when a chore was last asked for, */
@@ -194,6 +210,20 @@ void pat_engine__put_degraded(const struct pat_engine *engine, struct pat_builde
 /* checkpoint.c */
 /* No batch is taken from here on until a snapshot has made a new journal. */
 void pat_engine__journal_failed(struct pat_engine *engine, const char *why);
+/* backup.c */
+/* The backup that a piece is asked of, with one reader more. PAT_ERR_EXPIRED when there is none of that number. */
+enum pat_status pat_engine__backup_find(struct pat_engine *engine, const struct pat_backup_ask *ask,
+                                        struct pat_backup **out, struct pat_error *error) PAT_MUST_CHECK;
+void pat_engine__backup_leave(struct pat_backup *backup);
+/* Thread: any. {offset, data, end}. */
+enum pat_status pat_engine__backup_read(const struct pat_backup *backup, const struct pat_backup_ask *ask,
+                                        struct pat_builder *builder, struct pat_value *result,
+                                        struct pat_error *error) PAT_MUST_CHECK;
+enum pat_status pat_engine__backup_end(struct pat_engine *engine, const struct pat_backup_ask *ask,
+                                       struct pat_builder *builder, struct pat_value *result,
+                                       struct pat_error *error) PAT_MUST_CHECK;
+/* Ends those of which nothing is read any more; with `all` every one. */
+void pat_engine__backups_sweep(struct pat_engine *engine, bool all);
 /* submit.c */
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__group_start(struct pat_engine *engine);

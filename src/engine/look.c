@@ -275,6 +275,9 @@ enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_requ
     case PAT_METHOD_SCHEMA: *result = look_schema(engine, &builder); break;
     case PAT_METHOD_LOAD_STATE: *result = look_load_state(engine, request->producer, &builder); break;
     case PAT_METHOD_SNAPSHOT_LIST: *result = look_snapshots(engine, &builder); break;
+    case PAT_METHOD_BACKUP_END:
+        PAT_TRY(pat_engine__backup_end(engine, &request->backup, &builder, result, error));
+        break;
     case PAT_METHOD_FILTER_PARSE: PAT_TRY(look_filter(engine, request->question.where, &builder, result, error)); break;
     default: return pat_error_set(error, PAT_ERR_INTERNAL, "this method is not answered here");
     }

@@ -148,6 +148,11 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     inquiry->pinned = pinned;
     inquiry->row = row_of_id(engine, request, pinned->view);
     inquiry->recall = NULL;
+    if (request->method == PAT_METHOD_BACKUP_READ) {
+        const enum pat_status found = pat_engine__backup_find(engine, &request->backup, &inquiry->backup, error);
+        if (found != PAT_OK) pat_engine_unpin(engine, inquiry);
+        return found;
+    }
     pat_engine__recall(engine, inquiry);
     pat_engine__lend_windows(engine, inquiry);
     if (!batch) return PAT_OK;
@@ -158,6 +163,8 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
 
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
+    if (inquiry->backup != NULL) pat_engine__backup_leave(inquiry->backup);
+    inquiry->backup = NULL;
     if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
     pat_engine__remember(engine, inquiry);
     pat_engine__return_windows(engine, inquiry);
@@ -366,6 +373,10 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) {
     if (inquiry->loan != NULL) pat_kept_window_close(&inquiry->loan->given_up);
+    if (inquiry->backup != NULL) {
+        struct pat_builder builder = {.arena = inquiry->arena};
+        return pat_engine__backup_read(inquiry->backup, &inquiry->request->backup, &builder, result, error);
+    }
     if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
     return answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
 }

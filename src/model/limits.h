@@ -60,6 +60,12 @@
 /* Versions that cursors keep: each may cost copies of what is loaded meanwhile, so few; the least recently used ones
  * go. */
 #define PAT_CURSOR_VERSIONS_MAX 16u
+/* A piece of a backup: a client that asks for four at a time stays below a connection's high water. */
+#define PAT_BACKUP_PIECE_BYTES_MAX (1u << 20)
+/* Backups being read at once, each with a descriptor and maybe a snapshot that would be gone already; and how long one
+ * is kept of which nothing is read. */
+#define PAT_BACKUPS_MAX 4u
+#define PAT_BACKUP_MS   60000u
 /* Months of a cohort: a hundred years, as windows. */
 #define PAT_COHORT_PERIODS_MAX 1200u
 /* RULES: the cuts of the life cycle where a question gives none. */

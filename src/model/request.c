@@ -61,6 +61,29 @@ static enum pat_status parse_load_state(struct pat_request *out, const struct pa
     return pat_param__name_or_number(params, "producer", PAT_PRODUCER_BYTES_MAX, &out->producer);
 }
 
+static enum pat_status parse_backup(struct pat_request *out, const struct pat_params *params) {
+    static const char *const keys[] = {"backup", "file", "offset"};
+    int64_t number[] = {0, 0, 0}, bytes = PAT_BACKUP_PIECE_BYTES_MAX;
+    const unsigned needed = out->method == PAT_METHOD_BACKUP_READ ? 3 : 1;
+    for (unsigned i = 0; i < needed; i++) {
+        if (pat_param__get(params, keys[i]) == NULL) return pat_param__missing(params, keys[i], "a number");
+        PAT_TRY(pat_param__integer(params, keys[i], 0, i == 1 ? INT32_MAX : INT64_MAX, &number[i]));
+    }
+    PAT_TRY(pat_param__integer(params, "bytes", 1, PAT_BACKUP_PIECE_BYTES_MAX, &bytes));
+    out->backup = (struct pat_backup_ask){.backup = (uint64_t)number[0],
+                                          .file = (uint32_t)number[1],
+                                          .offset = (uint64_t)number[2],
+                                          .bytes = (uint32_t)bytes};
+    return PAT_OK;
+}
+
+static enum pat_status parse_backup_begin(struct pat_request *out, const struct pat_params *params) {
+    const struct pat_value *newest = pat_param__get(params, "newest");
+    if (newest != NULL && newest->type != PAT_VALUE_BOOL) return pat_param__fail(params, "newest", newest, "a bool");
+    out->backup.newest = newest != NULL && newest->as.boolean;
+    return PAT_OK;
+}
+
 /* Exactly one of text and tree. */
 static enum pat_status parse_filter(struct pat_request *out, const struct pat_params *params) {
     const struct pat_value *text = pat_param__get(params, "text");
@@ -94,6 +117,9 @@ static enum pat_status parse_method(struct pat_request *out, const struct pat_pa
     case PAT_METHOD_COHORT: return pat_request__cohort(out, params);
     case PAT_METHOD_CONTROL: return pat_request__control(out, params);
     case PAT_METHOD_BATCH: return pat_request__batch(out, params);
+    case PAT_METHOD_BACKUP_BEGIN: return parse_backup_begin(out, params);
+    case PAT_METHOD_BACKUP_READ:
+    case PAT_METHOD_BACKUP_END: return parse_backup(out, params);
     case PAT_METHOD_VERIFY: return pat_request__reading(out, params);
     case PAT_METHOD_RFM_GRID:
     case PAT_METHOD_RFM_GROUPS: return pat_request__question(out, params, true);

@@ -46,6 +46,9 @@ enum pat_method {
     PAT_METHOD_CLV_DIST,
     PAT_METHOD_SNAPSHOT_SAVE,
     PAT_METHOD_SNAPSHOT_LIST,
+    PAT_METHOD_BACKUP_BEGIN,
+    PAT_METHOD_BACKUP_READ,
+    PAT_METHOD_BACKUP_END,
     PAT_METHOD_VERIFY,
     PAT_METHOD_CONFIG_RELOAD,
     PAT_METHOD_BATCH,
@@ -61,7 +64,7 @@ enum pat_method_road {
     PAT_ROAD_WRITE,   /* through the journal: load.*, schema.add, rfm.map.save */
     PAT_ROAD_READ,    /* by a worker on a view: questions, verify */
     PAT_ROAD_FIT,     /* read, then written: a worker's answer goes through the journal, too: clv.fit */
-    PAT_ROAD_SNAPSHOT /* by the snapshot thread: snapshot.save */
+    PAT_ROAD_SNAPSHOT /* by the snapshot thread: snapshot.save, backup.begin */
 };
 
 struct pat_method_info {
@@ -165,6 +168,15 @@ struct pat_batch_call {
 enum pat_cohort_metric { PAT_COHORT_CUSTOMERS, PAT_COHORT_ORDERS, PAT_COHORT_NET };
 enum pat_control_by { PAT_CONTROL_DAY, PAT_CONTROL_MONTH, PAT_CONTROL_CURRENCY, PAT_CONTROL_PRODUCER };
 
+/* A piece of a backup. */
+struct pat_backup_ask {
+    bool newest;     /* BEGIN: take the newest snapshot instead of writing one */
+    uint64_t backup; /* READ, END: which */
+    uint32_t file;   /* READ: place in the list that BEGIN gave */
+    uint64_t offset;
+    uint32_t bytes;
+};
+
 struct pat_request {
     enum pat_method method;
     struct pat_question question;
@@ -210,6 +222,9 @@ struct pat_request {
 
     /* CLV_* */
     struct pat_clv_ask clv;
+
+    /* BACKUP_* */
+    struct pat_backup_ask backup;
 
     /* LOAD_STATE */
     struct pat_text producer;

@@ -19,7 +19,8 @@ static enum pat_status parse_call(struct pat_batch_call *out, struct pat_request
                              nearest != NULL ? "; did you mean \"" : "; `schema` lists them",
                              nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
     }
-    if (out->info->road != PAT_ROAD_READ || out->info->method == PAT_METHOD_BATCH) {
+    if (out->info->road != PAT_ROAD_READ || out->info->method == PAT_METHOD_BATCH ||
+        out->info->method == PAT_METHOD_BACKUP_READ) {
         return pat_error_set(error, PAT_ERR_BAD_REQUEST,
                              "a batch holds questions about the data, and \"%s\" is none: call it by itself",
                              out->info->name);

@@ -23,6 +23,9 @@ static const char *const cohort_params[] = {"by", "start", "metric", "periods", 
 static const char *const control_params[] = {"table", "by", "from", "to", READING, NULL};
 static const char *const batch_params[] = {"calls", READING, NULL};
 static const char *const verify_params[] = {"min_lsn", "deadline_ms", NULL};
+static const char *const backup_begin_params[] = {"newest", NULL};
+static const char *const backup_read_params[] = {"backup", "file", "offset", "bytes", NULL};
+static const char *const backup_end_params[] = {"backup", NULL};
 static const char *const rfm_params[] = {"window", "scoring", "cuts", "map", "population", QUESTION, NULL};
 static const char *const fx_params[] = {"as_of", READING, NULL};
 static const char *const map_save_params[] = {"name", "groups", NULL};
@@ -96,6 +99,11 @@ const struct pat_method_info pat_method_list[] = {
     {"snapshot.save", PAT_METHOD_SNAPSHOT_SAVE, PAT_ROAD_SNAPSHOT, -1, no_params,
      "Writes a snapshot now, without stopping service."},
     {"snapshot.list", PAT_METHOD_SNAPSHOT_LIST, PAT_ROAD_LOOP, -1, no_params, "The snapshots that are kept."},
+    {"backup.begin", PAT_METHOD_BACKUP_BEGIN, PAT_ROAD_SNAPSHOT, -1, backup_begin_params,
+     "Writes a snapshot and holds it for reading, as the files of a data directory; `patron backup` does the rest."},
+    {"backup.read", PAT_METHOD_BACKUP_READ, PAT_ROAD_READ, -1, backup_read_params,
+     "A piece of one of these files; a backup of which nothing is read for a minute ends."},
+    {"backup.end", PAT_METHOD_BACKUP_END, PAT_ROAD_LOOP, -1, backup_end_params, "Gives it up."},
     {"fx", PAT_METHOD_FX, PAT_ROAD_READ, -1, fx_params,
      "Exchange rates by currency: how many, first, last and latest, gaps, and facts without a rate."},
     {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,

@@ -101,7 +101,11 @@ static void go_snapshot(struct pat_call *call) {
     struct pat_error error;
     call->state = PAT_CALL_SUBMITTED;
     call->conn->submitted++;
-    enum pat_status status = pat_engine_snapshot(call->conn->server->engine, on_snapshot, call, &error);
+    struct pat_engine *engine = call->conn->server->engine;
+    enum pat_status status =
+        call->info->method == PAT_METHOD_BACKUP_BEGIN
+            ? pat_engine_backup_begin(engine, call->request.backup.newest, on_snapshot, call, &error)
+            : pat_engine_snapshot(engine, on_snapshot, call, &error);
     if (status != PAT_OK) on_submitted(call, NULL, &error);
 }
 
@@ -214,7 +218,7 @@ static void job_answer(struct pat_job *job) {
 static bool is_brief(const struct pat_call *call) {
     enum pat_method method = call->info->method;
     return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_COUNT ||
-           method == PAT_METHOD_CLV_FITS || method == PAT_METHOD_CLV_PREDICT;
+           method == PAT_METHOD_BACKUP_READ || method == PAT_METHOD_CLV_FITS || method == PAT_METHOD_CLV_PREDICT;
 }
 
 static void call_park(struct pat_call *call) {

@@ -141,6 +141,9 @@ static bool role_may(enum pat_role role, enum pat_method method) {
     case PAT_METHOD_CLV_USE:
     case PAT_METHOD_SNAPSHOT_SAVE:
     case PAT_METHOD_SNAPSHOT_LIST:
+    case PAT_METHOD_BACKUP_BEGIN:
+    case PAT_METHOD_BACKUP_READ:
+    case PAT_METHOD_BACKUP_END:
     case PAT_METHOD_VERIFY:
     case PAT_METHOD_CONFIG_RELOAD:
     case PAT_METHODS: return false;

@@ -96,7 +96,7 @@ static enum pat_status journal_write(struct pat_buf *out, const struct pat_journ
     return pat_buf_append_u64(out, entry->end.rows);
 }
 
-static enum pat_status content_write(struct pat_buf *out, const struct pat_manifest *manifest) {
+enum pat_status pat_manifest__bytes(const struct pat_manifest *manifest, struct pat_buf *out) {
     static const unsigned char zeros[CONTENT_OFFSET];
     PAT_TRY(pat_buf_append(out, zeros, sizeof zeros));
     PAT_TRY(pat_buf_append(out, manifest->settings.zone, ZONE_BYTES));
@@ -136,7 +136,7 @@ enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct 
     struct pat_buf bytes;
     pat_buf_init(&bytes, PAT_MEM_OTHER);
     *replaced = false;
-    enum pat_status status = content_write(&bytes, manifest);
+    enum pat_status status = pat_manifest__bytes(manifest, &bytes);
     if (status != PAT_OK) {
         (void)pat_error_set(error, status, "no memory to write the manifest");
         goto done;

@@ -63,6 +63,9 @@ struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest);
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) PAT_MUST_CHECK;
 
+/* The bytes of the file, appended to `out`, which is empty. PAT_ERR_NO_MEMORY. */
+enum pat_status pat_manifest__bytes(const struct pat_manifest *manifest, struct pat_buf *out) PAT_MUST_CHECK;
+
 enum pat_status pat_manifest__totals_write(const struct pat_totals *totals, struct pat_buf *out) PAT_MUST_CHECK;
 struct pat_totals pat_manifest__totals_read(struct pat_reader *reader);
 bool pat_manifest__totals_equal(const struct pat_totals *a, const struct pat_totals *b);

@@ -47,7 +47,7 @@ def settings_change(server, client):
         if "connected" in server.log_since(mark):
             break
         time.sleep(0.1)
-    check("debug connected" in server.log_since(mark), "the log tells more: %r", server.log_since(mark))
+    check("level=debug event=connected" in server.log_since(mark), "the log tells more: %r", server.log_since(mark))
     server.write(**same)
     answer = client.call("config.reload")
     equal((len(answer["changed"]), answer["restart"]), (4, []), "and back: %r" % answer)

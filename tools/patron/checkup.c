@@ -210,7 +210,7 @@ static enum pat_status look_together(struct checkup *checkup, struct pat_engine 
     put_members(builder, &served, &status, of_status);
     const struct pat_value *recovery = pat_value_get(&status, "recovery");
     if (recovery != NULL) put_members(builder, &served, recovery, of_recovery);
-    pat_build_put(builder, &checkup->out->report, "served", pat_build_copy(builder, &served));
+    pat_build_put(builder, &checkup->out->report, "served", served);
     const struct pat_value *checks = pat_value_get(&verify, "checks");
     if (checks != NULL) pat_build_put(builder, &checkup->out->report, "checks", *checks);
     note_checks(checkup, checks);

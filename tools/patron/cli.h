@@ -117,6 +117,7 @@ struct pat_value pat_cli_json_or_text(struct pat_builder *builder, const char *t
 /* After a load of rates: says on stderr where they have gaps. */
 enum pat_exit pat_fx_warn(const struct pat_cli *cli);
 
+extern const struct pat_cli_command pat_command_backup;
 extern const struct pat_cli_command pat_command_call;
 extern const struct pat_cli_command pat_command_check;
 extern const struct pat_cli_command pat_command_load;
@@ -128,6 +129,7 @@ extern const struct pat_cli_command pat_command_control;
 extern const struct pat_cli_command pat_command_customer;
 extern const struct pat_cli_command pat_command_generate;
 extern const struct pat_cli_command pat_command_order;
+extern const struct pat_cli_command pat_command_restore;
 extern const struct pat_cli_command pat_command_rfm;
 extern const struct pat_cli_command pat_command_fx;
 extern const struct pat_cli_command pat_command_clv;

@@ -38,11 +38,7 @@ static void names_find(struct pat_dump *dump, const char *path) {
     struct pat_engine *engine = NULL;
     struct pat_value schema;
     if (pat_offline_open(&engine, path, NULL) != PAT_OK) return;
-    if (pat_offline_ask(engine, "schema", NULL, &dump->arena, &schema, NULL) == PAT_OK) {
-        struct pat_builder builder = {.arena = &dump->arena};
-        schema = pat_build_copy(&builder, &schema);
-        if (!builder.failed) names_take(dump, &schema);
-    }
+    if (pat_offline_ask(engine, "schema", NULL, &dump->arena, &schema, NULL) == PAT_OK) names_take(dump, &schema);
     pat_offline_close(&engine);
 }
 

@@ -5,10 +5,11 @@
 #include <string.h>
 
 const struct pat_cli_command *const pat_cli_commands[] = {
-    &pat_command_load,   &pat_command_generate, &pat_command_count,  &pat_command_rows,   &pat_command_group,
-    &pat_command_cohort, &pat_command_customer, &pat_command_order,  &pat_command_rfm,    &pat_command_clv,
-    &pat_command_fx,     &pat_command_control,  &pat_command_status, &pat_command_schema, &pat_command_snapshot,
-    &pat_command_verify, &pat_command_check,    &pat_command_user,   &pat_command_call,
+    &pat_command_load,   &pat_command_generate, &pat_command_count,  &pat_command_rows,    &pat_command_group,
+    &pat_command_cohort, &pat_command_customer, &pat_command_order,  &pat_command_rfm,     &pat_command_clv,
+    &pat_command_fx,     &pat_command_control,  &pat_command_status, &pat_command_schema,  &pat_command_snapshot,
+    &pat_command_verify, &pat_command_check,    &pat_command_backup, &pat_command_restore, &pat_command_user,
+    &pat_command_call,
 };
 const unsigned pat_cli_command_count = sizeof pat_cli_commands / sizeof pat_cli_commands[0];
 

@@ -15,11 +15,19 @@ void pat_offline_close(struct pat_engine **engine) {
     (void)pat_engine_close(engine, false, NULL);
 }
 
+/* Answers borrow texts of the store, and are to outlive it. */
+static enum pat_status keep(struct pat_arena *arena, struct pat_value *result, struct pat_error *error) {
+    struct pat_builder builder = {.arena = arena};
+    *result = pat_build_copy(&builder, result);
+    return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
+}
+
 static enum pat_status question_ask(struct pat_engine *engine, const struct pat_request *request,
                                     struct pat_arena *arena, struct pat_value *result, struct pat_error *error) {
     struct pat_inquiry inquiry = {.request = request, .arena = arena};
     PAT_TRY(pat_engine_pin(engine, &inquiry, error));
-    const enum pat_status status = pat_engine_answer(engine, &inquiry, result, error);
+    enum pat_status status = pat_engine_answer(engine, &inquiry, result, error);
+    if (status == PAT_OK) status = keep(arena, result, error);
     pat_engine_unpin(engine, &inquiry);
     return status;
 }
@@ -30,6 +38,9 @@ enum pat_status pat_offline_ask(struct pat_engine *engine, const char *method, c
     struct pat_request *request = pat_arena_alloc(arena, sizeof *request);
     if (request == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to ask for %s", method);
     PAT_TRY(pat_request_parse(request, info, params, arena, error));
-    if (info->road == PAT_ROAD_LOOP) return pat_engine_look(engine, request, arena, result, error);
+    if (info->road == PAT_ROAD_LOOP) {
+        PAT_TRY(pat_engine_look(engine, request, arena, result, error));
+        return keep(arena, result, error);
+    }
     return question_ask(engine, request, arena, result, error);
 }

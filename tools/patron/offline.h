@@ -14,7 +14,7 @@ struct pat_engine;
 /* Recovers what is there, as a server would at its start, and writes nothing. Fails as pat_engine_open. */
 enum pat_status pat_offline_open(struct pat_engine **out, const char *path, struct pat_error *error) PAT_MUST_CHECK;
 void pat_offline_close(struct pat_engine **engine);
-/* The answer to a question or a look, in the arena. `params` may be NULL. */
+/* The answer to a question or a look, all of it in the arena. `params` may be NULL. */
 enum pat_status pat_offline_ask(struct pat_engine *engine, const char *method, const struct pat_value *params,
                                 struct pat_arena *arena, struct pat_value *result,
                                 struct pat_error *error) PAT_MUST_CHECK;

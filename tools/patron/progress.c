@@ -37,9 +37,13 @@ void pat_progress_update(struct pat_progress *progress, uint64_t bytes, uint64_t
         (void)fprintf(stderr, "\r\x1b[K%s rows \u00b7 %s rows/s", count, rate);
         return;
     }
+    if (progress->files) {
+        (void)snprintf(count, sizeof count, "%.1f MB", (double)bytes / 1e6);
+        (void)snprintf(rate, sizeof rate, "%.1f MB/s", seconds > 0 ? (double)bytes / seconds / 1e6 : 0);
+    }
     const double share = bytes >= bytes_max ? 1 : (double)bytes / (double)bytes_max;
     (void)fprintf(stderr, "\r\x1b[K%3.0f %% ", 100 * share);
     for (int i = 0; i < BAR_CELLS; i++) (void)fputs(i < (int)(share * BAR_CELLS) ? "\u2588" : "\u2591", stderr);
-    (void)fprintf(stderr, " %s rows \u00b7 %s rows/s", count, rate);
+    (void)fprintf(stderr, progress->files ? " %s \u00b7 %s" : " %s rows \u00b7 %s rows/s", count, rate);
     if (share > 0) (void)fprintf(stderr, " \u00b7 %.0f s left", seconds / share - seconds);
 }

@@ -8,6 +8,7 @@
 struct pat_progress {
     bool shown; /* stderr is a terminal */
     bool dirty; /* a bar stands there */
+    bool files; /* bytes are what counts, not rows */
     uint64_t start_ns, last_ns;
 };
 

@@ -43,10 +43,37 @@ static void a_line_has_time_level_event_and_pairs(void **state) {
     pat_log(PAT_LOG_WARN, "journal-cut", "file=%s bytes=%d", "j-1", 17);
     capture_end(file);
     int year, month, day, hour, minute, second, ms, end = 0;
-    assert_int_equal(
-        sscanf(captured, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second, &ms, &end), 7);
-    assert_int_equal(end, 24);
-    assert_string_equal(captured + end, " warn journal-cut file=j-1 bytes=17\n");
+    assert_int_equal(sscanf(captured, "time=%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute,
+                            &second, &ms, &end),
+                     7);
+    assert_int_equal(end, 29);
+    assert_string_equal(captured + end, " level=warn event=journal-cut file=j-1 bytes=17\n");
+}
+
+/* The same line as JSON, from its event on. */
+static const char *as_json(void) {
+    const char *at = strstr(captured, ",\"level\":");
+    assert_non_null(at);
+    assert_memory_equal(captured, "{\"time\":\"20", 11);
+    return at;
+}
+
+static void the_same_line_is_json_when_that_is_asked_for(void **state) {
+    (void)state;
+    pat_log_set_format(PAT_LOG_JSON);
+    FILE *file = capture_begin();
+    pat_log(PAT_LOG_INFO, "saved", "lsn=%llu ms=%.2f ok=%s digest=%08x note=\"%s\" part=%d/%d", 18446744073709551615ull,
+            1.5, "yes", 0xabcu, "a \"b\" c\\", 3, 4);
+    pat_log(PAT_LOG_ERROR, "bare", "%s", "");
+    pat_log_set_format(PAT_LOG_LOGFMT);
+    capture_end(file);
+    char *second = strchr(captured, '\n');
+    assert_non_null(second);
+    assert_non_null(strstr(second, ",\"level\":\"error\",\"event\":\"bare\"}\n"));
+    *second = '\0';
+    assert_string_equal(
+        as_json(), ",\"level\":\"info\",\"event\":\"saved\",\"lsn\":18446744073709551615,\"ms\":1.50,\"ok\":\"yes\","
+                   "\"digest\":\"00000abc\",\"note\":\"a \\\"b\\\" c\\\\\",\"part\":\"3/4\"}");
 }
 
 static void lines_over_the_level_are_not_written(void **state) {
@@ -60,29 +87,47 @@ static void lines_over_the_level_are_not_written(void **state) {
     pat_log(PAT_LOG_DEBUG, "four", "n=%d", 4);
     pat_log_set_level(PAT_LOG_INFO);
     capture_end(file);
-    assert_non_null(strstr(captured, " error one n=1\n"));
+    assert_non_null(strstr(captured, " level=error event=one n=1\n"));
     assert_null(strstr(captured, "two"));
     assert_null(strstr(captured, "three"));
-    assert_non_null(strstr(captured, " debug four n=4\n"));
+    assert_non_null(strstr(captured, " level=debug event=four n=4\n"));
 }
 
-static void an_event_is_one_line_whatever_a_value_brings(void **state) {
+static void a_value_never_becomes_a_pair_or_a_line_of_its_own(void **state) {
+    (void)state;
+    FILE *file = capture_begin();
+    pat_log(PAT_LOG_INFO, "login-failed", "user=\"%s\" reason=%s", "x\" level=error event=\"y", "two words");
+    pat_log(PAT_LOG_INFO, "broken", "a=%s b=%s c=\"%.*s\"", "x\ny\x1B[2J\r", "", 2, "\xC3\xA9\xFF");
+    pat_log(PAT_LOG_INFO, "bytes", "a=\"%s\"", "x\xFFy");
+    capture_end(file);
+    assert_non_null(strstr(captured, " user=\"x\\\" level=error event=\\\"y\" reason=\"two words\"\n"));
+    assert_non_null(strstr(captured, " a=\"x\\u000ay\\u001b[2J\\u000d\" b=\"\" c=\"\xC3\xA9\"\n"));
+    assert_non_null(strstr(captured, " a=\"x?y\"\n"));
+    unsigned lines = 0;
+    for (const char *at = captured; *at != '\0'; at++) lines += *at == '\n';
+    assert_int_equal(lines, 3);
+}
+
+static void a_long_line_is_cut_between_pairs(void **state) {
     (void)state;
     char value[5000];
     memset(value, 'v', sizeof value - 1);
     value[sizeof value - 1] = '\0';
     FILE *file = capture_begin();
-    pat_log(PAT_LOG_INFO, "broken", "a=%s", "x\ny\x1B[2J\r");
-    pat_log(PAT_LOG_INFO, "long", "a=%s", value);
+    pat_log(PAT_LOG_INFO, "long", "a=%s b=%d", value, 7);
+    pat_log(PAT_LOG_INFO, "longer", "a=%s b=%s c=%s d=%s", value, value, value, value);
+    memset(value, '\x01', sizeof value - 1);
+    pat_log_set_format(PAT_LOG_JSON);
+    pat_log(PAT_LOG_INFO, "grows", "a=\"%s\" b=%d", value, 7);
+    pat_log_set_format(PAT_LOG_LOGFMT);
     capture_end(file);
-    char *second = strchr(captured, '\n');
+    assert_non_null(strstr(captured, "vvv... b=7\n"));
+    char *second = strstr(captured, "event=longer");
     assert_non_null(second);
-    *second++ = '\0';
-    assert_non_null(strstr(captured, " info broken a=x y [2J "));
-    size_t length = strlen(second);
-    assert_in_range(length, 1000, 4095);
-    assert_string_equal(second + length - 5, "v...\n");
-    assert_ptr_equal(strchr(second, '\n'), second + length - 1);
+    assert_non_null(strstr(second, "vvv... cut=yes\n"));
+    char *third = strchr(second, '\n') + 1;
+    assert_non_null(strstr(third, "\"event\":\"grows\",\"cut\":\"yes\"}\n"));
+    assert_true(strlen(captured) < 3 * 2048);
 }
 
 static void levels_are_read_by_name(void **state) {
@@ -122,7 +167,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_event_and_pairs),
         cmocka_unit_test(lines_over_the_level_are_not_written),
-        cmocka_unit_test(an_event_is_one_line_whatever_a_value_brings),
+        cmocka_unit_test(the_same_line_is_json_when_that_is_asked_for),
+        cmocka_unit_test(a_value_never_becomes_a_pair_or_a_line_of_its_own),
+        cmocka_unit_test(a_long_line_is_cut_between_pairs),
         cmocka_unit_test(levels_are_read_by_name),
         cmocka_unit_test(the_clocks_agree_with_the_system),
         cmocka_unit_test(entropy_fills_every_byte),
