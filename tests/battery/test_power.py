@@ -60,9 +60,12 @@ class Disk:
         self.options, self.mounted = options, True
 
     def unmount(self):
-        if self.mounted:
-            subprocess.run(["umount", self.mount], check=True)
-            self.mounted = False
+        """Waits for those who were killed on it and are not gone yet."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.mounted:
+            self.mounted = subprocess.run(["umount", self.mount], stderr=subprocess.DEVNULL, check=False).returncode != 0
+            check(not self.mounted or time.monotonic() < deadline, "%s cannot be unmounted", self.mount)
+            time.sleep(0.1 if self.mounted else 0)
 
     def cut(self, flags):
         handle = os.open(self.mount, os.O_RDONLY)
