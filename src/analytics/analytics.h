@@ -25,6 +25,7 @@ struct pat_job {
      * to be kept: NULL in it, pat_kept_window_close it. All may be NULL. */
     const struct pat_kept_window *const *kept_window; /* [PAT_KEPT_WINDOWS], some may be NULL */
     struct pat_kept_window **made_window;
+    bool at_once;   /* what takes a look at everybody is not begun: PAT_ERR_MORE */
     bool continues; /* ROWS: not the first page, go on */
     pat_row after;  /* behind this row of the table */
     pat_row *last;  /* ROWS: set to the last row given when there are more, else to PAT_ROW_NONE; may be NULL */

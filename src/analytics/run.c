@@ -106,6 +106,7 @@ bool pat_run__lives(const struct pat_run *run, pat_row customer) {
 enum pat_status pat_run__find_live(struct pat_run *run) {
     struct pat_memo *memo = run->job->memo;
     if (run->live != NULL) return PAT_OK;
+    if (run->job->at_once) return PAT_ERR_MORE;
     if (memo == NULL) return compute_live(run);
     if (memo->live == NULL) {
         struct pat_arena *const before = pat_memo__enter(run);

@@ -110,6 +110,7 @@ struct pat_inquiry {
     struct pat_backup *backup;       /* set by pat_engine_pin: backup.read */
     pat_day today;                   /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
+    bool at_once;                    /* answer only what takes no look at everybody */
     const bool *cancelled;           /* set (relaxed) by anyone to stop; may be NULL */
     const struct pat_spread *spread; /* threads that pat_engine_answer may have join in; NULL: none */
 };
@@ -120,9 +121,11 @@ struct pat_inquiry {
 enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry,
                                struct pat_error *error) PAT_MUST_CHECK;
 /* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena.
- */
+ * PAT_ERR_MORE: not at once; ask again without. */
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
+/* Another hold on the version that `inquiry` has pinned; what is pinned by `out` alone is for pat_engine_unpin only. */
+void pat_engine_pin_again(struct pat_inquiry *out, const struct pat_inquiry *inquiry);
 /* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 

@@ -161,6 +161,11 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     return status;
 }
 
+void pat_engine_pin_again(struct pat_inquiry *out, const struct pat_inquiry *inquiry) {
+    *out = (struct pat_inquiry){.pinned = inquiry->pinned};
+    out->pinned->readers++;
+}
+
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
     if (inquiry->backup != NULL) pat_engine__backup_leave(inquiry->backup);
@@ -274,6 +279,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .known = findings != NULL ? findings->known : NULL,
                                 .kept_window = loan != NULL ? loan->window : NULL,
                                 .made_window = loan != NULL ? &loan->made : NULL,
+                                .at_once = inquiry->at_once,
                                 .continues = request->cursor_given,
                                 .after = request->cursor.row,
                                 .last = request->method == PAT_METHOD_ROWS ? &last : NULL,

@@ -12,6 +12,8 @@ static void drop(struct shelved_window *shelved) {
 }
 
 void pat_engine__lend_windows(struct pat_engine *engine, struct pat_inquiry *inquiry) {
+    inquiry->loan = NULL;
+    if (inquiry->at_once) return;
     struct pat_loan *loan = pat_arena_alloc(inquiry->arena, sizeof *loan);
     inquiry->loan = loan; /* without memory the question does without */
     if (loan == NULL) return;

@@ -141,7 +141,8 @@ struct pat_server {
     unsigned connections_max;
     unsigned connections;
     struct pat_hash_secret peer_secret;
-    uint32_t *peer_count; /* connections by the hash of their address */
+    uint32_t *peer_count;    /* connections by the hash of their address */
+    struct pat_inquiry held; /* keeps the version that look-ups of this turn share */
     struct pat_link conns;
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
     struct pat_link parked;     /* questions whose min_lsn is not there yet */
@@ -368,6 +369,8 @@ void pat_call__begin(struct pat_call *call);
 void pat_call__job_done(struct pat_call *call);
 void pat_calls__submit_ready(struct pat_conn *conn);
 void pat_calls__start_waiting(struct pat_conn *conn);
+/* Look-ups of this turn are over. */
+void pat_calls__release_held(struct pat_server *server);
 /* Ends it early. False when nothing can be done about it any more. */
 bool pat_call__stop(struct pat_call *call, enum pat_status why);
 /* Stops all calls of a connection that can be; writes on their way go on. */

@@ -73,6 +73,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         if (link == NULL) break;
         pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
     }
+    pat_calls__release_held(server);
     if (!pat_list_empty(&server->touched)) jobs_wake(server);
     if (server->stopping && server->connections == 0) uv_stop(&server->loop);
 }
