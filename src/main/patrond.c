@@ -36,13 +36,29 @@ static void raise_descriptor_limit(void) {
 
 /* Batches come and go in blocks of half a megabyte to several. malloc would fetch each from the system and give it
  * back, and clearing fresh pages would cost more than what is written there; so blocks up to its greatest threshold
- * come from its heaps, which keep a few batches' worth. */
+ * come from its heaps, which keep a few batches' worth. What heaps keep is on no account: where memory is short they
+ * keep nothing. */
 #define MALLOC_MAP_BYTES  (32 << 20)
 #define MALLOC_KEPT_BYTES (64 << 20)
+#define MEMORY_IS_SHORT   ((uint64_t)1 << 30)
+
+static bool memory_is_short(const struct pat_options *options) {
+    return options->memory_bytes != 0 && options->memory_bytes < MEMORY_IS_SHORT;
+}
 
 static void tune_malloc(void) {
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES);
+}
+
+/* One heap for all threads, and large blocks straight from the system, which has them back at once. */
+#define MALLOC_SHORT_MAP_BYTES  (64 << 10)
+#define MALLOC_SHORT_KEPT_BYTES (128 << 10)
+
+static void tune_malloc_short(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, MALLOC_SHORT_MAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MALLOC_SHORT_KEPT_BYTES);
+    (void)mallopt(M_ARENA_MAX, 1);
 }
 
 /* Columns grow by megabytes a batch, and where a page fault is dear (5 us each in some virtual machines) taking them in
@@ -97,7 +113,6 @@ static int serve(const struct pat_options *options, struct command_line *line) {
 }
 
 int main(int argc, char **argv) {
-    take_huge_pages(argv);
     struct pat_error error;
     const bool accounted = pat_tls_account();
     struct pat_options options;
@@ -113,12 +128,13 @@ int main(int argc, char **argv) {
         (void)printf("patrond %s\n", PATRON_VERSION);
         return EXIT_SUCCESS;
     }
+    if (!memory_is_short(&options)) take_huge_pages(argv);
     pat_log_set_level(options.log_level);
     if (!accounted) pat_log(PAT_LOG_WARN, "tls-memory", "accounted=no");
     /* A client that closes early is an error of that write, not the end of the server. */
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    tune_malloc();
+    memory_is_short(&options) ? tune_malloc_short() : tune_malloc();
     struct command_line line = {argc, argv};
     return serve(&options, &line);
 }

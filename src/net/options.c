@@ -362,7 +362,6 @@ bool pat_options_same(const struct pat_options *a, const struct pat_options *b, 
     case PAT_OPTION_LOG_LEVEL: return a->log_level == b->log_level;
     case PAT_OPTION_SALVAGE: return a->salvage == b->salvage;
     case PAT_OPTION_CONFIG:
-    case PAT_OPTION_SALVAGE: return a->salvage == b->salvage;
     case PAT_OPTION_HELP:
     case PAT_OPTION_VERSION:
     case PAT_OPTIONS: break;
