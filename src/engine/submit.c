@@ -333,11 +333,12 @@ static bool is_orders(const struct pat_ticket *ticket) {
 static struct pat_ticket *apply_batches(struct pat_engine *engine, struct pat_ticket *ticket) {
     const struct pat_batch *batch[GROUP_TICKETS_MAX];
     struct pat_batch_outcome outcome[GROUP_TICKETS_MAX];
-    unsigned count = 0;
+    unsigned count = 1;
     PAT_ASSERT(ticket->lsn == engine->store->lsn + 1);
-    for (struct pat_ticket *at = ticket; at != NULL && (at == ticket || (is_orders(ticket) && is_orders(at)));
-         at = at->next)
+    batch[0] = ticket->batch;
+    for (struct pat_ticket *at = ticket->next; at != NULL && is_orders(ticket) && is_orders(at); at = at->next) {
         batch[count++] = at->batch;
+    }
     pat_ingest_apply_all(engine->store, batch, count, outcome, engine->spread);
     for (unsigned i = 0; i < count; i++) {
         struct pat_ticket *next = ticket->next;

@@ -68,7 +68,7 @@ enum pat_status pat_address_allow(const struct pat_address *address, bool certif
     if (!loopback && !(certificate && users))
         return pat_error_set(error, PAT_ERR_AUTH,
                              "%s is not a loopback address: others can reach it and hear what is said, so it is served "
-                             "only with TLS and users who log in; missing: %s%s%s",
+                             "only with TLS and users who log in; missing: %s%s%s. Without them listen on 127.0.0.1",
                              text, certificate ? "" : "--tls-cert FILE and --tls-key FILE",
                              certificate || users ? "" : ", and ",
                              users ? "" : "--users FILE (`patron user add NAME --file FILE` makes one)");

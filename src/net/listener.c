@@ -180,7 +180,7 @@ static enum pat_status fail(struct pat_error *error, const char *address, const 
 }
 
 static enum pat_status fail_errno(struct pat_error *error, const char *address) {
-    return fail(error, address, strerror(errno));
+    return fail(error, address, uv_strerror(uv_translate_sys_error(errno)));
 }
 
 /* The descriptor is the listener's from here on, whatever fails. */
