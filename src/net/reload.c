@@ -176,7 +176,7 @@ static enum pat_status reread(const struct pat_server *server, struct pat_option
 
 enum pat_status pat_server__reload(struct pat_server *server, struct pat_builder *builder, struct pat_value *result,
                                    struct pat_error *error) {
-    struct pat_options *fresh;
+    struct pat_options *fresh = NULL;
     struct findings findings = {.failures = 0};
     char changed[NAMES_BYTES], restart[NAMES_BYTES];
     PAT_TRY(reread(server, &fresh, error));
