@@ -130,6 +130,7 @@ int main(int argc, char **argv) {
     }
     if (!memory_is_short(&options)) take_huge_pages(argv);
     pat_log_set_level(options.log_level);
+    pat_log_set_format(options.log_format);
     if (!accounted) pat_log(PAT_LOG_WARN, "tls-memory", "accounted=no");
     /* A client that closes early is an error of that write, not the end of the server. */
     (void)signal(SIGPIPE, SIG_IGN);

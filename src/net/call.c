@@ -176,6 +176,7 @@ void pat_call__encode(struct pat_call *call, const struct pat_value *result) {
 
 void pat_call__answer(struct pat_call *call, const struct pat_value *result) {
     struct pat_conn *conn = call->conn;
+    pat_audit__answered(call, result);
     if (conn->state >= PAT_CONN_LINGER) {
         pat_call__release(call);
         return;

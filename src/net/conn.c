@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
+
 const struct pat_scan_limits pat_conn_limits = {PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
 
 struct pat_conn *pat_conn__new(struct pat_server *server) {
@@ -39,7 +41,7 @@ void pat_conn__open(struct pat_conn *conn) {
     conn->write.data = conn->shutdown.data = conn;
     pat_list_push(&conn->server->conns, &conn->link);
     conn->server->connections++;
-    pat_log(PAT_LOG_DEBUG, "connected", "connections=%u", conn->server->connections);
+    pat_audit__opened(conn);
     pat_conn__touch(conn);
 }
 
@@ -79,7 +81,7 @@ static void conn_close(struct pat_conn *conn) {
 
 void pat_conn__drop(struct pat_conn *conn, const char *why) {
     if (conn->state >= PAT_CONN_CLOSING) return;
-    pat_log(PAT_LOG_DEBUG, "disconnected", "reason=\"%s\" calls=%u", why, conn->calls_count);
+    pat_audit__closed(conn, why);
     conn_close(conn);
     pat_calls__stop_all(conn);
 }
@@ -127,6 +129,7 @@ static void conn_finish(struct pat_conn *conn) {
 
 static void conn_bury(struct pat_conn *conn) {
     struct pat_server *server = conn->server;
+    pat_audit__tell(conn); /* of batches that were answered when nobody listened any more */
     pat_list_remove(&conn->link);
     server->connections--;
     pat_listeners__left(conn);
@@ -153,6 +156,7 @@ void pat_conn__work(struct pat_conn *conn) {
 
 void pat_conn__sweep(struct pat_conn *conn) {
     uint64_t now_ms = uv_now(&conn->server->loop);
+    pat_audit__sweep(conn);
     if (conn->state == PAT_CONN_LINGER && now_ms - conn->state_ms > PAT_NET_LINGER_MS) {
         pat_conn__drop(conn, "lingered");
     } else if (conn->tls != NULL && conn->state < PAT_CONN_CLOSING && !pat_tls_ready(conn->tls) &&
@@ -165,11 +169,13 @@ void pat_conn__sweep(struct pat_conn *conn) {
                             PAT_NET_LOGIN_MS / 1000);
         pat_conn__broken(conn, 0, &error);
     } else if (pat_conn__write_stalled(conn)) {
-        pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=write queued_bytes=%zu", conn->out_bytes);
+        pat_log(PAT_LOG_WARN, "slow-client-closed", "conn=%" PRIu64 " direction=write queued_bytes=%zu",
+                conn->audit.number, conn->out_bytes);
         pat_conn__drop(conn, "takes no answers");
     } else if (conn->state == PAT_CONN_OPEN && conn->frame_ms != 0 && conn->reading &&
                now_ms - conn->frame_ms > PAT_NET_MESSAGE_MS) {
-        pat_log(PAT_LOG_WARN, "slow-client-closed", "direction=read buffered_bytes=%zu", conn->in.length);
+        pat_log(PAT_LOG_WARN, "slow-client-closed", "conn=%" PRIu64 " direction=read buffered_bytes=%zu",
+                conn->audit.number, conn->in.length);
         struct pat_error error;
         uint32_t msgid = 0;
         (void)pat_wire_peek_msgid(conn->in.data, conn->in.length, &msgid);

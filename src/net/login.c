@@ -263,7 +263,8 @@ static enum pat_status log_in(struct pat_call *call, struct pat_builder *builder
     conn->role = user->role;
     memcpy(conn->user, user->name, sizeof conn->user);
     pat_scan_init(&conn->scan, pat_conn_limits);
-    pat_log(PAT_LOG_INFO, "login", "user=\"%s\" role=%s", user->name, pat_role_name(user->role));
+    pat_log(PAT_LOG_INFO, "login", "conn=%" PRIu64 " user=\"%s\" role=%s", conn->audit.number, user->name,
+            pat_role_name(user->role));
     *result = pat_build_map(builder, 3);
     put_message(builder, result, message);
     pat_build_put(builder, result, "user", pat_build_printf(builder, "%s", user->name));
@@ -283,7 +284,7 @@ static enum pat_status finish(struct pat_call *call, const struct pat_value *par
     if (status == PAT_ERR_AUTH) {
         char shown[SHOWN_BYTES];
         note_failure(conn, conn->login->user);
-        pat_log(PAT_LOG_WARN, "login-failed", "user=\"%s\"",
+        pat_log(PAT_LOG_WARN, "login-failed", "conn=%" PRIu64 " user=\"%s\"", conn->audit.number,
                 pat_text_printable(pat_text_of(conn->login->user), shown, sizeof shown));
     }
     pat_login__forget(conn);

@@ -143,6 +143,7 @@ struct pat_server {
     struct pat_hash_secret peer_secret;
     uint32_t *peer_count;    /* connections by the hash of their address */
     struct pat_inquiry held; /* keeps the version that look-ups of this turn share */
+    uint64_t connections_opened; /* ever */
     struct pat_link conns;
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
     struct pat_link parked;     /* questions whose min_lsn is not there yet */
@@ -171,6 +172,18 @@ enum pat_conn_state {
 
 struct pat_call;
 
+/* What a connection did since the log last said so; see audit.c. */
+struct pat_audit {
+    uint64_t number;                           /* of the connection, from 1 on */
+    uint64_t since_ms;                         /* uv_now, 0: nothing to tell */
+    char producer[PAT_PRODUCER_BYTES_MAX + 1]; /* of the last batch */
+    unsigned producers;                        /* times that it was another one */
+    uint64_t batches, rows_loaded, rows_rejected;
+    const char *export_method; /* static */
+    uint64_t exports, rows_exported;
+    uint64_t lookups;
+};
+
 struct pat_conn {
     struct pat_server *server;
     union pat_stream io;
@@ -186,6 +199,7 @@ struct pat_conn {
     char user[PAT_USER_BYTES_MAX + 1]; /* "" when none was asked for */
     struct pat_scram_server *login;    /* between auth.start and auth.finish */
     uint64_t opened_ms;                /* uv_now */
+    struct pat_audit audit;
 
     /* TLS; NULL without */
     struct pat_tls *tls;
@@ -394,6 +408,16 @@ enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_inf
 /* auth.start, auth.finish. */
 enum pat_status pat_login__answer(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
                                   struct pat_value *result) PAT_MUST_CHECK;
+
+/* ---- audit.c ---- */
+void pat_audit__opened(struct pat_conn *conn);
+void pat_audit__closed(struct pat_conn *conn, const char *why);
+/* Writes what was added up, if there is anything; pat_audit__sweep: if it is old enough. */
+void pat_audit__tell(struct pat_conn *conn);
+void pat_audit__sweep(struct pat_conn *conn);
+/* `result` NULL: that of a worker that is encoded already, or call->error. Before anything of the call is given back.
+ */
+void pat_audit__answered(struct pat_call *call, const struct pat_value *result);
 
 /* ---- chore.c ---- */
 /* Gives the engine's next one to the workers, if there is none with them. */

@@ -13,6 +13,8 @@
 #define LINE_BYTES                4096
 #define SHOWN_BYTES               80
 #define SNAPSHOT_EVERY_MS_DEFAULT UINT64_C(3600000)
+/* Somebody has waited. */
+#define SLOW_MS_DEFAULT 1000u
 /* A store that cannot hold a batch is of no use. */
 #define MEMORY_BYTES_MIN (UINT64_C(64) << 20)
 
@@ -33,6 +35,8 @@ const char *const pat_option_names[PAT_OPTIONS] = {
     [PAT_OPTION_TIMEZONE] = "timezone",
     [PAT_OPTION_BASE_CURRENCY] = "base-currency",
     [PAT_OPTION_LOG_LEVEL] = "log-level",
+    [PAT_OPTION_LOG_FORMAT] = "log-format",
+    [PAT_OPTION_LOG_SLOW] = "log-slow",
     [PAT_OPTION_CONFIG] = "config",
     [PAT_OPTION_SALVAGE] = "salvage",
     [PAT_OPTION_HELP] = "help",
@@ -62,6 +66,8 @@ const char pat_options_help[] =
     "  --timezone ZONE        of a new data directory, e.g. Europe/London (UTC)\n"
     "  --base-currency CODE   of a new data directory, e.g. GBP (USD)\n"
     "  --log-level LEVEL      error, warn, info, debug (info)\n"
+    "  --log-format FORMAT    logfmt, json (logfmt); one line an event on stderr, never customer data\n"
+    "  --log-slow TIME        log questions that take longer, e.g. 200ms, 5s; 0 for none (1s)\n"
     "  --salvage              serve what is left of a damaged directory: nothing is written, and every answer\n"
     "                         says what is lost\n"
     "  --config FILE          lines of 'name = value' with the names above; the command line wins\n"
@@ -146,12 +152,28 @@ static enum pat_status set_words(struct pat_options *out, enum pat_option option
     } else if (option == PAT_OPTION_CPU) {
         if (!is_one_of(value, cpus)) return refuse(error, option, value, "one of auto, scalar, avx2, avx512");
         out->cpu = value;
+    } else if (option == PAT_OPTION_LOG_FORMAT) {
+        int format = pat_log_format_parse(value);
+        if (format < 0) return refuse(error, option, value, "one of logfmt, json");
+        out->log_format = (enum pat_log_format)format;
     } else {
         int level = pat_log_level_parse(value);
         if (level < 0) return refuse(error, option, value, "one of error, warn, info, debug");
         out->log_level = (enum pat_log_level)level;
     }
     return PAT_OK;
+}
+
+/* Questions are answered in less than a second, mostly. */
+static bool slow_parse(const char *text, uint64_t *out) {
+    const size_t digits = strspn(text, "0123456789");
+    char number[16];
+    if (strcmp(text + digits, "ms") != 0) return pat_options_interval_ms(text, out);
+    char unit;
+    if (digits == 0 || digits >= sizeof number) return false;
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    return number_parse(number, out, &unit);
 }
 
 static enum pat_status set_numbers(struct pat_options *out, enum pat_option option, const char *value,
@@ -170,6 +192,8 @@ static enum pat_status set_numbers(struct pat_options *out, enum pat_option opti
         if (!number_parse(value, &number, &unit) || unit != '\0' || number == 0 || number > PAT_OPTIONS_CONNECTIONS_MAX)
             return refuse(error, option, value, "a number from 1 to 1000000");
         *(option == PAT_OPTION_CONNECTIONS ? &out->connections : &out->connections_per_address) = (unsigned)number;
+    } else if (option == PAT_OPTION_LOG_SLOW) {
+        if (!slow_parse(value, &out->slow_ms)) return refuse(error, option, value, "a time such as 200ms or 5s, or 0");
     } else if (!pat_options_interval_ms(value, &out->snapshot_every_ms)) {
         return refuse(error, option, value, "a time such as 30s, 15m, 1h or 7d, or 0 for never");
     }
@@ -199,12 +223,14 @@ static enum pat_status set(struct pat_options *out, enum pat_option option, cons
     case PAT_OPTION_CONFIG: out->config = value; break;
     case PAT_OPTION_SYNC:
     case PAT_OPTION_CPU:
-    case PAT_OPTION_LOG_LEVEL: return set_words(out, option, value, error);
+    case PAT_OPTION_LOG_LEVEL:
+    case PAT_OPTION_LOG_FORMAT: return set_words(out, option, value, error);
     case PAT_OPTION_MEMORY:
     case PAT_OPTION_CONNECTIONS:
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
     case PAT_OPTION_WORKERS:
-    case PAT_OPTION_SNAPSHOT_EVERY: return set_numbers(out, option, value, error);
+    case PAT_OPTION_SNAPSHOT_EVERY:
+    case PAT_OPTION_LOG_SLOW: return set_numbers(out, option, value, error);
     case PAT_OPTION_SALVAGE:
     case PAT_OPTION_HELP:
     case PAT_OPTION_VERSION:
@@ -315,8 +341,11 @@ static enum pat_status config_file(struct pat_options *out, struct pat_error *er
 }
 
 enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const *argv, struct pat_error *error) {
-    *out = (struct pat_options){
-        .sync = "always", .cpu = "auto", .snapshot_every_ms = SNAPSHOT_EVERY_MS_DEFAULT, .log_level = PAT_LOG_INFO};
+    *out = (struct pat_options){.sync = "always",
+                                .cpu = "auto",
+                                .snapshot_every_ms = SNAPSHOT_EVERY_MS_DEFAULT,
+                                .slow_ms = SLOW_MS_DEFAULT,
+                                .log_level = PAT_LOG_INFO};
     PAT_TRY(command_line(out, argc, argv, error));
     if (out->help || out->version) return PAT_OK;
     if (out->config != NULL) PAT_TRY(config_file(out, error));
@@ -360,6 +389,8 @@ bool pat_options_same(const struct pat_options *a, const struct pat_options *b, 
     case PAT_OPTION_TIMEZONE: return same(a->timezone, b->timezone);
     case PAT_OPTION_BASE_CURRENCY: return same(a->base_currency, b->base_currency);
     case PAT_OPTION_LOG_LEVEL: return a->log_level == b->log_level;
+    case PAT_OPTION_LOG_FORMAT: return a->log_format == b->log_format;
+    case PAT_OPTION_LOG_SLOW: return a->slow_ms == b->slow_ms;
     case PAT_OPTION_SALVAGE: return a->salvage == b->salvage;
     case PAT_OPTION_CONFIG:
     case PAT_OPTION_HELP:

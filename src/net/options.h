@@ -35,6 +35,8 @@ enum pat_option {
     PAT_OPTION_TIMEZONE,
     PAT_OPTION_BASE_CURRENCY,
     PAT_OPTION_LOG_LEVEL,
+    PAT_OPTION_LOG_FORMAT,
+    PAT_OPTION_LOG_SLOW,
     PAT_OPTIONS_OF_FILE,
     PAT_OPTION_CONFIG = PAT_OPTIONS_OF_FILE,
     PAT_OPTION_SALVAGE, /* from here on without a value */
@@ -59,10 +61,12 @@ struct pat_options {
     unsigned workers;                 /* 0 = one for each processor */
     const char *sync;                 /* one of always, interval, never */
     uint64_t snapshot_every_ms;       /* 0 = never */
+    uint64_t slow_ms;                 /* questions that take longer are logged; 0 = none */
     const char *cpu;
     const char *timezone;      /* NULL = the data directory's own */
     const char *base_currency; /* NULL = the data directory's own */
     enum pat_log_level log_level;
+    enum pat_log_format log_format;
     const char *config;
     bool salvage; /* serve what is left */
     bool help, version;

@@ -27,7 +27,9 @@ static bool is_live(enum pat_option option) {
     case PAT_OPTION_CONNECTIONS:
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
     case PAT_OPTION_SNAPSHOT_EVERY:
-    case PAT_OPTION_LOG_LEVEL: return true;
+    case PAT_OPTION_LOG_LEVEL:
+    case PAT_OPTION_LOG_FORMAT:
+    case PAT_OPTION_LOG_SLOW: return true;
     default: return false;
     }
 }
@@ -104,6 +106,7 @@ static void settings_take(struct pat_server *server, const struct pat_options *f
     pat_server__take_limits(server);
     pat_engine_set_snapshot_every(server->engine, fresh->snapshot_every_ms);
     pat_log_set_level(fresh->log_level);
+    pat_log_set_format(fresh->log_format);
 }
 
 void pat_server__forget_settings(struct pat_server *server) {
@@ -176,7 +179,7 @@ static enum pat_status reread(const struct pat_server *server, struct pat_option
 
 enum pat_status pat_server__reload(struct pat_server *server, struct pat_builder *builder, struct pat_value *result,
                                    struct pat_error *error) {
-    struct pat_options *fresh;
+    struct pat_options *fresh = NULL;
     struct findings findings = {.failures = 0};
     char changed[NAMES_BYTES], restart[NAMES_BYTES];
     PAT_TRY(reread(server, &fresh, error));

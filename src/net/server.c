@@ -1,8 +1,10 @@
 #include "net/net.h"
 
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "net/net_private.h"
+#include "net/notify.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -171,6 +173,7 @@ static void on_signal(uv_signal_t *signal, int number) {
     struct pat_server *server = signal->data;
     if (server->stopping) _exit(1);
     pat_log(PAT_LOG_INFO, "stopping", "signal=%d connections=%u", number, server->connections);
+    pat_notify("STOPPING=1", "answering what was taken, then a snapshot");
     server->stopping = true;
     server->stop_ms = uv_now(&server->loop);
     pat_listeners__close(server);
@@ -181,7 +184,9 @@ static void on_reload(uv_signal_t *signal, int number) {
     (void)number;
     /* The log has what there is to say. */
     struct pat_error ignored;
+    pat_notify("RELOADING=1", NULL);
     (void)pat_server__reload(signal->data, NULL, NULL, &ignored);
+    pat_notify("READY=1", NULL);
 }
 
 static void exit_at_once(int number) {
@@ -227,11 +232,13 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
 
 /* ---- start ------------------------------------------------------------------------------------------------------ */
 
-static size_t memory_default(void) {
-    uint64_t bytes = uv_get_total_memory();
-    uint64_t constrained = uv_get_constrained_memory();
-    if (constrained != 0 && constrained < bytes) bytes = constrained;
-    return (size_t)(bytes / 10 * 8);
+/* A fifth is left to the code, to what the allocator keeps, and to the system's cache of files. */
+static size_t memory_choose(uint64_t wanted) {
+    const uint64_t there = pat_machine_memory();
+    if (wanted > there) {
+        pat_log(PAT_LOG_WARN, "memory-beyond-machine", "limit=%" PRIu64 " machine=%" PRIu64, wanted, there);
+    }
+    return (size_t)(wanted != 0 ? wanted : there / 10 * 8);
 }
 
 static unsigned connections_allowed(unsigned wanted) {
@@ -245,7 +252,7 @@ static unsigned connections_allowed(unsigned wanted) {
 
 void pat_server__take_limits(struct pat_server *server) {
     const struct pat_options *settings = server->settings;
-    pat_mem_set_budget(settings->memory_bytes != 0 ? (size_t)settings->memory_bytes : memory_default());
+    pat_mem_set_budget(memory_choose(settings->memory_bytes));
     server->connections_max = connections_allowed(settings->connections);
 }
 
@@ -309,6 +316,7 @@ static void server_serve(struct pat_server *server) {
     pat_log(PAT_LOG_INFO, "ready", "version=%s addresses=\"%s\" workers=%u connections_max=%u memory=%zu",
             server->options->engine.version, addresses, pat_workers_count(server->workers), server->connections_max,
             pat_mem_budget());
+    pat_notify("READY=1", addresses);
     if (server->options->ready_cb != NULL) server->options->ready_cb(server->options->ready_context, addresses);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     (void)uv_signal_stop(&server->signal[0]);

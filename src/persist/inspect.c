@@ -248,6 +248,7 @@ static enum pat_status look_at_journal(struct inspector *in, const struct pat_jo
                                           .context = in};
     file.status = pat_journal__scan(&scan, &found, &why);
     file.parts = found.records;
+    file.used_bytes = found.end.offset;
     file.torn_bytes = found.torn_bytes;
     if (file.status != PAT_OK && file.status != PAT_ERR_CORRUPT) {
         return pat_error_set_at(error, file.status, why.field, -1, why.offset, "%s", why.message);

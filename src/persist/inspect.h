@@ -27,6 +27,7 @@ struct pat_inspected_file {
     uint32_t version;            /* of its format; 0: not known */
     pat_lsn first_lsn, last_lsn; /* snapshot: 1 and that of its state; journal: of its records. last < first: none */
     uint64_t parts;              /* blocks of a snapshot, records of a journal file, files that a manifest names */
+    uint64_t used_bytes;         /* journal: as far as its records and marks go; behind that is room */
     uint64_t torn_bytes;         /* at the journal's end: nothing says that they were acknowledged */
     bool contents;               /* the rest is known */
     uint64_t rows[PAT_TABLES];   /* snapshot: stored, withdrawn ones too; journal: that its batches brought */

@@ -25,6 +25,21 @@ def check_dir(path, *options, expect=0):
     return out, err
 
 
+def copied(path):
+    """A copy to damage; the room of journal files stays a hole."""
+    copy = os.path.join(temp_dir(), "copy")
+    subprocess.run(["cp", "-r", "--sparse=always", path, copy], check=True)
+    return copy
+
+
+def journals(report):
+    return {file["file"]: file for file in report["files"] if file["kind"] == "journal"}
+
+
+def used_in(report):
+    return {name: file["used_bytes"] for name, file in journals(report).items()}
+
+
 def fill(server, client, chance):
     client.call("schema.add", {"table": "orders", "name": "note", "type": "enum"})
     seq = 0
@@ -94,33 +109,77 @@ def dumped(path, status):
     check(order["customer"].startswith("cust-SECRET") and order["attr.note"] == "n0" and order["time"].startswith("2024-03-06"), "a row: %r", order)
 
 
-def damaged(path, chance):
-    """One byte changed anywhere, or a file shortened or gone: exit 1, and the file is named."""
-    names = [n for n in sorted(os.listdir(path)) if n != "lock"]
+def flip(path, at, bit):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ (1 << bit)]))
+
+
+def damaged(path, chance, used):
+    """One byte changed anywhere in what a file holds, or a file shortened or gone: exit 1, and the file is named."""
+    names = [n for n in sorted(os.listdir(path)) if n == "MANIFEST" or n.startswith(("snapshot", "journal-"))]
     for round_number in range(by_size(12, 40, 300)):
-        copy = os.path.join(temp_dir(), "copy")
-        shutil.copytree(path, copy)
+        copy = copied(path)
         name = names[round_number % len(names)]
         file_path = os.path.join(copy, name)
-        how = chance.choice(["flip", "cut", "gone"]) if name != names[-1] else "flip"
-        at = chance.randrange(os.path.getsize(file_path))
+        how = chance.choice(["flip", "cut", "gone"])
+        at = chance.randrange(os.path.getsize(file_path) if how == "cut" else used.get(name, os.path.getsize(file_path)))
         if how == "gone":
             os.unlink(file_path)
+        elif how == "cut":
+            os.truncate(file_path, at)
         else:
-            with open(file_path, "r+b") as file:
-                if how == "cut":
-                    file.truncate(at)
-                else:
-                    file.seek(at)
-                    byte = file.read(1)[0]
-                    file.seek(at)
-                    file.write(bytes([byte ^ (1 << chance.randrange(8))]))
+            flip(file_path, at, chance.randrange(8))
         _, err = check_dir(copy, expect=1)
         said = err.startswith("CORRUPT: ") or (name == "MANIFEST" and how == "gone")
         check(said and name in err and len(err.splitlines()) == 1, "%s of %s at %d: it said %r", how, name, at, err)
         if name.startswith("snapshot") or (name.startswith("journal") and how == "flip" and "mark" not in err):
             check("lsn" in err and ("offset" in err or how != "flip"), "where and which lsns: %r", err)
         shutil.rmtree(copy)
+
+
+def room(path, chance, used):
+    """Behind its records a journal file has room, with zeros or old bytes in it: no record, so whatever is there is no damage."""
+    for name, end in sorted(used.items()):
+        copy = copied(path)
+        file_path = os.path.join(copy, name)
+        size = os.path.getsize(file_path)
+        check(size > end, "%s has room: %d of %d bytes used", name, end, size)
+        at = chance.randrange(end, size)
+        flip(file_path, at, chance.randrange(8))
+        with open(file_path, "r+b") as file:
+            file.seek(chance.randrange(end, size - 4096))
+            file.write(chance.randbytes(4096))
+        out, _ = check_dir(copy)
+        report = json.loads(out)
+        told = [file["torn_bytes"] for file in report["files"] if "torn_bytes" in file] + [report["served"]["torn_bytes"]]
+        equal((used_in(report), told), (used, [0]), "%s, at %d: what is used, what is torn" % (name, at))
+        shutil.rmtree(copy)
+
+
+def torn(path, used, status):
+    """A last group that is not whole, and of which nothing says that it was acknowledged: a server notes it and serves what
+    is before, and so it is told."""
+    copy = copied(path)
+    name = max(used)
+    last = json.loads(check_dir(copy, "--dump")[0].splitlines()[-1])
+    equal((last["file"], last["lsn"]), (name, status["lsn"]), "the last record")
+    file_path = os.path.join(copy, name)
+    end = last["offset"] + last["bytes"]
+    with open(file_path, "r+b") as file:
+        file.seek(end)
+        file.write(bytes(used[name] - end))
+    report = json.loads(check_dir(copy)[0])
+    check("torn_bytes" not in journals(report)[name], "without its mark it is as good: %r", journals(report))
+    flip(file_path, end - 1, 3)
+    report = json.loads(check_dir(copy)[0])
+    told = journals(report)[name]
+    check(told["torn_bytes"] > 0 and told["used_bytes"] == last["offset"], "the file: %r", told)
+    served = report["served"]
+    check(served["lsn"] == status["lsn"] - 1 and served["torn_bytes"] > 0 and name in served["note"], "what is served: %r", served)
+    shutil.rmtree(copy)
 
 
 def refusals(server, path):
@@ -147,11 +206,15 @@ def run():
     report = same_as_the_server(server.data, status, control)
     equal(report["closed_in_order"], False, "after a kill")
     dumped(server.data, status)
+    torn(server.data, used_in(report), status)
+    room(server.data, chance, used_in(report))
     # The last mark or group behind a kill may be taken for a torn tail; after a clean stop nothing may.
     server.start()
     server.stop()
-    equal(same_as_the_server(server.data, status, control)["closed_in_order"], True, "after a stop")
-    damaged(server.data, chance)
+    report = same_as_the_server(server.data, status, control)
+    equal(report["closed_in_order"], True, "after a stop")
+    damaged(server.data, chance, used_in(report))
+    room(server.data, chance, used_in(report))
 
 
 main(run)

@@ -133,7 +133,7 @@ static enum pat_status piece_take(struct backup *b, struct fetch *f) {
     pat_arena_init(&arena, 0);
     struct pat_value answer;
     uint32_t msgid;
-    uint64_t offset;
+    uint64_t offset = 0;
     bool failed = false;
     enum pat_status status = pat_client_receive(b->client, &msgid, &arena, &answer, &failed, &b->fault, &b->error);
     if (status == PAT_OK && !piece_land(f, msgid, &offset)) status = senseless(b);

@@ -78,6 +78,7 @@ static void on_file(void *context, const struct pat_inspected_file *file) {
         pat_build_put(builder, &map, pat_schema[t].name,
                       file->contents ? pat_value_uint(file->rows[t]) : pat_value_nil());
     }
+    if (file->used_bytes > 0) pat_build_put(builder, &map, "used_bytes", pat_value_uint(file->used_bytes));
     if (file->torn_bytes > 0) pat_build_put(builder, &map, "torn_bytes", pat_value_uint(file->torn_bytes));
     pat_build_put(builder, &map, "ok", pat_value_bool(file->status == PAT_OK));
     pat_build_push(builder, &checkup->files, map);
