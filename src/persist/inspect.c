@@ -217,7 +217,8 @@ static enum pat_status look_at_snapshot(struct inspector *in, const struct pat_g
 static void note_mark(struct pat_inspected_file *file, const struct pat_journal_found *found) {
     file->status =
         pat_error_set_at(&file->error, PAT_ERR_CORRUPT, file->name, -1, (int64_t)found->mark.offset,
-                         "%s: damaged mark at offset %" PRIu64 "; no batch is lost, but the disk changes what it holds",
+                         "%s: damaged mark at offset %" PRIu64
+                         "; no batch is lost: the power failed while it was written, or the disk changes what it holds",
                          file->name, found->mark.offset);
 }
 

@@ -12,8 +12,6 @@
 #define ROWS_OFFSET        24u
 #define DIGEST_FROM_END    24u
 #define CHECK_FROM_END     8u
-#define DIGEST_OFFSET      (PAT_RECORD_HEADER_BYTES - DIGEST_FROM_END)
-#define CHECK_OFFSET       (PAT_RECORD_HEADER_BYTES - CHECK_FROM_END)
 #define REWRITE_STEP_BYTES ((size_t)1 << 20)
 
 /* ---- headers ---------------------------------------------------------------------------------------------------- */
@@ -36,12 +34,17 @@ static uint64_t header_check(const unsigned char *at, size_t header_bytes, struc
     return pat_digest_chain(id, at, header_bytes - CHECK_FROM_END).low;
 }
 
-struct pat_digest pat_journal__seal(unsigned char *record, struct pat_digest id, struct pat_digest chain) {
-    struct pat_digest digest = pat_journal__digest(chain, record, PAT_RECORD_HEADER_BYTES,
-                                                   record + PAT_RECORD_HEADER_BYTES, pat_get_u32(record + 4));
-    pat_put_digest(record + DIGEST_OFFSET, digest);
-    pat_put_u64(record + CHECK_OFFSET, header_check(record, PAT_RECORD_HEADER_BYTES, id));
+static struct pat_digest seal(unsigned char *record, size_t header_bytes, struct pat_digest id,
+                              struct pat_digest chain) {
+    struct pat_digest digest =
+        pat_journal__digest(chain, record, header_bytes, record + header_bytes, pat_get_u32(record + 4));
+    pat_put_digest(record + header_bytes - DIGEST_FROM_END, digest);
+    pat_put_u64(record + header_bytes - CHECK_FROM_END, header_check(record, header_bytes, id));
     return digest;
+}
+
+struct pat_digest pat_journal__seal(unsigned char *record, struct pat_digest id, struct pat_digest chain) {
+    return seal(record, PAT_RECORD_HEADER_BYTES, id, chain);
 }
 
 bool pat_journal__is_magic(const unsigned char *at) {
@@ -62,6 +65,18 @@ bool pat_journal__header_get(struct pat_record_header *out, const unsigned char 
         .digest = pat_get_digest(at + bytes - DIGEST_FROM_END),
     };
     return out->payload_bytes % 8 == 0;
+}
+
+bool pat_journal__was_mark(const unsigned char *at, const struct pat_journal_point *point, struct pat_digest id,
+                           uint32_t version) {
+    unsigned char mark[PAT_RECORD_HEADER_BYTES];
+    const size_t bytes = pat_journal__header_bytes(version);
+    pat_journal__header_put(mark, 0, point->lsn, point->lsn, point->rows);
+    (void)seal(mark, bytes, id, point->chain);
+    for (size_t word = bytes - DIGEST_FROM_END; word < bytes; word += 8) {
+        if (pat_get_u64(at + word) == pat_get_u64(mark + word)) return true;
+    }
+    return false;
 }
 
 /* ---- a group in memory ------------------------------------------------------------------------------------------ */
@@ -170,10 +185,12 @@ enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs
     *journal = (struct pat_journal){.fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
     enum pat_status status = journal->file->ops->file_size(journal->file, &journal->reserved, error);
-    if (status == PAT_OK && found->marks_damaged > 0 && found->version == PAT_JOURNAL_VERSION)
-        status = mark_again(journal, &found->mark, error);
     if (status == PAT_OK && found->proven_offset < found->end.offset) {
         status = rewrite(journal->file, found->proven_offset, found->end.offset, error);
+    }
+    /* Not before: it says that what stands before it is on disk. */
+    if (status == PAT_OK && found->marks_damaged > 0 && found->version == PAT_JOURNAL_VERSION) {
+        status = mark_again(journal, &found->mark, error);
     }
     if (status != PAT_OK) pat_journal__close(journal);
     return status;

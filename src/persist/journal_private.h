@@ -166,6 +166,10 @@ static inline size_t pat_journal__header_bytes(uint32_t version) {
 /* False when the pat_journal__header_bytes at `at` are no header of this file. */
 bool pat_journal__header_get(struct pat_record_header *out, const unsigned char *at, struct pat_digest id,
                              uint32_t version);
+/* Whether the bytes at `at`, which are no good mark, are what is left of the one that belongs to `point`: a word of its
+ * digest or check stands there, which old bytes of the room have only by chance. */
+bool pat_journal__was_mark(const unsigned char *at, const struct pat_journal_point *point, struct pat_digest id,
+                           uint32_t version);
 /* The first bytes of every header. */
 bool pat_journal__is_magic(const unsigned char *at);
 

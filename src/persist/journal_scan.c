@@ -192,13 +192,15 @@ static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, en
 }
 
 /* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it, or they are
- * the last of a closed file and all its records came before. */
+ * the last of a closed file and all its records came before, or enough of it is left to know it by. */
 static enum pat_status mark_skip(struct scanner *s, uint64_t offset, bool *skipped, struct pat_error *error) {
     enum verdict verdict;
     struct pat_record_header header;
     const unsigned char *record;
     const struct pat_journal_entry *entry = &s->scan->entry;
     bool last = entry->closed && s->found->end.lsn == entry->end.lsn && s->size - offset == s->header_bytes;
+    PAT_TRY(peek(s, offset, s->header_bytes, &record, error));
+    last |= record != NULL && pat_journal__was_mark(record, &s->found->end, entry->id, s->found->version);
     PAT_TRY(record_judge(s, offset + s->header_bytes, &verdict, &header, &record, error));
     *skipped = verdict == RECORD_GOOD || last;
     if (!*skipped) return PAT_OK;
@@ -248,9 +250,9 @@ static enum pat_status salvage(struct scanner *s, bool *goes_on, struct pat_erro
 static enum pat_status trouble(struct scanner *s, enum verdict verdict, bool *goes_on, struct pat_error *error) {
     const uint64_t offset = s->found->end.offset;
     *goes_on = false;
-    if (s->scan->quick && verdict == RECORD_BAD_HEADER && s->found->end.lsn == s->scan->proven.lsn) return PAT_OK;
     PAT_TRY(mark_skip(s, offset, goes_on, error));
     if (*goes_on) return PAT_OK;
+    if (s->scan->quick && verdict == RECORD_BAD_HEADER && s->found->end.lsn == s->scan->proven.lsn) return PAT_OK;
     PAT_TRY(proof_search(s, offset, error));
     /* A torn write leaves no good header with a wrong number in the right place. */
     if (s->durable.lsn > s->found->end.lsn || verdict == RECORD_BAD_LSN) {

@@ -15,13 +15,13 @@
 #include <inttypes.h>
 #include <malloc.h>
 
-#define CONTENT_SEED  41u
-#define ROWS          3u
-#define LSNS          96u
-#define CRASHES_MAX   12u /* of one life */
-#define GROUP_MAX     3u
-#define DEPTH_MAX     3u
-#define CYCLES_SHORT  4000u
+#define CONTENT_SEED 41u
+#define ROWS         3u
+#define LSNS         96u
+#define CRASHES_MAX  12u /* of one life */
+#define GROUP_MAX    3u
+#define DEPTH_MAX    3u
+#define CYCLES_SHORT 4000u
 
 static struct pat_digest digests[LSNS + 1];
 
@@ -112,13 +112,14 @@ static enum pat_status begin(struct life *life, struct kit_engine *engine) {
     if (status != PAT_OK) return status;
     /* Whoever serves from now on never saw what was behind: it must not come back. */
     life->acked = life->sent = life->group = engine->store->lsn;
+    life->unproven = false; /* the manifest says it from now on */
     return PAT_OK;
 }
 
 /* ---- crashing and looking ---------------------------------------------------------------------------------------- */
 
 static void settle(struct life *life, bool power) {
-    life->unproven = power || (!life->disk.fail_on && life->disk.failed > 0);
+    life->unproven |= power || (!life->disk.fail_on && life->disk.failed > 0); /* until a recovery succeeds */
     life->disk.failed = 0;
     sim_faults_off(&life->disk);
     if (!power) {
@@ -135,6 +136,7 @@ static void assert_state(const struct life *life, const struct kit_engine *engin
     assert_int_equal(engine->recovery.lsn, lsn);
     assert_in_range(lsn, life->acked, life->sent);
     assert_true(pat_digest_equal(kit_digest(engine->store), digests[lsn]));
+    assert_false(engine->recovery.fell_back); /* a crash damages no snapshot that a manifest names */
     struct pat_counts counted = engine->store->counts;
     pat_store_recount(engine->store, &counted, NULL);
     assert_memory_equal(&counted, &engine->store->counts, sizeof counted);
@@ -155,8 +157,7 @@ static void recover_deep(struct life *life) {
 
 static void check(struct life *life) {
     struct kit_engine engine;
-    const enum pat_status status =
-        kit_recover(&engine, &life->disk.base, life->sync, CONTENT_SEED, ROWS);
+    const enum pat_status status = kit_recover(&engine, &life->disk.base, life->sync, CONTENT_SEED, ROWS);
     if (status != PAT_OK) print_message("%s\n", engine.error.message);
     assert_int_equal(status, PAT_OK);
     assert_state(life, &engine);
@@ -216,9 +217,7 @@ static void crash_once(struct life *life) {
 static void live_and_die(uint64_t number) {
     struct life life = {.number = number, .random = number * 0x2545f4914f6cdd1du + 1};
     living = &life;
-    life.sync = chance(&life, 5) != 0   ? PAT_SYNC_ALWAYS
-                : chance(&life, 2) == 0 ? PAT_SYNC_INTERVAL
-                                        : PAT_SYNC_NEVER;
+    life.sync = chance(&life, 5) != 0 ? PAT_SYNC_ALWAYS : chance(&life, 2) == 0 ? PAT_SYNC_INTERVAL : PAT_SYNC_NEVER;
     sim_init(&life.disk);
     const unsigned crashes = 1 + (unsigned)chance(&life, CRASHES_MAX);
     for (unsigned i = 0; i < crashes; i++) crash_once(&life);
