@@ -241,6 +241,19 @@ static size_t memory_choose(uint64_t wanted) {
     return (size_t)(wanted != 0 ? wanted : there / 10 * 8);
 }
 
+/* Of the limit, what no account sees: the program and its libraries, as they are before anything is served, and what
+ * stacks and the allocator take beside what they give, a fifth of a small store and no more than this of a large one.
+ * Never more than a third, so that a small limit leaves something to serve. */
+#define OVERHEAD_SHARE        5u
+#define OVERHEAD_BYTES_MAX    ((size_t)64 << 20)
+#define UNACCOUNTED_SHARE_MAX 3u
+
+static size_t unaccounted_of(const struct pat_server *server, size_t limit) {
+    const size_t share = limit / OVERHEAD_SHARE, most = limit / UNACCOUNTED_SHARE_MAX;
+    const size_t all = (size_t)server->program_bytes + (share < OVERHEAD_BYTES_MAX ? share : OVERHEAD_BYTES_MAX);
+    return all < most ? all : most;
+}
+
 static unsigned connections_allowed(unsigned wanted) {
     struct rlimit limit;
     if (wanted == 0) wanted = PAT_NET_CONNECTIONS_MAX;
@@ -252,7 +265,9 @@ static unsigned connections_allowed(unsigned wanted) {
 
 void pat_server__take_limits(struct pat_server *server) {
     const struct pat_options *settings = server->settings;
-    pat_mem_set_budget(memory_choose(settings->memory_bytes));
+    const size_t limit = memory_choose(settings->memory_bytes);
+    if (server->program_bytes == 0) server->program_bytes = pat_machine_resident();
+    pat_mem_set_budget(limit - unaccounted_of(server, limit));
     server->connections_max = connections_allowed(settings->connections);
 }
 
