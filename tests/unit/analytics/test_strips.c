@@ -200,7 +200,9 @@ static void pack(struct pat_column *column, struct pat_pins *pins, const struct 
         for (uint32_t chunk = 0; chunk < ROWS >> SHIFT; chunk++) {
             const struct pat_chunk *was = pat_column_pack_choose(column, chunk);
             if (was == NULL) continue;
-            pat_column_pack_take(column, chunk, was, pat_chunk_pack(was, rows, PAT_MEM_CUSTOMERS, scratch));
+            struct pat_chunk *packed_one = pat_chunk_pack(was, rows, PAT_MEM_CUSTOMERS, scratch);
+            struct pat_chunk *old = pat_column_pack_take(column, chunk, was, packed_one);
+            if (old != NULL) pat_pins_retire(pins, PAT_MEM_CUSTOMERS, old);
             packed += column->dir->chunk[chunk]->width == PAT_WIDTH_PACKED;
         }
     }
