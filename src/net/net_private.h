@@ -141,8 +141,8 @@ struct pat_server {
     unsigned connections_max;
     unsigned connections;
     struct pat_hash_secret peer_secret;
-    uint32_t *peer_count;    /* connections by the hash of their address */
-    struct pat_inquiry held; /* keeps the version that look-ups of this turn share */
+    uint32_t *peer_count;        /* connections by the hash of their address */
+    struct pat_inquiry held;     /* keeps the version that look-ups of this turn share */
     uint64_t connections_opened; /* ever */
     struct pat_link conns;
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
