@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -94,16 +95,31 @@ def dumped(path, status):
     check(order["customer"].startswith("cust-SECRET") and order["attr.note"] == "n0" and order["time"].startswith("2024-03-06"), "a row: %r", order)
 
 
+def meaning_end(path):
+    """Where the records of a journal end: behind them is room that holds nothing, or old bytes. Other files mean all they hold."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if not os.path.basename(path).startswith("journal-"):
+        return len(data)
+    at, last = 64, struct.unpack_from("<Q", data, 40)[0] - 1
+    while at + 56 <= len(data):
+        magic, payload, lsn = struct.unpack_from("<IIQ", data, at)
+        if magic != 0x524A5450 or lsn != last + (payload > 0):
+            break
+        at, last = at + 56 + payload, lsn
+    return at
+
+
 def damaged(path, chance):
-    """One byte changed anywhere, or a file shortened or gone: exit 1, and the file is named."""
-    names = [n for n in sorted(os.listdir(path)) if n != "lock"]
+    """One byte changed anywhere that means something, or a file shortened or gone: exit 1, and the file is named."""
+    names = [n for n in sorted(os.listdir(path)) if n == "MANIFEST" or n.startswith(("journal-", "snapshot-"))]
     for round_number in range(by_size(12, 40, 300)):
         copy = os.path.join(temp_dir(), "copy")
         shutil.copytree(path, copy)
         name = names[round_number % len(names)]
         file_path = os.path.join(copy, name)
         how = chance.choice(["flip", "cut", "gone"]) if name != names[-1] else "flip"
-        at = chance.randrange(os.path.getsize(file_path))
+        at = chance.randrange(meaning_end(file_path) if how == "flip" else os.path.getsize(file_path))
         if how == "gone":
             os.unlink(file_path)
         else:
