@@ -22,10 +22,10 @@ struct pat_client {
     int fd; /* never blocks; poll waits */
     uint32_t msgid_next;
     unsigned in_flight;
-    bool broken;         /* a send or read failed half way: where the next message starts is unknown */
-    bool ended;          /* the server has closed its side */
-    char address[256];   /* for messages */
-    struct pat_buf out;  /* the requests being sent; between calls the first `queued` bytes, which wait for more */
+    bool broken;        /* a send or read failed half way: where the next message starts is unknown */
+    bool ended;         /* the server has closed its side */
+    char address[256];  /* for messages */
+    struct pat_buf out; /* the requests being sent; between calls the first `queued` bytes, which wait for more */
     size_t queued;
     struct pat_buf in;   /* received; the first `in_done` bytes have been handed out */
     struct pat_tls *tls; /* NULL: in the clear */

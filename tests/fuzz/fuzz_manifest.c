@@ -1,6 +1,6 @@
-/* MANIFEST. First byte even: the rest is the file. Odd: the rest is what follows a good head (of the oldest version with
- * two bits set), sealed, so that the
- * reader behind the digest is reached; what it takes must be written again and read as the same. */
+/* MANIFEST. First byte even: the rest is the file. Odd: the rest is what follows a good head (of the oldest version
+ * with two bits set), sealed, so that the reader behind the digest is reached; what it takes must be written again and
+ * read as the same. */
 #include "../unit/persist/sim_disk.h"
 #include "base/buf.h"
 #include "persist/bytes_private.h"
