@@ -89,7 +89,7 @@ static enum pat_status group_add(struct pat_buf *group, const struct pat_entry *
     PAT_TRY(pat_buf_append(group, zeros, (8 - group->length % 8) % 8));
     size_t payload_bytes = group->length - start - PAT_RECORD_HEADER_BYTES;
     PAT_ASSERT(payload_bytes > 0 && payload_bytes <= UINT32_MAX); /* limits.h bounds a batch far below */
-    /* Its own rows for now; they are added up when the group is written. */
+    /* Its own rows alone: they are added up when the group is written. */
     const uint64_t rows = entry->kind == PAT_ENTRY_BATCH ? entry->batch->rows : 0;
     pat_journal__header_put(group->data + start, (uint32_t)payload_bytes, entry->lsn, 0, rows);
     return PAT_OK;
