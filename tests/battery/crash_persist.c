@@ -123,8 +123,14 @@ static enum pat_status begin(struct life *life, struct kit_engine *engine) {
 
 /* ---- crashing and looking ---------------------------------------------------------------------------------------- */
 
+/* A call that failed while its process went on: it may have been the mark of the last group. */
+static void note_failures(struct life *life) {
+    life->unproven |= !life->disk.fail_on && life->disk.failed > 0; /* until a recovery succeeds */
+}
+
 static void settle(struct life *life, bool power) {
-    life->unproven |= power || (!life->disk.fail_on && life->disk.failed > 0); /* until a recovery succeeds */
+    note_failures(life);
+    life->unproven |= power;
     life->disk.failed = 0;
     sim_faults_off(&life->disk);
     if (!power) {
@@ -208,6 +214,7 @@ static void crash_once(struct life *life) {
     }
     if (begin(life, &engine) == PAT_OK) {
         live(life, &engine);
+        note_failures(life);
         if (!clean && !is_gone(life)) crash_soon(life, 1); /* now, at the latest */
     }
     kit_close(&engine);
