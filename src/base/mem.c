@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 static struct {
+    _Atomic size_t limit;
     _Atomic size_t budget;
     _Atomic size_t total;
     _Atomic size_t used[PAT_MEM_PURPOSES];
@@ -18,8 +19,18 @@ static struct {
     _Atomic uint64_t fail_at;
 } accountant;
 
+void pat_mem_set_limit(size_t limit, size_t budget) {
+    PAT_ASSERT(budget <= limit);
+    atomic_store_explicit(&accountant.limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&accountant.budget, budget, memory_order_relaxed);
+}
+
 void pat_mem_set_budget(size_t bytes) {
-    atomic_store_explicit(&accountant.budget, bytes, memory_order_relaxed);
+    pat_mem_set_limit(bytes, bytes);
+}
+
+size_t pat_mem_limit(void) {
+    return atomic_load_explicit(&accountant.limit, memory_order_relaxed);
 }
 
 size_t pat_mem_budget(void) {

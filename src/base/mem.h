@@ -30,8 +30,13 @@ enum pat_mem_purpose {
 /* Alignment of every block from pat_mem_alloc: a cache line, and the widest vector. */
 #define PAT_MEM_ALIGN 64u
 
-/* Sets the budget in bytes; 0 means none. */
+/* Two figures, both in bytes. The limit is what the process may take, as it was set or chosen; the budget is what
+ * accounts may hold of it, so that what no account sees has a place, too. Only the budget refuses anything; 0 means
+ * none. */
+void pat_mem_set_limit(size_t limit, size_t budget);
+/* Nothing is left beside: a limit that is the budget. */
 void pat_mem_set_budget(size_t bytes);
+size_t pat_mem_limit(void);
 size_t pat_mem_budget(void);
 
 /* Zeroed memory, aligned to PAT_MEM_ALIGN. NULL when the budget or the system refuses. bytes may be 0 (gives a block).

@@ -27,14 +27,15 @@ static struct pat_value status_rows(const struct pat_counts *counts, struct pat_
 
 static struct pat_value status_memory(struct pat_builder *builder) {
     const uint64_t resident = pat_machine_resident(), used = pat_mem_used_total();
-    struct pat_value map = pat_build_map(builder, PAT_MEM_PURPOSES + 5);
+    struct pat_value map = pat_build_map(builder, PAT_MEM_PURPOSES + 6);
     pat_build_put(builder, &map, "used", pat_value_uint(used));
     /* What the process takes, and how much more (below zero: less) than what is accounted for: code, stacks, what the
      * allocator keeps, pages that were taken and not yet touched. */
     pat_build_put(builder, &map, "resident", pat_value_uint(resident));
     pat_build_put(builder, &map, "resident_max", pat_value_uint(pat_machine_resident_max()));
     pat_build_put(builder, &map, "overhead", pat_value_int((int64_t)resident - (int64_t)used));
-    pat_build_put(builder, &map, "limit", pat_value_uint(pat_mem_budget()));
+    pat_build_put(builder, &map, "limit", pat_value_uint(pat_mem_limit()));
+    pat_build_put(builder, &map, "budget", pat_value_uint(pat_mem_budget()));
     for (int purpose = 0; purpose < PAT_MEM_PURPOSES; purpose++) {
         pat_build_put(builder, &map, pat_mem_purpose_name((enum pat_mem_purpose)purpose),
                       pat_value_uint(pat_mem_used((enum pat_mem_purpose)purpose)));

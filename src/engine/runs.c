@@ -171,7 +171,7 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
                 chore->run->bytes, took_ns / NS_PER_MS);
         pat_store_add_run(engine->store, &chore->run);
     } else if (chore->status == PAT_ERR_NO_MEMORY) {
-        pat_log(PAT_LOG_INFO, "run-no-memory", "limit=%zu", pat_mem_budget());
+        pat_log(PAT_LOG_INFO, "run-no-memory", "budget=%zu", pat_mem_budget());
         engine->chore_next_ns = now_ns + RETRY_MS * NS_PER_MS;
     }
 }

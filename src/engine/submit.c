@@ -180,7 +180,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
             &error, PAT_ERR_NO_MEMORY,
             "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
             "--memory)",
-            bytes >> 20, pat_mem_budget() >> 20);
+            bytes >> 20, pat_mem_limit() >> 20);
         return refuse(engine, ticket, &error);
     }
     uint64_t bit;

@@ -40,7 +40,7 @@
 #define PAT_NET_CALLS_BYTES_MAX ((size_t)PAT_FRAME_BYTES_MAX)
 /* Answers waiting for one client; above it nothing is read from it and none of its questions is started. */
 #define PAT_NET_HIGH_WATER_BYTES ((size_t)8 << 20)
-/* One part in so many of the memory limit for what connections send and have not taken; above it nobody may keep much:
+/* One part in so many of the memory budget for what connections send and have not taken; above it nobody may keep much:
  * answers wait up to the low water, one question of a connection is worked on, large requests are refused, and who
  * takes nothing of its answers is let go sooner. Else a thousand clients that stopped would be all that there is memory
  * for. */

@@ -267,7 +267,7 @@ void pat_server__take_limits(struct pat_server *server) {
     const struct pat_options *settings = server->settings;
     const size_t limit = memory_choose(settings->memory_bytes);
     if (server->program_bytes == 0) server->program_bytes = pat_machine_resident();
-    pat_mem_set_budget(limit - unaccounted_of(server, limit));
+    pat_mem_set_limit(limit, limit - unaccounted_of(server, limit));
     server->connections_max = connections_allowed(settings->connections);
 }
 
@@ -328,9 +328,9 @@ static void server_serve(struct pat_server *server) {
     (void)uv_signal_start(&server->signal[2], on_reload, SIGHUP);
     char addresses[ADDRESSES_BYTES];
     pat_listeners__addresses(server, addresses, sizeof addresses);
-    pat_log(PAT_LOG_INFO, "ready", "version=%s addresses=\"%s\" workers=%u connections_max=%u memory=%zu",
+    pat_log(PAT_LOG_INFO, "ready", "version=%s addresses=\"%s\" workers=%u connections_max=%u memory=%zu budget=%zu",
             server->options->engine.version, addresses, pat_workers_count(server->workers), server->connections_max,
-            pat_mem_budget());
+            pat_mem_limit(), pat_mem_budget());
     pat_notify("READY=1", addresses);
     if (server->options->ready_cb != NULL) server->options->ready_cb(server->options->ready_context, addresses);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);

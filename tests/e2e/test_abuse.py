@@ -55,7 +55,7 @@ def figures(title, process, server):
     equal(process.returncode, 0, "the good client beside: %s" % title)
     seen = json.loads(out)
     memory = status(server)["memory"]
-    check(memory["used"] <= memory["limit"], "%s: %d bytes are used and %d is the limit", title, memory["used"], memory["limit"])
+    check(memory["used"] <= memory["budget"], "%s: %d bytes are used and %d is the budget", title, memory["used"], memory["budget"])
     seen.update(used_mb=memory["used"] >> 20, net_mb=memory["net"] >> 20, rss_mb=server.rss_bytes() >> 20)
     print("%-28s %s" % (title, json.dumps(seen)), flush=True)
 

@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import Server, check, equal, main, patron, temp_dir  # noqa: E402
+from patron_test import Server, WAIT_SECONDS, check, equal, main, patron, temp_dir  # noqa: E402
 
 
 class Configured(Server):
@@ -32,22 +32,30 @@ def add_user(path, name, role, password="x"):
     equal(done, 0, "patron user add " + name)
 
 
+def log_tells(server, mark, text, what):
+    end = time.monotonic() + WAIT_SECONDS
+    while text not in server.log_since(mark):
+        check(time.monotonic() < end, "the log does not tell %s: %r", what, server.log_since(mark))
+        time.sleep(0.1)
+
+
 def settings_change(server, client):
     same = {"listen": "127.0.0.1:0", "memory": "256M", "workers": "2", "log_level": "info"}
+    mark = server.log_size()
+    client.call("hello", {"client": "not told"})
     equal(client.call("config.reload"), {"changed": [], "restart": [], "failed": []}, "nothing changed")
     server.write(**{**same, "memory": "300M", "workers": "3", "log_level": "debug", "snapshot_every": "7m", "connections": "50"})
     answer = client.call("config.reload")
     equal(sorted(answer["changed"]), ["connections", "log-level", "memory", "snapshot-every"], "what changed")
     equal(answer["restart"], ["workers"], "what a restart would change")
-    equal(client.call("status")["memory"]["limit"], 300 << 20, "the limit of memory")
+    check("event=hello" not in server.log_since(mark), "the log told of it: %r", server.log_since(mark))
+    memory = client.call("status")["memory"]
+    equal(memory["limit"], 300 << 20, "the limit of memory")
+    check(200 << 20 <= memory["budget"] < memory["limit"], "and what accounts may hold of it: %r", memory)
     equal(client.call("hello")["limits"]["connections_max"], 50, "the limit of connections")
     mark = server.log_size()
-    server.client().close()
-    for _ in range(100):
-        if "connected" in server.log_since(mark):
-            break
-        time.sleep(0.1)
-    check("level=debug event=connected" in server.log_since(mark), "the log tells more: %r", server.log_since(mark))
+    client.call("hello", {"client": "told"})
+    log_tells(server, mark, 'level=debug event=hello client="told"', "more than before")
     server.write(**same)
     answer = client.call("config.reload")
     equal((len(answer["changed"]), answer["restart"]), (4, []), "and back: %r" % answer)
@@ -62,11 +70,7 @@ def what_cannot_be_read_changes_nothing(server, client):
     client.fails("config.reload", code="BAD_REQUEST", names=["cannot be read"])
     mark = server.log_size()
     server.process.send_signal(signal.SIGHUP)
-    for _ in range(100):
-        if "config-not-reloaded" in server.log_since(mark):
-            break
-        time.sleep(0.1)
-    check("config-not-reloaded" in server.log_since(mark), "SIGHUP says it in the log: %r", server.log_since(mark))
+    log_tells(server, mark, "config-not-reloaded", "what SIGHUP could not do")
     equal(client.call("ping"), "pong", "and the server goes on")
 
 

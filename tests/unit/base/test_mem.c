@@ -91,6 +91,19 @@ static void the_budget_holds_for_all_purposes_together(void **state) {
     pat_mem_free(PAT_MEM_ORDERS, first);
 }
 
+static void the_limit_is_told_and_the_budget_refuses(void **state) {
+    (void)state;
+    pat_mem_set_limit(10000, 4000);
+    assert_int_equal(pat_mem_limit(), 10000);
+    assert_int_equal(pat_mem_budget(), 4000);
+    assert_null(pat_mem_alloc(PAT_MEM_ORDERS, 6000));
+    void *block = pat_mem_alloc(PAT_MEM_ORDERS, 3000);
+    assert_non_null(block);
+    pat_mem_free(PAT_MEM_ORDERS, block);
+    pat_mem_set_budget(6000);
+    assert_int_equal(pat_mem_limit(), 6000);
+}
+
 static void a_refused_growth_leaves_the_block(void **state) {
     (void)state;
     char *block = pat_mem_alloc(PAT_MEM_NET, 100);
@@ -154,6 +167,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(gauges_follow_each_purpose, begin, end),
         cmocka_unit_test_setup_teardown(growing_keeps_the_content, begin, end),
         cmocka_unit_test_setup_teardown(the_budget_holds_for_all_purposes_together, begin, end),
+        cmocka_unit_test_setup_teardown(the_limit_is_told_and_the_budget_refuses, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_growth_leaves_the_block, begin, end),
         cmocka_unit_test_setup_teardown(the_nth_call_fails_and_only_that, begin, end),
         cmocka_unit_test_setup_teardown(every_purpose_has_a_name_of_its_own, begin, end),
