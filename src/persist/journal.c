@@ -1,12 +1,10 @@
 #include "persist/journal_private.h"
 
-#include "persist/bytes_private.h"
 #include "persist/codec_private.h"
 #include "persist/file_private.h"
 
 #include <string.h>
 
-#define RECORD_MAGIC 0x524a5450u /* "PTJR" */
 /* Offsets are those of the header of journal_private.h; digest and check end it in each version. What is written anew
  * goes in steps that fit a cache. */
 #define ROWS_OFFSET        24u
@@ -18,7 +16,7 @@
 
 void pat_journal__header_put(unsigned char *at, uint32_t payload_bytes, pat_lsn lsn, pat_lsn durable_lsn,
                              uint64_t rows) {
-    pat_put_u32(at, RECORD_MAGIC);
+    pat_put_u32(at, PAT_RECORD_MAGIC);
     pat_put_u32(at + 4, payload_bytes);
     pat_put_u64(at + 8, lsn);
     pat_put_u64(at + 16, durable_lsn);
@@ -45,10 +43,6 @@ static struct pat_digest seal(unsigned char *record, size_t header_bytes, struct
 
 struct pat_digest pat_journal__seal(unsigned char *record, struct pat_digest id, struct pat_digest chain) {
     return seal(record, PAT_RECORD_HEADER_BYTES, id, chain);
-}
-
-bool pat_journal__is_magic(const unsigned char *at) {
-    return pat_get_u32(at) == RECORD_MAGIC;
 }
 
 bool pat_journal__header_get(struct pat_record_header *out, const unsigned char *at, struct pat_digest id,

@@ -28,11 +28,13 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "persist/bytes_private.h"
 #include "persist/persist.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PAT_RECORD_MAGIC           0x524a5450u /* "PTJR" */
 #define PAT_RECORD_HEADER_BYTES    56u
 #define PAT_RECORD_HEADER_BYTES_V2 48u
 /* A place between two records. */
@@ -170,7 +172,9 @@ bool pat_journal__header_get(struct pat_record_header *out, const unsigned char 
  * digest or check stands there, which old bytes of the room have only by chance. */
 bool pat_journal__was_mark(const unsigned char *at, const struct pat_journal_point *point, struct pat_digest id,
                            uint32_t version);
-/* The first bytes of every header. */
-bool pat_journal__is_magic(const unsigned char *at);
+/* The first bytes of every header. Here, because looking for them goes over megabytes at a start. */
+static inline bool pat_journal__is_magic(const unsigned char *at) {
+    return pat_get_u32(at) == PAT_RECORD_MAGIC;
+}
 
 #endif

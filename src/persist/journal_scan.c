@@ -2,7 +2,6 @@
 #include "persist/journal_private.h"
 
 #include "base/mem.h"
-#include "persist/bytes_private.h"
 #include "persist/file_private.h"
 
 #include <inttypes.h>

@@ -21,8 +21,9 @@
 /* A block of the window: what its header says, not yet to be believed. */
 struct slot {
     uint64_t offset;
-    struct pat_digest before, after; /* digest of the block before, its own */
-    bool checked;                    /* it is in memory, and good */
+    struct pat_digest before; /* digest of the block before */
+    struct pat_digest after;  /* its own, when it was checked */
+    bool checked;             /* it is in memory, and good */
 };
 
 struct copy {
@@ -112,7 +113,8 @@ static void slot_part(void *context, uint32_t part, unsigned lane) {
                          .chain = slot->before,
                          .sequence = s->sequence + part,
                          .block = slot_bytes(s, part)};
-    slot->checked = block_check(&own) == PAT_OK && pat_digest_equal(own.chain, slot->after);
+    slot->checked = block_check(&own) == PAT_OK;
+    slot->after = own.chain;
 }
 
 /* Finds the next blocks by their headers. Each says the digest of the one before, so that all can be checked at once:
@@ -127,8 +129,8 @@ static void window_find(struct source *s) {
         const uint32_t payload = pat_get_u32(header + 4);
         if (got != sizeof header || pat_get_u32(header) != PAT_BLOCK_MAGIC || payload == 0) return;
         if (payload > PAT_BLOCK_PAYLOAD_BYTES || payload > s->size - offset - sizeof header) return;
-        s->slot[s->slots] = (struct slot){.offset = offset, .before = before, .after = pat_get_digest(header + 16)};
-        before = s->slot[s->slots].after;
+        s->slot[s->slots] = (struct slot){.offset = offset, .before = before};
+        before = pat_get_digest(header + 16);
         offset += sizeof header + payload;
     }
 }

@@ -77,7 +77,11 @@ static void file_read(struct file *file, const char *folder, const char *name) {
     (void)snprintf(file->name, sizeof file->name, "%s", name);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &info) != 0) die("cannot open", path);
-    file->bytes = file->length = (size_t)info.st_size;
+    /* What is behind the first hole is room. */
+    const off_t hole = lseek(fd, 0, SEEK_HOLE);
+    file->length = (size_t)info.st_size;
+    file->bytes = hole >= 0 ? (size_t)hole : file->length;
+    if (lseek(fd, 0, SEEK_SET) != 0) die("cannot read", path);
     file->data = take(file->bytes);
     if (read(fd, file->data, file->bytes) != (ssize_t)file->bytes) die("cannot read", path);
     while (file->bytes > 0 && file->data[file->bytes - 1] == 0) file->bytes--;

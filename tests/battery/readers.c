@@ -36,6 +36,8 @@
 #define AS_OF          "2025-01-01"
 /* How long a reader waits for the writer to have read the acknowledgement of a version that is served already. */
 #define ACK_WAIT_MS 60000u
+/* Between two lines of figures, in tenths of a second. */
+#define SAY_TENTHS 50u
 
 /* ---- the ledger -------------------------------------------------------------------------------------------------- */
 
@@ -528,6 +530,16 @@ static void *read_all(void *context) {
     return NULL;
 }
 
+/* The last line of these counts. */
+static void say_figures(void) {
+    (void)pthread_mutex_lock(&mutex);
+    (void)printf("{\"reads\": %" PRIu64 ", \"versions\": %" PRIu64 ", \"violations\": %" PRIu64 "}\n",
+                 __atomic_load_n(&reads, __ATOMIC_RELAXED), __atomic_load_n(&acked, __ATOMIC_ACQUIRE),
+                 __atomic_load_n(&violations, __ATOMIC_RELAXED));
+    (void)fflush(stdout);
+    (void)pthread_mutex_unlock(&mutex);
+}
+
 int main(int argc, char **argv) {
     static struct reader reader[READERS_MAX];
     if (argc != 6) die("usage: battery_readers PORT READS SECONDS SEED THREADS");
@@ -544,10 +556,13 @@ int main(int argc, char **argv) {
         reader[i] = (struct reader){.random = seed + 2 * i + 2, .port = writer_is[1]};
         if (pthread_create(&reader[i].thread, NULL, read_all, &reader[i]) != 0) die("no thread");
     }
+    for (unsigned tenths = 1; go_on(); tenths++) {
+        nap_ms(100);
+        if (tenths % SAY_TENTHS == 0) say_figures();
+    }
     for (uint64_t i = 0; i < threads; i++) (void)pthread_join(reader[i].thread, NULL);
     __atomic_store_n(&over, true, __ATOMIC_RELAXED);
     (void)pthread_join(writer, NULL);
-    (void)printf("{\"reads\": %" PRIu64 ", \"versions\": %" PRIu64 ", \"violations\": %" PRIu64 "}\n", reads, acked,
-                 violations);
+    say_figures();
     return EXIT_SUCCESS;
 }

@@ -16,7 +16,13 @@ from tally import Tally  # noqa: E402
 
 def run():
     tally = Tally("crafted", 200000, 1000000, 1000000)
-    done = subprocess.run([program("BATTERY_CRAFTED"), str(tally.goal), str(tally.seed)], stdout=subprocess.PIPE, text=True, check=False)
+    if tally.go_on():
+        look_up(tally)
+    tally.finish()
+
+
+def look_up(tally):
+    done = subprocess.run([program("BATTERY_CRAFTED"), str(tally.goal), str(tally.part_seed())], stdout=subprocess.PIPE, text=True, check=False)
     check(done.returncode == 0, "battery_crafted ended with %d", done.returncode)
     *said, last = done.stdout.splitlines()
     figures = json.loads(last)
@@ -30,7 +36,6 @@ def run():
         tally.cycles += tally.goal
         if family != "random":
             tally.fault(family, family.startswith("texts of one"))
-    tally.finish()
 
 
 if __name__ == "__main__":

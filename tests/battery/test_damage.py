@@ -9,6 +9,7 @@ journal that only an older snapshot needs), and then the answers must be exact.
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import ledger as ledgers  # noqa: E402
 from patron_test import Server, by_size, check, main, program, temp_dir  # noqa: E402
-from tally import VIOLATIONS_MAX, Tally  # noqa: E402
+from tally import Tally  # noqa: E402
 
 BATCHES = 12
 SNAPSHOTS_AFTER = (4, 8)
@@ -27,7 +28,8 @@ SNAPSHOTS_AFTER = (4, 8)
 MARK_SECONDS = 0.03
 # Of the flips that are wanted, so many fall on the big sets.
 BIG_SHARE = 20
-BIG_ROWS = by_size(2000, 20000, 40000)
+SMALL_ROWS = 3
+BIG_ROWS = by_size(2000, 8000, 8000)
 
 
 def copy(source, target):
@@ -69,11 +71,14 @@ def scratch():
     return folder
 
 
-def damage(tally, mode, data_set, count, kind):
+COUNTS = ("tried", "exact", "refused", "cut", "untold", "gap")
+
+
+def damage(tally, name, mode, data_set, count, seconds):
+    """One part of the row; what earlier runs did of it is in the tally's state."""
     folder = scratch()
-    seconds = 86400 if tally.deadline is None else max(1, int(tally.deadline - time.monotonic()))
     try:
-        done = subprocess.run([program("BATTERY_DAMAGE"), mode, data_set.folder, folder, str(tally.seed), str(count), str(seconds)],
+        done = subprocess.run([program("BATTERY_DAMAGE"), mode, data_set.folder, folder, str(tally.part_seed()), str(count), str(int(seconds))],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,25 +91,37 @@ def damage(tally, mode, data_set, count, kind):
         return
     figures = json.loads(last)
     tally.cycles += figures["tried"]
-    tally.injected += figures["tried"]
-    tally.hit += figures["hit"]
-    tally.extra[kind] = ("%(tried)d tried on %(bytes)d bytes: %(exact)d told and exact, %(refused)d refused by name, %(cut)d cut and told, "
-                         "%(untold)d exact and nothing to tell, %(gap)d in the documented gap" % figures)
+    tally.fault("flipped bit" if mode == "bits" else "damaged file", figures["hit"], figures["tried"])
+    sums = tally.state.setdefault(name, dict.fromkeys(COUNTS, 0))
+    for what in COUNTS:
+        sums[what] += figures[what]
+    tally.extra[name] = ("%(tried)d tried: %(exact)d told and exact, %(refused)d refused by name, %(cut)d cut and told, "
+                         "%(untold)d exact and nothing to tell, %(gap)d in the documented gap" % sums)
+    tally.report()
+
+
+def parts(goal):
+    """(name, mode, stopped, big, how many flips are wanted): whole files once, then bits of the small sets, then of big ones."""
+    ends = ((False, "killed"), (True, "stopped"))
+    few = goal // BIG_SHARE // 2
+    return ([("files, small set, " + how, "files", stopped, False, 1) for stopped, how in ends] +
+            [("bits, small set, " + how, "bits", stopped, False, goal // 2 - few) for stopped, how in ends] +
+            [("bits, big set, " + how, "bits", stopped, True, few) for stopped, how in ends])
 
 
 def run():
     tally = Tally("damage", 3000, 12000, 100000)
-    rng = tally.rng(0)
-    for stopped in (False, True):
-        small = DataSet(rng, stopped, 3, BATCHES)
-        how = "stopped" if stopped else "killed"
-        damage(tally, "files", small, 0, "files, small set, " + how)
-        if len(tally.violations) < VIOLATIONS_MAX:
-            damage(tally, "bits", small, tally.goal // 2 - tally.goal // BIG_SHARE // 2, "bits, small set, " + how)
-    for stopped in (False, True):
-        if len(tally.violations) < VIOLATIONS_MAX and tally.time_left():
-            big = DataSet(rng, stopped, BIG_ROWS, BATCHES)
-            damage(tally, "bits", big, tally.goal // BIG_SHARE // 2, "bits, big set, " + ("stopped" if stopped else "killed"))
+    rng = random.Random(tally.part_seed())
+    left = [part for part in parts(tally.goal) if tally.state.get(part[0], {"tried": 0})["tried"] < part[4]]
+    sets = {}
+    for i, (name, mode, stopped, big, wanted) in enumerate(left):
+        if tally.broken() or not tally.time_left():
+            break
+        if (stopped, big) not in sets:
+            sets[stopped, big] = DataSet(rng, stopped, BIG_ROWS if big else SMALL_ROWS, BATCHES)
+        # What a part does not need goes to those behind it.
+        seconds = max(1, tally.seconds_left() // (len(left) - i))
+        damage(tally, name, mode, sets[stopped, big], wanted - tally.state.get(name, {"tried": 0})["tried"], seconds)
     tally.finish()
 
 

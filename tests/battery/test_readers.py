@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -18,22 +17,36 @@ from tally import Tally  # noqa: E402
 THREADS = 4
 
 
-def run():
-    tally = Tally("readers", 20000, 200000, 10000000)
+def read(tally):
+    """One server, one writer, until enough was read; figures come every few seconds."""
     server = Server(extra=["--memory", "1G"]).start()
-    seconds = 86400 if tally.deadline is None else max(1, int(tally.deadline - time.monotonic()))
-    done = subprocess.run([program("BATTERY_READERS"), str(server.port), str(tally.goal), str(seconds), str(tally.seed), str(THREADS)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    *said, last = done.stdout.splitlines() or [""]
-    for line in said:
-        tally.violation(line)
-    check(done.returncode == 0, "battery_readers ended with %d: %s", done.returncode, done.stderr[-2000:])
-    figures = json.loads(last)
-    tally.cycles, tally.injected, tally.hit = figures["reads"], figures["versions"], figures["versions"]
+    before = tally.cycles, tally.kinds.get("version", (0, 0))[0]
+    process = subprocess.Popen([program("BATTERY_READERS"), str(server.port), str(tally.goal - tally.cycles), str(tally.seconds_left()),
+                                str(tally.part_seed()), str(THREADS)], stdout=subprocess.PIPE, text=True)
+    try:
+        for line in process.stdout:
+            if not line.startswith("{"):
+                tally.violation(line)
+                continue
+            figures = json.loads(line)
+            tally.cycles = before[0] + figures["reads"]
+            versions = before[1] + figures["versions"] - tally.kinds.get("version", (0, 0))[0]
+            tally.fault("version", versions, versions)
+            tally.show()
+    except BaseException:  # this program is ended from outside
+        process.kill()
+        raise
+    check(process.wait() == 0, "battery_readers ended with %d", process.returncode)
     client = server.client()
     check(client.call("verify")["ok"], "verify")
     client.close()
     server.stop()
+
+
+def run():
+    tally = Tally("readers", 20000, 200000, 10000000)
+    if tally.go_on():
+        read(tally)
     tally.finish()
 
 

@@ -20,12 +20,15 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+for folder in ("lib", "battery"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
 
 from patron_test import Client, Server, by_size, check, equal, main  # noqa: E402
+from tally import Tally  # noqa: E402
 
 ME = os.path.abspath(__file__)
 MEMORY = 512 << 20
+ALONE = ("alone", "alone again")
 QUESTION = ("rows", {"from": "orders", "fields": ["order", "customer", "time", "amount"], "limit": 10000, "as_of": "2025-01-01"})
 
 
@@ -50,7 +53,7 @@ def begin_good(server, seconds):
     return subprocess.Popen([sys.executable, ME, "--be-good", server.host, str(server.port), str(seconds)], stdout=subprocess.PIPE)
 
 
-def figures(title, process, server):
+def figures(tally, title, process, server):
     out, _ = process.communicate(timeout=600)
     equal(process.returncode, 0, "the good client beside: %s" % title)
     seen = json.loads(out)
@@ -58,6 +61,7 @@ def figures(title, process, server):
     check(memory["used"] <= memory["budget"], "%s: %d bytes are used and %d is the budget", title, memory["used"], memory["budget"])
     seen.update(used_mb=memory["used"] >> 20, net_mb=memory["net"] >> 20, rss_mb=server.rss_bytes() >> 20)
     print("%-28s %s" % (title, json.dumps(seen)), flush=True)
+    tally.extra["beside " + title if title not in ALONE else title] = "p50 %(p50_us)d us, p99 %(p99_us)d us" % seen
 
 
 def status(server):
@@ -108,20 +112,21 @@ def wait_for_connections(server, most, seconds=90):
         time.sleep(0.2)
 
 
-def idle(server, options):
+def idle(tally, server, options):
     before = status(server)["memory"]["net"]
     many = connect_many(server, options.connections)
     kept = status(server)["memory"]["net"] - before
     print("%d idle connections: %.1f KB each" % (len(many), kept / len(many) / 1e3), flush=True)
     check(kept < len(many) * 8192, "idle connections keep %d bytes each", kept // len(many))
-    figures("idle connections", begin_good(server, options.seconds), server)
+    figures(tally, "idle connections", begin_good(server, options.seconds), server)
     for connection in many[::7]:
         connection.sendall(b"\x94\x00\x02\xa4ping\x90"[:-2])  # never whole
-    figures("and parts of requests", begin_good(server, options.seconds), server)
+    tally.fault("idle connection", len(many), len(many))
+    figures(tally, "and parts of requests", begin_good(server, options.seconds), server)
     close_all(many)
 
 
-def slow_senders(server, options):
+def slow_senders(tally, server, options):
     """A byte now and then: 30 s after it was begun a request must be whole."""
     before = descriptors_of(server)
     slow = [connect(server) for _ in range(options.slow)]
@@ -141,9 +146,11 @@ def slow_senders(server, options):
             with contextlib.suppress(ConnectionError):
                 told[connection.fileno()] = connection.recv(4096)
             told.setdefault(connection.fileno(), b"")
-    figures("senders of single bytes", good, server)
+    figures(tally, "senders of single bytes", good, server)
     equal(len(told), len(slow), "slow senders that were told")
-    check(sum(b"DEADLINE" in text for text in told.values()) >= len(slow) * 9 // 10, "what they were told: %r", next(iter(told.values())))
+    deadlines = sum(b"DEADLINE" in text for text in told.values())
+    tally.fault("sender of single bytes", deadlines, len(slow))
+    check(deadlines >= len(slow) * 9 // 10, "what they were told: %r", next(iter(told.values())))
     close_all(slow)
     wait_for_connections(server, before + 5)
 
@@ -158,7 +165,7 @@ def ready(connections, but):
     return [by_fd[fd] for fd, _ in poll.poll(0)]
 
 
-def stopped_readers(server, options):
+def stopped_readers(tally, server, options):
     """Each asks for more than the memory limit is and reads nothing."""
     before = descriptors_of(server)
     client = Client((server.host, server.port))
@@ -170,20 +177,25 @@ def stopped_readers(server, options):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(questions)
         stopped.append(connection)
-    figures("readers that stopped", begin_good(server, options.seconds), server)
-    figures("and a while later", begin_good(server, options.seconds), server)
+    figures(tally, "readers that stopped", begin_good(server, options.seconds), server)
+    figures(tally, "and a while later", begin_good(server, options.seconds), server)
     wait_for_connections(server, before + 5, 300)  # they are let go
+    tally.fault("reader that stopped", len(stopped), len(stopped))
     close_all(stopped)
 
 
-def flood(server, options):
+def flood(tally, server, options):
     """Connections as fast as two processes can make them."""
     code = ("import socket,sys,time\nend=time.monotonic()+%f\nn=0\nwhile time.monotonic()<end:\n s=socket.socket()\n s.settimeout(5)\n"
             " try:\n  s.connect((%r,%d))\n  n+=1\n except OSError: pass\n s.close()\nprint(n)") % (options.seconds + 1, server.host, server.port)
     floods = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
     good = begin_good(server, options.seconds)
     made = sum(int(process.communicate()[0]) for process in floods)
-    figures("flood of %d connections" % made, good, server)
+    tally.fault("connection of a flood", made, made)
+    figures(tally, "flood of %d connections" % made, good, server)
+
+
+CASES = (idle, flood, stopped_readers, slow_senders)
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------
@@ -197,7 +209,7 @@ def told_on_connecting(server):
     return said
 
 
-def by_address():
+def by_address(tally):
     server = Server(extra=["--connections", "50", "--connections-per-address", "20"]).start()
     before = descriptors_of(server)
     clients = connect_many(server, 20)
@@ -206,10 +218,11 @@ def by_address():
     close_all(clients)
     wait_for_connections(server, before + 5)
     equal(server.client().call("ping"), "pong", "when some have gone")
+    tally.fault("one connection too many", True)
     server.stop()
 
 
-def descriptors():
+def descriptors(tally):
     """Connections leave descriptors for journal and snapshot; without any nobody is let in, and the server rests."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200) if hard < 200 else (200, hard))
@@ -241,6 +254,7 @@ def descriptors():
         time.sleep(0.05)
     check(busy_seconds() - spent < 1.5, "without descriptors the server spins: %.1f s of 3", busy_seconds() - spent)
     check("accept-failed" in server.log_since(0), "and says so in the log")
+    tally.fault("no descriptor", len(waiting), len(waiting))
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (200, 200))
     for connection in waiting:
         connection.settimeout(60)
@@ -265,11 +279,19 @@ def run():
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if options.only is None:
-        by_address()
-        print("ok  connections by address", flush=True)
-        descriptors()
-        print("ok  descriptors", flush=True)
+    cases = [case for case in CASES if options.only is None or case.__name__ in options.only.split(",")]
+    tally = Tally("abuse", len(cases), len(cases), len(cases))
+    if options.only is None and tally.cycles == 0:
+        for limit in (by_address, descriptors):
+            limit(tally)
+            print("ok  %s" % limit.__name__.replace("_", " "), flush=True)
+    if tally.go_on():
+        beside(tally, cases[tally.cycles:], options)
+    tally.finish()
+
+
+def beside(tally, cases, options):
+    """Each case on the same server, as long as there is time."""
     server = Server(extra=["--memory", str(MEMORY)]).start()
     client = server.client()
     rows = 20000
@@ -277,13 +299,14 @@ def run():
         "order": ["o%d" % i for i in range(rows)], "customer": ["c%d" % (i % 500) for i in range(rows)],
         "time": ["2024-05-%02dT10:00:00Z" % (i % 28 + 1) for i in range(rows)], "amount": ["1.50"] * rows, "currency": ["GBP"] * rows}})
     client.close()
-    figures("alone", begin_good(server, options.seconds), server)
-    for case in (idle, flood, stopped_readers, slow_senders):
-        if options.only is not None and case.__name__ not in options.only.split(","):
-            continue
-        case(server, options)
+    figures(tally, ALONE[0], begin_good(server, options.seconds), server)
+    for case in cases:
+        if not tally.time_left():
+            break
+        case(tally, server, options)
+        tally.cycles += 1
         print("ok  %s" % case.__name__.replace("_", " "), flush=True)
-    figures("alone again", begin_good(server, options.seconds), server)
+    figures(tally, ALONE[1], begin_good(server, options.seconds), server)
     server.stop()
 
 

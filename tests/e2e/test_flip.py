@@ -7,15 +7,16 @@ that is not 0 and a sentence that names the file and the place. It never serves 
 
 import glob
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+for folder in ("lib", "battery"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
 
-from patron_test import RpcError, Server, by_size, check, equal, main, seed, table_rows, temp_dir  # noqa: E402
+from patron_test import RpcError, Server, by_size, check, equal, main, table_rows, temp_dir  # noqa: E402
+from tally import Tally  # noqa: E402
 
 PLACES = by_size(3, 15, 100)
 QUESTIONS = [
@@ -129,37 +130,51 @@ def judge(shop, server, path, offset, place):
     return "found by verify"
 
 
-def flips_in(shop, rng, what, path, used):
+def flips_in(tally, shop, rng, what, path, used):
     outcomes = {}
     # First and last bytes by choice, others by chance.
     offsets = {0, used - 1} | {rng.randrange(used) for _ in range(PLACES)}
     for offset in sorted(offsets):
+        if not tally.time_left():
+            break
         outcome = after_flip(shop, path, offset, rng.randrange(8))
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        tally.cycles += 1
+        tally.fault(what, True)
+        tally.show()
     print("%-28s %s" % (what, ", ".join("%s %d" % pair for pair in sorted(outcomes.items()))), flush=True)
+    for outcome, count in outcomes.items():
+        tally.extra[outcome] = tally.extra.get(outcome, 0) + count
     return outcomes
 
 
-def run():
-    rng = random.Random(seed())
+def flips(tally, rng):
     shop = Shop(rng)
     snapshots, journals = shop.files("snapshot-*.ps"), shop.files("journal-*.pj")
     check(len(snapshots) >= 2, "two generations are kept: %r", os.listdir(shop.folder))
     check(journals, "no journal: %r", os.listdir(shop.folder))
-    newest = flips_in(shop, rng, "the newest snapshot", snapshots[-1], os.path.getsize(snapshots[-1]))
-    equal(set(newest), {"exact"}, "the older snapshot and the journal hold everything, so nothing need be refused")
-    older = flips_in(shop, rng, "an older snapshot", snapshots[-2], os.path.getsize(snapshots[-2]))
+    newest = flips_in(tally, shop, rng, "the newest snapshot", snapshots[-1], os.path.getsize(snapshots[-1]))
+    check(set(newest) <= {"exact"}, "the older snapshot and the journal hold everything, so nothing need be refused: %r", newest)
+    older = flips_in(tally, shop, rng, "an older snapshot", snapshots[-2], os.path.getsize(snapshots[-2]))
     check(set(older) <= {"exact", "found by verify"}, "the newest snapshot is whole, so nothing need be refused: %r", older)
     for path in journals:
         if used_bytes(path):
-            flips_in(shop, rng, os.path.basename(path), path, used_bytes(path))
+            flips_in(tally, shop, rng, os.path.basename(path), path, used_bytes(path))
     manifest = shop.files("MANIFEST")
     check(manifest, "no MANIFEST: %r", os.listdir(shop.folder))
-    flips_in(shop, rng, "the manifest", manifest[0], os.path.getsize(manifest[0]))
+    flips_in(tally, shop, rng, "the manifest", manifest[0], os.path.getsize(manifest[0]))
     # And as it was: the copy itself is no fault.
     server = Server(data=shop.folder).start()
     equal(state(server.client()), shop.whole, "without a flip")
     server.stop()
+
+
+def run():
+    """One shop after the other, each with its own places, until there were enough."""
+    tally = Tally("flip", 5 * PLACES, 5 * PLACES, 10 * PLACES)
+    while tally.go_on():
+        tally.holds(flips, tally, tally.rng(tally.cycles))
+    tally.finish()
 
 
 if __name__ == "__main__":

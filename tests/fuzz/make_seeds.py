@@ -4,9 +4,12 @@ every type, rates, an RFM map and fits of lifetime value.
 
     PATROND=build/dev/patrond tests/fuzz/make_seeds.py tests/fuzz/corpus
 
-Journal records and snapshot blocks lose their headers: the targets seal them anew (see there). Run it again when a format changes.
+Journal records and snapshot blocks lose their headers: the targets seal them anew (see there). Whole, torn and damaged are journal files of each
+version: records and marks as they stood, bound to the file of the target. Run it again when a format changes; manifests of older versions stay.
 """
 
+import ctypes
+import ctypes.util
 import glob
 import os
 import struct
@@ -20,6 +23,15 @@ FILE_HEADER, RECORD_HEADER, BLOCK_HEADER, MANIFEST_HEADER = 64, 56, 32, 32
 
 # What one seed may take: longer ones are mutated to little effect.
 SEED_BYTES = 6000
+
+# The file that fuzz_journal.c reads: its header, as file_private.h says.
+FILE_ID, FILE_NUMBER, FILE_LSN, FILE_VERSION = (11, 22), 1, 1, 3
+# What a program of version 2 wrote.
+OLD_JOURNAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e", "old", "v2", "journal-00000002.pj")
+OLD_RECORD_HEADER = 48
+ROOM = bytes(512)
+# Records and marks of it.
+FILE_PIECES = 7
 
 
 def fill(client):
@@ -85,6 +97,56 @@ def write_seeds(folder, name, pieces):
             file.write(seed)
 
 
+class Digest(ctypes.Structure):
+    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+    def packed(self):
+        return struct.pack("<QQ", self.low, self.high)
+
+
+XXH3 = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0").XXH3_128bits_withSeed
+XXH3.argtypes, XXH3.restype = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64], Digest
+
+
+def digest(data, seed=0):
+    return XXH3(data, len(data), seed)
+
+
+def chain(previous, data):
+    """pat_digest_chain."""
+    return digest(digest(data, previous.low).packed() + struct.pack("<Q", previous.high))
+
+
+def bound(pieces, version):
+    """Records and marks as those of the file that the target reads. Gives each sealed."""
+    own = Digest(*FILE_ID)
+    head = b"PATJRNL\n" + struct.pack("<II", version, FILE_HEADER) + own.packed() + struct.pack("<QQ", FILE_NUMBER, FILE_LSN)
+    link = chain(own, head + digest(head).packed())
+    before = struct.unpack_from("<Q", pieces[0][0], 8)[0] - FILE_LSN
+    for header, payload in pieces:
+        lsn, durable = struct.unpack_from("<QQ", header, 8)
+        header = header[:8] + struct.pack("<QQ", lsn - before, max(0, durable - before)) + header[24:-24]
+        sealed = chain(chain(link, header), payload)
+        header += sealed.packed()
+        yield header + struct.pack("<Q", chain(own, header).low) + payload
+        if payload:  # marks are no link
+            link = sealed
+
+
+def write_files(folder, pieces, version, kind, suffix=""):
+    """A file whole, with its last record cut off in the middle, and with a bit of its first one flipped."""
+    while not pieces[-1][1]:
+        pieces.pop()
+    files = list(bound(pieces, version))
+    whole = b"".join(files)
+    damaged = bytearray(whole)
+    damaged[len(files[0]) - 1] ^= 1
+    room = ROOM if version > 2 else b""
+    for name, data in (("whole", whole), ("torn", whole[:-len(pieces[-1][1]) // 2]), ("damaged", bytes(damaged))):
+        with open(os.path.join(folder, name + suffix), "wb") as file:
+            file.write(kind + data + room)
+
+
 def read(path):
     with open(path, "rb") as file:
         return file.read()
@@ -103,6 +165,9 @@ def run():
     server.stop()
     write_seeds(os.path.join(corpus, "fuzz_journal"), "shop", [
         struct.pack("<H", len(payload)) + payload for _, payload in parts(journal, RECORD_HEADER, 4) if 0 < len(payload) < 65536])
+    write_files(os.path.join(corpus, "fuzz_journal"), list(parts(journal, RECORD_HEADER, 4))[:FILE_PIECES], FILE_VERSION, b"\0")
+    old = list(parts(read(OLD_JOURNAL), OLD_RECORD_HEADER, 4))[:FILE_PIECES]
+    write_files(os.path.join(corpus, "fuzz_journal"), old, 2, b"\2", "-v2")
     blocks = b"".join(struct.pack("<BH", struct.unpack_from("<I", head, 8)[0], len(payload)) + payload
                       for head, payload in parts(snapshot, BLOCK_HEADER, 4) if len(payload) < 65536)
     with open(os.path.join(corpus, "fuzz_snapshot", "shop"), "wb") as file:

@@ -193,6 +193,43 @@ static void test_records_of_a_files_former_life_never_come_back(void **state) {
     sim_deinit(&disk);
 }
 
+/* So that making it the next journal file, which ingest waits for, syncs a header and no megabytes. */
+static void test_a_spare_file_is_on_disk_before_it_is_needed(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    pat_space__keep(engine.persist);
+    const struct sim_inode *spare = sim_find(disk.live, "journal.spare")->inode;
+    assert_int_equal(spare->dirty.length, 0);
+    assert_int_equal(spare->durable.length, KIT_JOURNAL_BYTES);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+/* ---- loose syncing ------------------------------------------------------------------------------------------------
+ */
+
+static void test_with_an_interval_the_power_takes_nothing_that_is_older(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    uint64_t random = 1;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_INTERVAL, SEED, ROWS), PAT_OK);
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    pat_persist__journal_idle(engine.persist); /* the interval is over */
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    disk.fail_on = true;
+    sim_fail_after(&disk, 1);
+    kit_close(&engine);
+    sim_faults_off(&disk);
+    sim_power_cut(&disk, &random, false);
+    assert_recovers(&disk, 2, 2);
+    sim_deinit(&disk);
+}
+
 /* ---- writes that lie --------------------------------------------------------------------------------------------- */
 
 static void test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back(void **state) {
@@ -409,6 +446,8 @@ int main(void) {
         cmocka_unit_test(test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself),
         cmocka_unit_test(test_a_disk_without_any_room_is_stopped_cleanly_and_started_again),
         cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
+        cmocka_unit_test(test_a_spare_file_is_on_disk_before_it_is_needed),
+        cmocka_unit_test(test_with_an_interval_the_power_takes_nothing_that_is_older),
         cmocka_unit_test(test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back),
         cmocka_unit_test(test_memory_that_runs_out_at_each_call_costs_that_call_alone),
         cmocka_unit_test(test_salvage_gives_all_but_what_it_says_is_lost_wherever_a_byte_changed),

@@ -1,7 +1,9 @@
 /* Snapshots of stores of many shapes, and snapshots while the store goes on. */
 #include "kit.h"
 
+#include "persist/bytes_private.h"
 #include "persist/crew_private.h"
+#include "persist/file_private.h"
 #include "persist/snapshot_private.h"
 
 #define SEED 31u
@@ -208,6 +210,86 @@ static void test_blocks_swapped_or_left_out_are_noticed(void **state) {
     sim_deinit(&disk);
 }
 
+/* All blocks sealed anew after a change in one of them: every checksum holds, and the manifest's is the file's. */
+static void reseal(struct sim_bytes *bytes, struct pat_generation_entry *entry) {
+    const struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->lsn};
+    entry->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
+    for (size_t at = PAT_FILE_HEADER_BYTES; at < bytes->length;) {
+        unsigned char *const block = bytes->data + at;
+        const uint32_t payload = pat_get_u32(block + 4);
+        entry->chain =
+            pat_digest_chain(pat_digest_chain(entry->chain, block, 16), block + PAT_BLOCK_HEADER_BYTES, payload);
+        pat_put_digest(block + 16, entry->chain);
+        at += PAT_BLOCK_HEADER_BYTES + payload;
+    }
+}
+
+static size_t last_block(const struct sim_bytes *bytes) {
+    size_t last = PAT_FILE_HEADER_BYTES;
+    for (size_t at = last; at < bytes->length; at += PAT_BLOCK_HEADER_BYTES + pat_get_u32(bytes->data + at + 4)) {
+        last = at;
+    }
+    return last;
+}
+
+/* A small snapshot whose `change` byte, counted from its last block, is another one. */
+static void check_crafted(size_t change, bool sealed, const char *why) {
+    struct sim_disk disk;
+    struct pat_error error = {0};
+    sim_init(&disk);
+    struct pat_store *store = kit_store(), *back = kit_store();
+    fill(store, 3, 50, 50);
+    struct pat_generation_entry entry = write_snapshot(&disk, store), crafted = entry;
+    struct sim_bytes *bytes = sim_bytes_of(&disk, "snapshot-00000001.ps");
+    bytes->data[last_block(bytes) + change] ^= 1;
+    reseal(bytes, &crafted);
+    assert_int_equal(pat_snapshot__load(&disk.base, &settings, sealed ? &crafted : &entry, back, NULL, &error),
+                     PAT_ERR_CORRUPT);
+    assert_non_null(strstr(error.message, why));
+    pat_store_close(&back);
+    pat_store_close(&store);
+    sim_deinit(&disk);
+}
+
+static void test_a_block_in_anothers_place_is_refused_although_its_checksum_holds(void **state) {
+    (void)state;
+    check_crafted(12, true, "is not the block that belongs there");
+}
+
+static void test_totals_of_the_footer_must_be_those_of_what_was_read(void **state) {
+    (void)state;
+    check_crafted(PAT_BLOCK_HEADER_BYTES, true, "control totals differ");
+}
+
+/* The same file as it would be after another history: whole by itself, and not the one of this manifest. */
+static void test_a_whole_file_that_the_manifest_does_not_speak_of_is_refused(void **state) {
+    (void)state;
+    check_crafted(PAT_BLOCK_HEADER_BYTES, false, "is not the footer that the manifest speaks of");
+}
+
+static void test_a_file_of_another_length_says_both(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct pat_error error = {0};
+    uint64_t blocks = 0;
+    sim_init(&disk);
+    struct pat_store *store = kit_store();
+    fill(store, 4, 10, 10);
+    const struct pat_generation_entry entry = write_snapshot(&disk, store);
+    struct sim_bytes *bytes = sim_bytes_of(&disk, "snapshot-00000001.ps");
+    const size_t lengths[] = {entry.bytes - 1, entry.bytes + 1, entry.bytes + 8, last_block(bytes)};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        char said[96];
+        sim_bytes_resize(bytes, lengths[i]);
+        (void)snprintf(said, sizeof said, "has %zu bytes, the manifest says %llu", lengths[i],
+                       (unsigned long long)entry.bytes);
+        assert_int_equal(pat_snapshot__verify(&disk.base, &entry, NULL, &blocks, &error), PAT_ERR_CORRUPT);
+        assert_non_null(strstr(error.message, said));
+    }
+    pat_store_close(&store);
+    sim_deinit(&disk);
+}
+
 struct verifier {
     struct pat_persist *persist;
     pthread_t thread;
@@ -320,6 +402,10 @@ int main(void) {
         cmocka_unit_test(test_stores_of_all_sizes_come_back_as_they_were),
         cmocka_unit_test(test_totals_that_differ_are_refused),
         cmocka_unit_test(test_blocks_swapped_or_left_out_are_noticed),
+        cmocka_unit_test(test_a_block_in_anothers_place_is_refused_although_its_checksum_holds),
+        cmocka_unit_test(test_totals_of_the_footer_must_be_those_of_what_was_read),
+        cmocka_unit_test(test_a_whole_file_that_the_manifest_does_not_speak_of_is_refused),
+        cmocka_unit_test(test_a_file_of_another_length_says_both),
         cmocka_unit_test(test_snapshots_verify_and_ingest_go_on_side_by_side),
         cmocka_unit_test(test_the_real_disk_keeps_it_too),
     };
