@@ -43,8 +43,8 @@ void pat_engine__settle_done(struct pat_engine *engine, struct pat_chore *chore)
         pat_engine_turn(engine);
         return;
     }
-    pat_index_deinit(&engine->store->table[PAT_ORDERS].index);
-    pat_index_deinit(&engine->store->table[PAT_REFUNDS].index);
+    pat_table_forget_ids(&engine->store->table[PAT_ORDERS]);
+    pat_table_forget_ids(&engine->store->table[PAT_REFUNDS]);
     if (chore->status == PAT_ERR_CANCELLED) return;
     (void)pat_error_set(&engine->damage, chore->status,
                         "the snapshot of lsn %" PRIu64 " does not hold, although its checksums do: %.300s",

@@ -1,6 +1,8 @@
 /* The id index of a restored table, all rows at once and on several threads.
  *
- *   rows ─► parts of 64 Ki: hash, sort by shard ─► shard by shard, part after part: look and add in one probe
+ *   rows ─► count the ids of each span; the dense ones begin
+ *        ─► parts of 64 Ki: what spans have goes there; hash the rest, sort by shard
+ *        ─► shard by shard, part after part: look and add in one probe
  *
  * Adding row by row misses the cache at every step; here hashing reads and writes in order, and a shard stays in the
  * second-level cache while it is filled. Entries come to a shard in the order of rows whoever brings them, so that the
@@ -19,16 +21,22 @@ struct entry {
     pat_row row;
 };
 
+struct hashed {
+    uint64_t hash;
+    pat_row row;
+};
+
 struct bulk {
     const struct pat_store *store;
     enum pat_table_id id;
     const struct pat_column *ids;
     struct pat_index *index;
+    struct pat_spans *spans;
     pat_row first, end; /* rows of this round */
     uint32_t parts;
     struct entry *entry;                     /* [ROUND_PARTS][PART_ROWS] by part, then by shard */
     uint32_t (*start)[PAT_INDEX_SHARDS + 1]; /* [ROUND_PARTS] where each shard's begin in its part */
-    uint64_t *hash;                          /* [lanes][PART_ROWS] */
+    struct hashed *hashed;                   /* [lanes][PART_ROWS] */
     bool twice;                              /* atomic: an id is there twice */
 };
 
@@ -37,24 +45,80 @@ static pat_row part_rows(const struct bulk *bulk, uint32_t part) {
     return left < PART_ROWS ? left : PART_ROWS;
 }
 
+/* Begins the spans that are dense. Whoever counts up comes through each of them once, so what is counted are mostly
+ * whole spans. */
+static void begin_spans(const struct bulk *bulk, pat_row rows) {
+    const struct pat_hash_secret *secret = &bulk->store->secret;
+    uint64_t number = UINT64_MAX;
+    uint32_t ids = 0;
+    for (pat_row row = 0; row <= rows; row++) {
+        const int64_t word = row < rows ? pat_column_get(bulk->ids, row) : -1;
+        const uint64_t here = word < 0 ? UINT64_MAX : pat_span_of(word);
+        if (here == number && row < rows) {
+            ids++;
+            continue;
+        }
+        if (number != UINT64_MAX && pat_spans_find(bulk->spans, secret, number) == NULL &&
+            pat_spans_note(bulk->spans, secret, number, ids, rows))
+            (void)pat_spans_begin(bulk->spans, secret, number);
+        number = here;
+        ids = 1;
+    }
+}
+
+/* Ids of spans on the way from their rows; those of one span together. */
+struct entering {
+    struct pat_id_span *span;
+    uint32_t ids;
+};
+
+static void entering_end(struct entering *entering) {
+    if (entering->ids > 0) (void)__atomic_fetch_add(&entering->span->used, entering->ids, __ATOMIC_RELAXED);
+    entering->ids = 0;
+}
+
+/* False when no span has the id of the row. */
+static bool enter_span(struct bulk *bulk, struct entering *entering, pat_row row) {
+    const int64_t word = pat_column_get(bulk->ids, row);
+    if (word < 0 || bulk->spans->count == 0) return false;
+    const uint64_t number = pat_span_of(word);
+    if (entering->span == NULL || entering->span->number != number) {
+        struct pat_id_span *span = pat_spans_find(bulk->spans, &bulk->store->secret, number);
+        if (span == NULL) return false;
+        entering_end(entering);
+        entering->span = span;
+    }
+    entering->ids++;
+    /* Relaxed is enough: nobody reads it before all parts have come back. */
+    uint32_t *slot = &entering->span->row[(uint64_t)word % PAT_SPAN_IDS];
+    if (__atomic_exchange_n(slot, row + 1, __ATOMIC_RELAXED) != 0)
+        __atomic_store_n(&bulk->twice, true, __ATOMIC_RELAXED);
+    return true;
+}
+
 static void sort_part(void *context, uint32_t part, unsigned lane) {
     struct bulk *bulk = context;
     const pat_row first = bulk->first + part * PART_ROWS, rows = part_rows(bulk, part);
-    uint64_t *const hash = bulk->hash + (size_t)lane * PART_ROWS;
+    struct hashed *const hashed = bulk->hashed + (size_t)lane * PART_ROWS;
     struct entry *const entry = bulk->entry + (size_t)part * PART_ROWS;
     uint32_t *const start = bulk->start[part];
-    uint32_t next[PAT_INDEX_SHARDS] = {0};
-    for (pat_row i = 0; i < rows; i++) {
-        hash[i] = pat_store__id_hash(bulk->store, pat_table_key(bulk->store, bulk->id, first + i));
-        next[pat_index_shard_of(hash[i])]++;
+    uint32_t next[PAT_INDEX_SHARDS] = {0}, count = 0;
+    struct entering entering = {.span = NULL};
+    for (pat_row row = first; row < first + rows; row++) {
+        if (enter_span(bulk, &entering, row)) continue;
+        const uint64_t hash = pat_store__id_hash(bulk->store, pat_table_key(bulk->store, bulk->id, row));
+        hashed[count++] = (struct hashed){hash, row};
+        next[pat_index_shard_of(hash)]++;
     }
+    entering_end(&entering);
     start[0] = 0;
     for (unsigned s = 0; s < PAT_INDEX_SHARDS; s++) {
         start[s + 1] = start[s] + next[s];
         next[s] = start[s];
     }
-    for (pat_row i = 0; i < rows; i++) {
-        entry[next[pat_index_shard_of(hash[i])]++] = (struct entry){pat_index_tag_of(hash[i]), first + i};
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t hash = hashed[i].hash;
+        entry[next[pat_index_shard_of(hash)]++] = (struct entry){pat_index_tag_of(hash), hashed[i].row};
     }
 }
 
@@ -112,12 +176,14 @@ bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const
     struct pat_table *table = &store->table[id];
     const uint32_t parts_all = (table->rows + PART_ROWS - 1) / PART_ROWS;
     const uint32_t parts = parts_all < ROUND_PARTS ? parts_all : ROUND_PARTS;
-    struct bulk bulk = {.store = store, .id = id, .ids = &table->column[0], .index = &table->index};
-    bulk.entry = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * PART_ROWS * sizeof *bulk.entry);
+    struct bulk bulk = {
+        .store = store, .id = id, .ids = &table->column[0], .index = &table->index, .spans = &table->spans};
+    bulk.entry = pat_mem_alloc_raw_must(PAT_MEM_INDEX, (size_t)parts * PART_ROWS * sizeof *bulk.entry);
     bulk.start = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * sizeof *bulk.start);
-    bulk.hash = pat_mem_alloc_must(PAT_MEM_INDEX, pat_spread_lanes(spread) * PART_ROWS * sizeof *bulk.hash);
+    bulk.hashed = pat_mem_alloc_raw_must(PAT_MEM_INDEX, pat_spread_lanes(spread) * PART_ROWS * sizeof *bulk.hashed);
+    begin_spans(&bulk, table->rows);
     fill(&bulk, table->rows, spread);
-    pat_mem_free(PAT_MEM_INDEX, bulk.hash);
+    pat_mem_free(PAT_MEM_INDEX, bulk.hashed);
     pat_mem_free(PAT_MEM_INDEX, bulk.start);
     pat_mem_free(PAT_MEM_INDEX, bulk.entry);
     return !bulk.twice;

@@ -37,6 +37,7 @@ static void table_open(struct pat_store *store, enum pat_table_id id) {
     table->schema = &pat_schema[id];
     for (unsigned c = 0; c < table->schema->columns; c++) pat_store__column_init(store, id, c);
     pat_index_init(&table->index);
+    pat_spans_init(&table->spans);
 }
 
 static void table_close(struct pat_table *table) {
@@ -47,7 +48,7 @@ static void table_close(struct pat_table *table) {
         pat_mem_free(PAT_MEM_TEXT, table->dict[c]);
     }
     pat_store__free_schemas(table);
-    pat_index_deinit(&table->index);
+    pat_table_forget_ids(table);
 }
 
 static void content_init(struct pat_store *store) {
@@ -117,28 +118,8 @@ void pat_store_clear(struct pat_store *store) {
 
 /* ---- rows by id ------------------------------------------------------------------------------------------------- */
 
-struct id_lookup {
-    const struct pat_store *store;
-    const struct pat_column *ids;
-    struct pat_id_key key;
-};
-
-static bool id_match(const void *context, uint32_t row) {
-    const struct id_lookup *lookup = context;
-    int64_t word = pat_column_get(lookup->ids, row);
-    if (lookup->key.number >= 0 || word >= 0) return word == lookup->key.number;
-    return pat_text_equal(pat_heap_get(&lookup->store->heap, (uint64_t)~word), lookup->key.text);
-}
-
 /* The id is column 0 of each table that has one. */
 _Static_assert(PAT_CUSTOMER_ID == 0 && PAT_ORDER_ID == 0 && PAT_REFUND_ID == 0, "ids are column 0");
-
-pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
-    PAT_DEBUG_ASSERT(pat_table_has_id(id));
-    const struct pat_table *table = &store->table[id];
-    struct id_lookup lookup = {store, &table->column[0], key};
-    return pat_index_find(&table->index, pat_store__id_hash(store, key), id_match, &lookup);
-}
 
 pat_row pat_table_add(struct pat_store *store, enum pat_table_id id, const int64_t *values) {
     struct pat_table *table = &store->table[id];
@@ -156,7 +137,7 @@ pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id id, struct p
 pat_row pat_table_add_id_values(struct pat_store *store, enum pat_table_id id, struct pat_id_key key, int64_t *values) {
     values[0] = key.number >= 0 ? key.number : ~(int64_t)pat_heap_add(&store->heap, key.text);
     pat_row row = pat_table_add(store, id, values);
-    pat_index_add(&store->table[id].index, pat_store__id_hash(store, key), row);
+    pat_store__enter_id(store, id, key, row);
     return row;
 }
 
@@ -251,7 +232,7 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, 
                            size_t text_bytes) {
     const struct pat_table *table = &store->table[id];
     size_t columns = table->schema->columns;
-    size_t fresh = columns * column_growth(&table->column[0], rows) + pat_index_growth(&table->index, rows);
+    size_t fresh = columns * column_growth(&table->column[0], rows) + pat_table_ids_growth(table, rows);
     /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself.
      */
     size_t chunk_bytes = ((size_t)1 << table->column[0].shift) * 8;

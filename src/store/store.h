@@ -27,6 +27,7 @@
 #include "store/producers.h"
 #include "store/rates.h"
 #include "store/run.h"
+#include "store/spans.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,7 +38,8 @@ struct pat_table {
     pat_row rows;
     struct pat_column column[PAT_COLUMNS_MAX];
     struct pat_dict *dict[PAT_COLUMNS_MAX]; /* of TEXT and SET columns; shared ones point to the same */
-    struct pat_index index;                 /* of the id column, for tables that have one */
+    struct pat_index index;                 /* of the id column, for tables that have one, */
+    struct pat_spans spans;                 /* and of what stands close together in it */
 };
 
 /* Kept at ingest; `status` and the answers read them. */
@@ -164,11 +166,14 @@ struct pat_ids {
  * anything else is done with the table. Shares the search of many ids out by `spread` (may be NULL). */
 uint32_t pat_table_claim_ids(struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
                              pat_row *row, uint32_t *fresh, const struct pat_spread *spread);
-/* Bytes that this takes while it runs, besides what the index grows by. */
+/* Bytes that this takes while it runs, and those that finding `count` more by their ids takes from then on. */
 size_t pat_table_claim_bytes(uint32_t count);
+size_t pat_table_ids_growth(const struct pat_table *table, size_t count);
 /* row[i] = row of the i-th id, or PAT_ROW_NONE. */
 void pat_table_find_ids(const struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
                         pat_row *row);
+/* Finds no id of the table any more, until they are indexed anew. */
+void pat_table_forget_ids(struct pat_table *table);
 /* Appends ids[fresh[0 .. count - 1]] to the id column, texts to the heap. */
 void pat_table_append_ids(struct pat_store *store, enum pat_table_id table, struct pat_ids ids, const uint32_t *fresh,
                           uint32_t count);

@@ -15,6 +15,8 @@ static inline uint64_t pat_store__id_hash(const struct pat_store *store, struct 
     if (key.number >= 0) return pat_hash_word(&store->secret, (uint64_t)key.number);
     return pat_hash_keyed(&store->secret, key.text.data, key.text.length);
 }
+/* Makes a row that the table has be found by its id. */
+void pat_store__enter_id(struct pat_store *store, enum pat_table_id id, struct pat_id_key key, pat_row row);
 /* Fills the id index of a restored table; false when an id is there twice. */
 bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const struct pat_spread *spread);
 /* The two halves of pat_store_check, on several threads: values lead somewhere, chains may be followed. The second one
