@@ -100,7 +100,7 @@ static struct pat_manifest *manifest_rotated(const struct pat_persist *persist, 
         next->journals--; /* it failed before anything in it was acknowledged */
     } else {
         last->closed = true;
-        last->failed = persist->file_failed;
+        last->failed |= persist->file_failed;
         last->end = persist->acked;
     }
     next->journal[next->journals++] = *fresh;

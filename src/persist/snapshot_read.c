@@ -266,8 +266,13 @@ static enum pat_status source_end(const struct source *s, const struct pat_gener
     return fail(s, block_offset(s), "is not the footer that the manifest speaks of");
 }
 
-static enum pat_status with_source(struct source *s, const struct pat_generation_entry *entry, void *context,
-                                   enum pat_status (*use)(struct source *s, void *context)) {
+static void source_close(struct source *s) {
+    pat_mem_free(PAT_MEM_SNAPSHOT, s->copy);
+    pat_mem_free(PAT_MEM_SNAPSHOT, s->window);
+    s->file->ops->file_close(&s->file);
+}
+
+static enum pat_status source_open(struct source *s, const struct pat_generation_entry *entry) {
     pat_file__name(PAT_FILE_SNAPSHOT, entry->number, s->name);
     enum pat_status status = s->fs->ops->file_open(s->fs, &s->file, s->name, PAT_FILE_READ, s->error);
     if (status == PAT_ERR_NOT_FOUND) {
@@ -275,11 +280,16 @@ static enum pat_status with_source(struct source *s, const struct pat_generation
     }
     PAT_TRY(status);
     status = source_start(s, entry);
-    if (status == PAT_OK) status = use(s, context);
+    if (status != PAT_OK) source_close(s);
+    return status;
+}
+
+static enum pat_status with_source(struct source *s, const struct pat_generation_entry *entry, void *context,
+                                   enum pat_status (*use)(struct source *s, void *context)) {
+    PAT_TRY(source_open(s, entry));
+    enum pat_status status = use(s, context);
     if (status == PAT_OK) status = source_end(s, entry);
-    pat_mem_free(PAT_MEM_SNAPSHOT, s->copy);
-    pat_mem_free(PAT_MEM_SNAPSHOT, s->window);
-    s->file->ops->file_close(&s->file);
+    source_close(s);
     return status;
 }
 
@@ -296,6 +306,62 @@ enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generat
                                      const struct pat_spread *spread, uint64_t *blocks, struct pat_error *error) {
     struct source source = {.fs = fs, .spread = spread, .error = error};
     return with_source(&source, entry, blocks, verify_blocks);
+}
+
+/* ---- the same in pieces ------------------------------------------------------------------------------------------ */
+
+struct pat_snapshot_check {
+    struct source source;
+    struct pat_generation_entry entry;
+};
+
+enum pat_status pat_snapshot__check_open(struct pat_snapshot_check **out, struct pat_fs *fs,
+                                         const struct pat_generation_entry *entry, struct pat_error *error) {
+    struct pat_snapshot_check *check = pat_mem_alloc(PAT_MEM_SNAPSHOT, sizeof *check);
+    if (check == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read a snapshot");
+    *check = (struct pat_snapshot_check){.source = {.fs = fs, .error = error}, .entry = *entry};
+    const enum pat_status status = source_open(&check->source, entry);
+    if (status != PAT_OK) {
+        pat_mem_free(PAT_MEM_SNAPSHOT, check);
+        return status;
+    }
+    pat_file__forget(check->source.file, 0, 0);
+    *out = check;
+    return PAT_OK;
+}
+
+/* Of the footer, which is in memory. */
+static enum pat_status check_totals(const struct pat_snapshot_check *check) {
+    const struct source *s = &check->source;
+    const unsigned char *payload = s->block + PAT_BLOCK_HEADER_BYTES;
+    struct pat_reader reader = {.at = payload, .end = payload + s->length};
+    const struct pat_totals totals = pat_manifest__totals_read(&reader);
+    if (!reader.bad && pat_manifest__totals_equal(&totals, &check->entry.totals)) return PAT_OK;
+    return fail(s, block_offset(s), "its control totals are not those of the manifest");
+}
+
+enum pat_status pat_snapshot__check_some(struct pat_snapshot_check *check, uint64_t bytes, uint64_t *read,
+                                         uint64_t *blocks, bool *done, struct pat_error *error) {
+    struct source *s = &check->source;
+    const uint64_t from = s->offset;
+    enum pat_status status = PAT_OK;
+    s->error = error;
+    while (status == PAT_OK && s->offset < s->size && s->offset - from < bytes) {
+        status = block_next(s);
+        if (status == PAT_OK) ++*blocks;
+        if (status == PAT_OK && s->section == PAT_SECTION_FOOTER) status = check_totals(check);
+    }
+    *read += s->offset - from;
+    pat_file__forget(s->file, from, s->offset - from);
+    *done = s->offset >= s->size;
+    return status == PAT_OK && *done ? source_end(s, &check->entry) : status;
+}
+
+void pat_snapshot__check_close(struct pat_snapshot_check **handle) {
+    if (*handle == NULL) return;
+    source_close(&(*handle)->source);
+    pat_mem_free(PAT_MEM_SNAPSHOT, *handle);
+    *handle = NULL;
 }
 
 /* ---- sections --------------------------------------------------------------------------------------------------- */
