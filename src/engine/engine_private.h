@@ -104,6 +104,7 @@ struct pat_scrub {
     enum pat_scrub_stage stage;
     uint64_t started_ns;
     pat_row customer; /* first one of the next piece */
+    unsigned told;    /* damaged files that the log has */
     /* of the last one that ended */
     int64_t finished_ms; /* wall clock; 0: none yet */
     uint64_t ms;
@@ -272,6 +273,8 @@ void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
 /* Files that were found damaged are replaced: what is in memory is whole. */
 void pat_engine__watch_damage(struct pat_engine *engine);
 /* verify.c */
+/* Writes damaged files from number `from` on into the log; gives how many it has then. Thread: any. */
+unsigned pat_engine__tell_damage(const struct pat_verified *found, unsigned from);
 /* Puts what the files say beside what the columns say. Thread: any. */
 enum pat_status pat_engine__verify_files(struct pat_engine *engine, enum pat_status (*stop_cb)(void *context),
                                          void *context, struct pat_builder *builder, struct pat_value *result,

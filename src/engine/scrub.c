@@ -53,6 +53,7 @@ static bool scrub_begin(struct pat_engine *engine, uint64_t now_ns) {
     scrub->stage = PAT_SCRUB_FILES;
     scrub->started_ns = now_ns;
     scrub->customer = 0;
+    scrub->told = 0;
     return true;
 }
 
@@ -64,13 +65,7 @@ static void print_rows(const struct pat_recount_check *check, char *out, size_t 
         used += (size_t)snprintf(out + used, bytes - used, "%s%" PRIu32, i > 0 ? "," : "", check->first[i].row);
 }
 
-static void tell_damage(const struct pat_verified *found, const struct pat_recount *recount) {
-    for (unsigned i = 0; i < found->kept; i++) {
-        const struct pat_finding *finding = &found->finding[i];
-        pat_log(PAT_LOG_ERROR, "damaged",
-                "file=%s offset=%" PRId64 " first_lsn=%" PRIu64 " last_lsn=%" PRIu64 " message=\"%s\"", finding->file,
-                finding->offset, finding->first_lsn, finding->last_lsn, finding->message);
-    }
+static void tell_wrong(const struct pat_recount *recount) {
     for (unsigned i = 0; i < PAT_RECOUNTS; i++) {
         const struct pat_recount_check *check = &recount->check[i];
         char rows[PAT_RECOUNT_TOLD * 12];
@@ -94,7 +89,7 @@ static void scrub_finish(struct pat_scrub *scrub) {
         scrub->rows += scrub->recount->check[i].rows;
         scrub->findings += scrub->recount->check[i].wrong > 0;
     }
-    tell_damage(found, scrub->recount);
+    tell_wrong(scrub->recount);
     pat_log(PAT_LOG_INFO, "verified",
             "lsn=%" PRIu64 " files=%" PRIu64 " bytes=%" PRIu64 " rows=%" PRIu64 " findings=%" PRIu64 " ms=%" PRIu64,
             scrub->lsn, scrub->files, scrub->bytes, scrub->rows, scrub->findings, scrub->ms);
@@ -167,6 +162,7 @@ void pat_engine__scrub_done(struct pat_chore *chore) {
     struct pat_scrub *scrub = chore->scrub;
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns - chore->paused_ns;
     if (chore->view != NULL) pat_view_close(&chore->view);
+    scrub->told = pat_engine__tell_damage(pat_verify_found(scrub->verify), scrub->told);
     scrub->next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
     if (chore->status == PAT_ERR_NO_MEMORY) scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
     if (chore->status == PAT_ERR_NO_MEMORY) return;

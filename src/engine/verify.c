@@ -1,8 +1,22 @@
 /* `verify`: what the files on disk say, beside what a recount of the columns says (analytics/recount.h). */
 #include "engine/engine_private.h"
 
+#include "base/log.h"
+
+#include <inttypes.h>
+
 /* Read between two looks at whether to stop: some milliseconds of a disk. */
 #define PIECE_BYTES ((uint64_t)4 << 20)
+
+unsigned pat_engine__tell_damage(const struct pat_verified *found, unsigned from) {
+    for (unsigned i = from; i < found->kept; i++) {
+        const struct pat_finding *finding = &found->finding[i];
+        pat_log(PAT_LOG_ERROR, "damaged",
+                "file=%s offset=%" PRId64 " first_lsn=%" PRIu64 " last_lsn=%" PRIu64 " message=\"%s\"", finding->file,
+                finding->offset, finding->first_lsn, finding->last_lsn, finding->message);
+    }
+    return found->kept;
+}
 
 static struct pat_value findings_value(const struct pat_verified *found, struct pat_builder *builder) {
     struct pat_value list = pat_build_array(builder, found->kept);
@@ -58,6 +72,7 @@ enum pat_status pat_engine__verify_files(struct pat_engine *engine, enum pat_sta
     struct pat_verify *verify = NULL;
     PAT_TRY(pat_verify_open(&verify, engine->persist, error));
     const enum pat_status status = read_files(verify, stop_cb, context, error);
+    (void)pat_engine__tell_damage(pat_verify_found(verify), 0);
     if (status == PAT_OK) put_files(builder, pat_verify_found(verify), result);
     pat_verify_close(&verify);
     if (status == PAT_OK && builder->failed) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer");

@@ -49,6 +49,7 @@ struct pat_persist {
     struct pat_damaged damaged[PAT_DAMAGED_MAX];
     unsigned damaged_count;
     bool manifest_damaged;
+    bool any_damaged;               /* atomic, too: the owner looks at each turn */
     bool suspicious;                /* the snapshot under way counts when it was read back */
     struct pat_journal_point acked; /* end of the last group that succeeded */
     bool group_ready;               /* for the journal thread */

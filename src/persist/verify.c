@@ -48,6 +48,7 @@ static bool note_damaged(struct pat_persist *persist, enum pat_file_kind kind, u
         known |= persist->damaged[i].kind == kind && persist->damaged[i].number == number;
     if (!known && persist->damaged_count < PAT_DAMAGED_MAX) {
         persist->damaged[persist->damaged_count++] = (struct pat_damaged){kind, number};
+        __atomic_store_n(&persist->any_damaged, true, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&persist->mutex);
     return named;
@@ -55,6 +56,8 @@ static bool note_damaged(struct pat_persist *persist, enum pat_file_kind kind, u
 
 unsigned pat_persist_damaged(struct pat_persist *persist) {
     unsigned kept = 0;
+    /* Relaxed is enough: what is seen late is seen a turn later. */
+    if (!__atomic_load_n(&persist->any_damaged, __ATOMIC_RELAXED)) return 0;
     pthread_mutex_lock(&persist->mutex);
     for (unsigned i = 0; i < persist->damaged_count; i++) {
         const struct pat_damaged one = persist->damaged[i];
@@ -62,6 +65,7 @@ unsigned pat_persist_damaged(struct pat_persist *persist) {
     }
     persist->damaged_count = kept;
     const unsigned all = kept + persist->manifest_damaged;
+    __atomic_store_n(&persist->any_damaged, all > 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&persist->mutex);
     return all;
 }
@@ -153,6 +157,7 @@ static enum pat_status manifest_file(struct pat_verify *v, struct pat_error *err
     if (status == PAT_OK) return PAT_OK;
     pthread_mutex_lock(&v->persist->mutex);
     v->persist->manifest_damaged = true;
+    __atomic_store_n(&v->persist->any_damaged, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&v->persist->mutex);
     add_finding(v, PAT_MANIFEST_NAME, 0, 0, &why);
     return PAT_OK;
