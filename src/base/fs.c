@@ -168,6 +168,10 @@ static void real_file_push(struct pat_file *base, uint64_t offset, uint64_t byte
     (void)sync_file_range(real_file_of(base)->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
 
+static void real_file_forget(struct pat_file *base, uint64_t offset, uint64_t bytes) {
+    (void)posix_fadvise(real_file_of(base)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
 static enum pat_status real_file_sync(struct pat_file *base, struct pat_error *error) {
     struct real_file *file = real_file_of(base);
     if (sync_again(file->fd, fdatasync) != 0) return fail(error, file->fs, file->name, "sync", errno);
@@ -252,6 +256,7 @@ static const struct pat_fs_ops real_ops = {
     .file_truncate = real_file_truncate,
     .file_sync = real_file_sync,
     .file_push = real_file_push,
+    .file_forget = real_file_forget,
     .rename = real_rename,
     .remove = real_remove,
     .sync_dir = real_sync_dir,

@@ -40,6 +40,9 @@ struct pat_fs_ops {
     /* A hint: the disk may begin with these bytes, while more are written, instead of waiting for file_sync, which says
      * whether that went well. NULL where there is nothing to gain. */
     void (*file_push)(struct pat_file *file, uint64_t offset, uint64_t bytes);
+    /* A hint: what the system keeps of these bytes (0: up to the end) may go, so that they are read from the disk next
+     * time, and nobody else's are pushed out by them. NULL where there is nothing to gain. */
+    void (*file_forget)(struct pat_file *file, uint64_t offset, uint64_t bytes);
     enum pat_status (*rename)(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error);
     enum pat_status (*remove)(struct pat_fs *fs, const char *name, struct pat_error *error);
     enum pat_status (*sync_dir)(struct pat_fs *fs, struct pat_error *error);

@@ -11,6 +11,8 @@
 /* After a failed journal, snapshots are tried this far apart: soon enough after room was made, seldom enough for a sick
  * disk. */
 #define RETRY_MS 5000u
+/* Snapshots for the sake of damaged files are tried less and less often, up to this. */
+#define MEND_WAIT_MS_MAX 600000u
 
 enum pat_status pat_engine_snapshot(struct pat_engine *engine,
                                     void (*done_cb)(void *context, const struct pat_value *result,
@@ -73,6 +75,26 @@ void pat_engine__journal_failed(struct pat_engine *engine, const char *why) {
                         why);
     /* The state in memory goes to new files; when that works, batches are taken again. */
     engine->snapshot_wanted = true;
+}
+
+/* A damaged generation goes with the next snapshot; a journal file that the older of two generations needs, with the
+ * one after that. */
+void pat_engine__watch_damage(struct pat_engine *engine) {
+    if (engine->read_only || engine->stopping || engine->store->unsettled || engine->snapshot_view != NULL) return;
+    const unsigned damaged = pat_persist_damaged(engine->persist);
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    if (damaged > engine->damaged) {
+        pat_log(PAT_LOG_WARN, "mending", "damaged_files=%u", damaged);
+        engine->mend_next_ns = now_ns;
+        engine->mend_wait_ms = RETRY_MS;
+    } else if (damaged == 0 && engine->damaged > 0) {
+        pat_log(PAT_LOG_WARN, "mended", "lsn=%" PRIu64, engine->snapshot_lsn);
+    }
+    engine->damaged = damaged;
+    if (damaged == 0 || engine->snapshot_wanted || now_ns < engine->mend_next_ns) return;
+    engine->snapshot_wanted = true;
+    engine->mend_next_ns = now_ns + engine->mend_wait_ms * NS_PER_MS;
+    if (engine->mend_wait_ms < MEND_WAIT_MS_MAX) engine->mend_wait_ms *= 2;
 }
 
 static bool snapshot_due(const struct pat_engine *engine) {

@@ -197,6 +197,7 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
 }
 
 static void engine_free(struct pat_engine *engine) {
+    pat_engine__scrub_close(engine);
     directory_close(engine);
     if (engine->fs != NULL) engine->fs->ops->close(&engine->fs);
     pat_mem_free(PAT_MEM_OTHER, engine);
@@ -210,6 +211,7 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
     engine->snapshot_every_ms = options->snapshot_every_ms;
     engine->opened_ns = pat_clock_monotonic_ns();
     engine->snapshot_ns = engine->opened_ns;
+    pat_engine_set_verify_every(engine, options->verify_every_ms);
     enum pat_status status = engine_start(engine, options, error);
     if (status != PAT_OK) {
         engine_free(engine);
@@ -221,6 +223,10 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
 
 /* ---- closing
  * -------------------------------------------------------------------------------------------------------------- */
+
+void pat_engine_stopping(struct pat_engine *engine) {
+    engine->stopping = true;
+}
 
 bool pat_engine_idle(const struct pat_engine *engine) {
     return engine->queued == 0 && engine->snapshot_view == NULL && !engine->snapshot_wanted;
@@ -298,6 +304,7 @@ void pat_engine_turn(struct pat_engine *engine) {
         if (event.kind == PAT_EVENT_SNAPSHOT) pat_engine__snapshot_finish(engine, &event);
     }
     watch_journal(engine);
+    pat_engine__watch_damage(engine);
     pat_engine__release_held(engine, false);
     pat_engine__backups_sweep(engine, false);
     pat_engine__snapshot_start_if_due(engine);

@@ -33,6 +33,7 @@ struct pat_engine_options {
     const char *sync;          /* "always", "interval", "never" */
     const char *cpu;           /* "auto", "scalar", "avx2", "avx512" */
     uint64_t snapshot_every_ms;
+    uint64_t verify_every_ms; /* all is held against the disk and the facts so often; 0 = never */
     bool salvage; /* serve what is left of a damaged directory: no batches are taken, and each answer says what is lost
                    */
     const char *version;
@@ -58,6 +59,9 @@ void pat_engine_lend(struct pat_engine *engine, const struct pat_spread *spread)
 void pat_engine_turn(struct pat_engine *engine);
 /* 0 = never. */
 void pat_engine_set_snapshot_every(struct pat_engine *engine, uint64_t ms);
+void pat_engine_set_verify_every(struct pat_engine *engine, uint64_t ms);
+/* From here on `status` says so, and nothing new is begun by itself. What is submitted is taken as ever. */
+void pat_engine_stopping(struct pat_engine *engine);
 /* Nothing waits for the disk. */
 bool pat_engine_idle(const struct pat_engine *engine);
 /* Something that a clean stop would lose since the last snapshot. */

@@ -3,11 +3,13 @@
 #define PAT_ENGINE_ENGINE_PRIVATE_H
 
 #include "analytics/analytics.h"
+#include "analytics/recount.h"
 #include "base/fs.h"
 #include "engine/engine.h"
 #include "kernel/kernel.h"
 #include "model/zone.h"
 #include "persist/persist.h"
+#include "persist/verify.h"
 #include "store/store.h"
 
 /* A view and the questions that read it. The newest one is shared until the store moves on; each is closed with its
@@ -91,13 +93,38 @@ struct snapshot_waiter {
     struct snapshot_waiter *next;
 };
 
-enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_CHORE_PACK };
+/* All is held against the disk and the facts from time to time, a step at a time (scrub.c). */
+enum pat_scrub_stage { PAT_SCRUB_REST, PAT_SCRUB_FILES, PAT_SCRUB_COUNTS, PAT_SCRUB_CUSTOMERS };
+
+struct pat_scrub {
+    /* loop thread */
+    uint64_t every_ms;
+    uint64_t since_ns; /* the last one ended, or the engine was opened or told to */
+    uint64_t next_ns;  /* no step before */
+    enum pat_scrub_stage stage;
+    uint64_t started_ns;
+    pat_row customer; /* first one of the next piece */
+    unsigned told;    /* damaged files that the log has */
+    /* of the last one that ended */
+    int64_t finished_ms; /* wall clock; 0: none yet */
+    uint64_t ms;
+    pat_lsn lsn;
+    uint64_t files, bytes, rows;
+    uint64_t findings; /* damaged files, and things that facts do not give */
+    /* whoever does the step, and the loop in between; NULL at rest */
+    struct pat_verify *verify;
+    struct pat_recount *recount;
+};
+
+enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_CHORE_PACK, PAT_CHORE_SCRUB };
 
 struct pat_chore {
     bool busy; /* there is one */
     enum pat_chore_kind kind;
     struct pat_view *view;   /* RUN: it is made from that; PACK: it keeps chunks as they are */
     struct pat_pack pack;    /* PACK */
+    struct pat_scrub *scrub; /* SCRUB */
+    bool more;               /* SCRUB: of the stage, after this step */
     struct pat_store *store; /* SETTLE: the store */
     struct pat_run_plan plan;
     uint64_t started_ns;
@@ -108,7 +135,7 @@ struct pat_chore {
     uint64_t paused_ns;       /* spent in pause_cb */
     struct pat_fact_run *run; /* RUN: what was made; FREE_RUN: what is to be given back */
     enum pat_status status;
-    struct pat_error error; /* SETTLE */
+    struct pat_error error; /* SETTLE, SCRUB */
 };
 
 /* A snapshot that is being read by a client. */
@@ -172,7 +199,12 @@ struct pat_engine {
     pat_lsn chore_lsn;      /* when a chore was last asked for, */
     uint64_t chore_lsn_ns;  /* and when it was first seen */
     struct pat_pack_cursor pack_cursor;
-    uint64_t pack_next_ns;   /* no look for chunks to pack before */
+    uint64_t pack_next_ns; /* no look for chunks to pack before */
+    struct pat_scrub scrub;
+    unsigned damaged;        /* files that were found so and are still needed */
+    uint64_t mend_next_ns;   /* no snapshot for them before, */
+    uint64_t mend_wait_ms;   /* and then so long */
+    bool stopping;           /* see pat_engine_stopping */
     struct pat_error damage; /* status not PAT_OK: what was restored does not hold, and nothing is answered any more */
 };
 
@@ -238,6 +270,21 @@ struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_tic
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
+/* Files that were found damaged are replaced: what is in memory is whole. */
+void pat_engine__watch_damage(struct pat_engine *engine);
+/* verify.c */
+/* Writes damaged files from number `from` on into the log; gives how many it has then. Thread: any. */
+unsigned pat_engine__tell_damage(const struct pat_verified *found, unsigned from);
+/* Puts what the files say beside what the columns say. Thread: any. */
+enum pat_status pat_engine__verify_files(struct pat_engine *engine, enum pat_status (*stop_cb)(void *context),
+                                         void *context, struct pat_builder *builder, struct pat_value *result,
+                                         struct pat_error *error) PAT_MUST_CHECK;
+/* scrub.c */
+struct pat_chore *pat_engine__scrub_chore(struct pat_engine *engine, uint64_t now_ns);
+void pat_engine__scrub_run(struct pat_chore *chore);
+void pat_engine__scrub_done(struct pat_chore *chore);
+void pat_engine__scrub_close(struct pat_engine *engine);
+struct pat_value pat_engine__status_scrub(const struct pat_engine *engine, struct pat_builder *builder);
 /* pack.c */
 struct pat_chore *pat_engine__pack_chore(struct pat_engine *engine, uint64_t now_ns);
 void pat_engine__pack_run(struct pat_chore *chore);

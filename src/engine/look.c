@@ -73,12 +73,17 @@ static struct pat_value status_recovery(const struct pat_engine *engine, struct 
     return map;
 }
 
-/* serving, or what keeps batches from being taken, and why: readonly (no room, or the disk failed), recovering (it
- * failed, and what is in memory is being saved to new files), salvage. */
+/* serving, or what keeps batches from being taken, and why: stopping, readonly (no room, or the disk failed),
+ * recovering (it failed, and what is in memory is being saved to new files), salvage. */
 static void put_state(const struct pat_engine *engine, struct pat_builder *builder, struct pat_value *map) {
     char why[PAT_ERROR_MESSAGE_BYTES] = "";
     const char *state = "serving";
-    if (engine->degraded) {
+    if (engine->stopping) {
+        state = "stopping";
+        (void)snprintf(why, sizeof why, "%s",
+                       engine->snapshot_view != NULL ? "the last snapshot is being written"
+                                                     : "what was taken in is being answered");
+    } else if (engine->degraded) {
         state = "salvage";
         (void)snprintf(why, sizeof why, "%s", engine->recovery.note);
     } else if (pat_persist_condition(engine->persist, why) != PAT_CONDITION_GOOD || engine->journal_failed) {
@@ -112,6 +117,7 @@ static struct pat_value look_status(const struct pat_engine *engine, struct pat_
     pat_build_put(builder, &map, "snapshot", status_snapshot(engine, builder));
     pat_build_put(builder, &map, "journal_bytes", pat_value_uint(pat_persist_journal_bytes(engine->persist)));
     pat_build_put(builder, &map, "recovery", status_recovery(engine, builder));
+    pat_build_put(builder, &map, "scrub", pat_engine__status_scrub(engine, builder));
     pat_build_put(builder, &map, "timezone", pat_value_string(engine->settings.zone));
     pat_build_put(builder, &map, "base_currency", pat_value_string(engine->settings.base_currency));
     pat_build_put(builder, &map, "sync", pat_value_string(engine->sync_name));

@@ -200,24 +200,6 @@ static enum pat_status watch_stop(void *context) {
     return overdue(watch->started_ns, watch->request->question.deadline_ms) ? PAT_ERR_DEADLINE : PAT_OK;
 }
 
-/* What the files on disk say belongs to `verify` beside what the columns say. */
-static enum pat_status verify_files(struct pat_engine *engine, struct pat_builder *builder, struct pat_value *result) {
-    struct pat_error error;
-    uint64_t blocks = 0;
-    enum pat_status status = pat_persist_verify(engine->persist, &blocks, &error);
-    struct pat_value check = pat_build_map(builder, 4);
-    pat_build_put(builder, &check, "name", pat_value_string("files"));
-    pat_build_put(builder, &check, "ok", pat_value_bool(status == PAT_OK));
-    pat_build_put(builder, &check, "rows", pat_value_uint(blocks));
-    if (status != PAT_OK) pat_build_put(builder, &check, "detail", pat_build_text(builder, pat_text_of(error.message)));
-    for (uint32_t i = 0; i < result->count; i++) {
-        struct pat_member *member = &result->as.members[i];
-        if (pat_text_is(member->key, "checks")) pat_build_push(builder, &member->value, check);
-        if (pat_text_is(member->key, "ok") && status != PAT_OK) member->value = pat_value_bool(false);
-    }
-    return builder->failed ? PAT_ERR_NO_MEMORY : PAT_OK;
-}
-
 /* The asker has the answer already: the same version, and as far as he says so the same day. */
 static bool unchanged(const struct pat_engine *engine, const struct pat_job *job) {
     const struct pat_unless *unless = &job->request->question.unless;
@@ -260,6 +242,14 @@ static void put_version(const struct pat_engine *engine, const struct pat_inquir
     pat_engine__put_degraded(engine, builder, result);
 }
 
+/* What stopped it is said in the same words wherever it was noticed. */
+static enum pat_status fail_stopped(enum pat_status status, const struct pat_request *request,
+                                    struct pat_error *error) {
+    if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
+    if (status != PAT_ERR_DEADLINE) return status;
+    return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);
+}
+
 /* One question, by itself or in a batch: the whole answer in `arena`. */
 static enum pat_status answer_one(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   const struct pat_request *request, pat_row row, struct pat_memo *memo,
@@ -291,13 +281,11 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .spread = inquiry->spread};
     struct pat_recall *const recall = request == inquiry->request ? inquiry->recall : NULL;
     enum pat_status status = run_job(engine, &job, recall, result, error);
-    if (status == PAT_ERR_CANCELLED) return pat_error_set(error, status, "cancelled");
-    if (status == PAT_ERR_DEADLINE) {
-        return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);
-    }
-    if (status != PAT_OK) return status;
+    if (status != PAT_OK) return fail_stopped(status, request, error);
     struct pat_builder builder = {.arena = arena};
-    if (request->method == PAT_METHOD_VERIFY) PAT_TRY(verify_files(engine, &builder, result));
+    if (request->method == PAT_METHOD_VERIFY)
+        status = pat_engine__verify_files(engine, watch_stop, &watch, &builder, result, error);
+    if (status != PAT_OK) return fail_stopped(status, request, error);
     if (last != PAT_ROW_NONE) {
         PAT_TRY(pat_engine__put_cursor(engine, inquiry, request, last, &builder, result, error));
     }

@@ -99,6 +99,7 @@ void pat_chore_run(struct pat_chore *chore, void (*pause_cb)(void *context), voi
     case PAT_CHORE_FREE_RUN: pat_run_free(&chore->run); break;
     case PAT_CHORE_SETTLE: pat_engine__settle_run(chore); break;
     case PAT_CHORE_PACK: pat_engine__pack_run(chore); break;
+    case PAT_CHORE_SCRUB: pat_engine__scrub_run(chore); break;
     }
 }
 
@@ -152,7 +153,8 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     if (free_old_run(engine)) return &engine->chore;
     const uint64_t now_ns = pat_clock_monotonic_ns();
     struct pat_chore *chore = run_chore(engine, now_ns);
-    return chore != NULL ? chore : pat_engine__pack_chore(engine, now_ns);
+    if (chore == NULL) chore = pat_engine__pack_chore(engine, now_ns);
+    return chore != NULL ? chore : pat_engine__scrub_chore(engine, now_ns);
 }
 
 void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
@@ -162,6 +164,7 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     if (chore->kind == PAT_CHORE_FREE_RUN) pat_run_free(&chore->run); /* unless that is done */
     if (chore->kind == PAT_CHORE_SETTLE) pat_engine__settle_done(engine, chore);
     if (chore->kind == PAT_CHORE_PACK) pat_engine__pack_done(engine, chore);
+    if (chore->kind == PAT_CHORE_SCRUB) pat_engine__scrub_done(chore);
     if (chore->kind != PAT_CHORE_RUN) return;
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);

@@ -103,6 +103,7 @@ static int serve(const struct pat_options *options, struct command_line *line) {
                    .sync = options->sync,
                    .cpu = options->cpu,
                    .snapshot_every_ms = options->snapshot_every_ms,
+                   .verify_every_ms = options->verify_every_ms,
                    .salvage = options->salvage,
                    .version = PATRON_VERSION},
         .reread_cb = reread,

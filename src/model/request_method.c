@@ -107,7 +107,7 @@ const struct pat_method_info pat_method_list[] = {
     {"fx", PAT_METHOD_FX, PAT_ROAD_READ, -1, fx_params,
      "Exchange rates by currency: how many, first, last and latest, gaps, and facts without a rate."},
     {"verify", PAT_METHOD_VERIFY, PAT_ROAD_READ, -1, verify_params,
-     "Recomputes kept aggregates from the facts and compares."},
+     "Recomputes kept aggregates from the facts and compares, reads every file again; names what is wrong."},
     {"config.reload", PAT_METHOD_CONFIG_RELOAD, PAT_ROAD_SESSION, -1, no_params,
      "Reads the configuration, users and certificate again; says what changed and what a restart would."},
     {"batch", PAT_METHOD_BATCH, PAT_ROAD_READ, -1, batch_params,

@@ -11,7 +11,7 @@ static void job_chore(struct pat_job *job) {
 }
 
 void pat_chore__offer(struct pat_server *server) {
-    if (server->chore != NULL || server->stopping) return;
+    if (server->chore != NULL || server->stop != PAT_STOP_NONE) return;
     server->chore = pat_engine_chore(server->engine);
     if (server->chore == NULL) return;
     server->chore_job = (struct pat_job){.run_cb = job_chore, .background = true};

@@ -93,7 +93,7 @@ static void state_enter(struct pat_conn *conn, enum pat_conn_state state) {
 
 void pat_conn__end(struct pat_conn *conn) {
     if (conn->state != PAT_CONN_OPEN) return;
-    if (conn->server->stopping && conn->calls_count == 0) {
+    if (conn->server->stop != PAT_STOP_NONE && conn->calls_count == 0) {
         pat_conn__drop(conn, "stop");
         return;
     }

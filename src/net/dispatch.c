@@ -133,6 +133,17 @@ static void route_notification(struct pat_call *call) {
     }
 }
 
+static void refuse_late(struct pat_call *call) {
+    (void)pat_error_set(&call->error, PAT_ERR_BUSY,
+                        "the server is stopping; send this again to the one that takes its place");
+    pat_call__answer(call, NULL);
+}
+
+/* What a connection and the loop answer by themselves is answered to the end. */
+static bool is_too_late(const struct pat_call *call) {
+    return call->late && call->info->road != PAT_ROAD_SESSION && call->info->road != PAT_ROAD_LOOP;
+}
+
 static void route_request(struct pat_call *call) {
     if (call->info->road != PAT_ROAD_WRITE) pat_list_remove(&call->line);
     switch (call->info->road) {
@@ -160,12 +171,15 @@ static void route(struct pat_call *call) {
         pat_call__answer(call, NULL);
     } else if (call->stop != PAT_OK && call->info->road != PAT_ROAD_WRITE) {
         fail_stopped(call);
+    } else if (is_too_late(call)) {
+        refuse_late(call);
     } else {
         route_request(call);
     }
 }
 
 void pat_call__begin(struct pat_call *call) {
+    call->late = call->conn->server->stop != PAT_STOP_NONE;
     if (call->frame_bytes < PAT_NET_FRAME_BIG_BYTES) {
         call_read(call);
         route(call);

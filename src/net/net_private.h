@@ -118,6 +118,10 @@ struct pat_listener {
     int failed;  /* the errno why */
 };
 
+/* What was taken in is answered, what is new is refused; then the last snapshot is written; then connections end. Until
+ * that, status and the like are answered as ever. */
+enum pat_stop_stage { PAT_STOP_NONE, PAT_STOP_ANSWERING, PAT_STOP_SAVING, PAT_STOP_ENDING };
+
 struct pat_server {
     const struct pat_server_options *options;
     const struct pat_options *settings; /* options->given, or what was read since */
@@ -158,9 +162,9 @@ struct pat_server {
     int accept_failed;          /* errno of the last */
     uint64_t ticks;
 
-    bool stopping;
-    uint64_t stop_ms; /* uv_now when the stop began */
-    bool dropped;     /* the first limit of the stop has passed */
+    enum pat_stop_stage stop;
+    uint64_t stop_ms; /* uv_now when its stage began */
+    bool dropped;     /* the first limit of the stage has passed */
 };
 
 enum pat_conn_state {
@@ -261,6 +265,7 @@ struct pat_call {
     enum pat_call_state state;
     bool spare;
     bool ready;           /* in line: may be submitted */
+    bool late;            /* came when the server was stopping */
     bool encoded;         /* `reply` is whole */
     enum pat_status stop; /* why it is to end early: PAT_ERR_CANCELLED or PAT_ERR_DEADLINE */
     bool cancelled;       /* the same for a worker; written with relaxed atomics */
@@ -296,6 +301,13 @@ void pat_listeners__tick(struct pat_server *server);
 void pat_listeners__left(struct pat_conn *conn);
 /* "127.0.0.1:7411,/run/patron.sock" */
 void pat_listeners__addresses(const struct pat_server *server, char *out, size_t capacity);
+
+/* ---- stop.c ---- */
+void pat_stop__begin(struct pat_server *server, int signal);
+/* Goes on to the next stage when there is nothing left to do in this one. Before the loop sleeps. */
+void pat_stop__move(struct pat_server *server);
+/* Time limits. */
+void pat_stop__tick(struct pat_server *server);
 
 /* ---- server.c ---- */
 void pat_server__each(struct pat_server *server, void (*each_cb)(struct pat_conn *conn));

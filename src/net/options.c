@@ -13,6 +13,8 @@
 #define LINE_BYTES                4096
 #define SHOWN_BYTES               80
 #define SNAPSHOT_EVERY_MS_DEFAULT UINT64_C(3600000)
+/* A disk that rots does so in weeks; a day's reading of everything once wears nothing out. */
+#define VERIFY_EVERY_MS_DEFAULT UINT64_C(86400000)
 /* Somebody has waited. */
 #define SLOW_MS_DEFAULT 1000u
 /* A store that cannot hold a batch is of no use. */
@@ -31,6 +33,7 @@ const char *const pat_option_names[PAT_OPTIONS] = {
     [PAT_OPTION_WORKERS] = "workers",
     [PAT_OPTION_SYNC] = "sync",
     [PAT_OPTION_SNAPSHOT_EVERY] = "snapshot-every",
+    [PAT_OPTION_VERIFY_EVERY] = "verify-every",
     [PAT_OPTION_CPU] = "cpu",
     [PAT_OPTION_TIMEZONE] = "timezone",
     [PAT_OPTION_BASE_CURRENCY] = "base-currency",
@@ -62,6 +65,8 @@ const char pat_options_help[] =
     "  --workers N            threads that answer questions (one for each processor)\n"
     "  --sync WHEN            always: a batch is on disk before it is acknowledged; interval, never (always)\n"
     "  --snapshot-every TIME  30s, 15m, 1h, 7d; 0 for never (1h)\n"
+    "  --verify-every TIME    hold files against their checksums and aggregates against the facts so often, while\n"
+    "                         there is nothing else to do; what is damaged is written anew; 0 or off (1d)\n"
     "  --cpu NAME             auto, scalar, avx2, avx512 (auto)\n"
     "  --timezone ZONE        of a new data directory, e.g. Europe/London (UTC)\n"
     "  --base-currency CODE   of a new data directory, e.g. GBP (USD)\n"
@@ -194,6 +199,9 @@ static enum pat_status set_numbers(struct pat_options *out, enum pat_option opti
         *(option == PAT_OPTION_CONNECTIONS ? &out->connections : &out->connections_per_address) = (unsigned)number;
     } else if (option == PAT_OPTION_LOG_SLOW) {
         if (!slow_parse(value, &out->slow_ms)) return refuse(error, option, value, "a time such as 200ms or 5s, or 0");
+    } else if (option == PAT_OPTION_VERIFY_EVERY) {
+        if (!pat_options_interval_ms(strcmp(value, "off") == 0 ? "0" : value, &out->verify_every_ms))
+            return refuse(error, option, value, "a time such as 12h or 7d, or off");
     } else if (!pat_options_interval_ms(value, &out->snapshot_every_ms)) {
         return refuse(error, option, value, "a time such as 30s, 15m, 1h or 7d, or 0 for never");
     }
@@ -230,6 +238,7 @@ static enum pat_status set(struct pat_options *out, enum pat_option option, cons
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
     case PAT_OPTION_WORKERS:
     case PAT_OPTION_SNAPSHOT_EVERY:
+    case PAT_OPTION_VERIFY_EVERY:
     case PAT_OPTION_LOG_SLOW: return set_numbers(out, option, value, error);
     case PAT_OPTION_SALVAGE:
     case PAT_OPTION_HELP:
@@ -344,6 +353,7 @@ enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const
     *out = (struct pat_options){.sync = "always",
                                 .cpu = "auto",
                                 .snapshot_every_ms = SNAPSHOT_EVERY_MS_DEFAULT,
+                                .verify_every_ms = VERIFY_EVERY_MS_DEFAULT,
                                 .slow_ms = SLOW_MS_DEFAULT,
                                 .log_level = PAT_LOG_INFO};
     PAT_TRY(command_line(out, argc, argv, error));
@@ -384,6 +394,7 @@ bool pat_options_same(const struct pat_options *a, const struct pat_options *b, 
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS: return a->connections_per_address == b->connections_per_address;
     case PAT_OPTION_WORKERS: return a->workers == b->workers;
     case PAT_OPTION_SYNC: return same(a->sync, b->sync);
+    case PAT_OPTION_VERIFY_EVERY: return a->verify_every_ms == b->verify_every_ms;
     case PAT_OPTION_SNAPSHOT_EVERY: return a->snapshot_every_ms == b->snapshot_every_ms;
     case PAT_OPTION_CPU: return same(a->cpu, b->cpu);
     case PAT_OPTION_TIMEZONE: return same(a->timezone, b->timezone);

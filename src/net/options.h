@@ -31,6 +31,7 @@ enum pat_option {
     PAT_OPTION_WORKERS,
     PAT_OPTION_SYNC,
     PAT_OPTION_SNAPSHOT_EVERY,
+    PAT_OPTION_VERIFY_EVERY,
     PAT_OPTION_CPU,
     PAT_OPTION_TIMEZONE,
     PAT_OPTION_BASE_CURRENCY,
@@ -61,6 +62,7 @@ struct pat_options {
     unsigned workers;                 /* 0 = one for each processor */
     const char *sync;                 /* one of always, interval, never */
     uint64_t snapshot_every_ms;       /* 0 = never */
+    uint64_t verify_every_ms;         /* 0 = never */
     uint64_t slow_ms;                 /* questions that take longer are logged; 0 = none */
     const char *cpu;
     const char *timezone;      /* NULL = the data directory's own */

@@ -27,6 +27,7 @@ static bool is_live(enum pat_option option) {
     case PAT_OPTION_CONNECTIONS:
     case PAT_OPTION_CONNECTIONS_PER_ADDRESS:
     case PAT_OPTION_SNAPSHOT_EVERY:
+    case PAT_OPTION_VERIFY_EVERY:
     case PAT_OPTION_LOG_LEVEL:
     case PAT_OPTION_LOG_FORMAT:
     case PAT_OPTION_LOG_SLOW: return true;
@@ -105,6 +106,7 @@ static void settings_take(struct pat_server *server, const struct pat_options *f
     server->settings = fresh;
     pat_server__take_limits(server);
     pat_engine_set_snapshot_every(server->engine, fresh->snapshot_every_ms);
+    pat_engine_set_verify_every(server->engine, fresh->verify_every_ms);
     pat_log_set_level(fresh->log_level);
     pat_log_set_format(fresh->log_format);
 }

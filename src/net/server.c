@@ -76,8 +76,8 @@ static void on_prepare(uv_prepare_t *prepare) {
         pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
     }
     pat_calls__release_held(server);
+    pat_stop__move(server);
     if (!pat_list_empty(&server->touched)) jobs_wake(server);
-    if (server->stopping && server->connections == 0) uv_stop(&server->loop);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */
@@ -129,30 +129,13 @@ void pat_server__each(struct pat_server *server, void (*each_cb)(struct pat_conn
     }
 }
 
-static void drop_for_stop(struct pat_conn *conn) {
-    pat_conn__drop(conn, "stop");
-}
-
-/* Clients that take too long are let go; work that does not end even so must not keep the process. */
-static void stop_check(struct pat_server *server) {
-    uint64_t passed_ms = uv_now(&server->loop) - server->stop_ms;
-    if (passed_ms > PAT_NET_STOP_MS && !server->dropped) {
-        server->dropped = true;
-        pat_log(PAT_LOG_WARN, "stop-slow", "connections=%u", server->connections);
-        pat_server__each(server, drop_for_stop);
-    }
-    if (passed_ms <= 2 * PAT_NET_STOP_MS) return;
-    pat_log(PAT_LOG_ERROR, "stop-failed", "connections=%u", server->connections);
-    _exit(1);
-}
-
 static void on_tick(uv_timer_t *timer) {
     struct pat_server *server = timer->data;
     pat_engine_turn(server->engine);
     pat_server__turned(server);
     pat_chore__offer(server);
-    if (server->stopping) stop_check(server);
-    if (++server->ticks % TICKS_PER_SWEEP != 0 && !server->stopping) return;
+    pat_stop__tick(server);
+    if (++server->ticks % TICKS_PER_SWEEP != 0 && server->stop != PAT_STOP_ENDING) return;
     pat_server__each(server, pat_conn__sweep);
     pat_listeners__tick(server);
     if (server->accept_failures > 0) {
@@ -171,13 +154,8 @@ static void on_tick(uv_timer_t *timer) {
 
 static void on_signal(uv_signal_t *signal, int number) {
     struct pat_server *server = signal->data;
-    if (server->stopping) _exit(1);
-    pat_log(PAT_LOG_INFO, "stopping", "signal=%d connections=%u", number, server->connections);
-    pat_notify("STOPPING=1", "answering what was taken, then a snapshot");
-    server->stopping = true;
-    server->stop_ms = uv_now(&server->loop);
-    pat_listeners__close(server);
-    pat_server__each(server, pat_conn__end);
+    if (server->stop != PAT_STOP_NONE) _exit(1);
+    pat_stop__begin(server, number);
 }
 
 static void on_reload(uv_signal_t *signal, int number) {

@@ -48,5 +48,9 @@ struct pat_digest pat_file__chain(enum pat_file_kind kind, const struct pat_file
  * Fails: PAT_ERR_CORRUPT naming file and offset; a version that is not known; what reading gives. */
 enum pat_status pat_file__header_check(struct pat_file *file, enum pat_file_kind kind, struct pat_file_header *expected,
                                        struct pat_error *error) PAT_MUST_CHECK;
+/* pat_fs_ops' file_forget, where there is one. */
+static inline void pat_file__forget(struct pat_file *file, uint64_t offset, uint64_t bytes) {
+    if (file->ops->file_forget != NULL) file->ops->file_forget(file, offset, bytes);
+}
 
 #endif

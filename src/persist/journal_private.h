@@ -29,6 +29,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "persist/bytes_private.h"
+#include "persist/file_private.h"
 #include "persist/persist.h"
 
 #include <stdbool.h>
@@ -59,7 +60,7 @@ struct pat_journal_entry {
     uint64_t first_rows; /* before the first record */
     uint64_t bytes;      /* it was at least so long from its beginning on: a shorter one was cut */
     bool closed;
-    bool failed;                  /* a write or sync of it failed in this process: not to be used again; not stored */
+    bool failed; /* a write or sync of it failed, or it was found damaged: not used again; not stored */
     struct pat_journal_point end; /* closed only: what counts ends here */
 };
 
@@ -138,8 +139,32 @@ struct pat_journal_found {
     struct pat_journal_point mark; /* where the last damaged mark stands */
 };
 
-/* Reads a file from its header on. Fails: PAT_ERR_CORRUPT naming file, offset, lsns and rows; what record_cb or reading
- * gives. */
+/* A file being read, in the caller's memory. */
+struct pat_journal_scanner {
+    const struct pat_journal_scan *scan;
+    struct pat_journal_found *found;
+    struct pat_file *file;
+    char name[PAT_FILE_NAME_BYTES];
+    uint64_t size;                /* what there is to read */
+    size_t header_bytes;          /* of this file's version */
+    struct pat_watermark durable; /* greatest that was seen */
+    uint64_t last_header_end;     /* behind the last header of this file that was found behind a bad record */
+    bool goes_on;                 /* what is behind found->end is not read yet */
+    unsigned char *window;
+    size_t window_capacity, window_bytes;
+    uint64_t window_offset;
+};
+
+/* Opens the file and reads its header; `scan` and `found` stay. Fails, with nothing to close: as pat_journal__scan. */
+enum pat_status pat_journal__scan_open(struct pat_journal_scanner *scanner, const struct pat_journal_scan *scan,
+                                       struct pat_journal_found *found, struct pat_error *error) PAT_MUST_CHECK;
+/* Reads records until found->end.offset has reached `until` or there are no more, and then *done. */
+enum pat_status pat_journal__scan_some(struct pat_journal_scanner *scanner, uint64_t until, bool *done,
+                                       struct pat_error *error) PAT_MUST_CHECK;
+void pat_journal__scan_close(struct pat_journal_scanner *scanner);
+
+/* All of that: reads a file from its header on. Fails: PAT_ERR_CORRUPT naming file, offset, lsns and rows; what
+ * record_cb or reading gives. */
 enum pat_status pat_journal__scan(const struct pat_journal_scan *scan, struct pat_journal_found *found,
                                   struct pat_error *error) PAT_MUST_CHECK;
 /* Whether an open file holds a record of its own, or a mark. */

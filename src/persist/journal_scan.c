@@ -11,21 +11,7 @@
 /* Records are read through a window of this size, or of one record when that is bigger. */
 #define WINDOW_BYTES ((size_t)1 << 20)
 
-struct scanner {
-    const struct pat_journal_scan *scan;
-    struct pat_journal_found *found;
-    struct pat_file *file;
-    char name[PAT_FILE_NAME_BYTES];
-    uint64_t size;                /* what there is to read */
-    size_t header_bytes;          /* of this file's version */
-    struct pat_watermark durable; /* greatest that was seen */
-    uint64_t last_header_end;     /* proof_search: behind the last header of this file that was found */
-    unsigned char *window;
-    size_t window_capacity, window_bytes;
-    uint64_t window_offset;
-};
-
-static enum pat_status window_grow(struct scanner *s, size_t bytes, struct pat_error *error) {
+static enum pat_status window_grow(struct pat_journal_scanner *s, size_t bytes, struct pat_error *error) {
     if (bytes <= s->window_capacity) return PAT_OK;
     const size_t usual = s->size < WINDOW_BYTES ? (size_t)s->size : WINDOW_BYTES;
     const size_t capacity = bytes < usual ? usual : bytes;
@@ -39,7 +25,7 @@ static enum pat_status window_grow(struct scanner *s, size_t bytes, struct pat_e
 }
 
 /* Bytes of the file in memory, valid until the next call. *out is NULL when the file ends before. */
-static enum pat_status peek(struct scanner *s, uint64_t offset, size_t bytes, const unsigned char **out,
+static enum pat_status peek(struct pat_journal_scanner *s, uint64_t offset, size_t bytes, const unsigned char **out,
                             struct pat_error *error) {
     *out = NULL;
     if (offset > s->size || bytes > s->size - offset) return PAT_OK;
@@ -67,7 +53,7 @@ static const char *const verdict_texts[] = {
 
 /* Holds the record or mark at `offset` against what must follow found->end. *record: its bytes, valid until the next
  * peek. */
-static enum pat_status record_judge(struct scanner *s, uint64_t offset, enum verdict *verdict,
+static enum pat_status record_judge(struct pat_journal_scanner *s, uint64_t offset, enum verdict *verdict,
                                     struct pat_record_header *header, const unsigned char **record,
                                     struct pat_error *error) {
     const struct pat_journal_point *end = &s->found->end;
@@ -87,7 +73,7 @@ static enum pat_status record_judge(struct scanner *s, uint64_t offset, enum ver
     return PAT_OK;
 }
 
-static void note_durable(struct scanner *s, pat_lsn durable) {
+static void note_durable(struct pat_journal_scanner *s, pat_lsn durable) {
     struct pat_journal_found *found = s->found;
     if (durable > found->durable) found->durable = durable;
     /* Exact with one sync per group; otherwise an earlier place, which only costs rewriting more at the next start. */
@@ -98,8 +84,9 @@ static uint64_t rows_of(const struct pat_record_header *header, uint64_t otherwi
     return header->rows != PAT_ROWS_UNKNOWN ? header->rows : otherwise;
 }
 
-static enum pat_status record_take(struct scanner *s, uint64_t offset, const struct pat_record_header *header,
-                                   const unsigned char *record, struct pat_error *error) {
+static enum pat_status record_take(struct pat_journal_scanner *s, uint64_t offset,
+                                   const struct pat_record_header *header, const unsigned char *record,
+                                   struct pat_error *error) {
     struct pat_journal_found *found = s->found;
     note_durable(s, header->durable_lsn);
     if (header->payload_bytes > 0 && s->scan->record_cb != NULL) {
@@ -122,8 +109,8 @@ static enum pat_status record_take(struct scanner *s, uint64_t offset, const str
 /* ---- behind the last good record --------------------------------------------------------------------------------- */
 
 /* The next header of this file at or behind *at; false when there is none. */
-static enum pat_status header_find(struct scanner *s, uint64_t *at, struct pat_record_header *header, bool *found,
-                                   struct pat_error *error) {
+static enum pat_status header_find(struct pat_journal_scanner *s, uint64_t *at, struct pat_record_header *header,
+                                   bool *found, struct pat_error *error) {
     *found = false;
     while (*at + s->header_bytes <= s->size) {
         const unsigned char *bytes;
@@ -141,7 +128,7 @@ static enum pat_status header_find(struct scanner *s, uint64_t *at, struct pat_r
 }
 
 /* Looks at all headers of this file from `offset` on, and takes what they say to be durable. */
-static enum pat_status proof_search(struct scanner *s, uint64_t offset, struct pat_error *error) {
+static enum pat_status proof_search(struct pat_journal_scanner *s, uint64_t offset, struct pat_error *error) {
     struct pat_watermark before = {s->found->end.lsn, s->found->end.rows};
     s->durable = s->scan->proven;
     s->last_header_end = offset;
@@ -164,7 +151,7 @@ static enum pat_status proof_search(struct scanner *s, uint64_t offset, struct p
 }
 
 /* " (N rows)" between here and there, or nothing when that is not known. */
-static const char *rows_text(const struct scanner *s, struct pat_watermark last, char out[48]) {
+static const char *rows_text(const struct pat_journal_scanner *s, struct pat_watermark last, char out[48]) {
     const uint64_t from = s->found->end.rows;
     out[0] = '\0';
     if (last.rows == PAT_ROWS_UNKNOWN || from == PAT_ROWS_UNKNOWN || last.rows < from) return out;
@@ -172,7 +159,7 @@ static const char *rows_text(const struct scanner *s, struct pat_watermark last,
     return out;
 }
 
-static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, enum verdict verdict,
+static enum pat_status fail_damaged(const struct pat_journal_scanner *s, uint64_t offset, enum verdict verdict,
                                     struct pat_error *error) {
     const pat_lsn lsn = s->found->end.lsn + 1, last = s->durable.lsn;
     char rows[48];
@@ -192,7 +179,8 @@ static enum pat_status fail_damaged(const struct scanner *s, uint64_t offset, en
 
 /* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it, or they are
  * the last of a closed file and all its records came before, or enough of it is left to know it by. */
-static enum pat_status mark_skip(struct scanner *s, uint64_t offset, bool *skipped, struct pat_error *error) {
+static enum pat_status mark_skip(struct pat_journal_scanner *s, uint64_t offset, bool *skipped,
+                                 struct pat_error *error) {
     enum verdict verdict;
     struct pat_record_header header;
     const unsigned char *record;
@@ -209,7 +197,7 @@ static enum pat_status mark_skip(struct scanner *s, uint64_t offset, bool *skipp
     return PAT_OK;
 }
 
-static void tell_loss(struct scanner *s, uint64_t offset, struct pat_watermark last) {
+static void tell_loss(struct pat_journal_scanner *s, uint64_t offset, struct pat_watermark last) {
     struct pat_journal_point *end = &s->found->end;
     if (last.lsn <= end->lsn) return;
     const bool counted = last.rows != PAT_ROWS_UNKNOWN && end->rows != PAT_ROWS_UNKNOWN && last.rows >= end->rows;
@@ -225,7 +213,7 @@ static void tell_loss(struct scanner *s, uint64_t offset, struct pat_watermark l
 
 /* Goes on behind damage: with the record whose header says what the next one is chained to. What that record holds
  * cannot be checked, so it is lost, too. */
-static enum pat_status salvage(struct scanner *s, bool *goes_on, struct pat_error *error) {
+static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, struct pat_error *error) {
     struct pat_journal_point *end = &s->found->end;
     const uint64_t offset = end->offset;
     struct pat_record_header header;
@@ -246,7 +234,8 @@ static enum pat_status salvage(struct scanner *s, bool *goes_on, struct pat_erro
 
 /* Something at found->end is not the record that belongs there: a damaged mark, the room behind the last record, a torn
  * tail, or damage. */
-static enum pat_status trouble(struct scanner *s, enum verdict verdict, bool *goes_on, struct pat_error *error) {
+static enum pat_status trouble(struct pat_journal_scanner *s, enum verdict verdict, bool *goes_on,
+                               struct pat_error *error) {
     const uint64_t offset = s->found->end.offset;
     *goes_on = false;
     PAT_TRY(mark_skip(s, offset, goes_on, error));
@@ -261,8 +250,8 @@ static enum pat_status trouble(struct scanner *s, enum verdict verdict, bool *go
     return PAT_OK;
 }
 
-static enum pat_status scan_records(struct scanner *s, struct pat_error *error) {
-    for (bool goes_on = true; goes_on && s->found->end.offset < s->size;) {
+static enum pat_status scan_records(struct pat_journal_scanner *s, uint64_t until, struct pat_error *error) {
+    while (s->goes_on && s->found->end.offset < until) {
         enum verdict verdict;
         struct pat_record_header header;
         const unsigned char *record;
@@ -271,8 +260,9 @@ static enum pat_status scan_records(struct scanner *s, struct pat_error *error) 
         if (verdict == RECORD_GOOD) {
             PAT_TRY(record_take(s, offset, &header, record, error));
         } else {
-            PAT_TRY(trouble(s, verdict, &goes_on, error));
+            PAT_TRY(trouble(s, verdict, &s->goes_on, error));
         }
+        s->goes_on &= s->found->end.offset < s->size;
     }
     return PAT_OK;
 }
@@ -280,7 +270,7 @@ static enum pat_status scan_records(struct scanner *s, struct pat_error *error) 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 /* What was read must reach as far as is known to have been acknowledged. */
-static enum pat_status end_check(struct scanner *s, struct pat_error *error) {
+static enum pat_status end_check(struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     const struct pat_journal_point *end = &s->found->end;
     const struct pat_watermark last =
@@ -306,7 +296,7 @@ static enum pat_status end_check(struct scanner *s, struct pat_error *error) {
     return PAT_OK;
 }
 
-static enum pat_status check_length(const struct scanner *s, struct pat_error *error) {
+static enum pat_status check_length(const struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     if (s->size >= entry->bytes || s->scan->loss_cb != NULL) return PAT_OK;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)s->size,
@@ -316,7 +306,7 @@ static enum pat_status check_length(const struct scanner *s, struct pat_error *e
                             s->name, s->size, entry->bytes, entry->first_lsn);
 }
 
-static enum pat_status scan_open_file(struct scanner *s, struct pat_error *error) {
+static enum pat_status scan_begin(struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
     enum pat_status status = pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error);
@@ -334,26 +324,47 @@ static enum pat_status scan_open_file(struct scanner *s, struct pat_error *error
                                                pat_file__chain(PAT_FILE_JOURNAL, &header), entry->first_rows};
     s->found->durable = entry->first_lsn - 1;
     s->found->proven_offset = PAT_FILE_HEADER_BYTES;
-    PAT_TRY(scan_records(s, error));
-    return end_check(s, error);
+    s->goes_on = s->found->end.offset < s->size;
+    return PAT_OK;
+}
+
+enum pat_status pat_journal__scan_open(struct pat_journal_scanner *s, const struct pat_journal_scan *scan,
+                                       struct pat_journal_found *found, struct pat_error *error) {
+    *s = (struct pat_journal_scanner){.scan = scan, .found = found};
+    *found = (struct pat_journal_found){0};
+    pat_file__name(PAT_FILE_JOURNAL, scan->entry.number, s->name);
+    enum pat_status status = scan->fs->ops->file_open(scan->fs, &s->file, s->name, PAT_FILE_READ, error);
+    if (status == PAT_ERR_NOT_FOUND) {
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, -1,
+                                "%s: is missing; it holds the batches from lsn %" PRIu64
+                                " on; restore the directory from a backup, or see --salvage",
+                                s->name, scan->entry.first_lsn);
+    }
+    PAT_TRY(status);
+    status = scan_begin(s, error);
+    if (status != PAT_OK) pat_journal__scan_close(s);
+    return status;
+}
+
+enum pat_status pat_journal__scan_some(struct pat_journal_scanner *s, uint64_t until, bool *done,
+                                       struct pat_error *error) {
+    PAT_TRY(scan_records(s, until, error));
+    *done = !s->goes_on;
+    return *done ? end_check(s, error) : PAT_OK;
+}
+
+void pat_journal__scan_close(struct pat_journal_scanner *s) {
+    pat_mem_free(PAT_MEM_JOURNAL, s->window);
+    s->file->ops->file_close(&s->file);
 }
 
 enum pat_status pat_journal__scan(const struct pat_journal_scan *scan, struct pat_journal_found *found,
                                   struct pat_error *error) {
-    struct scanner s = {.scan = scan, .found = found};
-    *found = (struct pat_journal_found){0};
-    pat_file__name(PAT_FILE_JOURNAL, scan->entry.number, s.name);
-    enum pat_status status = scan->fs->ops->file_open(scan->fs, &s.file, s.name, PAT_FILE_READ, error);
-    if (status == PAT_ERR_NOT_FOUND) {
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, s.name, -1, -1,
-                                "%s: is missing; it holds the batches from lsn %" PRIu64
-                                " on; restore the directory from a backup, or see --salvage",
-                                s.name, scan->entry.first_lsn);
-    }
-    PAT_TRY(status);
-    status = scan_open_file(&s, error);
-    pat_mem_free(PAT_MEM_JOURNAL, s.window);
-    s.file->ops->file_close(&s.file);
+    struct pat_journal_scanner s;
+    bool done;
+    PAT_TRY(pat_journal__scan_open(&s, scan, found, error));
+    const enum pat_status status = pat_journal__scan_some(&s, UINT64_MAX, &done, error);
+    pat_journal__scan_close(&s);
     return status;
 }
 
@@ -361,7 +372,7 @@ enum pat_status pat_journal__holds_records(struct pat_file *file, bool *out, str
     unsigned char head[PAT_FILE_HEADER_BYTES];
     struct pat_journal_found found = {0};
     struct pat_journal_scan scan = {0};
-    struct scanner s = {.scan = &scan, .found = &found, .file = file, .name = "journal"};
+    struct pat_journal_scanner s = {.scan = &scan, .found = &found, .file = file, .name = "journal"};
     struct pat_record_header header;
     uint64_t at = PAT_FILE_HEADER_BYTES;
     size_t got;

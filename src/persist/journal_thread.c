@@ -100,7 +100,7 @@ static struct pat_manifest *manifest_rotated(const struct pat_persist *persist, 
         next->journals--; /* it failed before anything in it was acknowledged */
     } else {
         last->closed = true;
-        last->failed = persist->file_failed;
+        last->failed |= persist->file_failed;
         last->end = persist->acked;
     }
     next->journal[next->journals++] = *fresh;
@@ -168,7 +168,9 @@ static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error
 enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) {
     bool fresh_already = persist->journal.entry.first_lsn > persist->acked.lsn;
     bool full = persist->manifest->journals == PAT_MANIFEST_JOURNALS_MAX && !fresh_already;
-    if (!persist->file_failed && (fresh_already || full)) return PAT_OK;
+    /* Not even an empty file is kept when its header is damaged. */
+    const bool bad = persist->file_failed || persist->manifest->journal[persist->manifest->journals - 1].failed;
+    if (!bad && (fresh_already || full)) return PAT_OK;
     if (full) {
         return pat_error_set(error, PAT_ERR_NO_SPACE, "there are %u journal files already", PAT_MANIFEST_JOURNALS_MAX);
     }

@@ -40,7 +40,7 @@ struct pat_generation_entry {
     struct pat_digest chain; /* at its end */
     struct pat_totals totals;
     uint64_t journal_rows; /* of all batches up to lsn */
-    bool damaged;          /* found so by recovery; not stored */
+    bool damaged;          /* found so by recovery or by verify; not stored */
 };
 
 struct pat_manifest {

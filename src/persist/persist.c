@@ -377,6 +377,7 @@ enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct p
     pthread_mutex_lock(&persist->mutex);
     PAT_ASSERT(view->lsn == persist->acked.lsn);
     persist->generation.journal_rows = persist->acked.rows;
+    pat_verify__shun(persist);
     persist->stage = PAT_STAGE_ROTATE;
     pthread_cond_signal(&persist->journal_wake);
     pthread_mutex_unlock(&persist->mutex);

@@ -176,8 +176,8 @@ unsigned pat_persist_generations(const struct pat_persist *persist, struct pat_g
 /* Bytes of the journal since the newest snapshot. */
 uint64_t pat_persist_journal_bytes(const struct pat_persist *persist);
 
-/* Re-reads every snapshot and closed journal file and checks their checksums; for `verify`. Any thread. `checks` counts
- * blocks and records read. PAT_ERR_CORRUPT names file and offset. */
+/* Reads every file again, as verify.h does in pieces. Any thread. `checks` counts blocks and records read.
+ * PAT_ERR_CORRUPT names the first damaged file and the offset. */
 enum pat_status pat_persist_verify(struct pat_persist *persist, uint64_t *checks,
                                    struct pat_error *error) PAT_MUST_CHECK;
 

@@ -7,11 +7,19 @@
 #define PAT_PERSIST_PERSIST_PRIVATE_H
 
 #include "base/buf.h"
+#include "persist/file_private.h"
 #include "persist/journal_private.h"
 #include "persist/manifest_private.h"
 #include "persist/persist.h"
 
 #include <pthread.h>
+
+/* A file that was found damaged while it was named. More than so many at once are noted when some of them are gone. */
+struct pat_damaged {
+    enum pat_file_kind kind;
+    uint64_t number;
+};
+#define PAT_DAMAGED_MAX 64u
 
 /* A snapshot goes IDLE -> ROTATE (journal thread) -> WRITE (snapshot thread) -> IDLE. */
 enum pat_snapshot_stage { PAT_STAGE_IDLE, PAT_STAGE_ROTATE, PAT_STAGE_WRITE };
@@ -38,6 +46,11 @@ struct pat_persist {
     bool spare;       /* there is a file to make the next journal file of */
     bool file_failed; /* the open journal file must not be written any more */
     char failure[PAT_ERROR_MESSAGE_BYTES];
+    struct pat_damaged damaged[PAT_DAMAGED_MAX];
+    unsigned damaged_count;
+    bool manifest_damaged;
+    bool any_damaged;               /* atomic, too: the owner looks at each turn */
+    bool suspicious;                /* the snapshot under way counts when it was read back */
     struct pat_journal_point acked; /* end of the last group that succeeded */
     bool group_ready;               /* for the journal thread */
     struct pat_event journal_event, snapshot_event;
@@ -65,6 +78,9 @@ struct pat_persist {
 struct pat_digest pat_persist__file_id(struct pat_persist *persist);
 /* The journal file that goes on behind what was acknowledged. */
 struct pat_journal_entry pat_persist__next_journal(struct pat_persist *persist, uint64_t number);
+
+/* Before a snapshot, under the mutex: what is known to be damaged is not relied on (verify.c). */
+void pat_verify__shun(struct pat_persist *persist);
 
 /* ---- salvage (salvage.c) */
 

@@ -54,6 +54,16 @@ enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings
 enum pat_status pat_snapshot__verify(struct pat_fs *fs, const struct pat_generation_entry *entry,
                                      const struct pat_spread *spread, uint64_t *blocks,
                                      struct pat_error *error) PAT_MUST_CHECK;
+/* The same in pieces, from the disk where it can be, and with the control totals of the file held against those of the
+ * manifest. */
+struct pat_snapshot_check;
+enum pat_status pat_snapshot__check_open(struct pat_snapshot_check **out, struct pat_fs *fs,
+                                         const struct pat_generation_entry *entry,
+                                         struct pat_error *error) PAT_MUST_CHECK;
+/* Reads about so many bytes more, some blocks; *read and *blocks count up. */
+enum pat_status pat_snapshot__check_some(struct pat_snapshot_check *check, uint64_t bytes, uint64_t *read,
+                                         uint64_t *blocks, bool *done, struct pat_error *error) PAT_MUST_CHECK;
+void pat_snapshot__check_close(struct pat_snapshot_check **check);
 /* Brings the empty `store` to what the snapshot holds and compares control totals; it is unsettled then. After a
  * failure the store is good for nothing but clearing and closing. `spread` (may be NULL) lends threads. */
 enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings *settings,

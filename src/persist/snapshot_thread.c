@@ -77,17 +77,18 @@ static enum pat_status commit(struct pat_persist *persist, struct pat_error *err
     pthread_mutex_lock(&persist->mutex);
     struct pat_manifest *old = persist->manifest;
     persist->manifest = next;
+    persist->manifest_damaged = false;
     pthread_mutex_unlock(&persist->mutex);
     drop_files(persist, old, next);
     pat_mem_free(PAT_MEM_OTHER, old);
     return PAT_OK;
 }
 
-/* After a failure of the disk nothing counts that was only written. */
+/* After a failure of the disk, and when it was found to change what it holds, nothing counts that was only written. */
 static enum pat_status read_back(struct pat_persist *persist, struct pat_error *error) {
     uint64_t blocks = 0;
     pthread_mutex_lock(&persist->mutex);
-    const bool suspicious = persist->readonly;
+    const bool suspicious = persist->readonly || persist->suspicious;
     pthread_mutex_unlock(&persist->mutex);
     return suspicious ? pat_snapshot__verify(persist->fs, &persist->generation, NULL, &blocks, error) : PAT_OK;
 }

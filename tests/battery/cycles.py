@@ -40,6 +40,8 @@ class Flight:
         batch = self.waiting.pop(msgid)
         if batch is None:
             return
+        if error is not None and "the server is stopping" in error:
+            return
         if error is not None:
             raise RpcError(error)
         self.book.acknowledge(batch, answer)

@@ -44,9 +44,10 @@ def settings_change(server, client):
     mark = server.log_size()
     client.call("hello", {"client": "not told"})
     equal(client.call("config.reload"), {"changed": [], "restart": [], "failed": []}, "nothing changed")
-    server.write(**{**same, "memory": "300M", "workers": "3", "log_level": "debug", "snapshot_every": "7m", "connections": "50"})
+    server.write(**{**same, "memory": "300M", "workers": "3", "log_level": "debug", "snapshot_every": "7m", "verify_every": "5h", "connections": "50"})
     answer = client.call("config.reload")
-    equal(sorted(answer["changed"]), ["connections", "log-level", "memory", "snapshot-every"], "what changed")
+    equal(sorted(answer["changed"]), ["connections", "log-level", "memory", "snapshot-every", "verify-every"], "what changed")
+    equal(client.call("status")["scrub"]["every_ms"], 5 * 3600 * 1000, "how often it verifies")
     equal(answer["restart"], ["workers"], "what a restart would change")
     check("event=hello" not in server.log_since(mark), "the log told of it: %r", server.log_since(mark))
     memory = client.call("status")["memory"]
@@ -58,7 +59,7 @@ def settings_change(server, client):
     log_tells(server, mark, 'level=debug event=hello client="told"', "more than before")
     server.write(**same)
     answer = client.call("config.reload")
-    equal((len(answer["changed"]), answer["restart"]), (4, []), "and back: %r" % answer)
+    equal((len(answer["changed"]), answer["restart"]), (5, []), "and back: %r" % answer)
 
 
 def what_cannot_be_read_changes_nothing(server, client):

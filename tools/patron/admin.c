@@ -57,7 +57,8 @@ static enum pat_exit run_verify(const struct pat_cli *cli) {
     const struct pat_value *ok = code == PAT_EXIT_OK ? pat_value_get(&answer, "ok") : NULL;
     if (ok != NULL && ok->type == PAT_VALUE_BOOL && !ok->as.boolean) {
         struct pat_error error;
-        (void)pat_error_set(&error, PAT_ERR_CORRUPT, "what is kept differs from what the facts give: see the checks");
+        (void)pat_error_set(&error, PAT_ERR_CORRUPT,
+                            "a file is damaged, or what is kept differs from what the facts give: see the checks");
         code = pat_cli_fail(&error);
     }
     pat_arena_deinit(&arena);
@@ -68,7 +69,14 @@ const struct pat_cli_command pat_command_verify = {
     .room = PAT_CLI_KEEPING,
     .name = "verify",
     .operands = "",
-    .summary = "Recompute every aggregate from the facts and compare",
+    .summary = "Recompute every aggregate, read every file again",
+    .explain = "In one version, while the server goes on: recomputes from the facts what is kept\n"
+               "of customers, what runs say of them, base values and counts, and compares; then\n"
+               "reads manifest, snapshots and journal again from the disk, up to what was\n"
+               "acknowledged. Wrong values are named by customer and by ordinals (rows in the\n"
+               "store), damaged files with offset and batches. The server writes damaged files\n"
+               "anew from memory; it does all this by itself, too (patrond --verify-every).\n"
+               "Exit: 0 all is good; 1 something is not (CORRUPT); 2 a wrong command line.",
     .example = "patron verify",
     .run = run_verify,
 };

@@ -152,7 +152,8 @@ static void verify_finds_what_does_not_agree(void **state) {
     shop_set(&shop, PAT_CUSTOMERS, shop_row(&shop, PAT_CUSTOMERS, "10"), PAT_CUSTOMER_NET, 999);
     assert_string_equal(ask_part(&shop, "verify", "{}", "ok"), "false");
     assert_non_null(strstr(ask(&shop, "verify", "{}"),
-                           "{name:'customers.net',ok:false,rows:4,detail:'customer 10 has 999, its facts give 1000'}"));
+                           "{name:'customers.net',ok:false,rows:4,detail:'customer 10 has 999, its facts give 1000',"
+                           "wrong:1,ordinals:["));
     shop_keep(&shop);
     shop.store->counts.lines++;
     assert_non_null(

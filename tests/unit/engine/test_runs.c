@@ -1,25 +1,6 @@
 /* What is made of orders behind the answers: runs, and the index after a start. */
 #include "world.h"
 
-/* Orders first .. first + count - 1, each of a customer of its own number, all of `amount`. */
-static void load_orders(unsigned first, unsigned count, unsigned amount) {
-    static unsigned seq;
-    char text[64 + 60 * 100];
-    assert_true(count <= 100);
-    int at = snprintf(text, sizeof text, "load.orders {producer: 'runs', seq: %u, columns: {order: [", ++seq);
-    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
-    at += snprintf(text + at, sizeof text - (size_t)at, "], customer: [");
-    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
-    at += snprintf(text + at, sizeof text - (size_t)at, "], time: [");
-    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'2024-01-05' ");
-    at += snprintf(text + at, sizeof text - (size_t)at, "], amount: [");
-    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", amount);
-    at += snprintf(text + at, sizeof text - (size_t)at, "], currency: [");
-    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'EUR' ");
-    (void)snprintf(text + at, sizeof text - (size_t)at, "]}}");
-    (void)load(text);
-}
-
 /* Does what is due, as often as something is; gives how often. */
 static unsigned do_chores(void) {
     unsigned done = 0;

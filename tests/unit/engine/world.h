@@ -190,6 +190,25 @@ static inline pat_lsn load_order(const char *producer, unsigned seq, unsigned or
     return load(text);
 }
 
+/* Orders first .. first + count - 1, each of a customer of its own number, all of `amount`. */
+static inline void load_orders(unsigned first, unsigned count, unsigned amount) {
+    static unsigned seq;
+    char text[64 + 60 * 100];
+    assert_true(count <= 100);
+    int at = snprintf(text, sizeof text, "load.orders {producer: 'runs', seq: %u, columns: {order: [", ++seq);
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], customer: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", first + i);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], time: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'2024-01-05' ");
+    at += snprintf(text + at, sizeof text - (size_t)at, "], amount: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%u ", amount);
+    at += snprintf(text + at, sizeof text - (size_t)at, "], currency: [");
+    for (unsigned i = 0; i < count; i++) at += snprintf(text + at, sizeof text - (size_t)at, "'EUR' ");
+    (void)snprintf(text + at, sizeof text - (size_t)at, "]}}");
+    (void)load(text);
+}
+
 static inline bool same_value(const struct pat_value *a, const struct pat_value *b) {
     if (a->type != b->type || a->count != b->count) return false;
     switch (a->type) {

@@ -37,6 +37,7 @@ static void what_is_not_said_has_a_default(void **state) {
     assert_string_equal(options.sync, "always");
     assert_string_equal(options.cpu, "auto");
     assert_true(options.snapshot_every_ms == 3600000);
+    assert_true(options.verify_every_ms == 86400000);
     assert_true(options.memory_bytes == 0);
     assert_null(options.timezone);
     assert_int_equal(options.log_level, PAT_LOG_INFO);
@@ -61,6 +62,10 @@ static void both_forms_of_a_value_are_taken(void **state) {
     assert_true(options.snapshot_every_ms == 900000);
     assert_string_equal(options.base_currency, "GBP");
     assert_int_equal(options.log_level, PAT_LOG_DEBUG);
+    assert_int_equal(parse(&options, &error, "--data d --verify-every 12h"), PAT_OK);
+    assert_true(options.verify_every_ms == 43200000);
+    assert_int_equal(parse(&options, &error, "--data d --verify-every off"), PAT_OK);
+    assert_true(options.verify_every_ms == 0);
 }
 
 static void mistakes_name_the_option(void **state) {
@@ -88,6 +93,7 @@ static void mistakes_name_the_option(void **state) {
         {"--data d --snapshot-every 1", "--snapshot-every"},
         {"--data d --snapshot-every 1w", "--snapshot-every"},
         {"--data d --snapshot-every 999999999d", "--snapshot-every"},
+        {"--data d --verify-every never", "off"},
         {"--data d --config /no/such/file", "/no/such/file"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -3,6 +3,7 @@
 
 #include "persist/file_private.h"
 #include "persist/inspect.h"
+#include "persist/verify.h"
 
 #include <malloc.h>
 
@@ -647,6 +648,68 @@ static void test_verify_reads_everything_and_names_what_is_damaged(void **state)
     sim_deinit(&disk);
 }
 
+/* Whatever file it is, and whether the journal's open one has a record or none yet. */
+static void mend(const char *name, size_t at, bool empty) {
+    struct sim_disk disk, killed;
+    struct kit_engine engine;
+    uint64_t checks;
+    make_directory(&disk, false);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    if (empty) assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    const pat_lsn lsn = engine.store->lsn;
+    assert_int_equal(pat_persist_damaged(engine.persist), 0);
+    sim_bytes_of(&disk, name)->data[at] ^= 1;
+    assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_ERR_CORRUPT);
+    assert_non_null(strstr(engine.error.message, name));
+    assert_int_equal(pat_persist_damaged(engine.persist), 1);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    if (pat_persist_damaged(engine.persist) > 0) assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(pat_persist_damaged(engine.persist), 0);
+    assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_OK);
+    load_to(&engine, lsn + 2);
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    assert_int_equal(kit_recover(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_state(&engine, lsn + 2);
+    assert_false(engine.recovery.fell_back);
+    assert_string_equal(engine.recovery.note, "");
+    kit_close(&engine);
+    sim_deinit(&killed);
+    sim_deinit(&disk);
+}
+
+static void test_what_was_found_damaged_is_gone_after_snapshots(void **state) {
+    (void)state;
+    static const char *const names[] = {"snapshot-00000001.ps", "snapshot-00000002.ps", "journal-00000002.pj",
+                                        "journal-00000003.pj", PAT_MANIFEST_NAME};
+    for (unsigned i = 0; i < 5; i++) {
+        mend(names[i], 20, false);
+        mend(names[i], 300, false);
+    }
+    mend("journal-00000004.pj", 20, true);
+}
+
+/* A damaged generation is not the one that the next snapshot keeps beside itself: with both damaged it is the last. */
+static void test_the_older_generation_is_a_good_one(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    struct pat_generation generation[4];
+    uint64_t checks;
+    make_directory(&disk, false);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    sim_bytes_of(&disk, "snapshot-00000002.ps")->data[300] ^= 1;
+    assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_ERR_CORRUPT);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(pat_persist_generations(engine.persist, generation, 4), 2);
+    assert_int_equal(generation[0].number, 3);
+    assert_int_equal(generation[1].number, 1);
+    assert_null(sim_bytes_of(&disk, "snapshot-00000002.ps"));
+    assert_non_null(sim_bytes_of(&disk, "journal-00000002.pj")); /* what the older one goes on with */
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_clean_restart_goes_on_where_it_was),
@@ -669,6 +732,8 @@ int main(void) {
         cmocka_unit_test(test_a_copy_is_whole_or_not_there_wherever_the_power_goes),
         cmocka_unit_test(test_epoch_changes_when_a_loose_sync_may_have_lost_something),
         cmocka_unit_test(test_verify_reads_everything_and_names_what_is_damaged),
+        cmocka_unit_test(test_what_was_found_damaged_is_gone_after_snapshots),
+        cmocka_unit_test(test_the_older_generation_is_a_good_one),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
