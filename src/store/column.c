@@ -380,11 +380,41 @@ static uint32_t rows_in_chunk(const pat_row *row, uint32_t count, uint8_t shift)
     return here;
 }
 
-void pat_column_gather(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out) {
+/* Rows asked for ahead: few enough that what comes for them, a header and a value each, is still in the first cache
+ * when it is read. */
+#define ASKED_ROWS 128u
+
+/* A value that nobody read lately is a miss for its chunk's header and then one for itself (two, when it is packed).
+ * Asked for in stages, those of many rows overlap; read one after the other, each would wait for the one before it. */
+static void ask_for(const struct pat_column *column, const pat_row *row, uint32_t count) {
+    struct pat_chunk *const *const chunk = column->dir->chunk;
+    const uint8_t shift = column->shift;
+    bool packed = false;
+    if (row[0] >> shift == row[count - 1] >> shift) return; /* what lies in one chunk overlaps as it is */
+    for (uint32_t k = 0; k < count; k++) __builtin_prefetch(chunk[row[k] >> shift]);
+    for (uint32_t k = 0; k < count; k++) {
+        pat_column_prefetch(column, row[k]);
+        packed |= chunk[row[k] >> shift]->width == PAT_WIDTH_PACKED;
+    }
+    for (uint32_t k = 0; packed && k < count; k++) {
+        const struct pat_chunk *of = chunk[row[k] >> shift];
+        if (of->width == PAT_WIDTH_PACKED) pat_packed_prefetch_code(of->data, row[k] & (chunk_rows_max(column) - 1));
+    }
+}
+
+static void gather_asked(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out) {
     for (uint32_t done = 0, here; done < count; done += here) {
         here = rows_in_chunk(row + done, count - done, column->shift);
         chunk_gather(column->dir->chunk[row[done] >> column->shift], row + done, here, chunk_rows_max(column) - 1,
                      out + done);
+    }
+}
+
+void pat_column_gather(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out) {
+    for (uint32_t done = 0, here; done < count; done += here) {
+        here = count - done < ASKED_ROWS ? count - done : ASKED_ROWS;
+        ask_for(column, row + done, here);
+        gather_asked(column, row + done, here, out + done);
     }
 }
 

@@ -95,6 +95,18 @@ void pat_packed_prefetch(const unsigned char *data, uint32_t i) {
     __builtin_prefetch(data + i / PAT_PACKED_BLOCK * sizeof(struct block));
 }
 
+void pat_packed_prefetch_code(const unsigned char *data, uint32_t i) {
+    const struct block block = block_at(data, i / PAT_PACKED_BLOCK);
+    const unsigned char *codes = data + block.offset;
+    const uint32_t place = i % PAT_PACKED_BLOCK;
+    if (block.kind == SPARSE) {
+        __builtin_prefetch(codes + offsetof(struct map, word) + place / 64 * sizeof(uint64_t));
+        __builtin_prefetch(codes + offsetof(struct map, before) + place / 64 * sizeof(uint16_t));
+    } else {
+        __builtin_prefetch(codes + (size_t)place * block.bits / 8);
+    }
+}
+
 static void read_dense(const struct block *block, const unsigned char *codes, uint32_t first, uint32_t count,
                        int64_t *restrict out) {
     const unsigned bits = block->bits;

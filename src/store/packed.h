@@ -30,5 +30,7 @@ int64_t pat_packed_get(const unsigned char *data, uint32_t i);
 void pat_packed_read(const unsigned char *data, uint32_t first, uint32_t count, int64_t *out);
 /* Asks the processor for what getting value `i` reads first. */
 void pat_packed_prefetch(const unsigned char *data, uint32_t i);
+/* Reads that, and asks for what is read next. */
+void pat_packed_prefetch_code(const unsigned char *data, uint32_t i);
 
 #endif
