@@ -26,9 +26,10 @@ struct bulk {
     struct pat_index *index;
     pat_row first, end; /* rows of this round */
     uint32_t parts;
-    struct entry *entry;                     /* [ROUND_PARTS][PART_ROWS] by part, then by shard */
+    uint32_t stride;                         /* PART_ROWS, or all rows of a table that has fewer */
+    struct entry *entry;                     /* [ROUND_PARTS][stride] by part, then by shard */
     uint32_t (*start)[PAT_INDEX_SHARDS + 1]; /* [ROUND_PARTS] where each shard's begin in its part */
-    uint64_t *hash;                          /* [lanes][PART_ROWS] */
+    uint64_t *hash;                          /* [lanes][stride] */
     bool twice;                              /* atomic: an id is there twice */
 };
 
@@ -40,8 +41,8 @@ static pat_row part_rows(const struct bulk *bulk, uint32_t part) {
 static void sort_part(void *context, uint32_t part, unsigned lane) {
     struct bulk *bulk = context;
     const pat_row first = bulk->first + part * PART_ROWS, rows = part_rows(bulk, part);
-    uint64_t *const hash = bulk->hash + (size_t)lane * PART_ROWS;
-    struct entry *const entry = bulk->entry + (size_t)part * PART_ROWS;
+    uint64_t *const hash = bulk->hash + (size_t)lane * bulk->stride;
+    struct entry *const entry = bulk->entry + (size_t)part * bulk->stride;
     uint32_t *const start = bulk->start[part];
     uint32_t next[PAT_INDEX_SHARDS] = {0};
     for (pat_row i = 0; i < rows; i++) {
@@ -76,7 +77,7 @@ static void fill_shard(void *context, uint32_t shard, unsigned lane) {
     (void)lane;
     struct bulk *bulk = context;
     for (uint32_t part = 0; part < bulk->parts; part++) {
-        const struct entry *entry = bulk->entry + (size_t)part * PART_ROWS;
+        const struct entry *entry = bulk->entry + (size_t)part * bulk->stride;
         for (uint32_t i = bulk->start[part][shard]; i < bulk->start[part][shard + 1]; i++) {
             const struct same same = {bulk, entry[i].row};
             if (pat_index_put(bulk->index, shard, entry[i].tag, entry[i].row, same_id, &same) == PAT_ROW_NONE) continue;
@@ -113,9 +114,10 @@ bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const
     const uint32_t parts_all = (table->rows + PART_ROWS - 1) / PART_ROWS;
     const uint32_t parts = parts_all < ROUND_PARTS ? parts_all : ROUND_PARTS;
     struct bulk bulk = {.store = store, .id = id, .ids = &table->column[0], .index = &table->index};
-    bulk.entry = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * PART_ROWS * sizeof *bulk.entry);
+    bulk.stride = table->rows < PART_ROWS ? table->rows : PART_ROWS;
+    bulk.entry = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * bulk.stride * sizeof *bulk.entry);
     bulk.start = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * sizeof *bulk.start);
-    bulk.hash = pat_mem_alloc_must(PAT_MEM_INDEX, pat_spread_lanes(spread) * PART_ROWS * sizeof *bulk.hash);
+    bulk.hash = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)pat_spread_lanes(spread) * bulk.stride * sizeof *bulk.hash);
     fill(&bulk, table->rows, spread);
     pat_mem_free(PAT_MEM_INDEX, bulk.hash);
     pat_mem_free(PAT_MEM_INDEX, bulk.start);
