@@ -188,7 +188,8 @@ enum pat_status pat_blocks__senseless(const struct pat_blocks *s) {
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
-/* Room for one block is needed; more of them, and copies that wait, are for speed. */
+/* Room for one block is needed, which is not larger than its file; more of them, and copies that wait, are for speed.
+ */
 static enum pat_status source_window(struct pat_blocks *s) {
     const uint64_t blocks = s->size / SLOT_BYTES + 1;
     s->window_max = blocks < PAT_BLOCKS_WINDOW ? (uint32_t)blocks : PAT_BLOCKS_WINDOW;
@@ -199,7 +200,7 @@ static enum pat_status source_window(struct pat_blocks *s) {
     }
     if (s->window == NULL) {
         s->window_max = 1;
-        s->window = pat_mem_alloc(PAT_MEM_SNAPSHOT, SLOT_BYTES);
+        s->window = pat_mem_alloc(PAT_MEM_SNAPSHOT, s->size < SLOT_BYTES ? (size_t)s->size : SLOT_BYTES);
     }
     if (s->window == NULL) return pat_error_set(s->error, PAT_ERR_NO_MEMORY, "%s: no memory to read it", s->name);
     s->block = s->window;

@@ -272,7 +272,7 @@ static enum pat_status write_file(struct writer *w, const struct pat_settings *s
 static enum pat_status write_tmp(struct writer *w, const char *tmp, const struct pat_settings *settings,
                                  const struct pat_view *view, const struct pat_buf *producers,
                                  struct pat_generation_entry *entry) {
-    w->block = pat_mem_alloc(PAT_MEM_SNAPSHOT, PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES);
+    w->block = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES);
     if (w->block == NULL) return PAT_ERR_NO_MEMORY;
     enum pat_status status = w->fs->ops->file_open(w->fs, &w->file, tmp, PAT_FILE_CREATE, w->error);
     if (status == PAT_OK) {

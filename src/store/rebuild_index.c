@@ -34,9 +34,10 @@ struct bulk {
     struct pat_spans *spans;
     pat_row first, end; /* rows of this round */
     uint32_t parts;
-    struct entry *entry;                     /* [ROUND_PARTS][PART_ROWS] by part, then by shard */
+    uint32_t stride;                         /* PART_ROWS, or all rows of a table that has fewer */
+    struct entry *entry;                     /* [ROUND_PARTS][stride] by part, then by shard */
     uint32_t (*start)[PAT_INDEX_SHARDS + 1]; /* [ROUND_PARTS] where each shard's begin in its part */
-    struct hashed *hashed;                   /* [lanes][PART_ROWS] */
+    struct hashed *hashed;                   /* [lanes][stride] */
     bool twice;                              /* atomic: an id is there twice */
 };
 
@@ -99,8 +100,8 @@ static bool enter_span(struct bulk *bulk, struct entering *entering, pat_row row
 static void sort_part(void *context, uint32_t part, unsigned lane) {
     struct bulk *bulk = context;
     const pat_row first = bulk->first + part * PART_ROWS, rows = part_rows(bulk, part);
-    struct hashed *const hashed = bulk->hashed + (size_t)lane * PART_ROWS;
-    struct entry *const entry = bulk->entry + (size_t)part * PART_ROWS;
+    struct hashed *const hashed = bulk->hashed + (size_t)lane * bulk->stride;
+    struct entry *const entry = bulk->entry + (size_t)part * bulk->stride;
     uint32_t *const start = bulk->start[part];
     uint32_t next[PAT_INDEX_SHARDS] = {0}, count = 0;
     struct entering entering = {.span = NULL};
@@ -140,7 +141,7 @@ static void fill_shard(void *context, uint32_t shard, unsigned lane) {
     (void)lane;
     struct bulk *bulk = context;
     for (uint32_t part = 0; part < bulk->parts; part++) {
-        const struct entry *entry = bulk->entry + (size_t)part * PART_ROWS;
+        const struct entry *entry = bulk->entry + (size_t)part * bulk->stride;
         for (uint32_t i = bulk->start[part][shard]; i < bulk->start[part][shard + 1]; i++) {
             const struct same same = {bulk, entry[i].row};
             if (pat_index_put(bulk->index, shard, entry[i].tag, entry[i].row, same_id, &same) == PAT_ROW_NONE) continue;
@@ -178,9 +179,11 @@ bool pat_store__index_table(struct pat_store *store, enum pat_table_id id, const
     const uint32_t parts = parts_all < ROUND_PARTS ? parts_all : ROUND_PARTS;
     struct bulk bulk = {
         .store = store, .id = id, .ids = &table->column[0], .index = &table->index, .spans = &table->spans};
-    bulk.entry = pat_mem_alloc_raw_must(PAT_MEM_INDEX, (size_t)parts * PART_ROWS * sizeof *bulk.entry);
+    bulk.stride = table->rows < PART_ROWS ? table->rows : PART_ROWS;
+    bulk.entry = pat_mem_alloc_raw_must(PAT_MEM_INDEX, (size_t)parts * bulk.stride * sizeof *bulk.entry);
     bulk.start = pat_mem_alloc_must(PAT_MEM_INDEX, (size_t)parts * sizeof *bulk.start);
-    bulk.hashed = pat_mem_alloc_raw_must(PAT_MEM_INDEX, pat_spread_lanes(spread) * PART_ROWS * sizeof *bulk.hashed);
+    bulk.hashed =
+        pat_mem_alloc_raw_must(PAT_MEM_INDEX, pat_spread_lanes(spread) * (size_t)bulk.stride * sizeof *bulk.hashed);
     begin_spans(&bulk, table->rows);
     fill(&bulk, table->rows, spread);
     pat_mem_free(PAT_MEM_INDEX, bulk.hashed);
