@@ -378,7 +378,8 @@ static inline int64_t sum_few(const int32_t *net, uint32_t from, uint32_t until)
         const __m256i at = _mm256_add_epi32(place, _mm256_set1_epi32((int)i));
         const __m256i wanted = _mm256_and_si256(_mm256_cmpgt_epi32(at, _mm256_set1_epi32((int)from - 1)),
                                                 _mm256_cmpgt_epi32(_mm256_set1_epi32((int)until), at));
-        const __m256i nets = _mm256_maskload_epi32(net + i, wanted);
+        /* Not a masked load, which is slow where it must not fault (avx512.c). */
+        const __m256i nets = _mm256_and_si256(load_codes(net + i), wanted);
         sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(nets)));
         sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(nets, 1)));
     }
