@@ -31,16 +31,18 @@ static inline void add_beside(const struct pat_window *window, struct pat_window
     if (window->beside->first != NULL && order != 0 && (to->first[i] == PAT_FACT_NO_DAY || day < to->first[i])) {
         to->first[i] = day;
     }
-    if (window->beside->net == NULL || net == PAT_NULL || there == 0) return;
-    if (__builtin_add_overflow(to->net_all[i], net, &to->net_all[i]) || to->net_all[i] == INT64_MIN) {
+    const int64_t counts = net & -(int64_t)there;
+    if (window->beside->net == NULL || net == PAT_NULL) return;
+    if (__builtin_add_overflow(to->net_all[i], counts, &to->net_all[i]) || to->net_all[i] == INT64_MIN) {
         note_beyond(to, i);
     }
 }
 
-/* A fact that counts at D, or nothing when `there` is 0: whether an old fact had come by D is no guess for a branch. */
-static inline void add_fact(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i, uint32_t there,
-                            int32_t day, uint32_t orders, int64_t net) {
-    const uint32_t order = there & orders, inside = there & (uint32_t)(day >= window->from);
+/* A fact that counts at D, or nothing when `there` is 0: whether an old fact had come by D is no guess for a branch.
+ * `from` is the window's, which a loop need not read again for each fact. */
+static inline void add_inside(struct pat_window_scratch *to, uint32_t i, uint32_t there, pat_day from, int32_t day,
+                              uint32_t orders, int64_t net) {
+    const uint32_t order = there & orders, inside = there & (uint32_t)(day >= from);
     const int32_t last = order != 0 ? day : PAT_FACT_NO_DAY;
     to->all[i] += order;
     to->wide.orders[i] += order & inside;
@@ -50,7 +52,12 @@ static inline void add_fact(const struct pat_window *window, struct pat_window_s
     } else if (inside != 0) {
         note_unpriced(to, i);
     }
-    if (window->beside != NULL) add_beside(window, to, i, there, day, order, net);
+}
+
+static inline void add_fact(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i, uint32_t there,
+                            int32_t day, uint32_t orders, int64_t net) {
+    add_inside(to, i, there, window->from, day, orders, net);
+    if (window->beside != NULL) add_beside(window, to, i, there, day, there & orders, net);
 }
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
@@ -136,10 +143,14 @@ static void add_odd(const struct pat_window *window, const struct pat_fact_run *
                     struct pat_window_scratch *to) {
     const uint32_t block = span->first / PAT_RUN_BLOCK, begin = run->odd_block[block];
     const uint32_t end = run->odd_block[block + 1];
+    const pat_day day = window->day, from = window->from;
+    const bool beside = window->beside != NULL;
     for (uint32_t at = begin; at < end; at++) {
         const struct pat_run_odd *odd = &run->odd[at];
-        const uint32_t there = (uint32_t)(odd->from <= window->day) & (uint32_t)(window->day < odd->until);
-        add_fact(window, to, odd->customer - span->first, there, odd->day, odd->orders, odd->net);
+        const uint32_t there = (uint32_t)(odd->from <= day) & (uint32_t)(day < odd->until);
+        const uint32_t i = odd->customer - span->first;
+        add_inside(to, i, there, from, odd->day, odd->orders, odd->net);
+        if (beside) add_beside(window, to, i, there, odd->day, there & odd->orders, odd->net);
     }
     pat_explain__read(window->run, (uint64_t)(end - begin) * sizeof *run->odd);
 }

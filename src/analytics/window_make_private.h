@@ -7,8 +7,8 @@
 /* A block on its way, with what only its making needs. One for each lane. */
 struct pat_window_scratch {
     struct pat_window_wide wide;
-    uint32_t all[PAT_WINDOW_ROWS];     /* eligible orders up to D; from a kept window 2 stands for more */
     uint64_t beyond[PAT_WINDOW_WORDS]; /* bitmap: a sum left an int64 on the way */
+    uint32_t all[PAT_WINDOW_ROWS];     /* eligible orders up to D; from a kept window 2 stands for more */
     bool any_beyond, any_unpriced;
     /* With facts beside the window, those of them that it has not itself: */
     int64_t net_all[PAT_WINDOW_ROWS];

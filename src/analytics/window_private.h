@@ -27,13 +27,15 @@ struct pat_window_narrow {
     uint64_t once[PAT_WINDOW_WORDS]; /* bitmap: one eligible order up to D, in the window or before */
 };
 
-/* Those with a greater number, or with facts that have no price. */
+/* Those with a greater number, or with facts that have no price. Bitmaps stand between the arrays: the lower twelve
+ * bits of a customer's places differ then, by which a processor tells at first whether a load waits for the store
+ * before it. */
 struct pat_window_wide {
     uint32_t orders[PAT_WINDOW_ROWS];
+    uint64_t once[PAT_WINDOW_WORDS];
     int32_t last[PAT_WINDOW_ROWS]; /* PAT_FACT_NO_DAY without one */
     int64_t net[PAT_WINDOW_ROWS];
     uint32_t unpriced[PAT_WINDOW_ROWS];
-    uint64_t once[PAT_WINDOW_WORDS];
 };
 
 /* One of both is set. */
