@@ -1,5 +1,6 @@
 #include "lib/crew.h"
 
+#include "base/clock.h"
 #include "lib/options.h"
 
 #include <pthread.h>
@@ -11,21 +12,35 @@ struct member {
     pthread_t thread;
 };
 
+/* As the server's workers: so long a member looks out for the next pass, and who asks for the last part, before they
+ * sleep. */
+#define LOOK_OUT_NS UINT64_C(30000)
+
 struct bench_crew {
     struct pat_spread spread;
     struct member member[PAT_SPREAD_LANES_MAX]; /* [0] is whoever asks */
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
-    uint64_t round; /* number of the work that is shared now */
-    unsigned busy;  /* members that have not finished with it */
     bool stop;
     pat_part_cb *part_cb;
     void *part_context;
     uint32_t parts;
 
     uint32_t next_part; /* atomic */
+    uint64_t round;     /* atomic, written under the mutex: number of the work that is shared now */
+    unsigned busy;      /* the same: members that have not finished with it */
 };
+
+static void look_out_for_round(const struct bench_crew *crew, uint64_t done) {
+    const uint64_t end_ns = pat_clock_monotonic_ns() + LOOK_OUT_NS;
+    while (__atomic_load_n(&crew->round, __ATOMIC_RELAXED) == done && pat_clock_monotonic_ns() < end_ns) continue;
+}
+
+static void look_out_for_end(const struct bench_crew *crew) {
+    const uint64_t end_ns = pat_clock_monotonic_ns() + LOOK_OUT_NS;
+    while (__atomic_load_n(&crew->busy, __ATOMIC_RELAXED) > 0 && pat_clock_monotonic_ns() < end_ns) continue;
+}
 
 static void work(struct bench_crew *crew, unsigned lane) {
     for (;;) {
@@ -49,7 +64,11 @@ static void *member_run(void *context) {
         (void)pthread_mutex_unlock(&crew->mutex);
         work(crew, member->lane);
         (void)pthread_mutex_lock(&crew->mutex);
-        if (--crew->busy == 0) (void)pthread_cond_broadcast(&crew->changed);
+        __atomic_store_n(&crew->busy, crew->busy - 1, __ATOMIC_RELAXED);
+        if (crew->busy == 0) (void)pthread_cond_broadcast(&crew->changed);
+        (void)pthread_mutex_unlock(&crew->mutex);
+        look_out_for_round(crew, round);
+        (void)pthread_mutex_lock(&crew->mutex);
     }
     (void)pthread_mutex_unlock(&crew->mutex);
     return NULL;
@@ -62,11 +81,12 @@ static void crew_run(void *context, pat_part_cb *part_cb, void *part_context, ui
     crew->part_context = part_context;
     crew->parts = parts;
     crew->next_part = 0;
-    crew->busy = crew->spread.lanes - 1;
-    crew->round++;
+    __atomic_store_n(&crew->busy, crew->spread.lanes - 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&crew->round, crew->round + 1, __ATOMIC_RELAXED);
     (void)pthread_cond_broadcast(&crew->changed);
     (void)pthread_mutex_unlock(&crew->mutex);
     work(crew, 0);
+    look_out_for_end(crew);
     (void)pthread_mutex_lock(&crew->mutex);
     while (crew->busy > 0) (void)pthread_cond_wait(&crew->changed, &crew->mutex);
     (void)pthread_mutex_unlock(&crew->mutex);

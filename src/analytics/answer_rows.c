@@ -110,29 +110,49 @@ static bool ordered_as_integers(const struct key *key) {
     }
 }
 
-/* Takes rows out of `bits` whose first key alone places them behind the worst of a full heap. They are behind the
- * cursor then, too, and count as offered. */
-static void drop_hopeless(struct best *best, pat_row first, uint32_t count, uint64_t *bits) {
-    const struct pat_kernels *kernels = best->run->kernels;
+/* What the first key alone must be for a row to come in: as good as the worst of a full heap, and among the best of its
+ * block. False when it says nothing: a heap that is not full takes the first ones that come, and behind a cursor the
+ * best of a block may be on the pages before. */
+static bool first_key_decides(const struct best *best, struct pat_strip_best *out) {
     const struct key *key = &best->key[0];
-    const size_t words = pat_bits__words(count);
-    if (best->count < best->limit || best->value[0] == PAT_NULL || !ordered_as_integers(key)) return;
-    const int64_t low = key->descending ? best->value[0] : INT64_MIN + 1;
-    const int64_t high = key->descending ? INT64_MAX : best->value[0];
-    uint64_t hopeful[PAT_BLOCK_WORDS];
+    const bool full = best->count == best->limit, paged = best->after != PAT_ROW_NONE;
+    if (!ordered_as_integers(key) || (!full && paged) || (full && best->value[0] == PAT_NULL)) return false;
+    *out = (struct pat_strip_best){.k = paged ? PAT_BLOCK_ROWS : best->limit, .descending = key->descending};
+    out->worst = full ? best->value[0] : key->descending ? INT64_MIN + 1 : INT64_MAX;
+    return true;
+}
+
+static uint64_t keep_best(const struct best *best, const struct pat_strip_best *of, pat_row first, uint32_t count,
+                          uint64_t *bits) {
+    const struct pat_kernels *kernels = best->run->kernels;
+    const struct pat_source *source = &best->key[0].source;
     struct pat_strip strip;
-    if (pat_source__strip(best->run, &key->source, first, &strip)) {
-        if (pat_strip__range(kernels, &strip, count, low, high, hopeful)) {
+    if (pat_source__strip(best->run, source, first, &strip)) {
+        uint64_t left;
+        if (pat_strip__top(kernels, &strip, count, of, bits, &left)) {
             pat_explain__part(best->run, &strip.part, count);
         }
-    } else {
-        int64_t value[PAT_BLOCK_ROWS];
-        pat_source__read(best->run, &key->source, first, count, value);
-        kernels->select_range(value, count, low, high, hopeful);
+        return left;
     }
-    best->passed += kernels->bits_count(bits, words);
-    kernels->bits_and(bits, hopeful, words);
-    best->passed -= kernels->bits_count(bits, words);
+    int64_t value[PAT_BLOCK_ROWS];
+    const int64_t flip = of->descending ? 0 : -1;
+    pat_source__read(best->run, source, first, count, value);
+    return kernels->top_i64(value, count, of->k, of->worst ^ flip, flip, bits);
+}
+
+/* Takes rows out of `bits` that so many others are better than by the first key. They are behind the cursor then, too,
+ * and count as offered. */
+static void drop_hopeless(struct best *best, pat_row first, uint32_t count, uint64_t *bits) {
+    const struct pat_kernels *kernels = best->run->kernels;
+    const size_t words = pat_bits__words(count);
+    uint64_t hopeful[PAT_BLOCK_WORDS];
+    struct pat_strip_best of;
+    if (!first_key_decides(best, &of)) return;
+    memcpy(hopeful, bits, words * sizeof *bits);
+    const uint64_t left = keep_best(best, &of, first, count, hopeful);
+    if (best->count < best->limit && left < best->limit) return; /* all of them may come in */
+    best->passed += kernels->bits_count(bits, words) - left;
+    memcpy(bits, hopeful, words * sizeof *bits);
 }
 
 /* Few rows of a block are looked at one by one; from this many on their values are unpacked together. */

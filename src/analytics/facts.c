@@ -45,6 +45,22 @@ int64_t pat_facts__get(const struct pat_facts *facts, enum pat_fact fact, uint64
     return value;
 }
 
+bool pat_facts__strip(const struct pat_facts *facts, enum pat_fact fact, uint64_t first, struct pat_column_part *out) {
+    *out = (struct pat_column_part){.width = 0, .base = 0};
+    PAT_DEBUG_ASSERT((facts->have & PAT_FACT_BIT(fact)) != 0);
+    if (fact == PAT_FACT_FIRST || fact == PAT_FACT_LAST) return false;
+    if (fact == PAT_FACT_NET || fact == PAT_FACT_WINDOW_NET) {
+        out->width = sizeof(int64_t);
+        out->data = (const void *)((fact == PAT_FACT_NET ? facts->net : facts->window_net) + first);
+        return true;
+    }
+    const uint32_t *counts = counts_of(facts, fact);
+    if (counts == NULL) return true; /* none */
+    out->width = sizeof *counts;
+    out->data = (const void *)(counts + first);
+    return true;
+}
+
 /* ---- from the kept aggregates ------------------------------------------------------------------------------------ */
 
 enum { KEPT_ORDERS, KEPT_NET, KEPT_FIRST, KEPT_LAST, KEPT_UNPRICED, KEPT_FACT, KEPT_SETTLED, KEPT_COLUMNS };
@@ -140,7 +156,7 @@ static enum pat_status new_array(struct pat_run *run, size_t size, void *out) {
     return PAT_OK;
 }
 
-static enum pat_status make_arrays(struct pat_run *run, unsigned needed, struct pat_facts **out) {
+enum pat_status pat_facts__arrays(struct pat_run *run, unsigned needed, struct pat_facts **out) {
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
     struct pat_facts *facts = memory;
@@ -192,7 +208,7 @@ static enum pat_status take_road(struct pat_facts_pass *pass) {
 
 enum pat_status pat_facts__make(struct pat_run *run, unsigned needed, struct pat_facts **out) {
     void *beyond;
-    PAT_TRY(make_arrays(run, needed, out));
+    PAT_TRY(pat_facts__arrays(run, needed, out));
     PAT_TRY(pat_run__array(run, pat_bits__words(run->customers), sizeof(uint64_t), &beyond));
     struct pat_facts_pass pass = {
         .run = run, .view = run->view, .facts = *out, .from = pat_run__window_start(run), .beyond = beyond};

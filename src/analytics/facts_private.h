@@ -11,6 +11,7 @@
 #define PAT_ANALYTICS_FACTS_PRIVATE_H
 
 #include "analytics/run_private.h"
+#include "store/column.h"
 
 enum pat_fact {
     PAT_FACT_ORDERS, /* eligible orders up to D */
@@ -55,6 +56,9 @@ struct pat_customer_facts {
 };
 void pat_facts__of_customer(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
 
+/* Arrays for these facts and those that go with them, for somebody else to fill: a window on its way (window.c). */
+enum pat_status pat_facts__arrays(struct pat_run *run, unsigned needed, struct pat_facts **out) PAT_MUST_CHECK;
+
 /* Who must follow chains where runs tell of the others, as a bitmap; *out is NULL where runs do not serve: there are
  * none yet, or too many customers changed since. */
 enum pat_status pat_facts__stale(struct pat_run *run, uint64_t **out) PAT_MUST_CHECK;
@@ -63,6 +67,9 @@ enum pat_status pat_facts__stale(struct pat_run *run, uint64_t **out) PAT_MUST_C
 int64_t pat_facts__get(const struct pat_facts *facts, enum pat_fact fact, uint64_t row);
 /* The same of rows first .. first + count - 1. */
 void pat_facts__read(const struct pat_facts *facts, enum pat_fact fact, uint64_t first, uint32_t count, int64_t *out);
+
+/* The same where they lie as a column's values would; false for days. */
+bool pat_facts__strip(const struct pat_facts *facts, enum pat_fact fact, uint64_t first, struct pat_column_part *out);
 
 /* Order row `row` counts at D: present, not withdrawn, not a test, dated and paid up to D, not cancelled by then. */
 bool pat_order__eligible(const struct pat_view *view, pat_row row, pat_day day);

@@ -3,6 +3,7 @@
 #include "analytics/facts_pass_private.h"
 
 #include "analytics/explain_private.h"
+#include "analytics/strip_private.h"
 
 _Static_assert(PAT_PART_ROWS % PAT_RUN_BLOCK == 0, "parts of a pass are whole blocks of the runs");
 
@@ -115,14 +116,12 @@ struct stale {
 
 static enum pat_status stale_part(void *context, const struct pat_part *part) {
     const struct stale *stale = context;
-    const struct pat_kernels *kernels = part->run->kernels;
-    int64_t changed[PAT_RUN_BLOCK];
     for (uint64_t first = part->first; first < part->end; first += PAT_RUN_BLOCK) {
         const uint64_t left = part->end - first;
         const uint32_t count = left < PAT_RUN_BLOCK ? (uint32_t)left : PAT_RUN_BLOCK;
-        pat_column_view_read(&stale->runs->changed, (pat_row)first, count, changed, kernels);
-        kernels->select_range(changed, count, (int64_t)stale->runs->run[0]->generation, INT64_MAX,
-                              stale->bits + first / 64);
+        const struct pat_strip changed = {.part = pat_column_view_part(&stale->runs->changed, (pat_row)first)};
+        (void)pat_strip__range(part->run->kernels, &changed, count, (int64_t)stale->runs->run[0]->generation, INT64_MAX,
+                               stale->bits + first / 64);
     }
     return PAT_OK;
 }

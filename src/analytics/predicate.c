@@ -117,11 +117,9 @@ static bool eval_strip(const struct block *block, const struct pat_bound *bound,
     return true;
 }
 
-static void eval_leaf(const struct block *block, const struct pat_bound *bound, uint64_t *out) {
+static void eval_values(const struct block *block, const struct pat_bound *bound, const int64_t *values,
+                        uint64_t *out) {
     const struct pat_kernels *kernels = block->run->kernels;
-    int64_t values[PAT_BLOCK_ROWS];
-    if (eval_strip(block, bound, out)) return;
-    pat_source__read(block->run, &bound->source, block->first, block->count, values);
     switch (bound->kind) {
     case PAT_BOUND_NULL: kernels->select_null(values, block->count, out); return;
     case PAT_BOUND_MEMBER: kernels->select_member(values, block->count, bound->set, bound->set_bits, out); break;
@@ -134,6 +132,25 @@ static void eval_leaf(const struct block *block, const struct pat_bound *bound, 
     kernels->select_null(values, block->count, unset);
     kernels->bits_or(out, unset, block->words);
     invert(block, out);
+}
+
+/* Of scores and groups: a cell for whom the condition holds is a member of a set. False where that does not go. */
+static bool eval_cells(const struct block *block, const struct pat_bound *bound, uint64_t *out) {
+    int64_t value[PAT_WINDOW_CELLS];
+    uint64_t set[4] = {0};
+    const uint8_t *cell = pat_source__cells(block->run, &bound->source, block->first, value);
+    if (cell == NULL) return false;
+    const struct block cells = {block->run, 0, PAT_WINDOW_CELLS, PAT_WINDOW_CELLS / 64};
+    eval_values(&cells, bound, value, set);
+    block->run->kernels->select_member_u8(cell, block->count, set, out);
+    return true;
+}
+
+static void eval_leaf(const struct block *block, const struct pat_bound *bound, uint64_t *out) {
+    int64_t values[PAT_BLOCK_ROWS];
+    if (eval_strip(block, bound, out) || eval_cells(block, bound, out)) return;
+    pat_source__read(block->run, &bound->source, block->first, block->count, values);
+    eval_values(block, bound, values, out);
 }
 
 static bool none(const uint64_t *bits, uint32_t words) {

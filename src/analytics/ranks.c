@@ -13,7 +13,7 @@ struct slot {
     enum pat_measure measure;
     uint32_t bin;
     int64_t least, greatest; /* that the bin may hold */
-    int64_t *value;
+    int64_t *value, *scratch;
     uint64_t count;
     _Atomic uint64_t taken;
 };
@@ -163,8 +163,10 @@ static enum pat_status want_bin(struct pat_run *run, struct pat_ranking *ranking
     slot->bin = bin;
     slot->count = ranking->hits[measure][bin];
     find_bounds(ranking, slot);
-    slot->value = pat_arena_array_big(run->arena, slot->count, sizeof *slot->value);
-    return slot->value != NULL ? PAT_OK : pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scores");
+    slot->value = pat_arena_array_big(run->arena, slot->count, 2 * sizeof *slot->value);
+    if (slot->value == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scores");
+    slot->scratch = slot->value + slot->count;
+    return PAT_OK;
 }
 
 /* Bitmap of the rows that may be in the slot. Buckets have values of one sign: what is read as unsigned keeps its
@@ -216,19 +218,20 @@ static void collect_block(void *context, const struct pat_window_part *here) {
     for (unsigned s = 0; s < ranking->slots; s++) collect_slot(ranking, &ranking->slot[s], here);
 }
 
+/* Nobody else reads or writes the slot meanwhile. */
+static void sort_slot(void *context, uint32_t number, unsigned lane) {
+    struct pat_ranking *ranking = context;
+    const struct slot *slot = &ranking->slot[number];
+    (void)lane;
+    PAT_ASSERT(slot->taken == slot->count);
+    pat_sort_int64(slot->value, slot->scratch, slot->count);
+}
+
 static enum pat_status sort_slots(struct pat_run *run, struct pat_ranking *ranking, struct pat_window *window) {
     if (ranking->slots == 0) return PAT_OK;
     PAT_TRY(pat_window__each(run, window, collect_block, ranking));
-    uint64_t most = 0;
-    for (unsigned s = 0; s < ranking->slots; s++) most = ranking->slot[s].count > most ? ranking->slot[s].count : most;
-    int64_t *const scratch = pat_arena_array_big(run->arena, most, sizeof *scratch);
-    if (scratch == NULL) return pat_error_set(run->error, PAT_ERR_NO_MEMORY, "no memory for the scores");
-    for (unsigned s = 0; s < ranking->slots; s++) {
-        PAT_TRY(pat_run__stop(run));
-        PAT_ASSERT(ranking->slot[s].taken == ranking->slot[s].count);
-        pat_sort_int64(ranking->slot[s].value, scratch, ranking->slot[s].count);
-    }
-    return PAT_OK;
+    pat_spread_run(run->job->spread, sort_slot, ranking, ranking->slots);
+    return pat_run__stop(run);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */

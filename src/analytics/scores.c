@@ -60,8 +60,8 @@ static void count_block(void *context, const struct pat_window_part *here) {
 }
 
 /* Live, in the population's filter, and ordered within the window; `ranking` and `total` as the scoring needs them. */
-static enum pat_status find_population(struct pat_run *run, struct pat_scores *scores, struct pat_ranking **ranking,
-                                       struct total *total) {
+static enum pat_status find_population(struct pat_run *run, unsigned beside, struct pat_scores *scores,
+                                       struct pat_ranking **ranking, struct total *total) {
     const uint64_t words = pat_bits__words(run->customers);
     void *memory;
     PAT_TRY(pat_run__array(run, words, sizeof(uint64_t), &memory));
@@ -71,8 +71,9 @@ static enum pat_status find_population(struct pat_run *run, struct pat_scores *s
     PAT_TRY(pat_run__array(run, pat_run__lanes(run), sizeof(struct total), &memory));
     struct census census = {scores, run->day, NULL, run->rfm->scoring == PAT_RFM_MEAN, memory};
     if (run->rfm->scoring == PAT_RFM_QUINTILE) PAT_TRY(pat_ranks__begin(run, &census.ranking));
-    PAT_TRY(pat_window__open(run, &scores->window));
+    PAT_TRY(pat_window__open(run, beside, &scores->window));
     PAT_TRY(pat_window__each(run, scores->window, count_block, &census));
+    if (beside != 0) run->facts = pat_window__beside(scores->window);
     *total = (struct total){0};
     for (unsigned lane = 0; lane < pat_run__lanes(run); lane++) {
         total->population += census.of_lane[lane].population;
@@ -225,7 +226,7 @@ void pat_cells__read(const struct pat_cells *cells, const struct pat_window_part
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-enum pat_status pat_scores__compute(struct pat_run *run) {
+enum pat_status pat_scores__compute(struct pat_run *run, unsigned beside) {
     struct pat_threshold found[PAT_MEASURES][4] = {{{false, 0}}};
     struct pat_ranking *ranking;
     struct total total;
@@ -234,8 +235,8 @@ enum pat_status pat_scores__compute(struct pat_run *run) {
     struct pat_scores *scores = memory;
     scores->thresholds.levels = levels_of(run->rfm);
     PAT_TRY(pat_run__group_names(run, &scores->names));
-    PAT_TRY(find_population(run, scores, &ranking, &total));
-    pat_explain__step(run, "window", run->customers);
+    PAT_TRY(find_population(run, beside, scores, &ranking, &total));
+    pat_explain__step(run, beside != 0 ? "window and facts" : "window", run->customers);
     switch (run->rfm->scoring) {
     case PAT_RFM_CUTS: take_cuts(run->rfm, &scores->thresholds); break;
     case PAT_RFM_MEAN:
@@ -288,11 +289,6 @@ uint32_t pat_scores__group_of_cell(const struct pat_group_names *names, unsigned
 struct pat_customer_scores pat_scores__of_cell(unsigned cell) {
     if (cell >= PAT_RFM_CELLS) return (struct pat_customer_scores){0, 0, 0};
     return (struct pat_customer_scores){(uint8_t)(cell / 25 + 1), (uint8_t)(cell / 5 % 5 + 1), (uint8_t)(cell % 5 + 1)};
-}
-
-int64_t pat_scores__group(const struct pat_scores *scores, pat_row row) {
-    if (scores->cell[row] >= PAT_RFM_CELLS) return PAT_NULL;
-    return pat_scores__group_of_cell(&scores->names, scores->cell[row]);
 }
 
 /* ---- one customer ------------------------------------------------------------------------------------------------ */

@@ -26,8 +26,9 @@ struct pat_scores {
     struct pat_group_names names;
 };
 
-/* Who is scored, and thresholds. Needs what the population's filter asks for. */
-enum pat_status pat_scores__compute(struct pat_run *run) PAT_MUST_CHECK;
+/* Who is scored, and thresholds. Needs what the population's filter asks for. `beside`: facts (bits) that come with it
+ * as run->facts, for which pat_window__makes. */
+enum pat_status pat_scores__compute(struct pat_run *run, unsigned beside) PAT_MUST_CHECK;
 /* scores->cell, for whoever reads scores by row. */
 enum pat_status pat_scores__assign(struct pat_run *run) PAT_MUST_CHECK;
 
@@ -59,8 +60,6 @@ struct pat_customer_scores pat_scores__of_cell(unsigned cell);
 /* Number of the group of these scores, of this cell. */
 uint32_t pat_scores__group_of(const struct pat_group_names *names, unsigned r, unsigned f, unsigned m);
 uint32_t pat_scores__group_of_cell(const struct pat_group_names *names, unsigned cell);
-/* Number of the customer's group, or PAT_NULL outside of the population. */
-int64_t pat_scores__group(const struct pat_scores *scores, pat_row row);
 
 /* Sorts ascending; `scratch` has room for n, too. */
 void pat_sort_int64(int64_t *values, int64_t *scratch, uint64_t n);

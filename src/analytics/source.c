@@ -407,16 +407,29 @@ enum pat_status pat_run__need_lifecycle(struct pat_run *run) {
 static bool kept_will_do(const struct pat_run *run) {
     const enum pat_method method = run->job->request->method;
     const bool sources_only = method == PAT_METHOD_COUNT || method == PAT_METHOD_ROWS || method == PAT_METHOD_GROUP ||
-                              method == PAT_METHOD_COHORT;
+                              method == PAT_METHOD_COHORT || method == PAT_METHOD_RFM_GRID ||
+                              method == PAT_METHOD_RFM_GROUPS;
     return sources_only && !run->lifecycle_needed && !run->lifetime_needed;
 }
 
-static enum pat_status compute_facts(struct pat_run *run, unsigned needed) {
+/* Scores are still to come, and nobody needs the facts before them. */
+static bool come_with_scores(const struct pat_run *run, unsigned facts) {
+    return run->scores_needed && run->scores == NULL && run->population == NULL && !run->lifecycle_needed &&
+           !run->lifetime_needed && pat_window__makes(run, facts);
+}
+
+/* *beside: facts that the pass for the scores is to make. */
+static enum pat_status compute_facts(struct pat_run *run, unsigned needed, unsigned *beside) {
+    *beside = 0;
     if (needed == 0 || run->facts != NULL) return PAT_OK;
     if (kept_will_do(run)) {
         if (run->kept == NULL) PAT_TRY(pat_kept__find(run));
         pat_explain__step(run, run->kept != NULL ? "kept values" : "kept values do not hold", run->customers);
         if (run->kept != NULL) return PAT_OK;
+    }
+    if (come_with_scores(run, needed)) {
+        *beside = needed;
+        return PAT_OK;
     }
     PAT_TRY(pat_facts__compute(run, needed));
     pat_explain__step(run, "facts", run->customers);
@@ -424,7 +437,8 @@ static enum pat_status compute_facts(struct pat_run *run, unsigned needed) {
 }
 
 static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
-    PAT_TRY(compute_facts(run, needed));
+    unsigned beside;
+    PAT_TRY(compute_facts(run, needed, &beside));
     if (run->lifecycle_needed && run->lifecycle == NULL) {
         PAT_TRY(pat_run__need_lifecycle(run));
         pat_explain__step(run, "life cycle", run->customers);
@@ -435,7 +449,7 @@ static enum pat_status compute_needed(struct pat_run *run, unsigned needed) {
         pat_explain__step(run, "lifetime value", run->customers);
     }
     if (run->scores_needed && run->scores == NULL) {
-        PAT_TRY(pat_scores__compute(run));
+        PAT_TRY(pat_scores__compute(run, beside));
         pat_explain__step(run, "scores", run->customers);
     }
     if (run->scores_needed && run->scores_by_row && run->scores->cell == NULL) {
@@ -563,14 +577,30 @@ static void read_country(const struct pat_run *run, pat_row first, uint32_t coun
     }
 }
 
-static void read_scores(const struct pat_run *run, enum pat_source_kind kind, pat_row first, uint32_t count,
+static int64_t score_of_cell(const struct pat_run *run, enum pat_source_kind kind, unsigned cell) {
+    if (cell >= PAT_RFM_CELLS) return PAT_NULL;
+    if (kind == PAT_SOURCE_GROUP) return pat_scores__group_of_cell(&run->scores->names, cell);
+    const struct pat_customer_scores of = pat_scores__of_cell(cell);
+    return kind == PAT_SOURCE_SCORE_R ? of.r : kind == PAT_SOURCE_SCORE_F ? of.f : of.m;
+}
+
+const uint8_t *pat_source__cells(const struct pat_run *run, const struct pat_source *source, pat_row first,
+                                 int64_t value[PAT_WINDOW_CELLS]) {
+    if (source->of_customer || source->kind < PAT_SOURCE_SCORE_R) return NULL;
+    for (unsigned cell = 0; cell < PAT_WINDOW_CELLS; cell++) value[cell] = score_of_cell(run, source->kind, cell);
+    return run->scores->cell + first;
+}
+
+static void read_scores(const struct pat_run *run, const struct pat_source *source, pat_row first, uint32_t count,
                         int64_t *out) {
+    int64_t value[PAT_WINDOW_CELLS];
     const uint8_t *cell = run->scores->cell + first;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct pat_customer_scores of = pat_scores__of_cell(cell[i]);
-        const uint8_t score = kind == PAT_SOURCE_SCORE_R ? of.r : kind == PAT_SOURCE_SCORE_F ? of.f : of.m;
-        out[i] = score == 0 ? PAT_NULL : score;
+    if (count < PAT_WINDOW_CELLS) {
+        for (uint32_t i = 0; i < count; i++) out[i] = score_of_cell(run, source->kind, cell[i]);
+        return;
     }
+    (void)pat_source__cells(run, source, first, value);
+    for (uint32_t i = 0; i < count; i++) out[i] = value[cell[i]];
 }
 
 /* The customers' values, one by one: facts of a block are anybody's. */
@@ -620,6 +650,10 @@ static bool country_strip(const struct pat_run *run, pat_row first, struct pat_s
     return true;
 }
 
+static struct pat_strip strip_of_values(const int64_t *values) {
+    return (struct pat_strip){.part = {.data = (const void *)values, .width = sizeof *values, .has_null = true}};
+}
+
 bool pat_source__strip(const struct pat_run *run, const struct pat_source *source, pat_row first,
                        struct pat_strip *out) {
     if (source->of_customer) return false;
@@ -631,7 +665,13 @@ bool pat_source__strip(const struct pat_run *run, const struct pat_source *sourc
             .null_is_zero = source->null_is_zero};
         return true;
     case PAT_SOURCE_COUNTRY: return country_strip(run, first, out);
-    case PAT_SOURCE_FACT: return run->facts == NULL && pat_kept__strip(run, source->fact, first, out);
+    case PAT_SOURCE_FACT:
+        if (run->facts == NULL) return pat_kept__strip(run, source->fact, first, out);
+        *out = (struct pat_strip){.part = {.width = 0}};
+        return pat_facts__strip(run->facts, source->fact, first, &out->part);
+    case PAT_SOURCE_P_ALIVE: *out = strip_of_values(run->lifetime->p_alive + first); return true;
+    case PAT_SOURCE_EXPECTED: *out = strip_of_values(run->lifetime->expected + first); return true;
+    case PAT_SOURCE_CLV: *out = strip_of_values(run->lifetime->clv + first); return true;
     case PAT_SOURCE_RECENCY:
         if (run->facts != NULL || !pat_kept__strip(run, PAT_FACT_LAST, first, out)) return false;
         out->mirrored = true;
@@ -667,10 +707,8 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
     case PAT_SOURCE_CLV: memcpy(out, run->lifetime->clv + first, count * sizeof *out); return;
     case PAT_SOURCE_SCORE_R:
     case PAT_SOURCE_SCORE_F:
-    case PAT_SOURCE_SCORE_M: read_scores(run, source->kind, first, count, out); return;
-    case PAT_SOURCE_GROUP:
-        for (uint32_t i = 0; i < count; i++) out[i] = pat_scores__group(run->scores, first + i);
-        return;
+    case PAT_SOURCE_SCORE_M:
+    case PAT_SOURCE_GROUP: read_scores(run, source, first, count, out); return;
     }
 }
 

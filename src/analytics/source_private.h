@@ -5,6 +5,7 @@
 
 #include "analytics/facts_private.h"
 #include "analytics/strip_private.h"
+#include "kernel/kernel.h"
 
 enum pat_source_kind {
     PAT_SOURCE_STORED,  /* a column of the table, or of the row that references lead to */
@@ -90,6 +91,9 @@ void pat_source__read(const struct pat_run *run, const struct pat_source *source
  * values have to be worked out. */
 bool pat_source__strip(const struct pat_run *run, const struct pat_source *source, pat_row first,
                        struct pat_strip *out);
+/* The cells of customers from `first` on, and what each of the cells says; NULL for what no cell tells. */
+const uint8_t *pat_source__cells(const struct pat_run *run, const struct pat_source *source, pat_row first,
+                                 int64_t value[PAT_WINDOW_CELLS]);
 int64_t pat_source__get(const struct pat_run *run, const struct pat_source *source, pat_row row);
 
 /* TEXT and SET: how many codes there are, and what one means. */

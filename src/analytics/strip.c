@@ -133,6 +133,50 @@ bool pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip 
     return true;
 }
 
+/* ---- the best ---------------------------------------------------------------------------------------------------- */
+
+/* Whether codes of four bytes order as the values do, and `worst` is one of them or beyond their better end. */
+static bool codes_say(const struct pat_strip *strip, const struct pat_strip_best *best) {
+    const struct pat_column_part *part = &strip->part;
+    const uint64_t above = (uint64_t)best->worst - (uint64_t)part->base;
+    if (part->width != 4 || strip->mirrored) return false;
+    if (part->has_null && strip->null_is_zero && !(best->descending && best->worst > 0)) return false;
+    return best->descending ? best->worst <= part->base || above <= code_max(4) : best->worst >= part->base;
+}
+
+static uint64_t top_of_codes(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
+                             const struct pat_strip_best *best, uint64_t *bits) {
+    const struct pat_column_part *part = &strip->part;
+    const uint64_t most = code_max(4), above = (uint64_t)best->worst - (uint64_t)part->base;
+    const uint32_t flip = best->descending ? 0 : UINT32_MAX;
+    const uint64_t code = best->worst < part->base ? 0 : above < most ? above : most;
+    return kernels->top_u32((const void *)part->data, count, best->k, (uint32_t)code ^ flip, flip, bits);
+}
+
+bool pat_strip__top(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
+                    const struct pat_strip_best *best, uint64_t *bits, uint64_t *left) {
+    const struct pat_column_part *part = &strip->part;
+    const int64_t flip = best->descending ? 0 : -1;
+    int64_t low, high;
+    bool any_null;
+    if (pat_strip__bounds(strip, &low, &high, &any_null) &&
+        (low > high || (best->descending ? high < best->worst : low > best->worst))) {
+        set_all(count, false, bits);
+        *left = 0;
+        return false;
+    }
+    if (codes_say(strip, best)) {
+        *left = top_of_codes(kernels, strip, count, best, bits);
+    } else if (part->width == 8 && !strip->mirrored && !(part->has_null && strip->null_is_zero)) {
+        *left = kernels->top_i64((const void *)part->data, count, best->k, best->worst ^ flip, flip, bits);
+    } else {
+        int64_t values[PAT_BLOCK_ROWS];
+        pat_strip__read(kernels, strip, count, values);
+        *left = kernels->top_i64(values, count, best->k, best->worst ^ flip, flip, bits);
+    }
+    return true;
+}
+
 /* ---- members ----------------------------------------------------------------------------------------------------- */
 
 void pat_strip__member(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,

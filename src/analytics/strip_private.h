@@ -20,6 +20,16 @@ bool pat_strip__bounds(const struct pat_strip *strip, int64_t *low, int64_t *hig
 /* Bit i = row i is set and low <= value <= high. False: the bounds told, and no row was read. */
 bool pat_strip__range(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, int64_t low,
                       int64_t high, uint64_t *out);
+/* Of `bits`, those on whose rows are set and at least as good as `worst`, and among the best k of them; rows as good as
+ * the last of these stay, too. More is better, or less. *left is how many stay. False: the bounds told, and no row was
+ * read. */
+struct pat_strip_best {
+    size_t k;
+    int64_t worst;
+    bool descending; /* more is better */
+};
+bool pat_strip__top(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count,
+                    const struct pat_strip_best *best, uint64_t *bits, uint64_t *left);
 /* Bit i = row i is not set. */
 void pat_strip__null(const struct pat_kernels *kernels, const struct pat_strip *strip, uint32_t count, uint64_t *out);
 /* Bit i = row i is set and its bit in `set` is on. */

@@ -20,20 +20,44 @@ static bool worth_keeping(const struct pat_run *run) {
            *run->job->made_window == NULL;
 }
 
-/* Who tells of everybody: runs, or facts made by another road. */
-static enum pat_status find_road(struct pat_run *run, struct pat_window *window) {
+static enum pat_status read_tail(struct pat_run *run, struct pat_window *window) {
+    const struct pat_view *view = run->view;
+    const struct pat_window_reach behind = {
+        .first = {pat_runs_orders_end(&view->runs), pat_runs_refunds_end(&view->runs)},
+        .end = {view->table[PAT_ORDERS].rows, view->table[PAT_REFUNDS].rows},
+        .from = PAT_DAY_MIN,
+        .until = run->day};
+    return pat_window__read_facts(run, &behind, &window->tail);
+}
+
+static enum pat_status find_kept(struct pat_run *run, struct pat_window *window) {
+    struct pat_window_reach moved;
+    window->kept = pat_window__find_kept(window);
+    if (window->kept != NULL) return PAT_OK;
+    window->kept = pat_window__find_near(window, &moved);
+    return window->kept == NULL ? PAT_OK : pat_window__read_facts(run, &moved, &window->moved);
+}
+
+bool pat_window__makes(const struct pat_run *run, unsigned facts) {
+    const unsigned priced = PAT_FACT_BIT(PAT_FACT_NET) | PAT_FACT_BIT(PAT_FACT_UNPRICED);
+    return (facts & ~PAT_FACTS_LIFETIME) == 0 && ((facts & priced) == 0 || run->view->counts.unpriced == 0);
+}
+
+/* Who tells of everybody: runs, or facts made by another road. A kept window says too little of facts beside it. */
+static enum pat_status find_road(struct pat_run *run, struct pat_window *window, unsigned beside) {
     uint64_t *stale;
+    PAT_ASSERT(pat_window__makes(run, beside));
     PAT_TRY(pat_facts__stale(run, &stale));
     window->stale = stale;
     if (stale == NULL) {
-        struct pat_facts *facts;
-        PAT_TRY(pat_facts__make(run, PAT_FACTS_SCORES | PAT_FACT_BIT(PAT_FACT_ORDERS), &facts));
-        window->facts = facts;
+        PAT_TRY(pat_facts__make(run, PAT_FACTS_SCORES | PAT_FACT_BIT(PAT_FACT_ORDERS) | beside, &window->facts));
+        window->beside = window->facts;
         return PAT_OK;
     }
-    PAT_TRY(pat_window__read_tail(run, &window->tail));
-    window->kept = pat_window__find_kept(window);
-    const bool all = window->kept != NULL && window->kept->runs == run->view->runs.count;
+    if (beside != 0) PAT_TRY(pat_facts__arrays(run, beside, &window->beside));
+    PAT_TRY(read_tail(run, window));
+    if (beside == 0) PAT_TRY(find_kept(run, window));
+    const bool all = window->kept != NULL && window->kept->runs == run->view->runs.count && window->moved.start == NULL;
     if (!all && worth_keeping(run)) window->keeping = pat_window__begin_kept(window);
     if (window->keeping != NULL) *run->job->made_window = window->keeping;
     return PAT_OK;
@@ -63,7 +87,7 @@ static enum pat_status make_room(struct pat_run *run, struct pat_window *window)
     return PAT_OK;
 }
 
-enum pat_status pat_window__open(struct pat_run *run, struct pat_window **out) {
+enum pat_status pat_window__open(struct pat_run *run, unsigned beside, struct pat_window **out) {
     void *memory;
     PAT_TRY(pat_run__array(run, 1, sizeof **out, &memory));
     struct pat_window *window = memory;
@@ -73,10 +97,15 @@ enum pat_status pat_window__open(struct pat_run *run, struct pat_window **out) {
     window->day = run->day;
     window->from = pat_run__window_start(run);
     window->blocks = (uint32_t)(((uint64_t)run->customers + PAT_WINDOW_ROWS - 1) / PAT_WINDOW_ROWS);
-    PAT_TRY(find_road(run, window));
+    PAT_TRY(find_road(run, window, beside));
     PAT_TRY(make_room(run, window));
     *out = window;
     return PAT_OK;
+}
+
+struct pat_facts *pat_window__beside(const struct pat_window *window) {
+    PAT_ASSERT(window->made);
+    return window->beside;
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */

@@ -5,11 +5,14 @@
 
 /* Of the memory limit, what stays free beside it: it is a convenience. */
 #define FREE_SHARE 16u
+/* Rows that are read for the difference of two windows, at the most one for so many customers: each costs as much as
+ * the run's entries of two or three customers. */
+#define NEAR_SHARE 4u
 
-static bool serves(const struct pat_kept_window *kept, const struct pat_window *window) {
+/* Of the same day and these runs, whatever it begins on. */
+static bool holds(const struct pat_kept_window *kept, const struct pat_window *window) {
     const struct pat_runs *runs = &window->view->runs;
-    if (kept == NULL || kept->day != window->day || kept->from != window->from || kept->runs > runs->count)
-        return false;
+    if (kept == NULL || kept->day != window->day || kept->runs > runs->count) return false;
     for (uint32_t i = 0; i < kept->runs; i++) {
         if (kept->generation[i] != runs->run[i]->generation) return false;
     }
@@ -20,7 +23,33 @@ const struct pat_kept_window *pat_window__find_kept(const struct pat_window *win
     const struct pat_kept_window *const *kept = window->run->job->kept_window;
     const struct pat_kept_window *best = NULL;
     for (unsigned i = 0; kept != NULL && i < PAT_KEPT_WINDOWS; i++) {
-        if (serves(kept[i], window) && (best == NULL || kept[i]->runs > best->runs)) best = kept[i];
+        if (!holds(kept[i], window) || kept[i]->from != window->from) continue;
+        if (best == NULL || kept[i]->runs > best->runs) best = kept[i];
+    }
+    return best;
+}
+
+/* Days that one of both windows has, of rows that the kept one has read in runs. */
+static struct pat_window_reach difference(const struct pat_kept_window *kept, const struct pat_window *window) {
+    const struct pat_fact_run *last = window->view->runs.run[kept->runs - 1];
+    const bool longer = kept->from < window->from;
+    return (struct pat_window_reach){.end = {last->orders_to, last->refunds_to},
+                                     .from = longer ? kept->from : window->from,
+                                     .until = (longer ? window->from : kept->from) - 1};
+}
+
+const struct pat_kept_window *pat_window__find_near(const struct pat_window *window, struct pat_window_reach *out) {
+    const struct pat_kept_window *const *kept = window->run->job->kept_window;
+    const struct pat_kept_window *best = NULL;
+    uint64_t least = window->run->customers / NEAR_SHARE + 1;
+    for (unsigned i = 0; kept != NULL && i < PAT_KEPT_WINDOWS; i++) {
+        if (!holds(kept[i], window) || kept[i]->runs == 0) continue;
+        const struct pat_window_reach reach = difference(kept[i], window);
+        const uint64_t rows = pat_window__rows_of(window->view, &reach);
+        if (rows >= least) continue;
+        least = rows;
+        best = kept[i];
+        *out = reach;
     }
     return best;
 }

@@ -25,10 +25,24 @@ static inline void add_net(struct pat_window_scratch *to, uint32_t i, int64_t ne
     }
 }
 
-/* A fact that counts at D, or nothing when `there` is 0: whether an old fact had come by D is no guess for a branch. */
-static inline void add_fact(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i, uint32_t there,
-                            int32_t day, uint32_t orders, int64_t net) {
-    const uint32_t order = there & orders, inside = there & (uint32_t)(day >= window->from);
+/* The same for facts up to D, whether in the window or before. */
+static inline void add_beside(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i,
+                              uint32_t there, int32_t day, uint32_t order, int64_t net) {
+    if (window->beside->first != NULL && order != 0 && (to->first[i] == PAT_FACT_NO_DAY || day < to->first[i])) {
+        to->first[i] = day;
+    }
+    const int64_t counts = net & -(int64_t)there;
+    if (window->beside->net == NULL || net == PAT_NULL) return;
+    if (__builtin_add_overflow(to->net_all[i], counts, &to->net_all[i]) || to->net_all[i] == INT64_MIN) {
+        note_beyond(to, i);
+    }
+}
+
+/* A fact that counts at D, or nothing when `there` is 0: whether an old fact had come by D is no guess for a branch.
+ * `from` is the window's, which a loop need not read again for each fact. */
+static inline void add_inside(struct pat_window_scratch *to, uint32_t i, uint32_t there, pat_day from, int32_t day,
+                              uint32_t orders, int64_t net) {
+    const uint32_t order = there & orders, inside = there & (uint32_t)(day >= from);
     const int32_t last = order != 0 ? day : PAT_FACT_NO_DAY;
     to->all[i] += order;
     to->wide.orders[i] += order & inside;
@@ -38,6 +52,12 @@ static inline void add_fact(const struct pat_window *window, struct pat_window_s
     } else if (inside != 0) {
         note_unpriced(to, i);
     }
+}
+
+static inline void add_fact(const struct pat_window *window, struct pat_window_scratch *to, uint32_t i, uint32_t there,
+                            int32_t day, uint32_t orders, int64_t net) {
+    add_inside(to, i, there, window->from, day, orders, net);
+    if (window->beside != NULL) add_beside(window, to, i, there, day, there & orders, net);
 }
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
@@ -68,6 +88,25 @@ static void clear(struct pat_window_scratch *to, uint32_t from, uint32_t end) {
     memset(to->wide.orders + from, 0, rows * sizeof *to->wide.orders);
     memset(to->wide.net + from, 0, rows * sizeof *to->wide.net);
     for (uint32_t i = from; i < end; i++) to->wide.last[i] = PAT_FACT_NO_DAY;
+    memset(to->net_all + from, 0, rows * sizeof *to->net_all);
+    for (uint32_t i = from; i < end; i++) to->first[i] = PAT_FACT_NO_DAY;
+}
+
+/* What the first run says beside the window; its entries were read just now. */
+static void take_beside(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
+                        struct pat_window_scratch *to) {
+    uint32_t counts[PAT_WINDOW_ROWS]; /* nobody asks */
+    if (window->beside->net != NULL && span->low == 0) {
+        memcpy(to->net_all, to->wide.net, span->count * sizeof *to->net_all);
+    } else if (window->beside->net != NULL) {
+        window->run->kernels->run_window(run->offset + span->first, span->count, run->day, run->net, 0, span->high,
+                                         run->day_base, NULL, counts, to->net_all, NULL);
+    }
+    for (uint32_t i = 0; window->beside->first != NULL && i < span->count; i++) {
+        const uint32_t at = run->offset[span->first + i];
+        const bool any = at < run->offset[span->first + i + 1] && run->day[at] < span->high;
+        to->first[i] = any ? run->day_base + run->day[at] : PAT_FACT_NO_DAY;
+    }
 }
 
 /* The first run of a block: nothing was there before. */
@@ -104,10 +143,14 @@ static void add_odd(const struct pat_window *window, const struct pat_fact_run *
                     struct pat_window_scratch *to) {
     const uint32_t block = span->first / PAT_RUN_BLOCK, begin = run->odd_block[block];
     const uint32_t end = run->odd_block[block + 1];
+    const pat_day day = window->day, from = window->from;
+    const bool beside = window->beside != NULL;
     for (uint32_t at = begin; at < end; at++) {
         const struct pat_run_odd *odd = &run->odd[at];
-        const uint32_t there = (uint32_t)(odd->from <= window->day) & (uint32_t)(window->day < odd->until);
-        add_fact(window, to, odd->customer - span->first, there, odd->day, odd->orders, odd->net);
+        const uint32_t there = (uint32_t)(odd->from <= day) & (uint32_t)(day < odd->until);
+        const uint32_t i = odd->customer - span->first;
+        add_inside(to, i, there, from, odd->day, odd->orders, odd->net);
+        if (beside) add_beside(window, to, i, there, odd->day, there & odd->orders, odd->net);
     }
     pat_explain__read(window->run, (uint64_t)(end - begin) * sizeof *run->odd);
 }
@@ -126,6 +169,7 @@ static void take_runs(const struct pat_window *window, uint32_t block, struct pa
     const struct span span = span_of(window, runs->run[0], block);
     const bool dense = runs->run[0]->offset != NULL && span.count > 0;
     if (dense) take_dense(window, runs->run[0], &span, to);
+    if (dense && window->beside != NULL) take_beside(window, runs->run[0], &span, to);
     clear(to, dense ? span.count : 0, pat_window__count(window, block));
     for (uint32_t i = 0; i < runs->count; i++) add_run(window, runs->run[i], block, to);
 }
@@ -148,6 +192,11 @@ static bool any_stale(const struct pat_window *window, uint32_t block) {
     return any != 0;
 }
 
+static bool any_moved(const struct pat_window *window, uint32_t block) {
+    const uint32_t *start = window->moved.start;
+    return start != NULL && start[block] != start[block + 1];
+}
+
 bool pat_window__differs(const struct pat_window *window, uint32_t block) {
     return window->tail.start[block] != window->tail.start[block + 1] || any_stale(window, block);
 }
@@ -161,7 +210,7 @@ static const struct pat_window_narrow *kept_block(const struct pat_window *windo
 const struct pat_window_narrow *pat_window__unchanged(const struct pat_window *window, uint32_t block) {
     const struct pat_window_narrow *kept = kept_block(window, block);
     const struct pat_runs *runs = &window->view->runs;
-    if (kept == NULL || pat_window__differs(window, block)) return NULL;
+    if (kept == NULL || pat_window__differs(window, block) || any_moved(window, block)) return NULL;
     for (uint32_t i = window->kept->runs; i < runs->count; i++) {
         if (run_has_block(runs->run[i], block)) return NULL;
     }
@@ -176,6 +225,21 @@ static void take_narrow(const struct pat_window *window, const struct pat_window
         to->wide.net[i] = from->net[i];
         to->wide.last[i] = any ? window->day - from->age[i] : PAT_FACT_NO_DAY;
         to->all[i] = !any ? 0 : pat_bits__get(from->once, i) ? 1 : 2;
+    }
+}
+
+/* Facts that the kept window has and this one has not, or the other way round. */
+static void move(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
+    const bool out = window->kept->from < window->from;
+    for (uint32_t at = window->moved.start[block]; at < window->moved.start[block + 1]; at++) {
+        const struct pat_window_fact *fact = &window->moved.fact[at];
+        const uint32_t i = fact->customer - block * PAT_WINDOW_ROWS;
+        to->wide.orders[i] += out ? 0 - fact->orders : fact->orders;
+        if (fact->net == PAT_NULL) {
+            if (!out) note_unpriced(to, i);
+        } else {
+            add_net(to, i, out ? -fact->net : fact->net);
+        }
     }
 }
 
@@ -224,6 +288,10 @@ static void follow(const struct pat_window *window, pat_row customer, uint32_t i
     const uint32_t unpriced = (uint32_t)of.value[PAT_FACT_WINDOW_UNPRICED];
     if (unpriced > 0 && !to->any_unpriced) note_unpriced(to, i);
     if (to->any_unpriced) to->wide.unpriced[i] = unpriced;
+    if (window->beside == NULL) return;
+    const int64_t first = of.value[PAT_FACT_FIRST];
+    to->net_all[i] = of.value[PAT_FACT_NET];
+    to->first[i] = first == PAT_NULL ? PAT_FACT_NO_DAY : (int32_t)first;
 }
 
 static void follow_changed(const struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
@@ -251,6 +319,17 @@ static void take_facts(const struct pat_window *window, uint32_t block, struct p
     for (size_t i = 0; i < count; i++) to->any_unpriced = to->any_unpriced || to->wide.unpriced[i] != 0;
 }
 
+/* To the arrays of all customers. Facts without a price there are none. */
+static void put_beside(const struct pat_window *window, uint32_t block, const struct pat_window_scratch *from) {
+    const struct pat_facts *facts = window->beside;
+    const uint64_t first = (uint64_t)block * PAT_WINDOW_ROWS;
+    const size_t count = pat_window__count(window, block);
+    if (facts->orders != NULL) memcpy(facts->orders + first, from->all, count * sizeof *from->all);
+    if (facts->net != NULL) memcpy(facts->net + first, from->net_all, count * sizeof *from->net_all);
+    if (facts->first != NULL) memcpy(facts->first + first, from->first, count * sizeof *from->first);
+    if (facts->last != NULL) memcpy(facts->last + first, from->wide.last, count * sizeof *from->wide.last);
+}
+
 static void take_block(struct pat_window *window, uint32_t block, struct pat_window_scratch *to) {
     const struct pat_window_narrow *kept = kept_block(window, block);
     to->any_beyond = to->any_unpriced = false;
@@ -261,6 +340,7 @@ static void take_block(struct pat_window *window, uint32_t block, struct pat_win
     if (kept != NULL) {
         const struct pat_runs *runs = &window->view->runs;
         take_narrow(window, kept, pat_window__count(window, block), to);
+        if (any_moved(window, block)) move(window, block, to);
         for (uint32_t i = window->kept->runs; i < runs->count; i++) add_run(window, runs->run[i], block, to);
         pat_explain__read(window->run, sizeof *kept);
     } else {
@@ -269,6 +349,7 @@ static void take_block(struct pat_window *window, uint32_t block, struct pat_win
     keep_block(window, block, to);
     add_tail(window, block, to);
     follow_changed(window, block, to);
+    if (window->beside != NULL && !window->made) put_beside(window, block, to);
 }
 
 static struct pat_window_block put_wide(struct pat_window *window, uint32_t block, struct pat_window_scratch *from,

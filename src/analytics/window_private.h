@@ -6,6 +6,8 @@
  *   runs ────────┴─►  sums of runs ─► facts behind them ─► customers whose facts changed ─► narrow block ─► block_cb
  *   facts (no runs) ──────────────────────────────────────────────────────────────────────►
  *
+ * Conditions on facts of D (orders, net, first and last order up to D) read arrays of all customers, which the same
+ * pass writes: the entries of a block are in the cache then, and a pass of their own would cost as much as the window.
  * A block is made when the first pass comes to it, and handed on while it lies in the cache. */
 #ifndef PAT_ANALYTICS_WINDOW_PRIVATE_H
 #define PAT_ANALYTICS_WINDOW_PRIVATE_H
@@ -25,13 +27,15 @@ struct pat_window_narrow {
     uint64_t once[PAT_WINDOW_WORDS]; /* bitmap: one eligible order up to D, in the window or before */
 };
 
-/* Those with a greater number, or with facts that have no price. */
+/* Those with a greater number, or with facts that have no price. Bitmaps stand between the arrays: the lower twelve
+ * bits of a customer's places differ then, by which a processor tells at first whether a load waits for the store
+ * before it. */
 struct pat_window_wide {
     uint32_t orders[PAT_WINDOW_ROWS];
+    uint64_t once[PAT_WINDOW_WORDS];
     int32_t last[PAT_WINDOW_ROWS]; /* PAT_FACT_NO_DAY without one */
     int64_t net[PAT_WINDOW_ROWS];
     uint32_t unpriced[PAT_WINDOW_ROWS];
-    uint64_t once[PAT_WINDOW_WORDS];
 };
 
 /* One of both is set. */
@@ -42,8 +46,13 @@ struct pat_window_block {
 
 struct pat_window;
 
-/* Sets up the window of run->rfm at run->day; run->live need not be there. */
-enum pat_status pat_window__open(struct pat_run *run, struct pat_window **out) PAT_MUST_CHECK;
+/* Whether these facts up to D (bits) can be made in the same pass over the runs. */
+bool pat_window__makes(const struct pat_run *run, unsigned facts);
+/* Sets up the window of run->rfm at run->day; run->live need not be there. Its first pass makes the facts `beside`,
+ * too, for all customers; 0: none. */
+enum pat_status pat_window__open(struct pat_run *run, unsigned beside, struct pat_window **out) PAT_MUST_CHECK;
+/* Those facts, after the first pass. */
+struct pat_facts *pat_window__beside(const struct pat_window *window);
 
 /* Customers first .. first + count - 1; the next call of this lane may overwrite what `block` points to. */
 struct pat_window_part {

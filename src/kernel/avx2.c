@@ -148,6 +148,34 @@ static inline __m256i load_codes(const void *in) {
     return _mm256_loadu_si256((const __m256i *)in);
 }
 
+static inline uint64_t reach_u32(const uint32_t *in, uint32_t flip, uint32_t least) {
+    const __m256i flips = _mm256_set1_epi32((int)flip), leasts = _mm256_set1_epi32((int)least);
+    const __m256i null = _mm256_set1_epi32(-1);
+    uint64_t word = 0;
+    for (unsigned j = 0; j < 64; j += 8) {
+        const __m256i code = load_codes(in + j), value = _mm256_xor_si256(code, flips);
+        const __m256i reaches = _mm256_cmpeq_epi32(_mm256_max_epu32(value, leasts), value);
+        const __m256i known = _mm256_andnot_si256(_mm256_cmpeq_epi32(code, null), reaches);
+        word |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(known)) << j;
+    }
+    return word;
+}
+
+static inline uint64_t reach_i64(const int64_t *in, int64_t flip, int64_t least) {
+    const __m256i flips = _mm256_set1_epi64x(flip), leasts = _mm256_set1_epi64x(least);
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    uint64_t word = 0;
+    for (unsigned j = 0; j < 64; j += 4) {
+        const __m256i own = load4(in + j);
+        const __m256i out_of =
+            _mm256_or_si256(_mm256_cmpgt_epi64(leasts, _mm256_xor_si256(own, flips)), _mm256_cmpeq_epi64(own, null));
+        word |= (uint64_t)(lanes(out_of) ^ 15u) << j;
+    }
+    return word;
+}
+
+#include "kernel/top_private.h"
+
 /* x within low..high, unsigned: neither limit moves it. */
 static void select_range_u8(const uint8_t *in, size_t n, uint8_t low, uint8_t high, uint64_t *out) {
     const __m256i lows = _mm256_set1_epi8((char)low);
@@ -378,8 +406,8 @@ static inline int64_t sum_few(const int32_t *net, uint32_t from, uint32_t until)
         const __m256i at = _mm256_add_epi32(place, _mm256_set1_epi32((int)i));
         const __m256i wanted = _mm256_and_si256(_mm256_cmpgt_epi32(at, _mm256_set1_epi32((int)from - 1)),
                                                 _mm256_cmpgt_epi32(_mm256_set1_epi32((int)until), at));
-        /* Not a masked load: see avx512.c. */
-        const __m256i nets = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)(net + i)), wanted);
+        /* Not a masked load, which is slow where it must not fault (avx512.c). */
+        const __m256i nets = _mm256_and_si256(load_codes(net + i), wanted);
         sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(nets)));
         sums = _mm256_add_epi64(sums, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(nets, 1)));
     }
@@ -559,6 +587,7 @@ const struct pat_kernels pat_kernels_avx2 = {
     .bucket = bucket,
     .hash = hash,
     PAT_PLACE_KERNELS,
+    PAT_TOP_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

@@ -184,6 +184,32 @@ static void select_range_u32(const uint32_t *in, size_t n, uint32_t low, uint32_
     pat_kernels_scalar.select_range_u32(in + i, n - i, low, high, out + i / 64);
 }
 
+static inline uint64_t reach_u32(const uint32_t *in, uint32_t flip, uint32_t least) {
+    const __m512i flips = _mm512_set1_epi32((int)flip), leasts = _mm512_set1_epi32((int)least);
+    const __m512i null = _mm512_set1_epi32(-1);
+    uint64_t word = 0;
+    for (unsigned j = 0; j < 64; j += 16) {
+        const __m512i code = _mm512_loadu_si512(in + j);
+        const __mmask16 known = _mm512_cmpneq_epu32_mask(code, null);
+        word |= (uint64_t)_mm512_mask_cmpge_epu32_mask(known, _mm512_xor_si512(code, flips), leasts) << j;
+    }
+    return word;
+}
+
+static inline uint64_t reach_i64(const int64_t *in, int64_t flip, int64_t least) {
+    const __m512i flips = _mm512_set1_epi64(flip), leasts = _mm512_set1_epi64(least);
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    uint64_t word = 0;
+    for (unsigned j = 0; j < 64; j += 8) {
+        const __m512i own = _mm512_loadu_si512(in + j);
+        const __mmask8 known = _mm512_cmpneq_epi64_mask(own, null);
+        word |= (uint64_t)_mm512_mask_cmpge_epi64_mask(known, _mm512_xor_si512(own, flips), leasts) << j;
+    }
+    return word;
+}
+
+#include "kernel/top_private.h"
+
 /* As in avx2.c: a code's upper five bits name a byte of the set, its lower three a bit of that. */
 static void select_member_u8(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out) {
     const __m512i first = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)set));
@@ -293,12 +319,18 @@ static void bounds(const int64_t *in, const uint64_t *bits, size_t n, int64_t *l
 
 /* ---- runs ---- */
 
-/* The whole line is loaded, and masked then, in two steps that compilers would make one again: a load with an empty
- * mask takes more than a hundred nanoseconds on some processors, and in questions about the past most of them are. */
+/* The nets are read as they lie, and only then masked: a load whose unwanted lanes are masked off does not fault, so
+ * that a page which the processor has no translation of is looked up in vain, in microcode, again and again (in a
+ * virtual machine a hundred nanoseconds each; W2 of a past day took three times as long). The empty statement keeps
+ * compilers from making one masked load of both. 64 bytes behind the run may be read. */
+static inline __m512i load_wanted(const int32_t *net, __mmask16 wanted) {
+    __m512i nets = _mm512_loadu_si512(net);
+    __asm__("" : "+v"(nets));
+    return _mm512_maskz_mov_epi32(wanted, nets);
+}
+
 static inline __m512i add_nets(__m512i sums, const int32_t *net, __mmask16 wanted) {
-    __m512i line = _mm512_loadu_si512(net);
-    __asm__("" : "+v"(line));
-    const __m512i nets = _mm512_maskz_mov_epi32(wanted, line);
+    const __m512i nets = load_wanted(net, wanted);
     sums = _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(nets)));
     return _mm512_add_epi64(sums, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(nets, 1)));
 }
@@ -544,6 +576,7 @@ const struct pat_kernels pat_kernels_avx512 = {
     .bucket = bucket,
     .hash = hash,
     PAT_PLACE_KERNELS,
+    PAT_TOP_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

@@ -93,6 +93,12 @@ struct pat_kernels {
     /* Bit i = bit in[i] of the 256 of `set` is on. */
     void (*select_member_u8)(const uint8_t *in, size_t n, const uint64_t set[4], uint64_t *out);
 
+    /* The greatest: with t the greatest value that at least k rows whose bit is on reach (k >= 1), or `least` where
+     * fewer than k rows reach that, bits of rows that do not reach t go off; gives how many stay on. Values count as
+     * in[i] ^ flip, which with all ones turns their order round; null (as a code all ones) reaches nothing. */
+    size_t (*top_u32)(const uint32_t *in, size_t n, size_t k, uint32_t least, uint32_t flip, uint64_t *bits);
+    size_t (*top_i64)(const int64_t *in, size_t n, size_t k, int64_t least, int64_t flip, uint64_t *bits);
+
     /* Words of bitmaps: a = a op b. */
     void (*bits_and)(uint64_t *a, const uint64_t *b, size_t words);
     void (*bits_or)(uint64_t *a, const uint64_t *b, size_t words);

@@ -7,6 +7,20 @@
 #include "kernel/smooth_private.h"
 #include "kernel/window_private.h"
 
+static inline uint64_t reach_u32(const uint32_t *in, uint32_t flip, uint32_t least) {
+    uint64_t word = 0;
+    for (unsigned i = 0; i < 64; i++) word |= (uint64_t)(in[i] != UINT32_MAX && (in[i] ^ flip) >= least) << i;
+    return word;
+}
+
+static inline uint64_t reach_i64(const int64_t *in, int64_t flip, int64_t least) {
+    uint64_t word = 0;
+    for (unsigned i = 0; i < 64; i++) word |= (uint64_t)(in[i] != PAT_KERNEL_NULL && (in[i] ^ flip) >= least) << i;
+    return word;
+}
+
+#include "kernel/top_private.h"
+
 __extension__ typedef __int128 wide;
 
 static void widen_u8(const uint8_t *in, size_t n, int64_t base, int64_t *out) {
@@ -247,6 +261,7 @@ const struct pat_kernels pat_kernels_scalar = {
     .run_bits = run_bits,
     .count_bits = count_bits,
     .run_cells = run_cells,
+    PAT_TOP_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,
 };

@@ -13,6 +13,13 @@
 /* Of the time of the worker that has one, what it gets at the least: one part in so many. */
 #define BACKGROUND_SHARE 4u
 
+/* For so long a worker that has helped looks out for more before it sleeps, and who has shared out its work for the
+ * last helper: passes of one question follow each other within microseconds, and to wake a thread takes some ten to
+ * fifty, as long as half of a pass over a million customers. */
+#define LOOK_OUT_NS UINT64_C(30000)
+/* Between two looks at the clock. */
+#define LOOKS 16u
+
 struct job_queue {
     struct pat_job *head, *tail;
 };
@@ -26,9 +33,10 @@ struct share {
 
     uint32_t next_part; /* atomic: the first one that nobody has */
 
+    unsigned helpers; /* atomic, written under the mutex: workers that have joined and not left */
+
     /* under the mutex */
     uint32_t lanes_free; /* bit l: lane l */
-    unsigned helpers;    /* workers that have joined and not left */
     pthread_cond_t left; /* the last of them did */
     struct share *next, *prev;
 };
@@ -52,11 +60,13 @@ struct pat_workers {
         rest_brief_ns; /* until then the one that runs does not stand aside for long work, for brief jobs */
     bool stop;
     unsigned idle;      /* workers that wait for something to do */
+    unsigned awake;     /* of them, those that look out for it and need no signal */
     struct share *open; /* newest first; may have no part left */
 
     /* atomic, written under the mutex */
-    bool due;    /* a job waits that a free worker would take */
-    bool shared; /* there is open shared work */
+    bool due;        /* a job waits that a free worker would take */
+    bool shared;     /* there is open shared work */
+    uint32_t opened; /* so often shared work was opened */
 };
 
 static void queue_push(struct job_queue *queue, struct pat_job *job) {
@@ -114,6 +124,19 @@ static struct pat_job *job_take(struct pat_workers *workers, struct job_queue *q
     return job;
 }
 
+/* Waits without sleeping until `seen_cb` says so, but not for long. */
+static void look_out(const void *context, bool (*seen_cb)(const void *context)) {
+    const uint64_t end_ns = pat_clock_monotonic_ns() + LOOK_OUT_NS;
+    do {
+        for (unsigned i = 0; i < LOOKS; i++) {
+            if (seen_cb(context)) return;
+#ifdef __x86_64__
+            __builtin_ia32_pause(); /* leaves the core's other thread more of it */
+#endif
+        }
+    } while (pat_clock_monotonic_ns() < end_ns);
+}
+
 /* ---- shared work ------------------------------------------------------------------------------------------------ */
 
 static bool share_has_parts(const struct share *share) {
@@ -142,12 +165,13 @@ static struct share *share_find(const struct pat_workers *workers) {
 static void share_help(struct pat_workers *workers, struct share *share) {
     const unsigned lane = (unsigned)__builtin_ctz(share->lanes_free);
     share->lanes_free &= ~((uint32_t)1 << lane);
-    share->helpers++;
+    __atomic_store_n(&share->helpers, share->helpers + 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&workers->mutex);
     share_work(workers, share, lane, true);
     (void)pthread_mutex_lock(&workers->mutex);
     share->lanes_free |= (uint32_t)1 << lane;
-    if (--share->helpers == 0) (void)pthread_cond_signal(&share->left);
+    __atomic_store_n(&share->helpers, share->helpers - 1, __ATOMIC_RELAXED);
+    if (share->helpers == 0) (void)pthread_cond_signal(&share->left);
 }
 
 static void share_open(struct pat_workers *workers, struct share *share) {
@@ -156,10 +180,16 @@ static void share_open(struct pat_workers *workers, struct share *share) {
     if (share->next != NULL) share->next->prev = share;
     workers->open = share;
     __atomic_store_n(&workers->shared, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&workers->opened, workers->opened + 1, __ATOMIC_RELAXED);
     uint32_t helpers = share->parts - 1 < workers->spread.lanes - 1 ? share->parts - 1 : workers->spread.lanes - 1;
     if (helpers > workers->idle) helpers = workers->idle;
-    for (uint32_t i = 0; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
+    for (uint32_t i = workers->awake; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
     (void)pthread_mutex_unlock(&workers->mutex);
+}
+
+static bool nobody_helps(const void *share) {
+    /* Relaxed is enough: it is looked at under the mutex again. */
+    return __atomic_load_n(&((const struct share *)share)->helpers, __ATOMIC_RELAXED) == 0;
 }
 
 static void share_close(struct pat_workers *workers, struct share *share) {
@@ -171,6 +201,11 @@ static void share_close(struct pat_workers *workers, struct share *share) {
     }
     if (share->next != NULL) share->next->prev = share->prev;
     __atomic_store_n(&workers->shared, workers->open != NULL, __ATOMIC_RELAXED);
+    if (share->helpers > 0) {
+        (void)pthread_mutex_unlock(&workers->mutex);
+        look_out(share, nobody_helps);
+        (void)pthread_mutex_lock(&workers->mutex);
+    }
     while (share->helpers > 0) (void)pthread_cond_wait(&share->left, &workers->mutex);
     (void)pthread_mutex_unlock(&workers->mutex);
     (void)pthread_cond_destroy(&share->left);
@@ -258,20 +293,52 @@ static bool background_overdue(const struct pat_workers *workers) {
            pat_clock_monotonic_ns() - workers->background_since_ns >= BACKGROUND_WAIT_NS;
 }
 
+struct lookout {
+    const struct pat_workers *workers;
+    uint32_t opened; /* when it began */
+};
+
+/* Relaxed is enough: what there is to do is found under the mutex. */
+static bool something_due(const void *context) {
+    const struct lookout *lookout = context;
+    const struct pat_workers *workers = lookout->workers;
+    return __atomic_load_n(&workers->due, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&workers->opened, __ATOMIC_RELAXED) != lookout->opened;
+}
+
+/* Until there may be something to do. Enters and leaves with the mutex held. */
+static void idle(struct pat_workers *workers, bool worked) {
+    workers->idle++;
+    if (worked) {
+        const struct lookout lookout = {workers, workers->opened};
+        workers->awake++;
+        (void)pthread_mutex_unlock(&workers->mutex);
+        look_out(&lookout, something_due);
+        (void)pthread_mutex_lock(&workers->mutex);
+        workers->awake--;
+    } else {
+        (void)pthread_cond_wait(&workers->changed, &workers->mutex);
+    }
+    workers->idle--;
+}
+
 static void *worker_run(void *context) {
     struct pat_workers *workers = context;
+    bool worked = false; /* since it last looked out for more */
     (void)pthread_mutex_lock(&workers->mutex);
     for (;;) {
-        if (!background_overdue(workers) && urgent_run(workers)) continue;
+        if (!background_overdue(workers) && urgent_run(workers)) {
+            worked = true;
+            continue;
+        }
         struct pat_job *job = background_take(workers);
         if (job != NULL) {
             job_run(workers, job);
         } else if (workers->stop) {
             break;
         } else {
-            workers->idle++;
-            (void)pthread_cond_wait(&workers->changed, &workers->mutex);
-            workers->idle--;
+            idle(workers, worked);
+            worked = false;
         }
     }
     (void)pthread_mutex_unlock(&workers->mutex);

@@ -165,6 +165,94 @@ static void check_bucket(const struct pat_kernels *k, const struct input *input,
     same_bytes(want, got, sizeof want, "bucket", k->name, n);
 }
 
+/* ---- the greatest ------------------------------------------------------------------------------------------------ */
+
+/* Values of one kind each: all equal, ascending, descending, few different ones, anything. */
+static void top_make(int64_t *values, uint32_t *codes) {
+    const unsigned kind = (unsigned)(next() % 6);
+    const int64_t start = any_value();
+    for (size_t i = 0; i < ROWS_MAX; i++) {
+        const uint64_t step = kind == 0 ? 0 : kind == 1 ? i : kind == 2 ? 0 - (uint64_t)i : next() % 4;
+        values[i] = kind < 4 ? (int64_t)((uint64_t)start + step) : any_value();
+        codes[i] = kind < 5 ? (uint32_t)values[i] : (uint32_t)next() | (next() % 3 == 0 ? UINT32_MAX : 0);
+    }
+}
+
+static void check_top(const struct pat_kernels *k, const struct input *input, size_t n) {
+    int64_t values[ROWS_MAX];
+    uint32_t codes[ROWS_MAX];
+    uint64_t want[WORDS_MAX], got[WORDS_MAX];
+    const size_t most = next() % 4 == 0 ? 1 : 1 + next() % (ROWS_MAX + 10);
+    const int64_t least = next() % 2 == 0 ? INT64_MIN : any_value(), flip = -(int64_t)(next() % 2);
+    const uint32_t code = next() % 2 == 0 ? 0 : (uint32_t)any_value();
+    const size_t words = (n + 63) / 64;
+    top_make(values, codes);
+    for (size_t i = 0; i < WORDS_MAX; i++) want[i] = i < words ? input->bits[i] : CANARY;
+    if (n % 64 != 0) want[n / 64] &= ((uint64_t)1 << n % 64) - 1;
+    memcpy(got, want, sizeof got);
+    assert_int_equal(pat_kernels_scalar.top_i64(values, n, most, least, flip, want),
+                     k->top_i64(values, n, most, least, flip, got));
+    same_bytes(want, got, sizeof want, "top_i64", k->name, n);
+    for (size_t i = 0; i < words; i++)
+        want[i] = got[i] = any_word() & (n % 64 != 0 && i == n / 64 ? want[i] : UINT64_MAX);
+    assert_int_equal(pat_kernels_scalar.top_u32(codes, n, most, code, (uint32_t)flip, want),
+                     k->top_u32(codes, n, most, code, (uint32_t)flip, got));
+    same_bytes(want, got, sizeof want, "top_u32", k->name, n);
+}
+
+static int downwards(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* Against sorting: who reaches the k-th of those that reach `least`. */
+static void expect_top(const int64_t *value, const bool *on, size_t n, size_t k, int64_t least, const uint64_t *bits,
+                       size_t count) {
+    int64_t sorted[ROWS_MAX];
+    size_t reach = 0, expected = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (on[i] && value[i] >= least) sorted[reach++] = value[i];
+    }
+    qsort(sorted, reach, sizeof *sorted, downwards);
+    const int64_t t = reach >= k ? sorted[k - 1] : least;
+    for (size_t i = 0; i < n; i++) {
+        const bool stays = on[i] && value[i] >= t;
+        assert_int_equal(stays, bits[i / 64] >> i % 64 & 1);
+        expected += stays;
+    }
+    assert_int_equal(expected, count);
+}
+
+/* The scalar table against the words of kernel.h. */
+static void the_greatest_are_those_that_sorting_finds(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 3000; round++) {
+        int64_t values[ROWS_MAX], of[ROWS_MAX];
+        uint32_t codes[ROWS_MAX];
+        bool on[ROWS_MAX];
+        uint64_t bits[WORDS_MAX], narrow[WORDS_MAX];
+        const size_t n = next() % (ROWS_MAX + 1), k = 1 + next() % (n + 2);
+        const int64_t least = next() % 2 == 0 ? INT64_MIN : any_value(), flip = -(int64_t)(next() % 2);
+        const uint32_t code = next() % 2 == 0 ? 0 : (uint32_t)any_value();
+        top_make(values, codes);
+        for (size_t i = 0; i < WORDS_MAX; i++) bits[i] = any_word();
+        if (n % 64 != 0) bits[n / 64] &= ((uint64_t)1 << n % 64) - 1;
+        memcpy(narrow, bits, sizeof bits);
+        for (size_t i = 0; i < n; i++) {
+            on[i] = (bits[i / 64] >> i % 64 & 1) != 0 && values[i] != PAT_KERNEL_NULL;
+            of[i] = values[i] ^ flip;
+        }
+        const size_t count = pat_kernels_scalar.top_i64(values, n, k, least, flip, bits);
+        expect_top(of, on, n, k, least, bits, count);
+        for (size_t i = 0; i < n; i++) {
+            on[i] = (narrow[i / 64] >> i % 64 & 1) != 0 && codes[i] != UINT32_MAX;
+            of[i] = codes[i] ^ (uint32_t)flip;
+        }
+        const size_t count_narrow = pat_kernels_scalar.top_u32(codes, n, k, code, (uint32_t)flip, narrow);
+        expect_top(of, on, n, k, code, narrow, count_narrow);
+    }
+}
+
 static void check_bits(const struct pat_kernels *k, const struct input *input, size_t words) {
     uint64_t want[WORDS_MAX], got[WORDS_MAX], other[WORDS_MAX];
     for (size_t i = 0; i < WORDS_MAX; i++) {
@@ -423,6 +511,7 @@ static void check_table(const struct pat_kernels *k) {
             check_select_codes(k, &input, n, offset);
             check_sum_codes(k, &input, n, offset);
             check_bucket(k, &input, n, offset);
+            check_top(k, &input, n);
             narrow_make(&narrow);
             check_pack(k, n);
             check_cells(k, &input, &narrow, n);
@@ -488,9 +577,12 @@ int main(void) {
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_table_equals_scalar),          cmocka_unit_test(windows_mean_what_the_header_says),
-        cmocka_unit_test(an_unknown_table_is_not_given),      cmocka_unit_test(buckets_keep_the_order_of_values),
+        cmocka_unit_test(every_table_equals_scalar),
+        cmocka_unit_test(windows_mean_what_the_header_says),
+        cmocka_unit_test(an_unknown_table_is_not_given),
+        cmocka_unit_test(buckets_keep_the_order_of_values),
         cmocka_unit_test(a_sum_carries_exactly_past_64_bits),
+        cmocka_unit_test(the_greatest_are_those_that_sorting_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
