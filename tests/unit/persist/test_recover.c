@@ -11,14 +11,16 @@
 #define ROWS 3u
 #define LSNS 16u
 
-static struct pat_digest digests[LSNS + 1];
+/* Batches that a test sends after all of these. */
+#define LSNS_MORE 2u
+static struct pat_digest digests[LSNS + LSNS_MORE + 1];
 
 static int prepare(void **state) {
     (void)state;
     /* Stores come and go by the thousand: do not give their memory back each time. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
-    kit_digests(digests, SEED, LSNS, ROWS);
+    kit_digests(digests, SEED, LSNS + LSNS_MORE, ROWS);
     return 0;
 }
 
@@ -666,11 +668,11 @@ static void mend(const char *name, size_t at, bool empty) {
     if (pat_persist_damaged(engine.persist) > 0) assert_int_equal(kit_snapshot(&engine), PAT_OK);
     assert_int_equal(pat_persist_damaged(engine.persist), 0);
     assert_int_equal(pat_persist_verify(engine.persist, &checks, &engine.error), PAT_OK);
-    load_to(&engine, lsn + 2);
+    load_to(&engine, lsn + LSNS_MORE);
     sim_copy(&killed, &disk);
     kit_close(&engine);
     assert_int_equal(kit_recover(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
-    assert_state(&engine, lsn + 2);
+    assert_state(&engine, lsn + LSNS_MORE);
     assert_false(engine.recovery.fell_back);
     assert_string_equal(engine.recovery.note, "");
     kit_close(&engine);
