@@ -21,8 +21,8 @@
 #include <cmocka.h>
 
 /* A case opens some stores, which sanitizers make fifty times as slow: then only every n-th one is tried of ranges of
- * thousands, and every KIT_STEP-th of those of a hundred. Primes, so that what goes round in eights and twelves comes up
- * all the same. */
+ * thousands, and every KIT_STEP-th of those of a hundred. Primes, so that what goes round in eights and twelves comes
+ * up all the same. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define KIT_STRIDE 67u
 #define KIT_STEP   7u
