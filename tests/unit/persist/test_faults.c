@@ -172,7 +172,7 @@ static void test_reads_that_fail_give_an_error_or_everything(void **state) {
     struct ledger ledger = run(&disk, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
     assert_int_equal(ledger.acked, 13);
     unsigned refused = 0, whole = 0;
-    for (uint64_t nth = 1;; nth++) {
+    for (uint64_t nth = 1;; nth += KIT_STEP) {
         struct sim_disk copy;
         struct kit_engine engine;
         sim_copy(&copy, &disk);
@@ -196,7 +196,7 @@ static void test_memory_that_runs_out_in_recovery_gives_an_error_or_everything(v
     sim_init(&disk);
     struct ledger ledger = run(&disk, PAT_SYNC_ALWAYS, (struct ledger){0, 0});
     assert_int_equal(ledger.acked, 13);
-    for (uint64_t nth = 1;; nth++) {
+    for (uint64_t nth = 1;; nth += KIT_STEP) {
         struct sim_disk copy;
         struct kit_engine engine;
         sim_copy(&copy, &disk);

@@ -164,7 +164,7 @@ static bool assert_noticed_or_whole(struct sim_disk *disk) {
 }
 
 /* Bytes that mean something: behind them is room, of which every so many are enough. */
-#define ROOM_STRIDE 61u
+#define ROOM_STRIDE (61u * KIT_STEP)
 
 static size_t meaning_end(const struct sim_name *slot) {
     enum pat_file_kind kind;
@@ -359,7 +359,7 @@ static void test_damage_to_the_last_group_after_a_kill_is_refused(void **state) 
     const size_t end = records_end(sim_bytes_of(&origin, name)) - PAT_RECORD_HEADER_BYTES;
     size_t last = PAT_FILE_HEADER_BYTES;
     for (size_t at = last; at < end; at += record_bytes(sim_bytes_of(&origin, name), at)) last = at;
-    for (size_t at = last; at < end; at++) {
+    for (size_t at = last; at < end; at += KIT_STEP) {
         struct sim_disk disk;
         struct kit_engine engine;
         sim_copy(&disk, &origin);
@@ -498,7 +498,7 @@ static void check_mark_made_good(struct sim_disk *disk, const char *name, size_t
 
 /* Each byte of the mark at `mark` changes: it is told, no batch is lost, and a start makes it good. */
 static void check_mark(struct sim_disk *origin, const char *name, size_t mark) {
-    for (size_t at = mark; at < mark + PAT_RECORD_HEADER_BYTES; at++) {
+    for (size_t at = mark; at < mark + PAT_RECORD_HEADER_BYTES; at += KIT_STEP) {
         for (unsigned power = 0; power < 2; power++) {
             struct sim_disk disk;
             sim_copy(&disk, origin);
@@ -573,7 +573,7 @@ static void cut_twice(uint64_t seed) {
 
 static void test_what_was_wiped_stays_wiped_when_the_power_goes_again(void **state) {
     (void)state;
-    for (uint64_t seed = 0; seed < 120; seed++) cut_twice(seed);
+    for (uint64_t seed = 0; seed < 120; seed += KIT_STEP) cut_twice(seed);
 }
 
 /* A directory is copied whole, or has no manifest yet, whenever the power goes. */
@@ -583,7 +583,7 @@ static void test_a_copy_is_whole_or_not_there_wherever_the_power_goes(void **sta
     make_directory(&origin, true);
     uint64_t random = 1;
     bool done = false;
-    for (uint64_t way = 0; !done; way++) {
+    for (uint64_t way = 0; !done; way += KIT_STEP) {
         const uint64_t nth = 1 + way / 8; /* each call in eight ways to lose the power */
         struct sim_disk copy;
         struct kit_engine engine;
