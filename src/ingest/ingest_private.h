@@ -73,6 +73,7 @@ int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_
 bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row);
 /* False when no row of such a column can have one missing; true says nothing. */
 bool pat_column__may_have_nil(const struct pat_value *column, enum pat_type type);
+/* Fills out->value[rows], which is there. */
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error);

@@ -282,7 +282,8 @@ static struct pat_chunk *chunk_for(const struct pat_column *column, struct range
     int64_t base;
     if (range_is_one(range, &base)) return chunk_new(column, 0, base, 0);
     const uint8_t width = choose_width(range.low, range.high, &base);
-    uint32_t capacity = CHUNK_ROWS_FIRST;
+    uint32_t capacity = rows > 1 && column->rows >> column->shift >= PAT_COLUMN_CHUNKS_LARGE ? chunk_rows_max(column)
+                                                                                             : CHUNK_ROWS_FIRST;
     while (capacity < rows) capacity *= 2;
     if (capacity > chunk_rows_max(column)) capacity = chunk_rows_max(column);
     return chunk_new(column, width, base, capacity);

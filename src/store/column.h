@@ -26,6 +26,10 @@ struct pat_kernels;
 /* Stands for a width in chunks whose data is that of packed.h. */
 #define PAT_WIDTH_PACKED 16u
 
+/* Where there are so many chunks, one that many rows begin together fills up like those before it, and gets all its
+ * room at once. */
+#define PAT_COLUMN_CHUNKS_LARGE 8u
+
 /* Whether a chunk is worth packing: not while its rows change. */
 enum pat_chunk_rest {
     PAT_CHUNK_BUSY,  /* changed since it was last looked at */
