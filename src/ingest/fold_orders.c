@@ -93,6 +93,8 @@ struct fold_part {
     const struct fact *fact;
     const uint64_t *key; /* sorted */
     uint32_t count;
+    /* Counted here first: those of neighbouring parts share a line of memory. */
+    uint32_t touched, begun;
 };
 
 #define BYTES_EACH (sizeof(struct fact) + 2 * sizeof(uint64_t) + 2 * sizeof(pat_row))
@@ -209,7 +211,7 @@ static struct fold_part part_open(struct fold *fold, uint32_t part) {
     const struct fact *fact = fold->fact + begin;
     for (uint32_t i = 0; i < count; i++) key[i] = (uint64_t)(fact[i].customer - first) << 32 | i;
     const uint64_t *sorted = pat_owners__sort(key, fold->spare + begin, count, (pat_row)1 << fold->part_shift);
-    return (struct fold_part){fold, part, fact, sorted, count};
+    return (struct fold_part){fold, part, fact, sorted, count, 0, 0};
 }
 
 /* ---- folding ----------------------------------------------------------------------------------------------------- */
@@ -307,7 +309,7 @@ static struct sums sums_of(const struct slice *slice, uint32_t at) {
 }
 
 /* The new values of customer `at` of the slice, whose new orders are keys begin .. end - 1. */
-static void keep(const struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
+static void keep(struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
     struct fold *fold = of->fold;
     struct sums sums = sums_of(slice, at);
     const bool was_held = pat_kept__is_held(sums.net);
@@ -322,11 +324,11 @@ static void keep(const struct fold_part *of, struct slice *slice, uint32_t at, u
     const enum earliest earliest = first == NULL ? EARLIEST_OLD : earliest_is(slice, at, first->day);
     set_kept(slice, KEEP_HEAD, at, head);
     if (was_held || pat_kept__is_held(sums.net) || earliest == EARLIEST_UNKNOWN) {
-        fold->touched[fold->begin[of->part] + fold->touched_count[of->part]++] = slice->customer[at];
+        fold->touched[fold->begin[of->part] + of->touched++] = slice->customer[at];
         return;
     }
-    fold->begun[of->part] += pat_kept__begins(&fold->store->table[PAT_CUSTOMERS], slice->customer[at],
-                                              slice->kept[KEEP_FACT][at], sums.fact);
+    of->begun += pat_kept__begins(&fold->store->table[PAT_CUSTOMERS], slice->customer[at], slice->kept[KEEP_FACT][at],
+                                  sums.fact);
     if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(fold, first));
     set_sums(slice, at, &sums);
 }
@@ -346,7 +348,7 @@ static uint32_t slice_fill(const struct fold_part *of, struct slice *slice, uint
     return at;
 }
 
-static void slice_keep(const struct fold_part *of, struct slice *slice, uint32_t begin) {
+static void slice_keep(struct fold_part *of, struct slice *slice, uint32_t begin) {
     struct pat_column *columns = of->fold->store->table[PAT_CUSTOMERS].column;
     for (unsigned k = 0; k < KEEPS; k++) {
         pat_column_gather(&columns[kept_column[k]], slice->customer, slice->count, slice->old[k]);
@@ -362,16 +364,16 @@ static void slice_keep(const struct fold_part *of, struct slice *slice, uint32_t
 
 static void fold_part(void *context, uint32_t part, unsigned lane) {
     struct fold *fold = context;
-    const struct fold_part of = part_open(fold, part);
+    struct fold_part of = part_open(fold, part);
     struct slice slice;
     (void)lane;
     memset(slice.changed, 0, sizeof slice.changed);
-    fold->touched_count[part] = 0;
-    fold->begun[part] = 0;
     for (uint32_t begin = 0, end; begin < of.count; begin = end) {
         end = slice_fill(&of, &slice, begin);
         slice_keep(&of, &slice, begin);
     }
+    fold->touched_count[part] = of.touched;
+    fold->begun[part] = of.begun;
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
