@@ -50,7 +50,7 @@ static enum pat_status snapshot_start(struct pat_engine *engine, struct pat_erro
         (void)pat_error_set(error, status, "no memory for a snapshot");
         goto done;
     }
-    status = pat_view_open(&engine->snapshot_view, engine->store);
+    status = pat_engine__view_open(engine, &engine->snapshot_view);
     if (status != PAT_OK) {
         (void)pat_error_set(error, status, "no room for another view");
         goto done;

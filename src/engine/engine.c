@@ -108,7 +108,7 @@ static enum pat_status replay(void *context, const struct pat_entry *entry, stru
                              entry->lsn, pat_schema[entry->batch->table].name);
     }
     struct pat_batch_outcome outcome;
-    pat_ingest_apply(engine->store, entry->batch, entry->lsn, &outcome);
+    pat_ingest_apply_all(engine->store, &entry->batch, 1, &outcome, NULL);
     return PAT_OK;
 }
 
@@ -122,6 +122,7 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
                                         .entropy_bytes = sizeof entropy};
     PAT_TRY(pat_store_open(&engine->store, &options, error));
     PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
+    pat_ingest_settle(engine->store, NULL);
     const struct pat_recovery *recovery = &engine->recovery;
     if (recovery->note[0] != '\0') pat_log(PAT_LOG_WARN, "recovery-note", "note=\"%s\"", recovery->note);
     pat_log(PAT_LOG_INFO, "recovered",

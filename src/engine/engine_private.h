@@ -121,8 +121,9 @@ enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_C
 struct pat_chore {
     bool busy; /* there is one */
     enum pat_chore_kind kind;
-    struct pat_view *view;   /* RUN: it is made from that; PACK: it keeps chunks as they are */
-    struct pat_pack pack;    /* PACK */
+    struct pat_view *view;   /* RUN: it is made from that */
+    struct pat_pack pack;    /* PACK, */
+    uint64_t version;        /* which keeps its chunks as they are while it is pinned */
     struct pat_scrub *scrub; /* SCRUB */
     bool more;               /* SCRUB: of the stage, after this step */
     struct pat_store *store; /* SETTLE: the store */
@@ -196,6 +197,7 @@ struct pat_engine {
     uint64_t backups_begun;
     struct pat_chore chore;
     uint64_t chore_next_ns; /* none before */
+    bool asked;             /* somebody asked since the last run was begun */
     pat_lsn chore_lsn;      /* when a chore was last asked for, */
     uint64_t chore_lsn_ns;  /* and when it was first seen */
     struct pat_pack_cursor pack_cursor;
@@ -223,6 +225,9 @@ void pat_engine__lend_windows(struct pat_engine *engine, struct pat_inquiry *inq
 /* And keeps what was made. */
 void pat_engine__return_windows(struct pat_engine *engine, struct pat_inquiry *inquiry);
 void pat_engine__forget_windows(struct pat_engine *engine);
+/* query.c */
+/* Opens a view when nothing waits any more. */
+enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) PAT_MUST_CHECK;
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
 enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,

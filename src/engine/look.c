@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/machine.h"
 #include "base/mem.h"
+#include "ingest/ingest.h"
 
 #include <stdio.h>
 
@@ -94,7 +95,8 @@ static void put_state(const struct pat_engine *engine, struct pat_builder *build
     if (why[0] != '\0') pat_build_put(builder, map, "reason", pat_build_text(builder, pat_text_of(why)));
 }
 
-static struct pat_value look_status(const struct pat_engine *engine, struct pat_builder *builder) {
+static struct pat_value look_status(struct pat_engine *engine, struct pat_builder *builder) {
+    pat_ingest_settle(engine->store, engine->spread);
     const struct pat_counts *counts = &engine->store->counts;
     struct pat_value map = pat_build_map(builder, 24);
     put_state(engine, builder, &map);
@@ -267,7 +269,7 @@ static struct pat_value look_snapshots(const struct pat_engine *engine, struct p
 static enum pat_status look_filter(struct pat_engine *engine, const struct pat_filter *filter,
                                    struct pat_builder *builder, struct pat_value *result, struct pat_error *error) {
     struct pat_view *view = NULL;
-    enum pat_status status = pat_view_open(&view, engine->store);
+    enum pat_status status = pat_engine__view_open(engine, &view);
     if (status != PAT_OK) return pat_error_set(error, status, "no room for another view; try again");
     status = pat_analytics_check_filter(view, filter, builder->arena, error);
     pat_view_close(&view);

@@ -4,6 +4,7 @@
 #include "analytics/analytics.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ingest/ingest.h"
 #include "model/id.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -46,6 +47,11 @@ static struct pat_findings *take_findings(struct pat_engine *engine, pat_lsn lsn
     return engine->findings;
 }
 
+enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) {
+    pat_ingest_settle(engine->store, engine->spread);
+    return pat_view_open(out, engine->store);
+}
+
 static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, struct pat_pinned **out,
                                   struct pat_error *error) {
     if (pinned_serves(engine, engine->pinned, min_lsn)) {
@@ -54,7 +60,8 @@ static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, st
     }
     struct pat_pinned *pinned = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *pinned);
     if (pinned == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for another view");
-    enum pat_status status = pat_view_open(&pinned->view, engine->store);
+    engine->asked = true;
+    enum pat_status status = pat_engine__view_open(engine, &pinned->view);
     if (status != PAT_OK) {
         pat_mem_free(PAT_MEM_VIEWS, pinned);
         return pat_error_set(error, status,

@@ -114,7 +114,7 @@ struct pat_chore *pat_engine__scrub_chore(struct pat_engine *engine, uint64_t no
     }
     *chore =
         (struct pat_chore){.kind = PAT_CHORE_SCRUB, .scrub = scrub, .status = PAT_ERR_CANCELLED, .started_ns = now_ns};
-    if (scrub->stage != PAT_SCRUB_FILES && pat_view_open(&chore->view, engine->store) != PAT_OK) {
+    if (scrub->stage != PAT_SCRUB_FILES && pat_engine__view_open(engine, &chore->view) != PAT_OK) {
         scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
         return NULL;
     }

@@ -7,14 +7,33 @@
 
 /* Values that go through an array on the stack at a time. */
 #define PIECE_ROWS 1024u
-/* Arrays begin on a line of their own. */
-#define ARRAYS_MAX 16u
 /* Of a chunk that fills up: one for each time that it doubles, from 64 rows to 64 Ki, or is widened, and a directory.
  */
 #define RETIRED_MAX 16u
+/* So many orders are worth the room for as many as may wait, when so many times that room is free. */
+#define ROOM_FROM_ROWS 65536u
+#define ROOM_SHARE     16u
 
-/* [rows] of the block: customer, fresh, touched; day, paid_day, base, next, key, spare; fact. */
-#define BLOCK_BYTES_EACH (3 * sizeof(uint32_t) + 6 * sizeof(int64_t) + sizeof(struct order_fact))
+/* New orders of one batch. */
+struct order_segment {
+    struct apply *apply;
+    uint32_t first, count; /* of the block */
+    const uint32_t *fresh; /* [count] their rows in the batch; NULL: all rows are new */
+};
+
+struct order_block {
+    struct pat_store *store;
+    const struct pat_spread *spread;
+    struct order_segment *segment;
+    unsigned segments;
+    uint32_t rows; /* new orders */
+    /* [rows] */
+    pat_row *customer;
+    int64_t *day, *paid_day, *base;
+};
+
+/* [rows] of the block: customer, fresh; day, paid_day, base. */
+#define BLOCK_BYTES_EACH (2 * sizeof(uint32_t) + 3 * sizeof(int64_t))
 /* [rows] of a batch: row, known, and of its customers fresh, word. */
 #define BATCH_BYTES_EACH (3 * sizeof(uint32_t) + sizeof(int64_t))
 
@@ -22,10 +41,13 @@ static size_t arrays_bytes(uint32_t rows, uint32_t batch_rows) {
     return rows * BLOCK_BYTES_EACH + batch_rows * BATCH_BYTES_EACH + ARRAYS_MAX * PAT_MEM_ALIGN;
 }
 
+/* Each batch asks for its part of what several will take together, and of what folding them takes, unless that is
+ * there. Rows that wait already have what folding takes. */
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store) {
-    /* Each batch asks for its part of what several will take together, unless that is there. */
-    const size_t most = arrays_bytes(ORDERS_AT_ONCE, PAT_BATCH_ROWS_MAX);
-    const size_t arrays = pat_store_scratch_growth(store, most) > 0 ? arrays_bytes(batch->rows, batch->rows) : 0;
+    const size_t most = arrays_bytes(ORDERS_AT_ONCE, PAT_BATCH_ROWS_MAX) + pat_orders__fold_bytes(ORDERS_AT_ONCE);
+    const size_t arrays = pat_store_scratch_growth(store, most) == 0
+                              ? 0
+                              : arrays_bytes(batch->rows, batch->rows) + pat_orders__fold_bytes(batch->rows);
     return arrays + sizeof(struct apply) + sizeof(struct order_segment) + 2 * pat_table_claim_bytes(batch->rows);
 }
 
@@ -39,28 +61,21 @@ struct batch_arrays {
     uint32_t known_count;
 };
 
-static void *array_take(unsigned char **at, size_t count, size_t size) {
-    unsigned char *const array = *at;
-    *at += (count * size + PAT_MEM_ALIGN - 1) / PAT_MEM_ALIGN * PAT_MEM_ALIGN;
-    return array;
-}
-
 /* Gives the place of the rows' numbers in their batches. */
 static uint32_t *arrays_open(struct order_block *block, struct batch_arrays *arrays, uint32_t rows,
                              uint32_t batch_rows) {
-    unsigned char *at = pat_store_scratch(block->store, arrays_bytes(rows, batch_rows));
-    block->fact = array_take(&at, rows, sizeof *block->fact);
-    int64_t **const words[] = {&block->day, &block->paid_day, &block->base, &block->next};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) *words[i] = array_take(&at, rows, sizeof(int64_t));
-    block->key = array_take(&at, rows, sizeof *block->key);
-    block->spare = array_take(&at, rows, sizeof *block->spare);
-    block->customer = array_take(&at, rows, sizeof *block->customer);
-    block->touched = array_take(&at, rows, sizeof *block->touched);
-    arrays->word = array_take(&at, batch_rows, sizeof *arrays->word);
-    arrays->row = array_take(&at, batch_rows, sizeof *arrays->row);
-    arrays->known = array_take(&at, batch_rows, sizeof *arrays->known);
-    arrays->customer_fresh = array_take(&at, batch_rows, sizeof *arrays->customer_fresh);
-    return array_take(&at, rows, sizeof(uint32_t));
+    const size_t own = arrays_bytes(rows, batch_rows);
+    const size_t folding = pat_orders__fold_bytes(block->store->orders_waiting + rows);
+    unsigned char *at = pat_store_scratch(block->store, own > folding ? own : folding);
+    int64_t **const words[] = {&block->day, &block->paid_day, &block->base};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        *words[i] = pat_order__array(&at, rows, sizeof(int64_t));
+    block->customer = pat_order__array(&at, rows, sizeof *block->customer);
+    arrays->word = pat_order__array(&at, batch_rows, sizeof *arrays->word);
+    arrays->row = pat_order__array(&at, batch_rows, sizeof *arrays->row);
+    arrays->known = pat_order__array(&at, batch_rows, sizeof *arrays->known);
+    arrays->customer_fresh = pat_order__array(&at, batch_rows, sizeof *arrays->customer_fresh);
+    return pat_order__array(&at, rows, sizeof(uint32_t));
 }
 
 /* ---- batch by batch ---------------------------------------------------------------------------------------------- */
@@ -160,12 +175,13 @@ static const struct pat_batch_column *piece_column(const struct piece *piece, in
 
 /* ---- ranges: what follows from a row alone ----------------------------------------------------------------------- */
 
-enum { LANE_TIME, LANE_AMOUNT, LANE_CURRENCY, LANE_PAID, LANE_CANCELLED, LANE_TEST, LANE_DELETED, LANE_COUNTRY, LANES };
+enum { LANE_TIME, LANE_AMOUNT, LANE_CURRENCY, LANE_PAID, LANES };
 
 static const int lane_field[LANES] = {
-    [LANE_TIME] = PAT_ORDER_TIME,       [LANE_AMOUNT] = PAT_ORDER_AMOUNT,       [LANE_CURRENCY] = PAT_ORDER_CURRENCY,
-    [LANE_PAID] = PAT_ORDER_PAID,       [LANE_CANCELLED] = PAT_ORDER_CANCELLED, [LANE_TEST] = PAT_ORDER_TEST,
-    [LANE_DELETED] = PAT_ORDER_DELETED, [LANE_COUNTRY] = PAT_ORDER_COUNTRY,
+    [LANE_TIME] = PAT_ORDER_TIME,
+    [LANE_AMOUNT] = PAT_ORDER_AMOUNT,
+    [LANE_CURRENCY] = PAT_ORDER_CURRENCY,
+    [LANE_PAID] = PAT_ORDER_PAID,
 };
 
 static void derive_days(struct order_block *block, const struct piece *piece, const int64_t *const *lane) {
@@ -188,28 +204,6 @@ static void derive_base(struct order_block *block, const struct piece *piece, co
                           lane[LANE_AMOUNT], piece->count, block->base + piece->to);
 }
 
-static struct order_fact fact_of(const struct order_block *block, const struct piece *piece, const int64_t *const *lane,
-                                 uint32_t i) {
-    const uint32_t order = piece->to + i;
-    struct order_fact fact = {.customer = block->customer[order],
-                              .order = order,
-                              .time = lane[LANE_TIME][i],
-                              .base = block->base[order],
-                              .day = (int32_t)block->day[order],
-                              .settled = (int32_t)block->day[order]};
-    if (lane[LANE_PAID] != NULL && block->paid_day[order] > fact.settled)
-        fact.settled = (int32_t)block->paid_day[order];
-    if (lane[LANE_CANCELLED] != NULL && lane[LANE_CANCELLED][i] != PAT_NULL) {
-        fact.flags |= FACT_CANCELLED;
-        if (lane[LANE_CANCELLED][i] > fact.settled) fact.settled = (int32_t)lane[LANE_CANCELLED][i];
-    }
-    if (lane[LANE_TEST] != NULL && lane[LANE_TEST][i] == 1) fact.flags |= FACT_TEST;
-    if (lane[LANE_DELETED] != NULL && lane[LANE_DELETED][i] == 1) fact.flags |= FACT_WITHDRAWN;
-    if (lane[LANE_COUNTRY] != NULL && lane[LANE_COUNTRY][i] != PAT_NULL)
-        fact.country = (uint32_t)piece->segment->apply->fact_country[lane[LANE_COUNTRY][i]] + 1;
-    return fact;
-}
-
 static void derive_range(void *context, uint32_t range, unsigned worker) {
     struct order_block *block = context;
     const uint32_t begin = range * RANGE_ROWS;
@@ -223,8 +217,6 @@ static void derive_range(void *context, uint32_t range, unsigned worker) {
         for (unsigned l = 0; l < LANES; l++) lane[l] = piece_lane(&piece, piece_column(&piece, lane_field[l]), room[l]);
         derive_days(block, &piece, lane);
         derive_base(block, &piece, lane);
-        for (uint32_t i = 0; i < piece.count; i++)
-            *pat_order_block__place(block, range, block->customer[at + i]) = fact_of(block, &piece, lane, i);
         at += piece.count;
     }
 }
@@ -328,48 +320,59 @@ static void append_column(const struct order_block *block, unsigned column) {
 
 /* ---- the block --------------------------------------------------------------------------------------------------- */
 
-/* Parts of customers, and columns behind them. */
-static void fold_or_append(void *context, uint32_t part, unsigned worker) {
-    struct order_block *block = context;
+static void append_part(void *context, uint32_t column, unsigned worker) {
     (void)worker;
-    if (part < block->parts) {
-        pat_order_block__fold(block, part);
-    } else {
-        append_column(block, part - block->parts);
-    }
+    append_column(context, column);
 }
 
+/* Rows that count, and when they are. */
 static void count_orders(const struct order_block *block) {
     struct pat_store *store = block->store;
-    pat_day day = PAT_DAY_NONE;
-    uint32_t of_day = 0, counted = 0;
-    for (uint32_t i = 0; i < block->rows; i++) {
-        const struct order_fact *fact = &block->fact[i];
-        if ((fact->flags & FACT_WITHDRAWN) != 0) continue;
-        counted++;
-        store->counts.unpriced += fact->base == PAT_NULL;
-        if (fact->day != day) {
-            pat_day_counts_add_many(&store->fact_days, day, of_day);
-            of_day = 0;
-            day = fact->day;
+    int64_t room[PIECE_ROWS];
+    unsigned s = 0;
+    for (uint32_t at = 0; at < block->rows;) {
+        const struct piece piece = piece_at(block, &s, at, block->rows);
+        const int64_t *deleted = piece_lane(&piece, piece_column(&piece, PAT_ORDER_DELETED), room);
+        int64_t day = PAT_DAY_NONE;
+        uint32_t of_day = 0;
+        for (uint32_t i = 0; i < piece.count; i++) {
+            if (deleted != NULL && deleted[i] == 1) continue;
+            store->counts.orders++;
+            store->counts.unpriced += block->base[at + i] == PAT_NULL;
+            if (block->day[at + i] != day) {
+                pat_day_counts_add_many(&store->fact_days, (pat_day)day, of_day);
+                of_day = 0;
+                day = block->day[at + i];
+            }
+            of_day++;
         }
-        of_day++;
+        pat_day_counts_add_many(&store->fact_days, (pat_day)day, of_day);
+        at += piece.count;
     }
-    pat_day_counts_add_many(&store->fact_days, day, of_day);
-    store->counts.orders += counted;
 }
 
 static void block_apply(struct order_block *block) {
     struct pat_table *orders = &block->store->table[PAT_ORDERS];
     const unsigned columns = orders->schema->columns;
-    pat_order_block__plan(block);
-    pat_spread_run(block->spread, derive_range, block, (block->rows + RANGE_ROWS - 1) / RANGE_ROWS);
-    pat_order_block__open_kept(block);
+    const struct pat_spread *spread = block->rows >= RANGE_ROWS ? block->spread : NULL;
+    pat_spread_run(spread, derive_range, block, (block->rows + RANGE_ROWS - 1) / RANGE_ROWS);
     const size_t chunks = (block->rows >> orders->column[0].shift) + 2;
-    pat_pins_reserve(&block->store->pins, pat_order_block__chunks(block) + columns * chunks * RETIRED_MAX);
-    pat_spread_run(block->rows >= RANGE_ROWS ? block->spread : NULL, fold_or_append, block, block->parts + columns);
-    pat_column_append_all(&orders->column[PAT_ORDER_NEXT], block->next, block->rows);
+    pat_pins_reserve(&block->store->pins, columns * chunks * RETIRED_MAX);
+    pat_spread_run(spread, append_part, block, columns);
     count_orders(block);
+    block->store->orders_waiting += block->rows;
+}
+
+/* Rows may wait as long as there is room to fold them all, which is taken when there is plenty of it. */
+static void make_room(struct pat_store *store, const struct pat_spread *spread, uint32_t rows) {
+    const uint32_t waiting = store->orders_waiting;
+    const size_t most = pat_orders__fold_bytes(ORDERS_WAITING_MAX);
+    if (store->table[PAT_ORDERS].rows + rows >= ROOM_FROM_ROWS && pat_store_scratch_growth(store, most) > 0 &&
+        pat_mem_would_fit(most * ROOM_SHARE))
+        (void)pat_store_scratch(store, most);
+    if (waiting > 0 && (waiting + rows > ORDERS_WAITING_MAX ||
+                        pat_store_scratch_growth(store, pat_orders__fold_bytes(waiting + rows)) > 0))
+        pat_orders__fold(store, spread);
 }
 
 static uint32_t rows_of(const struct apply *apply, unsigned batches, uint32_t *most) {
@@ -389,12 +392,12 @@ struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, 
     struct batch_arrays arrays = {.known_count = 0};
     uint32_t batch_rows;
     const uint32_t rows = rows_of(apply, batches, &batch_rows);
+    make_room(store, spread, rows);
     block->store = store;
     block->spread = spread;
     block->segment = pat_mem_alloc_must(PAT_MEM_OTHER, batches * sizeof *block->segment);
     block->segments = 0;
     block->rows = 0;
-    block->first_row = store->table[PAT_ORDERS].rows;
     uint32_t *const fresh = arrays_open(block, &arrays, rows, batch_rows);
     while (block->segments < batches && arrays.known_count == 0) {
         struct order_segment *segment = &block->segment[block->segments];
@@ -402,10 +405,7 @@ struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, 
         segment_open(block, segment, &arrays, fresh + block->rows);
     }
     *taken = block->segments;
-    if (block->rows > 0) {
-        block_apply(block);
-        pat_order_block__settle(block, &apply[*taken - 1]);
-    }
+    if (block->rows > 0) block_apply(block);
     pat_mem_free(PAT_MEM_OTHER, block->segment);
     pat_mem_free(PAT_MEM_OTHER, block);
     return (struct appended){arrays.row, arrays.known, arrays.known_count};

@@ -173,7 +173,8 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
     if (batch->table == PAT_FX) return bytes + pat_apply__fx_bytes(batch, store);
     /* Each row may take a fact from one customer and give it to another. */
     if (batch->table != PAT_CUSTOMERS) bytes += pat_store_mark_bytes(store, 2 * (size_t)batch->rows);
-    if (batch->table == PAT_ORDERS) bytes += pat_apply__append_orders_bytes(batch, store);
+    if (batch->table == PAT_ORDERS)
+        bytes += pat_apply__append_orders_bytes(batch, store) + pat_apply__known_orders_bytes(batch);
     if (batch->table == PAT_REFUNDS) bytes += pat_apply__append_refunds_bytes(batch, store);
     if (batch->table == PAT_CUSTOMERS) bytes += pat_apply__append_customers_bytes(batch, store);
     if (batch->table != PAT_CUSTOMERS) bytes += pat_store_bytes_for(store, PAT_CUSTOMERS, batch->rows, batch->rows, 0);
@@ -245,9 +246,10 @@ static unsigned apply_orders(struct pat_store *store, const struct pat_batch *co
 }
 
 static void apply_other(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
-                        struct pat_batch_outcome *outcome) {
+                        struct pat_batch_outcome *outcome, const struct pat_spread *spread) {
     struct apply apply = {.store = store, .batch = batch, .outcome = outcome};
     outcome_begin(outcome, batch, lsn);
+    pat_ingest_settle(store, spread);
     pat_apply__open(&apply);
     apply_rows(&apply);
     settle(&apply);
@@ -263,7 +265,7 @@ void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const
             const unsigned length = run_length(batch + done, count - done);
             done += apply_orders(store, batch + done, length, lsn, outcome + done, spread);
         } else {
-            apply_other(store, batch[done], lsn, &outcome[done]);
+            apply_other(store, batch[done], lsn, &outcome[done], spread);
             done++;
         }
     }
@@ -274,4 +276,9 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
                       struct pat_batch_outcome *outcome) {
     PAT_ASSERT(lsn == store->lsn + 1);
     pat_ingest_apply_all(store, &batch, 1, outcome, NULL);
+    pat_ingest_settle(store, NULL);
+}
+
+void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread) {
+    if (store->orders_waiting > 0) pat_orders__fold(store, spread);
 }

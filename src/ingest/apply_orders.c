@@ -1,5 +1,7 @@
 #include "ingest/ingest_private.h"
 
+#include "base/mem.h"
+
 struct order_columns {
     const struct pat_batch_column *version, *customer;
 };
@@ -72,19 +74,38 @@ static void apply_known(struct apply *apply, const struct order_columns *columns
     pat_apply__count(apply, fate);
 }
 
+/* A row that names an order which is there already. */
+struct known_row {
+    uint32_t row; /* of the batch */
+    pat_row order;
+};
+
+/* What appending lent, but for rows that are new. */
+static struct known_row *keep_known(const struct appended *appended) {
+    struct known_row *known = pat_mem_alloc_raw_must(PAT_MEM_OTHER, appended->known_count * sizeof *known);
+    for (uint32_t i = 0; i < appended->known_count; i++)
+        known[i] = (struct known_row){appended->known[i], appended->row[appended->known[i]]};
+    return known;
+}
+
+size_t pat_apply__known_orders_bytes(const struct pat_batch *batch) {
+    return batch->rows * sizeof(struct known_row);
+}
+
 /* The new orders of a batch come first, all at once: what the other rows do, they do to other orders, or to one of
  * these after the row that made it. So do those of batches before it, which have no other rows. */
 unsigned pat_apply__orders(struct apply *apply, unsigned batches, const struct pat_spread *spread) {
     unsigned taken;
     const struct appended appended = pat_apply__append_orders(apply, batches, spread, &taken);
     struct apply *last = &apply[taken - 1];
+    if (appended.known_count == 0) return taken;
+    struct known_row *known = keep_known(&appended);
     const struct order_columns columns = {
         .version = pat_batch_find(last->batch, PAT_ORDER_VERSION),
         .customer = pat_batch_find(last->batch, PAT_ORDER_CUSTOMER),
     };
-    for (uint32_t i = 0; i < appended.known_count; i++) {
-        const uint32_t row = appended.known[i];
-        apply_known(last, &columns, row, appended.row[row]);
-    }
+    pat_ingest_settle(last->store, spread);
+    for (uint32_t i = 0; i < appended.known_count; i++) apply_known(last, &columns, known[i].row, known[i].order);
+    pat_mem_free(PAT_MEM_OTHER, known);
     return taken;
 }

@@ -267,21 +267,10 @@ static void convert_bin(struct pat_batch_column *out, const struct pat_convert *
     }
 }
 
-/* From so many rows on the values of a column are a block of their own, which is not cleared: all of them are written.
- */
-#define BIG_ROWS 4096u
-
-static int64_t *values_take(struct pat_arena *arena, uint32_t rows) {
-    if (rows < BIG_ROWS) return pat_arena_array(arena, rows, sizeof(int64_t));
-    return pat_arena_array_big(arena, rows, sizeof(int64_t));
-}
-
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error) {
     enum pat_type type = convert->field->type;
-    out->value = values_take(convert->arena, rows);
-    if (out->value == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the batch");
     /* Minor units and ready-made integers need no currency; decimals wait for theirs. */
     out->decimal = type == PAT_TYPE_MONEY && !convert->minor && value->type == PAT_VALUE_ARRAY;
     enum pat_status status = PAT_OK;

@@ -1,9 +1,20 @@
-/* What is kept of customers, after new orders. It must be what pat_customer__refresh computes from all of a customer's
+/* What is kept of customers, after new orders: of all that wait at once, so that a line of memory of what is kept is
+ * touched once for many of them. It must be what pat_customer__refresh computes from all of a customer's
  * facts. Where the sums say too little for that (the orders may or may not be the customer's earliest, whose country
- * counts; a sum is held at its bound) the customer is touched, and refreshed at the end of the batch. */
+ * counts; a sum is held at its bound) the customer is refreshed afterwards. */
 #include "ingest/orders_private.h"
 
+#include "base/mem.h"
+
 #include <string.h>
+
+/* Values that are read of a column at a time. */
+#define PIECE_ROWS 1024u
+#define RANGES_MAX (ORDERS_WAITING_MAX / RANGE_ROWS)
+/* Parts of customers: small enough that the facts of one lie in a processor's cache while they are sorted and folded,
+ * many enough for all threads. */
+#define PARTS_MAX  256u
+#define PART_FACTS 2048u
 
 /* What is kept of a customer. */
 enum {
@@ -43,92 +54,172 @@ struct slice {
     bool changed[KEEPS]; /* for any customer of the slice */
 };
 
+enum fact_flag { FACT_WITHDRAWN = 1, FACT_TEST = 2, FACT_CANCELLED = 4, FACT_FLAGS = 8 };
+
+/* What a customer's sums take from a new order. Most of what folding moves: it is no larger than it must be. */
+struct fact {
+    pat_row customer;
+    uint32_t order; /* of those that wait */
+    int64_t base;
+    int32_t day;
+    uint32_t more; /* FACT_FLAGS times the days from then to the last one on which something about it changes; flags */
+};
+_Static_assert(sizeof(struct fact) == 24, "no gaps");
+_Static_assert(((int64_t)PAT_DAY_MAX - PAT_DAY_MIN) * FACT_FLAGS <= UINT32_MAX, "any two days are that far apart");
+
+/* All waiting orders. */
+struct fold {
+    struct pat_store *store;
+    const struct pat_spread *spread;
+    pat_row first; /* of the rows that wait */
+    uint32_t rows;
+    unsigned part_shift; /* customers of a part: 1 << part_shift */
+    uint32_t parts;
+    uint32_t begin[PARTS_MAX + 1];
+    uint32_t place[RANGES_MAX][PARTS_MAX]; /* of the next fact of a range */
+    struct fact *fact;
+    uint64_t *key, *spare; /* [rows] customer << 32 | place among the part's facts */
+    pat_row *next;         /* [rows] in the chain, PAT_ROW_NONE at its end */
+    pat_row *touched;      /* [rows] those of a part stand where its facts do */
+    uint32_t *country;     /* customers' code and one of each of the orders' codes; 0 until asked for */
+    uint32_t touched_count[PARTS_MAX];
+    uint32_t begun[PARTS_MAX]; /* customers that exist from now on */
+};
+
 /* One part of customers. */
 struct fold_part {
-    struct order_block *block;
+    struct fold *fold;
     uint32_t part;
-    const struct order_fact *fact;
+    const struct fact *fact;
     const uint64_t *key; /* sorted */
     uint32_t count;
+    /* Counted here first: those of neighbouring parts share a line of memory. */
+    uint32_t touched, begun;
 };
+
+#define BYTES_EACH (sizeof(struct fact) + 2 * sizeof(uint64_t) + 2 * sizeof(pat_row))
+
+size_t pat_orders__fold_bytes(uint32_t rows) {
+    return rows * BYTES_EACH + ARRAYS_MAX * PAT_MEM_ALIGN;
+}
 
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
 
-static void choose_parts(struct order_block *block) {
-    const struct pat_table *customers = &block->store->table[PAT_CUSTOMERS];
-    uint32_t most = block->rows / PART_FACTS + 1;
-    if (most > ORDER_PARTS_MAX) most = ORDER_PARTS_MAX;
-    block->part_shift = customers->column[0].shift;
-    while ((customers->rows - 1) >> block->part_shift >= most) block->part_shift++;
-    block->parts = ((customers->rows - 1) >> block->part_shift) + 1;
+static void choose_parts(struct fold *fold) {
+    const struct pat_table *customers = &fold->store->table[PAT_CUSTOMERS];
+    uint32_t most = fold->rows / PART_FACTS + 1;
+    if (most > PARTS_MAX) most = PARTS_MAX;
+    fold->part_shift = customers->column[0].shift;
+    while ((customers->rows - 1) >> fold->part_shift >= most) fold->part_shift++;
+    fold->parts = ((customers->rows - 1) >> fold->part_shift) + 1;
 }
 
-static void count_facts(struct order_block *block) {
-    const uint32_t ranges = (block->rows + RANGE_ROWS - 1) / RANGE_ROWS;
-    for (uint32_t range = 0; range < ranges; range++) {
-        uint32_t *count = block->place[range];
-        const uint32_t begin = range * RANGE_ROWS;
-        const uint32_t end = block->rows - begin < RANGE_ROWS ? block->rows : begin + RANGE_ROWS;
-        memset(count, 0, block->parts * sizeof *count);
-        for (uint32_t i = begin; i < end; i++) count[block->customer[i] >> block->part_shift]++;
+static uint32_t range_end(const struct fold *fold, uint32_t range) {
+    const uint32_t begin = range * RANGE_ROWS;
+    return fold->rows - begin < RANGE_ROWS ? fold->rows : begin + RANGE_ROWS;
+}
+
+static void read_rows(const struct fold *fold, unsigned column, uint32_t at, uint32_t count, int64_t *out) {
+    pat_column_read(&fold->store->table[PAT_ORDERS].column[column], fold->first + at, count, out);
+}
+
+static void count_range(void *context, uint32_t range, unsigned lane) {
+    struct fold *fold = context;
+    uint32_t *count = fold->place[range];
+    int64_t customer[PIECE_ROWS];
+    (void)lane;
+    memset(count, 0, fold->parts * sizeof *count);
+    for (uint32_t at = range * RANGE_ROWS, end = range_end(fold, range), here; at < end; at += here) {
+        here = end - at < PIECE_ROWS ? end - at : PIECE_ROWS;
+        read_rows(fold, PAT_ORDER_CUSTOMER, at, here, customer);
+        for (uint32_t i = 0; i < here; i++) count[(pat_row)customer[i] >> fold->part_shift]++;
     }
+}
+
+static void place_parts(struct fold *fold, uint32_t ranges) {
     uint32_t at = 0;
-    for (uint32_t part = 0; part < block->parts; part++) {
-        block->begin[part] = at;
+    for (uint32_t part = 0; part < fold->parts; part++) {
+        fold->begin[part] = at;
         for (uint32_t range = 0; range < ranges; range++) {
-            const uint32_t here = block->place[range][part];
-            block->place[range][part] = at;
+            const uint32_t here = fold->place[range][part];
+            fold->place[range][part] = at;
             at += here;
         }
     }
-    block->begin[block->parts] = at;
+    fold->begin[fold->parts] = at;
 }
 
-void pat_order_block__plan(struct order_block *block) {
-    choose_parts(block);
-    count_facts(block);
+/* ---- facts ------------------------------------------------------------------------------------------------------- */
+
+enum { LANE_CUSTOMER, LANE_DAY, LANE_BASE, LANE_PAID_DAY, LANE_CANCELLED, LANE_TEST, LANE_DELETED, LANES };
+
+static const unsigned lane_column[LANES] = {
+    [LANE_CUSTOMER] = PAT_ORDER_CUSTOMER,   [LANE_DAY] = PAT_ORDER_DAY,
+    [LANE_BASE] = PAT_ORDER_BASE,           [LANE_PAID_DAY] = PAT_ORDER_PAID_DAY,
+    [LANE_CANCELLED] = PAT_ORDER_CANCELLED, [LANE_TEST] = PAT_ORDER_TEST,
+    [LANE_DELETED] = PAT_ORDER_DELETED,
+};
+
+static struct fact fact_of(int64_t lane[LANES][PIECE_ROWS], uint32_t i, uint32_t order) {
+    const int64_t day = lane[LANE_DAY][i], cancelled = lane[LANE_CANCELLED][i];
+    int64_t settled = day; /* null is the least integer */
+    if (lane[LANE_PAID_DAY][i] > settled) settled = lane[LANE_PAID_DAY][i];
+    if (cancelled > settled) settled = cancelled;
+    const uint32_t flags = (cancelled != PAT_NULL ? FACT_CANCELLED : 0u) | (lane[LANE_TEST][i] == 1 ? FACT_TEST : 0u) |
+                           (lane[LANE_DELETED][i] == 1 ? FACT_WITHDRAWN : 0u);
+    return (struct fact){.customer = (pat_row)lane[LANE_CUSTOMER][i],
+                         .order = order,
+                         .base = lane[LANE_BASE][i],
+                         .day = (int32_t)day,
+                         .more = (uint32_t)(settled - day) * FACT_FLAGS | flags};
 }
 
-void pat_order_block__open_kept(struct order_block *block) {
-    struct pat_table *customers = &block->store->table[PAT_CUSTOMERS];
-    for (unsigned k = 0; k < KEEPS; k++) pat_column_open_chunks(&customers->column[kept_column[k]]);
-}
-
-size_t pat_order_block__chunks(const struct order_block *block) {
-    const size_t chunks = pat_column_chunks(&block->store->table[PAT_CUSTOMERS].column[0]);
-    return KEEPS * (chunks < block->rows ? chunks : block->rows);
+static void read_range(void *context, uint32_t range, unsigned lane_of) {
+    struct fold *fold = context;
+    uint32_t *place = fold->place[range];
+    int64_t lane[LANES][PIECE_ROWS];
+    (void)lane_of;
+    for (uint32_t at = range * RANGE_ROWS, end = range_end(fold, range), here; at < end; at += here) {
+        here = end - at < PIECE_ROWS ? end - at : PIECE_ROWS;
+        for (unsigned l = 0; l < LANES; l++) read_rows(fold, lane_column[l], at, here, lane[l]);
+        for (uint32_t i = 0; i < here; i++)
+            fold->fact[place[(pat_row)lane[LANE_CUSTOMER][i] >> fold->part_shift]++] = fact_of(lane, i, at + i);
+    }
 }
 
 /* ---- sorting ----------------------------------------------------------------------------------------------------- */
 
-static bool is_earlier(const struct order_block *block, const struct order_fact *a, const struct order_fact *b) {
-    if (a->time != b->time) return a->time < b->time;
-    const struct pat_column *ids = &block->store->table[PAT_ORDERS].column[PAT_ORDER_ID];
-    const int64_t x = pat_column_get(ids, block->first_row + a->order);
-    const int64_t y = pat_column_get(ids, block->first_row + b->order);
+/* Whether one waiting order is earlier than another of its customer. */
+static bool is_earlier(const struct fold *fold, uint32_t a, uint32_t b) {
+    const struct pat_table *orders = &fold->store->table[PAT_ORDERS];
+    const int64_t time_a = pat_table_get(orders, PAT_ORDER_TIME, fold->first + a);
+    const int64_t time_b = pat_table_get(orders, PAT_ORDER_TIME, fold->first + b);
+    if (time_a != time_b) return time_a < time_b;
+    const int64_t x = pat_table_get(orders, PAT_ORDER_ID, fold->first + a);
+    const int64_t y = pat_table_get(orders, PAT_ORDER_ID, fold->first + b);
     if (x >= 0 && y >= 0) return x < y;
     if (x >= 0 || y >= 0) return x >= 0;
-    return pat_text_compare(pat_heap_get(&block->store->heap, (uint64_t)~x),
-                            pat_heap_get(&block->store->heap, (uint64_t)~y)) < 0;
+    return pat_text_compare(pat_heap_get(&fold->store->heap, (uint64_t)~x),
+                            pat_heap_get(&fold->store->heap, (uint64_t)~y)) < 0;
 }
 
 /* Facts of a part by customer; those of one customer in the order in which they came. */
-static struct fold_part part_open(struct order_block *block, uint32_t part) {
-    const uint32_t begin = block->begin[part], count = block->begin[part + 1] - begin;
-    const pat_row first = part << block->part_shift;
-    uint64_t *key = block->key + begin;
-    const struct order_fact *fact = block->fact + begin;
+static struct fold_part part_open(struct fold *fold, uint32_t part) {
+    const uint32_t begin = fold->begin[part], count = fold->begin[part + 1] - begin;
+    const pat_row first = part << fold->part_shift;
+    uint64_t *key = fold->key + begin;
+    const struct fact *fact = fold->fact + begin;
     for (uint32_t i = 0; i < count; i++) key[i] = (uint64_t)(fact[i].customer - first) << 32 | i;
-    const uint64_t *sorted = pat_owners__sort(key, block->spare + begin, count, (pat_row)1 << block->part_shift);
-    return (struct fold_part){block, part, fact, sorted, count};
+    const uint64_t *sorted = pat_owners__sort(key, fold->spare + begin, count, (pat_row)1 << fold->part_shift);
+    return (struct fold_part){fold, part, fact, sorted, count, 0, 0};
 }
 
 /* ---- folding ----------------------------------------------------------------------------------------------------- */
 
 enum earliest { EARLIEST_NEW, EARLIEST_OLD, EARLIEST_UNKNOWN };
 
-/* Whether the earliest of a customer's new orders is its earliest of all. Where clocks went back over midnight the
- * later of two neighbouring days comes first, hence a day of distance. */
+/* Whether the earliest of a customer's new orders, of this day, is its earliest of all. Where clocks went back over
+ * midnight the later of two neighbouring days comes first, hence a day of distance. */
 static enum earliest earliest_is(const struct slice *slice, uint32_t at, int64_t day) {
     const int64_t first = slice->kept[KEEP_FIRST][at], fact = slice->kept[KEEP_FACT][at];
     if (slice->kept[KEEP_HEAD][at] == PAT_NULL) return EARLIEST_NEW; /* it has no orders */
@@ -137,47 +228,78 @@ static enum earliest earliest_is(const struct slice *slice, uint32_t at, int64_t
     return EARLIEST_UNKNOWN;
 }
 
-struct fold {
-    int64_t orders;
+/* The same of the least of their days, when that is enough: none of them is earlier by a day. */
+static bool is_later(const struct slice *slice, uint32_t at, int64_t least) {
+    if (least == PAT_NULL) return true; /* none of them counts */
+    return slice->kept[KEEP_HEAD][at] != PAT_NULL && earliest_is(slice, at, least) == EARLIEST_OLD;
+}
+
+/* The earliest of those of keys begin .. end - 1 that count; there is one. */
+static const struct fact *find_earliest(const struct fold_part *of, uint32_t begin, uint32_t end) {
+    const struct fact *earliest = NULL;
+    for (uint32_t i = begin; i < end; i++) {
+        const struct fact *fact = &of->fact[(uint32_t)of->key[i]];
+        if ((fact->more & FACT_WITHDRAWN) != 0) continue;
+        if (earliest == NULL || is_earlier(of->fold, fact->order, earliest->order)) earliest = fact;
+    }
+    return earliest;
+}
+
+/* Customers have a dictionary of countries of their own, which got those of all new orders when they came. */
+static int64_t country_of(struct fold *fold, const struct fact *fact) {
+    const struct pat_table *orders = &fold->store->table[PAT_ORDERS];
+    const int64_t code = pat_table_get(orders, PAT_ORDER_COUNTRY, fold->first + fact->order);
+    if (code == PAT_NULL) return PAT_NULL;
+    /* Relaxed is enough: whoever finds none looks it up, and finds the same. */
+    uint32_t known = __atomic_load_n(&fold->country[code], __ATOMIC_RELAXED);
+    if (known == 0) {
+        const struct pat_dict *own = fold->store->table[PAT_CUSTOMERS].dict[PAT_CUSTOMER_FACT_COUNTRY];
+        known = pat_dict_find(own, pat_dict_text(orders->dict[PAT_ORDER_COUNTRY], (uint32_t)code)) + 1;
+        __atomic_store_n(&fold->country[code], known, __ATOMIC_RELAXED);
+    }
+    return (int64_t)known - 1;
+}
+
+/* What is kept of one customer. */
+struct sums {
     pat_int128 net;
-    int64_t unpriced, first, last, fact, settled;
-    const struct order_fact *earliest; /* NULL: none of the orders counts */
+    int64_t orders, unpriced, first, last, fact, settled;
 };
 
-static void fold_order(const struct order_block *block, struct fold *fold, const struct order_fact *order) {
-    if ((order->flags & FACT_WITHDRAWN) != 0) return;
-    if (fold->earliest == NULL || is_earlier(block, order, fold->earliest)) fold->earliest = order;
-    pat_kept__low(&fold->fact, order->day);
-    if ((order->flags & FACT_TEST) != 0) return;
-    pat_kept__high(&fold->settled, order->settled);
-    if ((order->flags & FACT_CANCELLED) != 0) return;
-    fold->orders++;
-    pat_kept__low(&fold->first, order->day);
-    pat_kept__high(&fold->last, order->day);
-    if (order->base == PAT_NULL) {
-        fold->unpriced++;
+static void fold_fact(struct sums *sums, const struct fact *fact, int64_t *least) {
+    if ((fact->more & FACT_WITHDRAWN) != 0) return;
+    pat_kept__low(least, fact->day);
+    pat_kept__low(&sums->fact, fact->day);
+    if ((fact->more & FACT_TEST) != 0) return;
+    pat_kept__high(&sums->settled, fact->day + (int64_t)(fact->more / FACT_FLAGS));
+    if ((fact->more & FACT_CANCELLED) != 0) return;
+    sums->orders++;
+    pat_kept__low(&sums->first, fact->day);
+    pat_kept__high(&sums->last, fact->day);
+    if (fact->base == PAT_NULL) {
+        sums->unpriced++;
     } else {
-        fold->net += order->base;
+        sums->net += fact->base;
     }
 }
 
 static void set_kept(struct slice *slice, unsigned which, uint32_t at, int64_t value) {
-    slice->changed[which] |= slice->kept[which][at] != value;
+    slice->changed[which] |= slice->old[which][at] != value;
     slice->kept[which][at] = value;
 }
 
-static void set_fold(struct slice *slice, uint32_t at, const struct fold *fold) {
-    set_kept(slice, KEEP_ORDERS, at, pat_kept__or_null(fold->orders));
-    set_kept(slice, KEEP_NET, at, pat_kept__or_null((int64_t)fold->net));
-    set_kept(slice, KEEP_UNPRICED, at, pat_kept__or_null(fold->unpriced));
-    set_kept(slice, KEEP_FIRST, at, fold->first);
-    set_kept(slice, KEEP_LAST, at, fold->last);
-    set_kept(slice, KEEP_FACT, at, fold->fact);
-    set_kept(slice, KEEP_SETTLED, at, fold->settled);
+static void set_sums(struct slice *slice, uint32_t at, const struct sums *sums) {
+    set_kept(slice, KEEP_ORDERS, at, pat_kept__or_null(sums->orders));
+    set_kept(slice, KEEP_NET, at, pat_kept__or_null((int64_t)sums->net));
+    set_kept(slice, KEEP_UNPRICED, at, pat_kept__or_null(sums->unpriced));
+    set_kept(slice, KEEP_FIRST, at, sums->first);
+    set_kept(slice, KEEP_LAST, at, sums->last);
+    set_kept(slice, KEEP_FACT, at, sums->fact);
+    set_kept(slice, KEEP_SETTLED, at, sums->settled);
 }
 
-static struct fold fold_of(const struct slice *slice, uint32_t at) {
-    return (struct fold){.net = pat_kept__or_zero(slice->kept[KEEP_NET][at]),
+static struct sums sums_of(const struct slice *slice, uint32_t at) {
+    return (struct sums){.net = pat_kept__or_zero(slice->kept[KEEP_NET][at]),
                          .orders = pat_kept__or_zero(slice->kept[KEEP_ORDERS][at]),
                          .unpriced = pat_kept__or_zero(slice->kept[KEEP_UNPRICED][at]),
                          .first = slice->kept[KEEP_FIRST][at],
@@ -186,37 +308,34 @@ static struct fold fold_of(const struct slice *slice, uint32_t at) {
                          .settled = slice->kept[KEEP_SETTLED][at]};
 }
 
-static int64_t country_of(const struct order_fact *fact) {
-    return fact->country == 0 ? PAT_NULL : (int64_t)fact->country - 1;
-}
-
-/* The new values of customer `at` of the slice, whose new orders are key[begin .. end - 1]. */
-static void keep(const struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
-    struct order_block *block = of->block;
-    struct fold fold = fold_of(slice, at);
-    const bool was_held = pat_kept__is_held(fold.net);
-    int64_t head = slice->kept[KEEP_HEAD][at];
+/* The new values of customer `at` of the slice, whose new orders are keys begin .. end - 1. */
+static void keep(struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
+    struct fold *fold = of->fold;
+    struct sums sums = sums_of(slice, at);
+    const bool was_held = pat_kept__is_held(sums.net);
+    int64_t head = slice->kept[KEEP_HEAD][at], least = PAT_NULL;
     for (uint32_t i = begin; i < slice->end[at]; i++) {
-        const struct order_fact *order = &of->fact[(uint32_t)of->key[i]];
-        block->next[order->order] = head;
-        head = (int64_t)block->first_row + order->order;
-        fold_order(block, &fold, order);
+        const struct fact *fact = &of->fact[(uint32_t)of->key[i]];
+        fold->next[fact->order] = head == PAT_NULL ? PAT_ROW_NONE : (pat_row)head;
+        head = (int64_t)fold->first + fact->order;
+        fold_fact(&sums, fact, &least);
     }
-    const enum earliest earliest = fold.earliest == NULL ? EARLIEST_OLD : earliest_is(slice, at, fold.earliest->day);
+    const struct fact *first = is_later(slice, at, least) ? NULL : find_earliest(of, begin, slice->end[at]);
+    const enum earliest earliest = first == NULL ? EARLIEST_OLD : earliest_is(slice, at, first->day);
     set_kept(slice, KEEP_HEAD, at, head);
-    if (was_held || pat_kept__is_held(fold.net) || earliest == EARLIEST_UNKNOWN) {
-        block->touched[block->begin[of->part] + block->touched_count[of->part]++] = slice->customer[at];
+    if (was_held || pat_kept__is_held(sums.net) || earliest == EARLIEST_UNKNOWN) {
+        fold->touched[fold->begin[of->part] + of->touched++] = slice->customer[at];
         return;
     }
-    block->begun[of->part] += pat_kept__begins(&block->store->table[PAT_CUSTOMERS], slice->customer[at],
-                                               slice->kept[KEEP_FACT][at], fold.fact);
-    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(fold.earliest));
-    set_fold(slice, at, &fold);
+    of->begun += pat_kept__begins(&fold->store->table[PAT_CUSTOMERS], slice->customer[at], slice->kept[KEEP_FACT][at],
+                                  sums.fact);
+    if (earliest == EARLIEST_NEW) set_kept(slice, KEEP_COUNTRY, at, country_of(fold, first));
+    set_sums(slice, at, &sums);
 }
 
 /* Lists the customers of the next keys; gives the first key behind them. */
 static uint32_t slice_fill(const struct fold_part *of, struct slice *slice, uint32_t at) {
-    const pat_row first = of->part << of->block->part_shift;
+    const pat_row first = of->part << of->fold->part_shift;
     slice->count = 0;
     for (; at < of->count; at++) {
         const pat_row customer = first + (pat_row)(of->key[at] >> 32);
@@ -229,8 +348,8 @@ static uint32_t slice_fill(const struct fold_part *of, struct slice *slice, uint
     return at;
 }
 
-static void slice_keep(const struct fold_part *of, struct slice *slice, uint32_t begin) {
-    struct pat_column *columns = of->block->store->table[PAT_CUSTOMERS].column;
+static void slice_keep(struct fold_part *of, struct slice *slice, uint32_t begin) {
+    struct pat_column *columns = of->fold->store->table[PAT_CUSTOMERS].column;
     for (unsigned k = 0; k < KEEPS; k++) {
         pat_column_gather(&columns[kept_column[k]], slice->customer, slice->count, slice->old[k]);
         memcpy(slice->kept[k], slice->old[k], slice->count * sizeof *slice->old[k]);
@@ -243,22 +362,78 @@ static void slice_keep(const struct fold_part *of, struct slice *slice, uint32_t
     }
 }
 
-void pat_order_block__fold(struct order_block *block, uint32_t part) {
-    const struct fold_part of = part_open(block, part);
+static void fold_part(void *context, uint32_t part, unsigned lane) {
+    struct fold *fold = context;
+    struct fold_part of = part_open(fold, part);
     struct slice slice;
+    (void)lane;
     memset(slice.changed, 0, sizeof slice.changed);
-    block->touched_count[part] = 0;
-    block->begun[part] = 0;
     for (uint32_t begin = 0, end; begin < of.count; begin = end) {
         end = slice_fill(&of, &slice, begin);
         slice_keep(&of, &slice, begin);
     }
+    fold->touched_count[part] = of.touched;
+    fold->begun[part] = of.begun;
 }
 
-void pat_order_block__settle(struct order_block *block, struct apply *apply) {
-    for (uint32_t part = 0; part < block->parts; part++) {
-        block->store->counts.customers += block->begun[part];
-        const pat_row *touched = block->touched + block->begin[part];
-        for (uint32_t i = 0; i < block->touched_count[part]; i++) pat_apply__touch(apply, touched[i]);
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+static void arrays_open(struct fold *fold) {
+    unsigned char *at = pat_store_scratch(fold->store, pat_orders__fold_bytes(fold->rows));
+    fold->fact = pat_order__array(&at, fold->rows, sizeof *fold->fact);
+    fold->key = pat_order__array(&at, fold->rows, sizeof *fold->key);
+    fold->spare = pat_order__array(&at, fold->rows, sizeof *fold->spare);
+    fold->next = pat_order__array(&at, fold->rows, sizeof *fold->next);
+    fold->touched = pat_order__array(&at, fold->rows, sizeof *fold->touched);
+}
+
+/* Makes the kept columns ready for several threads. */
+static void open_kept(const struct fold *fold) {
+    struct pat_table *customers = &fold->store->table[PAT_CUSTOMERS];
+    const size_t chunks = pat_column_chunks(&customers->column[0]);
+    for (unsigned k = 0; k < KEEPS; k++) pat_column_open_chunks(&customers->column[kept_column[k]]);
+    /* Chunks that may be replaced. */
+    pat_pins_reserve(&fold->store->pins, KEEPS * (chunks < fold->rows ? chunks : fold->rows));
+}
+
+static void append_next(const struct fold *fold) {
+    struct pat_column *next = &fold->store->table[PAT_ORDERS].column[PAT_ORDER_NEXT];
+    int64_t value[PIECE_ROWS];
+    for (uint32_t at = 0, here; at < fold->rows; at += here) {
+        here = fold->rows - at < PIECE_ROWS ? fold->rows - at : PIECE_ROWS;
+        for (uint32_t i = 0; i < here; i++)
+            value[i] = fold->next[at + i] == PAT_ROW_NONE ? PAT_NULL : (int64_t)fold->next[at + i];
+        pat_column_append_all(next, value, here);
     }
+}
+
+static void refresh(const struct fold *fold) {
+    for (uint32_t part = 0; part < fold->parts; part++) {
+        fold->store->counts.customers += fold->begun[part];
+        const pat_row *touched = fold->touched + fold->begin[part];
+        for (uint32_t i = 0; i < fold->touched_count[part]; i++) pat_customer__refresh(fold->store, touched[i]);
+    }
+}
+
+void pat_orders__fold(struct pat_store *store, const struct pat_spread *spread) {
+    const uint32_t rows = store->orders_waiting, ranges = (rows + RANGE_ROWS - 1) / RANGE_ROWS;
+    struct fold *fold = pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *fold);
+    fold->store = store;
+    fold->spread = rows >= RANGE_ROWS ? spread : NULL;
+    fold->first = store->table[PAT_ORDERS].rows - rows;
+    fold->rows = rows;
+    fold->country = pat_mem_alloc_must(PAT_MEM_OTHER,
+                                       store->table[PAT_ORDERS].dict[PAT_ORDER_COUNTRY]->count * sizeof *fold->country);
+    arrays_open(fold);
+    choose_parts(fold);
+    pat_spread_run(fold->spread, count_range, fold, ranges);
+    place_parts(fold, ranges);
+    pat_spread_run(fold->spread, read_range, fold, ranges);
+    open_kept(fold);
+    pat_spread_run(fold->spread, fold_part, fold, fold->parts);
+    append_next(fold);
+    store->orders_waiting = 0;
+    refresh(fold);
+    pat_mem_free(PAT_MEM_OTHER, fold->country);
+    pat_mem_free(PAT_MEM_OTHER, fold);
 }

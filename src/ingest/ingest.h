@@ -35,13 +35,17 @@ enum pat_status pat_ingest_validate(struct pat_batch *batch, const struct pat_lo
 size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *store);
 
 /* Applies an accepted batch as lsn (which must be the store's next), also at replay: what it does depends on the batch
- * and the store alone. Notes the producer's pair. Never fails. */
+ * and the store alone. Notes the producer's pair. Nothing waits afterwards. Never fails. */
 void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pat_lsn lsn,
                       struct pat_batch_outcome *outcome);
 
 /* The same of several batches, one after the other from the store's next lsn on. Neighbours that go together are
- * applied as one, and parts of the work are shared out by `spread` (may be NULL); what comes out is the same. */
+ * applied as one, and parts of the work are shared out by `spread` (may be NULL); what comes out is the same, but that
+ * new orders may wait (store->orders_waiting) until what is kept of their customers follows them. */
 void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const *batch, unsigned count,
                           struct pat_batch_outcome *outcome, const struct pat_spread *spread);
+
+/* Makes waiting orders wait no longer: before a view is opened, and before anything else but ingest reads the store. */
+void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread);
 
 #endif

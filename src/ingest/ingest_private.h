@@ -73,6 +73,7 @@ int64_t pat_column__rows(const char *name, enum pat_type type, const struct pat_
 bool pat_column__is_nil(const struct pat_value *column, enum pat_type type, uint32_t row);
 /* False when no row of such a column can have one missing; true says nothing. */
 bool pat_column__may_have_nil(const struct pat_value *column, enum pat_type type);
+/* Fills out->value[rows], which is there. */
 enum pat_status pat_column__convert(struct pat_batch_column *out, const struct pat_convert *convert,
                                     const struct pat_hash_secret *secret, const struct pat_value *value, uint32_t rows,
                                     struct pat_error *error);
@@ -119,6 +120,8 @@ void pat_apply__customers(struct apply *apply);
 /* Applies the first of these batches of orders, and those behind it that go with it; gives how many. What moved, and
  * who was touched, stands in the last of them. */
 unsigned pat_apply__orders(struct apply *apply, unsigned batches, const struct pat_spread *spread);
+/* Bytes for those of its rows that name orders which are there. */
+size_t pat_apply__known_orders_bytes(const struct pat_batch *batch);
 void pat_apply__lines(struct apply *apply);
 void pat_apply__refunds(struct apply *apply);
 void pat_apply__fx(struct apply *apply);
@@ -149,11 +152,14 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
 /* Refunds or customers of a batch that are taken at once. Enough that those of one chunk of customers come together
  * also where there are thousands of chunks; few enough that the arrays of all this stay in a processor's cache. */
 #define BLOCK_ROWS 32768u
-/* New orders that are taken at once, of one batch or of several that follow each other: the more, the more of them
- * share a line of memory of what is kept of the customers, which is most of what they cost. Four full batches; a
- * million customers have a line of 16 for each four orders then. */
+/* New orders that are taken at once, of one batch or of several that follow each other: four full batches share the
+ * meetings of threads, and their arrays are not larger than what folding takes. */
 #define ORDERS_AT_ONCE 262144u
 _Static_assert(ORDERS_AT_ONCE >= PAT_BATCH_ROWS_MAX, "a batch is taken at once");
+/* Orders that may wait to be folded into what is kept of their customers: the more, the more of them share a line of
+ * memory of it, which is most of what they cost. Who looks meanwhile waits some ten milliseconds for them. */
+#define ORDERS_WAITING_MAX 524288u
+_Static_assert(ORDERS_WAITING_MAX >= ORDERS_AT_ONCE, "what is taken at once may wait");
 
 /* Finds or makes the rows of refunds `first` .. `first + count - 1` of the batch. New ones are added as the batch has
  * them: columns, chains, counters, what is kept of their customers; awaited orders are made for those that name an
@@ -177,6 +183,8 @@ struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, 
 size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_customers_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store);
+/* Folds the orders that wait into what is kept of their customers, and chains them. */
+void pat_orders__fold(struct pat_store *store, const struct pat_spread *spread);
 /* Adds customers of these ids where they are not known; customer[i] gets the row of each. `fresh` has room for `count`.
  */
 void pat_apply__claim_customers(struct apply *apply, struct pat_ids ids, uint32_t count, pat_row *customer,

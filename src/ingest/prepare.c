@@ -167,11 +167,27 @@ static bool is_currency(enum pat_table_id table, int field) {
            (table == PAT_LINES && field == PAT_LINE_OF_CURRENCY) || (table == PAT_FX && field == PAT_FX_CURRENCY);
 }
 
+/* From so many values on those of all columns are a block of their own, which is not cleared: all of them are written,
+ * and the next batch finds its pages ready. */
+#define BIG_VALUES 4096u
+
+/* Each column's values begin on a line of their own. */
+static uint32_t values_apart(const struct preparation *p) {
+    return (p->batch->rows + 7) & ~UINT32_C(7);
+}
+
+static int64_t *values_take(const struct preparation *p) {
+    const size_t values = (size_t)values_apart(p) * p->columns;
+    return values < BIG_VALUES ? pat_arena_array(p->arena, values, sizeof(int64_t))
+                               : pat_arena_array_big(p->arena, values, sizeof(int64_t));
+}
+
 static enum pat_status convert_columns(struct preparation *p, struct pat_rejects *rejects) {
     struct pat_batch *batch = p->batch;
     /* One more than was sent: lines get numbers when they have none. */
     batch->column = pat_arena_array(p->arena, p->columns + 1, sizeof *batch->column);
-    if (batch->column == NULL) return no_memory(p->error);
+    int64_t *const values = values_take(p);
+    if (batch->column == NULL || values == NULL) return no_memory(p->error);
     for (uint32_t i = 0; i < p->columns; i++) {
         const struct sent_column *sent = &p->sent[i];
         struct pat_convert convert = {
@@ -189,6 +205,7 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
         struct pat_batch_column *column = &batch->column[batch->columns++];
         column->field = sent->field;
         column->type = sent->about->type;
+        column->value = values + (size_t)i * values_apart(p);
         PAT_TRY(pat_column__convert(column, &convert, p->secret, sent->value, batch->rows, p->error));
     }
     return PAT_OK;

@@ -282,7 +282,8 @@ static struct pat_chunk *chunk_for(const struct pat_column *column, struct range
     int64_t base;
     if (range_is_one(range, &base)) return chunk_new(column, 0, base, 0);
     const uint8_t width = choose_width(range.low, range.high, &base);
-    uint32_t capacity = CHUNK_ROWS_FIRST;
+    uint32_t capacity = rows > 1 && column->rows >> column->shift >= PAT_COLUMN_CHUNKS_LARGE ? chunk_rows_max(column)
+                                                                                             : CHUNK_ROWS_FIRST;
     while (capacity < rows) capacity *= 2;
     if (capacity > chunk_rows_max(column)) capacity = chunk_rows_max(column);
     return chunk_new(column, width, base, capacity);
@@ -418,21 +419,73 @@ void pat_column_gather(const struct pat_column *column, const pat_row *row, uint
     }
 }
 
-/* The range of the values that are not the old ones; false when there are none. */
-static bool range_of_changes(const int64_t *old, const int64_t *value, uint32_t count, struct range *range) {
-    bool changed = false;
-    *range = (struct range){INT64_MAX, INT64_MIN, false};
-    for (uint32_t k = 0; k < count; k++) {
-        if (old[k] == value[k]) continue;
-        changed = true;
-        if (value[k] == PAT_NULL) {
-            range->has_null = true;
-            continue;
-        }
-        if (value[k] < range->low) range->low = value[k];
-        if (value[k] > range->high) range->high = value[k];
+#define DEFINE_WIDEN(name, type, all_ones)                                                                             \
+    static void name(const unsigned char *restrict at, uint32_t count, int64_t base, int64_t *restrict out) {          \
+        for (uint32_t k = 0; k < count; k++) {                                                                         \
+            type narrow;                                                                                               \
+            memcpy(&narrow, at + k * sizeof narrow, sizeof narrow);                                                    \
+            out[k] = narrow == all_ones ? PAT_NULL : base + (int64_t)narrow;                                           \
+        }                                                                                                              \
     }
-    return changed;
+DEFINE_WIDEN(widen_u8, uint8_t, UINT8_MAX)
+DEFINE_WIDEN(widen_u16, uint16_t, UINT16_MAX)
+DEFINE_WIDEN(widen_u32, uint32_t, UINT32_MAX)
+
+static void chunk_widen(const struct pat_chunk *chunk, uint32_t first, uint32_t count, int64_t *out) {
+    const unsigned char *at = chunk->data + (size_t)first * chunk->width;
+    switch (chunk->width) {
+    case 0:
+        for (uint32_t k = 0; k < count; k++) out[k] = chunk->base;
+        return;
+    case 1: widen_u8(at, count, chunk->base, out); return;
+    case 2: widen_u16(at, count, chunk->base, out); return;
+    case 4: widen_u32(at, count, chunk->base, out); return;
+    case 8: memcpy(out, at, (size_t)count * 8); return;
+    default: pat_packed_read(chunk->data, first, count, out);
+    }
+}
+
+void pat_column_read(const struct pat_column *column, pat_row first, uint32_t count, int64_t *out) {
+    PAT_DEBUG_ASSERT(first <= column->rows && count <= column->rows - first);
+    for (uint32_t done = 0, here; done < count; done += here) {
+        const uint32_t start = (first + done) & (chunk_rows_max(column) - 1), left = chunk_rows_max(column) - start;
+        here = left < count - done ? left : count - done;
+        chunk_widen(column->dir->chunk[(first + done) >> column->shift], start, here, out + done);
+    }
+}
+
+/* The range of values, not all of which are the old ones; false when they are. */
+static bool range_of_changes(const int64_t *old, const int64_t *value, uint32_t count, struct range *range) {
+    int64_t differ = 0;
+    for (uint32_t k = 0; k < count; k++) differ |= old[k] ^ value[k];
+    if (differ != 0) *range = range_of(value, count);
+    return differ != 0;
+}
+
+/* Those that did not change are written, too: a branch for each would cost more. */
+#define DEFINE_SCATTER(name, type, all_ones)                                                                           \
+    static void name(struct pat_chunk *chunk, const pat_row *row, uint32_t count, uint32_t mask,                       \
+                     const int64_t *value) {                                                                           \
+        const uint64_t base = (uint64_t)chunk->base;                                                                   \
+        for (uint32_t k = 0; k < count; k++) {                                                                         \
+            const type narrow = value[k] == PAT_NULL ? all_ones : (type)((uint64_t)value[k] - base);                   \
+            memcpy(chunk->data + (row[k] & mask) * sizeof narrow, &narrow, sizeof narrow);                             \
+        }                                                                                                              \
+    }
+DEFINE_SCATTER(scatter_u8, uint8_t, UINT8_MAX)
+DEFINE_SCATTER(scatter_u16, uint16_t, UINT16_MAX)
+DEFINE_SCATTER(scatter_u32, uint32_t, UINT32_MAX)
+
+static void chunk_put_rows(struct pat_chunk *chunk, const pat_row *row, uint32_t count, uint32_t mask,
+                           const int64_t *value) {
+    switch (chunk->width) {
+    case 0: return;
+    case 1: scatter_u8(chunk, row, count, mask, value); return;
+    case 2: scatter_u16(chunk, row, count, mask, value); return;
+    case 4: scatter_u32(chunk, row, count, mask, value); return;
+    default:
+        for (uint32_t k = 0; k < count; k++) memcpy(chunk->data + (size_t)(row[k] & mask) * 8, &value[k], 8);
+    }
 }
 
 static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_t count, const int64_t *old,
@@ -446,9 +499,7 @@ static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_
         chunk = chunk_recode(column, chunk, rows, rows, range);
         dir_replace(column, index, chunk);
     }
-    for (uint32_t k = 0; k < count; k++) {
-        if (old[k] != value[k]) chunk_put(chunk, row[k] & mask, value[k]);
-    }
+    chunk_put_rows(chunk, row, count, mask, value);
     chunk->rest = PAT_CHUNK_BUSY;
     chunk_note_range(chunk, range);
 }

@@ -26,6 +26,10 @@ struct pat_kernels;
 /* Stands for a width in chunks whose data is that of packed.h. */
 #define PAT_WIDTH_PACKED 16u
 
+/* Where there are so many chunks, one that many rows begin together fills up like those before it, and gets all its
+ * room at once. */
+#define PAT_COLUMN_CHUNKS_LARGE 8u
+
 /* Whether a chunk is worth packing: not while its rows change. */
 enum pat_chunk_rest {
     PAT_CHUNK_BUSY,  /* changed since it was last looked at */
@@ -105,6 +109,8 @@ void pat_column_append_same(struct pat_column *column, int64_t value, uint32_t c
 void pat_column_fill(struct pat_column *column, pat_row rows);
 /* Changes a row that exists. */
 void pat_column_set(struct pat_column *column, pat_row row, int64_t value);
+/* Values of rows first .. first + count - 1. */
+void pat_column_read(const struct pat_column *column, pat_row first, uint32_t count, int64_t *out);
 /* Values of many rows, in any order; rows of one chunk cost least side by side. */
 void pat_column_gather(const struct pat_column *column, const pat_row *row, uint32_t count, int64_t *out);
 /* Changes many rows, each there once: old[i] is what row[i] has, value[i] what it gets. Chunks in which nothing changes

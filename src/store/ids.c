@@ -136,7 +136,8 @@ static void note_due(struct pat_spans *spans, uint64_t number) {
 /* A walk over a batch. */
 struct walk {
     struct claim *claim;
-    struct pat_id_span *span; /* of the last row that had one */
+    struct pat_id_span *span; /* of the last row that had one, or NULL; */
+    uint64_t number;          /* its number */
     uint32_t begins_left;
     uint32_t look_from; /* the first row that is worth a look at those behind it */
     bool begun;
@@ -164,7 +165,7 @@ static struct pat_id_span *walk_span(struct walk *walk, uint32_t i) {
     struct pat_spans *spans = &claim->table->spans;
     const struct pat_hash_secret *secret = &claim->store->secret;
     const uint64_t number = pat_span_of(claim->ids.word[i]);
-    if (walk->span != NULL && walk->span->number == number) return walk->span;
+    if (walk->span != NULL && walk->number == number) return walk->span;
     struct pat_id_span *span = pat_spans_find(spans, secret, number);
     if (span == NULL && walk->begins_left > 0 &&
         (pat_spans_goes_on(spans, secret, number) || comes_dense(walk, i, number))) {
@@ -172,7 +173,10 @@ static struct pat_id_span *walk_span(struct walk *walk, uint32_t i) {
         walk->begins_left--;
         walk->begun = true;
     }
-    if (span != NULL) walk->span = span;
+    if (span != NULL) {
+        walk->span = span;
+        walk->number = number;
+    }
     return span;
 }
 
@@ -190,19 +194,28 @@ static void take(const struct claim *claim, struct pat_id_span *span, uint32_t i
     *slot = own + 1;
 }
 
-/* Takes all rows whose ids spans have; lists the others. */
-static void claim_spans(struct claim *claim) {
-    struct walk walk = {.claim = claim, .begins_left = claim->count / BEGIN_IDS + 1};
-    for (uint32_t i = 0; i < claim->count; i++) {
-        struct pat_id_span *span = claim->ids.word[i] < 0 ? NULL : walk_span(&walk, i);
-        if (span != NULL) {
-            take(claim, span, i);
+/* Rows whose places are asked for together, before they are looked at. */
+#define WALK_ROWS 64u
+
+static void walk_rows(struct walk *walk, uint32_t first, uint32_t rows) {
+    struct claim *claim = walk->claim;
+    struct pat_id_span *span[WALK_ROWS];
+    for (uint32_t k = 0; k < rows; k++) {
+        const int64_t word = claim->ids.word[first + k];
+        span[k] = word < 0 ? NULL : walk_span(walk, first + k);
+        if (span[k] != NULL) __builtin_prefetch(&span[k]->row[(uint64_t)word % PAT_SPAN_IDS]);
+    }
+    for (uint32_t k = 0; k < rows; k++) {
+        if (span[k] != NULL) {
+            take(claim, span[k], first + k);
         } else {
-            claim->left[claim->left_count++] = i;
+            claim->left[claim->left_count++] = first + k;
         }
     }
-    if (!walk.begun) return;
-    /* Rows that came before their span began. */
+}
+
+/* Rows that came before their span began. */
+static void take_left(struct claim *claim) {
     const uint32_t listed = claim->left_count;
     claim->left_count = 0;
     for (uint32_t k = 0; k < listed; k++) {
@@ -216,6 +229,14 @@ static void claim_spans(struct claim *claim) {
             claim->left[claim->left_count++] = i;
         }
     }
+}
+
+/* Takes all rows whose ids spans have; lists the others. */
+static void claim_spans(struct claim *claim) {
+    struct walk walk = {.claim = claim, .begins_left = claim->count / BEGIN_IDS + 1};
+    for (uint32_t first = 0; first < claim->count; first += WALK_ROWS)
+        walk_rows(&walk, first, claim->count - first < WALK_ROWS ? claim->count - first : WALK_ROWS);
+    if (walk.begun && claim->left_count > 0) take_left(claim);
 }
 
 /* ---- the hash index, by one thread ------------------------------------------------------------------------------- */

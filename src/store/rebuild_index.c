@@ -70,6 +70,7 @@ static void begin_spans(const struct bulk *bulk, pat_row rows) {
 /* Ids of spans on the way from their rows; those of one span together. */
 struct entering {
     struct pat_id_span *span;
+    uint64_t number;
     uint32_t ids;
 };
 
@@ -83,11 +84,12 @@ static bool enter_span(struct bulk *bulk, struct entering *entering, pat_row row
     const int64_t word = pat_column_get(bulk->ids, row);
     if (word < 0 || bulk->spans->count == 0) return false;
     const uint64_t number = pat_span_of(word);
-    if (entering->span == NULL || entering->span->number != number) {
+    if (entering->span == NULL || entering->number != number) {
         struct pat_id_span *span = pat_spans_find(bulk->spans, &bulk->store->secret, number);
         if (span == NULL) return false;
         entering_end(entering);
         entering->span = span;
+        entering->number = number;
     }
     entering->ids++;
     /* Relaxed is enough: nobody reads it before all parts have come back. */

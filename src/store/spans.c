@@ -5,11 +5,10 @@
 
 #include <string.h>
 
-#define ARRAY_BYTES (PAT_SPAN_IDS * sizeof(uint32_t))
-/* Arrays of a slab: as many as there are already, so that a small table takes little; from 2 MiB on in huge pages. */
-#define SLAB_ARRAYS_PAGED 128u
-#define SLAB_ARRAYS_MAX   512u
-#define PLACES_FIRST      16u
+/* Spans of a slab: as many as there are already, so that a small table takes little; from 2 MiB on in huge pages. */
+#define SLAB_SPANS_PAGED 128u
+#define SLAB_SPANS_MAX   512u
+#define PLACES_FIRST     16u
 /* Ids of the hash index to a tally: eight times as many tallies as there can be dense spans. */
 #define TALLY_IDS     (PAT_SPAN_DENSE / 8)
 #define TALLIES_FIRST 256u
@@ -19,48 +18,48 @@ _Static_assert(PAT_SPAN_DENSE <= TALLY_COUNT, "a tally counts as far as it has t
 
 struct pat_span_slab {
     struct pat_span_slab *before;
-    unsigned char *arrays;
-    uint32_t room, used; /* arrays */
+    struct pat_id_span *span;
+    uint32_t room, used; /* spans */
 };
 
 void pat_spans_init(struct pat_spans *spans) {
     *spans = (struct pat_spans){0};
 }
 
-/* ---- arrays ------------------------------------------------------------------------------------------------------ */
+/* ---- slabs ------------------------------------------------------------------------------------------------------- */
 
 static bool slab_is_paged(const struct pat_span_slab *slab) {
-    return slab->room >= SLAB_ARRAYS_PAGED;
+    return slab->room >= SLAB_SPANS_PAGED;
 }
 
 static uint32_t slab_room(uint32_t count) {
     uint32_t room = 1;
-    while (room < count && room < SLAB_ARRAYS_MAX) room *= 2;
+    while (room < count && room < SLAB_SPANS_MAX) room *= 2;
     return room;
 }
 
 static struct pat_span_slab *slab_add(struct pat_spans *spans) {
     struct pat_span_slab *slab = pat_mem_alloc_must(PAT_MEM_INDEX, sizeof *slab);
     *slab = (struct pat_span_slab){.before = spans->slab, .room = slab_room(spans->count)};
-    const size_t bytes = slab->room * ARRAY_BYTES;
-    slab->arrays = slab_is_paged(slab) ? pat_mem_reserve_must(bytes) : pat_mem_alloc_must(PAT_MEM_INDEX, bytes);
+    const size_t bytes = slab->room * sizeof(struct pat_id_span);
+    slab->span = slab_is_paged(slab) ? pat_mem_reserve_must(bytes) : pat_mem_alloc_must(PAT_MEM_INDEX, bytes);
     return spans->slab = slab;
 }
 
-static uint32_t *array_take(struct pat_spans *spans) {
+static struct pat_id_span *span_take(struct pat_spans *spans) {
     struct pat_span_slab *slab = spans->slab;
     if (slab == NULL || slab->used == slab->room) slab = slab_add(spans);
-    if (slab_is_paged(slab)) pat_mem_use_pages(PAT_MEM_INDEX, ARRAY_BYTES);
-    return (void *)(slab->arrays + slab->used++ * ARRAY_BYTES);
+    if (slab_is_paged(slab)) pat_mem_use_pages(PAT_MEM_INDEX, sizeof(struct pat_id_span));
+    return &slab->span[slab->used++];
 }
 
 static void slab_free(struct pat_span_slab *slab) {
-    const size_t bytes = slab->room * ARRAY_BYTES;
+    const size_t bytes = slab->room * sizeof(struct pat_id_span);
     if (slab_is_paged(slab)) {
-        pat_mem_drop_pages(PAT_MEM_INDEX, slab->arrays, bytes, slab->used * ARRAY_BYTES);
-        pat_mem_unreserve(slab->arrays, bytes);
+        pat_mem_drop_pages(PAT_MEM_INDEX, slab->span, bytes, slab->used * sizeof(struct pat_id_span));
+        pat_mem_unreserve(slab->span, bytes);
     } else {
-        pat_mem_free(PAT_MEM_INDEX, slab->arrays);
+        pat_mem_free(PAT_MEM_INDEX, slab->span);
     }
     pat_mem_free(PAT_MEM_INDEX, slab);
 }
@@ -78,18 +77,18 @@ void pat_spans_deinit(struct pat_spans *spans) {
 
 /* ---- the directory ----------------------------------------------------------------------------------------------- */
 
-static struct pat_id_span *place_free(struct pat_id_span *place, uint32_t places, uint64_t hash) {
+static struct pat_span_place *place_free(struct pat_span_place *place, uint32_t places, uint64_t hash) {
     uint32_t at = (uint32_t)hash & (places - 1);
-    while (place[at].row != NULL) at = (at + 1) & (places - 1);
+    while (place[at].span != NULL) at = (at + 1) & (places - 1);
     return &place[at];
 }
 
 static void directory_grow(struct pat_spans *spans, const struct pat_hash_secret *secret) {
     const uint32_t places = spans->places == 0 ? PLACES_FIRST : spans->places * 2;
-    struct pat_id_span *place = pat_mem_alloc_must(PAT_MEM_INDEX, places * sizeof *place);
+    struct pat_span_place *place = pat_mem_alloc_must(PAT_MEM_INDEX, places * sizeof *place);
     for (uint32_t i = 0; i < spans->places; i++) {
-        const struct pat_id_span *span = &spans->place[i];
-        if (span->row != NULL) *place_free(place, places, pat_hash_word(secret, span->number)) = *span;
+        const struct pat_span_place *old = &spans->place[i];
+        if (old->span != NULL) *place_free(place, places, pat_hash_word(secret, old->number)) = *old;
     }
     pat_mem_free(PAT_MEM_INDEX, spans->place);
     spans->place = place;
@@ -98,10 +97,10 @@ static void directory_grow(struct pat_spans *spans, const struct pat_hash_secret
 
 struct pat_id_span *pat_spans_begin(struct pat_spans *spans, const struct pat_hash_secret *secret, uint64_t number) {
     if (spans->count * 2 >= spans->places) directory_grow(spans, secret);
-    struct pat_id_span *span = place_free(spans->place, spans->places, pat_hash_word(secret, number));
-    *span = (struct pat_id_span){.number = number, .row = array_take(spans)};
+    struct pat_span_place *place = place_free(spans->place, spans->places, pat_hash_word(secret, number));
+    *place = (struct pat_span_place){number, span_take(spans)};
     spans->count++;
-    return span;
+    return place->span;
 }
 
 static bool is_dense(const struct pat_spans *spans, const struct pat_hash_secret *secret, uint64_t number) {
@@ -156,6 +155,6 @@ size_t pat_spans_growth(const struct pat_spans *spans, size_t begun, uint64_t kn
     while (places < (spans->count + begun) * 2) places *= 2;
     if (places != spans->places) bytes += 2 * places * sizeof *spans->place;
     /* A slab of small ones is taken whole. */
-    const size_t slab = spans->count + begun < SLAB_ARRAYS_PAGED ? spans->count + begun : SLAB_ARRAYS_PAGED;
-    return bytes + (begun + slab) * (ARRAY_BYTES + sizeof(struct pat_span_slab));
+    const size_t slab = spans->count + begun < SLAB_SPANS_PAGED ? spans->count + begun : SLAB_SPANS_PAGED;
+    return bytes + (begun + slab) * (sizeof(struct pat_id_span) + sizeof(struct pat_span_slab));
 }

@@ -1,7 +1,7 @@
 /* Rows of decimal ids that stand close together, as those do that a shop counts up: found by their place, without a
  * hash and without a look at the id itself.
  *
- *   id ──► span number id / 4,096 ──► directory {number, row, used} ──► row[id % 4,096]: the row + 1; 0: not there
+ *   id ──► span number id / 4,096 ──► directory {number, span} ──► row[id % 4,096]: the row + 1; 0: not there
  *
  * Four bytes an id where all of a span are there, read and written in order by whoever counts up; the hash index takes
  * eleven, and a miss each. An id belongs to its span as soon as that has begun, whatever the hash index still says of
@@ -25,16 +25,19 @@
 /* Spans that wait for the next claim of ids to begin; more of them wait for the one after it. */
 #define PAT_SPANS_DUE_MAX 16u
 
+/* What a span has; it does not move. */
 struct pat_id_span {
-    uint64_t number;
-    uint32_t *row; /* [PAT_SPAN_IDS]; NULL: a free place of the directory */
-    uint32_t used;
+    uint32_t used; /* of the rows */
+    uint32_t row[PAT_SPAN_IDS];
 };
 
 struct pat_span_slab;
 
 struct pat_spans {
-    struct pat_id_span *place; /* the directory: open addressing, at most half full */
+    struct pat_span_place {
+        uint64_t number;
+        struct pat_id_span *span; /* NULL: free */
+    } * place;                    /* the directory: open addressing, at most half full */
     uint32_t places, count;
     struct pat_span_slab *slab; /* where the arrays lie, the newest first */
     uint64_t *tally;            /* number << 12 | how many of its ids the hash index got, roughly */
@@ -50,21 +53,20 @@ static inline uint64_t pat_span_of(int64_t id) {
 void pat_spans_init(struct pat_spans *spans);
 void pat_spans_deinit(struct pat_spans *spans);
 
-/* NULL when it has not begun. Good until the next span begins. Thread: any, while nobody writes. */
+/* NULL when it has not begun. Thread: any, while nobody writes. */
 static inline struct pat_id_span *pat_spans_find(const struct pat_spans *spans, const struct pat_hash_secret *secret,
                                                  uint64_t number) {
     if (spans->count == 0) return NULL;
     const uint32_t mask = spans->places - 1;
     for (uint32_t at = (uint32_t)pat_hash_word(secret, number) & mask;; at = (at + 1) & mask) {
-        struct pat_id_span *span = &spans->place[at];
-        if (span->row == NULL) return NULL;
-        if (span->number == number) return span;
+        const struct pat_span_place *place = &spans->place[at];
+        if (place->span == NULL || place->number == number) return place->span;
     }
 }
 /* Where the row of an id stands; NULL when its span has not begun. */
 static inline uint32_t *pat_spans_at(const struct pat_spans *spans, const struct pat_hash_secret *secret, int64_t id) {
-    const struct pat_id_span *span = pat_spans_find(spans, secret, pat_span_of(id));
-    return span == NULL ? NULL : &span->row[id % PAT_SPAN_IDS];
+    struct pat_id_span *span = pat_spans_find(spans, secret, pat_span_of(id));
+    return span == NULL ? NULL : &span->row[(uint64_t)id % PAT_SPAN_IDS];
 }
 
 /* True when one beside it has many ids: who counts up or down comes here next. */

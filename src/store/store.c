@@ -223,6 +223,7 @@ static size_t column_growth(const struct pat_column *column, size_t rows) {
     size_t behind = (column->rows & (chunk_rows - 1)) + rows;
     size_t whole = behind / chunk_rows, tail = 64;
     while (tail < behind % chunk_rows) tail *= 2;
+    if (rows > 1 && column->rows / chunk_rows + whole >= PAT_COLUMN_CHUNKS_LARGE) tail = chunk_rows;
     /* A directory doubles with its chunks. */
     size_t dir = (column->rows / chunk_rows + whole + 4) * 2 * sizeof(struct pat_chunk *);
     return (whole * chunk_rows + tail) * 8 + (whole + 1) * (sizeof(struct pat_chunk) + PAT_MEM_ALIGN) + dir;

@@ -112,7 +112,10 @@ struct pat_store {
     const struct pat_zone *zone; /* borrowed from the engine */
     char base_currency[4];
     unsigned base_digits;
-    pat_lsn lsn;    /* last batch applied */
+    pat_lsn lsn; /* last batch applied */
+    /* The last so many orders are in no chain and in nothing that is kept of their customers: ingest puts them there
+     * before anybody opens a view. */
+    uint32_t orders_waiting;
     bool unsettled; /* restored, and orders and refunds not yet found by id: see pat_store_settle */
     void *scratch;  /* see pat_store_scratch */
     size_t scratch_bytes;
@@ -313,7 +316,7 @@ struct pat_view {
     struct pat_store *store; /* for closing only; readers must not touch */
 };
 
-/* Pins the current state. Fails: PAT_ERR_BUSY when PAT_VIEWS_MAX are open, PAT_ERR_NO_MEMORY. */
+/* Pins the current state; no orders may wait. Fails: PAT_ERR_BUSY when PAT_VIEWS_MAX are open, PAT_ERR_NO_MEMORY. */
 enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) PAT_MUST_CHECK;
 void pat_view_close(struct pat_view **view);
 

@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "base/mem.h"
+#include "base/status.h"
 #include "model/id.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ static struct pat_table_view table_view_of(const struct pat_table *table) {
 }
 
 enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) {
+    PAT_ASSERT(store->orders_waiting == 0);
     struct pat_view *view = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *view);
     if (view == NULL) return PAT_ERR_NO_MEMORY;
     if (!pat_pins_open(&store->pins, &view->version)) {

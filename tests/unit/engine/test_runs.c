@@ -37,6 +37,7 @@ static void runs_are_few_and_follow_the_rows(void **state) {
     unsigned made = 0;
     for (unsigned first = 64; first < 6400; first += 64) {
         load_orders(first, 64, 1);
+        world.engine->asked = true;
         made += do_chores();
         const struct pat_runs *runs = &world.engine->store->runs;
         uint64_t behind = 0;
@@ -58,6 +59,24 @@ static void runs_are_few_and_follow_the_rows(void **state) {
     assert_int_equal(status_of_runs("count"), 0);
     assert_int_equal(do_chores(), 1);
     assert_int_equal(status_of_runs("rows"), 6400);
+}
+
+/* Nobody reads them: up to a sixteenth of all rows stays without a run, until somebody asks. */
+static void unread_runs_are_fewer(void **state) {
+    (void)state;
+    unsigned made = 0;
+    for (unsigned first = 0; first < 6400; first += 64) {
+        load_orders(first, 64, 1);
+        made += do_chores();
+        assert_true(status_of_runs("tail_rows") < first / 16 + 64);
+    }
+    assert_in_range(made, 30, 60);
+    load_orders(6400, 64, 1);
+    load_orders(6464, 64, 1);
+    assert_int_equal(do_chores(), 0);
+    (void)ask_count("count {}");
+    assert_int_equal(do_chores(), 1);
+    assert_int_equal(status_of_runs("tail_rows"), 0);
 }
 
 static void runs_follow_what_changes(void **state) {
@@ -151,6 +170,7 @@ static void nobody_waits_for_ever_after_a_start(void **state) {
 static void a_snapshot_that_does_not_hold_is_not_served(void **state) {
     (void)state;
     load_orders(0, 100, 1);
+    pat_ingest_settle(world.engine->store, NULL);
     pat_table_set(&world.engine->store->table[PAT_CUSTOMERS], PAT_CUSTOMER_ORDER_HEAD, 3, PAT_NULL);
     world_close(&world, true);
     struct pat_error error;
@@ -234,6 +254,7 @@ static void runs_are_given_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(runs_are_few_and_follow_the_rows),
+        TEST(unread_runs_are_fewer),
         TEST(runs_follow_what_changes),
         TEST(a_start_settles_behind_the_first_answers),
         TEST(nobody_waits_for_ever_after_a_start),

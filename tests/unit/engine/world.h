@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/engine_private.h"
+#include "ingest/ingest.h"
 
 #include <dirent.h>
 #include <stdatomic.h>
@@ -233,6 +234,7 @@ static inline bool same_value(const struct pat_value *a, const struct pat_value 
 /* All that the store holds, in an order that a restart keeps. */
 static inline struct pat_digest store_digest(void) {
     const struct pat_store *store = world.engine->store;
+    pat_ingest_settle(world.engine->store, NULL);
     struct pat_digest digest = {store->lsn, store->maps->count};
     for (int id = 0; id < PAT_TABLES; id++) {
         const struct pat_table *table = &store->table[id];
@@ -252,6 +254,7 @@ static inline struct pat_digest store_digest(void) {
 
 static inline void check_store(void) {
     const char *why = NULL;
+    pat_ingest_settle(world.engine->store, NULL);
     if (!pat_store_check(world.engine->store, &why)) fail_msg("%s", why);
     struct pat_counts counts;
     pat_store_recount(world.engine->store, &counts, NULL);
