@@ -83,8 +83,8 @@ static void crew_run(void *context, pat_part_cb *part_cb, void *part_context, ui
     crew->next_part = 0;
     __atomic_store_n(&crew->busy, crew->spread.lanes - 1, __ATOMIC_RELAXED);
     __atomic_store_n(&crew->round, crew->round + 1, __ATOMIC_RELAXED);
-    (void)pthread_cond_broadcast(&crew->changed);
     (void)pthread_mutex_unlock(&crew->mutex);
+    (void)pthread_cond_broadcast(&crew->changed);
     work(crew, 0);
     look_out_for_end(crew);
     (void)pthread_mutex_lock(&crew->mutex);

@@ -183,8 +183,10 @@ static void share_open(struct pat_workers *workers, struct share *share) {
     __atomic_store_n(&workers->opened, workers->opened + 1, __ATOMIC_RELAXED);
     uint32_t helpers = share->parts - 1 < workers->spread.lanes - 1 ? share->parts - 1 : workers->spread.lanes - 1;
     if (helpers > workers->idle) helpers = workers->idle;
-    for (uint32_t i = workers->awake; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
+    helpers = helpers > workers->awake ? helpers - workers->awake : 0;
     (void)pthread_mutex_unlock(&workers->mutex);
+    /* Who is woken finds the mutex free. */
+    for (uint32_t i = 0; i < helpers; i++) (void)pthread_cond_signal(&workers->changed);
 }
 
 static bool nobody_helps(const void *share) {
