@@ -11,6 +11,8 @@
 #define DIGEST_FROM_END    24u
 #define CHECK_FROM_END     8u
 #define REWRITE_STEP_BYTES ((size_t)1 << 20)
+/* Of zeros in one write. */
+#define ZERO_STEP_BYTES ((size_t)64 << 10)
 
 /* ---- headers ---------------------------------------------------------------------------------------------------- */
 
@@ -161,6 +163,15 @@ static enum pat_status rewrite(struct pat_file *file, uint64_t from, uint64_t to
     return status == PAT_OK ? file->ops->file_sync(file, error) : status;
 }
 
+enum pat_status pat_journal__zero(struct pat_file *file, uint64_t from, uint64_t to, struct pat_error *error) {
+    static const unsigned char zeros[ZERO_STEP_BYTES];
+    for (; from < to; from += sizeof zeros) {
+        const size_t here = to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
+        PAT_TRY(file->ops->file_write_at(file, from, zeros, here, error));
+    }
+    return PAT_OK;
+}
+
 /* A crash may have lost a mark that was not synced yet, although what was written behind it is there. */
 static enum pat_status mark_again(struct pat_journal *journal, const struct pat_journal_point *at,
                                   struct pat_error *error) {
@@ -173,14 +184,21 @@ static enum pat_status mark_again(struct pat_journal *journal, const struct pat_
 }
 
 enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs, const struct pat_journal_entry *entry,
-                                  const struct pat_journal_found *found, struct pat_error *error) {
+                                  const struct pat_journal_found *found, bool killed, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
     *journal = (struct pat_journal){.fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
     enum pat_status status = journal->file->ops->file_size(journal->file, &journal->reserved, error);
-    if (status == PAT_OK && found->proven_offset < found->end.offset) {
-        status = rewrite(journal->file, found->proven_offset, found->end.offset, error);
+    /* What an earlier start wiped may be zeros in the cache only, and records on the disk that follow on what is
+     * written next, if the same comes again. */
+    if (status == PAT_OK && killed && found->version == PAT_JOURNAL_VERSION) {
+        status = pat_journal__zero(journal->file, found->end.offset, journal->reserved, error);
+    }
+    if (status == PAT_OK) {
+        status = found->proven_offset < found->end.offset
+                     ? rewrite(journal->file, found->proven_offset, found->end.offset, error)
+                     : journal->file->ops->file_sync(journal->file, error);
     }
     /* Not before: it says that what stands before it is on disk. */
     if (status == PAT_OK && found->marks_damaged > 0 && found->version == PAT_JOURNAL_VERSION) {

@@ -88,9 +88,14 @@ enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *
                                     const struct pat_journal_entry *entry, const char *spare,
                                     struct pat_error *error) PAT_MUST_CHECK;
 /* Opens a file behind what reading found. What lies behind found->proven_offset may be in the system's cache only (a
- * sync may have failed before the restart), so it is written once more and synced; a damaged mark is made good. */
+ * sync may have failed before the restart), so it is written once more and synced; a damaged mark is made good.
+ * `killed`: the file was not closed in order, and may hold anything behind its end. */
 enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs, const struct pat_journal_entry *entry,
-                                  const struct pat_journal_found *found, struct pat_error *error) PAT_MUST_CHECK;
+                                  const struct pat_journal_found *found, bool killed,
+                                  struct pat_error *error) PAT_MUST_CHECK;
+/* Zeros in place of bytes [from, to). */
+enum pat_status pat_journal__zero(struct pat_file *file, uint64_t from, uint64_t to,
+                                  struct pat_error *error) PAT_MUST_CHECK;
 /* Bytes that the file must have room for before a group of `group_bytes` is appended, its mark included. */
 uint64_t pat_journal__needs(const struct pat_journal *journal, size_t group_bytes);
 /* Reserves room up to `bytes` of the file. PAT_ERR_NO_SPACE: nothing happened to the file. */

@@ -240,7 +240,7 @@ static enum pat_status start_journal(struct pat_persist *persist, struct pat_err
     struct pat_manifest *manifest = persist->manifest;
     if (manifest->journals > 0) {
         struct pat_journal_entry *last = &manifest->journal[manifest->journals - 1];
-        PAT_TRY(pat_journal__open(&persist->journal, persist->fs, last, &persist->found, error));
+        PAT_TRY(pat_journal__open(&persist->journal, persist->fs, last, &persist->found, !manifest->clean, error));
         if (persist->found.version == PAT_JOURNAL_VERSION) return PAT_OK;
         /* Of an older version: what is in it is on disk by now, and it is not continued. */
         pat_journal__close(&persist->journal);

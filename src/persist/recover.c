@@ -219,15 +219,6 @@ static enum pat_status fail_gap(const struct recovery *r, const struct pat_journ
                             first - 1, first, r->out->lsn + 1, first - 1, rows, r->out->note);
 }
 
-static enum pat_status zero(struct pat_file *file, uint64_t offset, uint64_t bytes, struct pat_error *error) {
-    static const unsigned char zeros[4096];
-    for (uint64_t at = 0; at < bytes; at += sizeof zeros) {
-        const size_t here = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
-        PAT_TRY(file->ops->file_write_at(file, offset + at, zeros, here, error));
-    }
-    return PAT_OK;
-}
-
 /* Nothing may be found behind the end later: a record that was cut off could follow on one that is written now. Zeros
  * and not a shorter file, because the room is to stay. Files of version 2 are not continued. */
 static enum pat_status cut(struct recovery *r, const struct pat_journal_found *found, struct pat_error *error) {
@@ -240,7 +231,7 @@ static enum pat_status cut(struct recovery *r, const struct pat_journal_found *f
          r->name, found->torn_bytes, found->end.offset, found->end.lsn);
     if (r->persist->options.read_only || found->version != PAT_JOURNAL_VERSION) return PAT_OK;
     PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
-    enum pat_status status = zero(file, found->end.offset, found->torn_bytes, error);
+    enum pat_status status = pat_journal__zero(file, found->end.offset, found->end.offset + found->torn_bytes, error);
     if (status == PAT_OK) status = file->ops->file_sync(file, error);
     file->ops->file_close(&file);
     return status;

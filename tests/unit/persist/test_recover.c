@@ -650,6 +650,58 @@ static void test_verify_reads_everything_and_names_what_is_damaged(void **state)
     sim_deinit(&disk);
 }
 
+/* A loose mode, batches that all reached the disk but for the first: the start that wipes them is killed at call `at`,
+ * the next one finds zeros. Then half of the same batches come again, and the power goes: what stood behind them must
+ * not. */
+static void wipe_killed_at(unsigned at, uint64_t seed) {
+    static const char name[] = "journal-00000001.pj";
+    struct sim_disk disk, killed;
+    struct kit_engine engine;
+    uint64_t random = seed;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_NEVER, SEED, ROWS), PAT_OK);
+    load_to(&engine, 2);
+    kit_close(&engine);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_NEVER, SEED, ROWS), PAT_OK); /* these two are proven */
+    const size_t begin = records_end(sim_bytes_of(&disk, name));
+    load_to(&engine, 3);
+    const size_t end = records_end(sim_bytes_of(&disk, name));
+    load_to(&engine, LSNS);
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    sim_deinit(&disk);
+    struct sim_inode *inode = sim_find(killed.live, name)->inode;
+    memset(inode->cache.data + begin, 0, end - begin);
+    assert_int_equal(inode->durable.length, inode->cache.length);
+    memcpy(inode->durable.data, inode->cache.data, inode->cache.length);
+
+    killed.fail_at = killed.calls + at;
+    killed.fail_on = true;
+    if (kit_start(&engine, &killed.base, PAT_SYNC_NEVER, SEED, ROWS) == PAT_OK) assert_state(&engine, 2);
+    kit_close(&engine);
+    sim_faults_off(&killed);
+    assert_int_equal(kit_start(&engine, &killed.base, PAT_SYNC_NEVER, SEED, ROWS), PAT_OK);
+    assert_state(&engine, 2);
+    load_to(&engine, LSNS / 2);
+    killed.fail_at = killed.calls + 1;
+    killed.fail_on = true;
+    kit_close(&engine);
+    sim_faults_off(&killed);
+    sim_power_cut(&killed, &random, true);
+    assert_int_equal(kit_recover(&engine, &killed.base, PAT_SYNC_NEVER, SEED, ROWS), PAT_OK);
+    assert_in_range(engine.recovery.lsn, 2, LSNS / 2);
+    assert_state(&engine, engine.recovery.lsn);
+    kit_close(&engine);
+    sim_deinit(&killed);
+}
+
+static void test_what_a_killed_start_wiped_stays_wiped(void **state) {
+    (void)state;
+    for (unsigned at = 1; at <= 8; at++) {
+        for (uint64_t seed = 1; seed <= 40; seed++) wipe_killed_at(at, seed);
+    }
+}
+
 /* Whatever file it is, and whether the journal's open one has a record or none yet. */
 static void mend(const char *name, size_t at, bool empty) {
     struct sim_disk disk, killed;
@@ -731,6 +783,7 @@ int main(void) {
         cmocka_unit_test(test_records_dropped_repeated_or_brought_from_elsewhere_are_refused),
         cmocka_unit_test(test_a_damaged_mark_hides_no_batch),
         cmocka_unit_test(test_what_was_wiped_stays_wiped_when_the_power_goes_again),
+        cmocka_unit_test(test_what_a_killed_start_wiped_stays_wiped),
         cmocka_unit_test(test_a_copy_is_whole_or_not_there_wherever_the_power_goes),
         cmocka_unit_test(test_epoch_changes_when_a_loose_sync_may_have_lost_something),
         cmocka_unit_test(test_verify_reads_everything_and_names_what_is_damaged),
