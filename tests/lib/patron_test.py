@@ -24,6 +24,8 @@ import traceback
 import msgpack
 
 SKIPPED = 77
+# How sanitizers begin, and how much of that is wanted: two stacks of each of two threads, and where they were made.
+REPORT, REPORT_LINES = re.compile(r"(WARNING|ERROR): \w+Sanitizer|: runtime error: "), 400
 READY = re.compile(r"^patrond (\S+) ready on (\S+)\s*$")
 # Sanitizer builds are several times slower; nothing here measures time, so the waits are generous.
 WAIT_SECONDS = float(os.environ.get("PATRON_TEST_WAIT", "120"))
@@ -268,7 +270,10 @@ class Server:
             return log.read().decode("utf-8", "replace")
 
     def log_tail(self, lines=40):
-        return "\n".join(self.log_since(0).splitlines()[-lines:])
+        """The end of the log; where a sanitizer reports something, that instead, which is longer."""
+        said = self.log_since(0).splitlines()
+        report = next((at for at, line in enumerate(said) if REPORT.search(line)), None)
+        return "\n".join(said[-lines:] if report is None else said[report:report + REPORT_LINES])
 
     def print_log(self):
         tail = self.log_tail()
