@@ -46,6 +46,15 @@ static struct pat_chunk *chunk_new(const struct pat_column *column, uint8_t widt
     return chunk_begin(column, width, base, capacity, pat_mem_alloc_must(column->purpose, bytes));
 }
 
+/* The same, but for its first `rows` rows, which the caller writes. */
+static struct pat_chunk *chunk_new_half(const struct pat_column *column, uint8_t width, int64_t base, uint32_t capacity,
+                                        uint32_t rows) {
+    const size_t head = sizeof(struct pat_chunk) + (size_t)rows * width;
+    unsigned char *memory = pat_mem_alloc_raw_must(column->purpose, head + (size_t)(capacity - rows) * width);
+    memset(memory + head, 0, (size_t)(capacity - rows) * width);
+    return chunk_begin(column, width, base, capacity, memory);
+}
+
 /* Makes sure slot `index` of the directory may be written. Views hold the directory they saw; adding behind their last
  * chunk needs no copy, replacing a chunk does. */
 static void dir_prepare(struct pat_column *column, uint32_t index, bool replaces) {
@@ -208,7 +217,7 @@ static struct pat_chunk *chunk_recode(const struct pat_column *column, const str
     uint32_t capacity = old->capacity < CHUNK_ROWS_FIRST ? CHUNK_ROWS_FIRST : old->capacity;
     while (capacity < rows_wanted) capacity *= 2;
     if (capacity > chunk_rows_max(column)) capacity = chunk_rows_max(column);
-    struct pat_chunk *fresh = chunk_new(column, width, base, width == 0 ? 0 : capacity);
+    struct pat_chunk *fresh = chunk_new_half(column, width, base, capacity, rows_used);
     fresh->has_null = old->has_null;
     fresh->low = old->low;
     fresh->high = old->high;
