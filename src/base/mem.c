@@ -123,9 +123,8 @@ void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
 }
 
 void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes) {
-    void *block = NULL;
-    if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) != 0) give_up(purpose, bytes);
-    account(purpose, malloc_usable_size(block));
+    void *block = take_raw(purpose, bytes);
+    if (block == NULL) give_up(purpose, bytes);
     return block;
 }
 

@@ -122,8 +122,7 @@ struct pat_chore {
     bool busy; /* there is one */
     enum pat_chore_kind kind;
     struct pat_view *view;   /* RUN: it is made from that */
-    struct pat_pack pack;    /* PACK, */
-    uint64_t version;        /* which keeps its chunks as they are while it is pinned */
+    struct pat_pack pack;    /* PACK */
     struct pat_scrub *scrub; /* SCRUB */
     bool more;               /* SCRUB: of the stage, after this step */
     struct pat_store *store; /* SETTLE: the store */

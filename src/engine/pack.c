@@ -20,8 +20,6 @@ struct pat_chore *pat_engine__pack_chore(struct pat_engine *engine, uint64_t now
     const bool more = pat_store_pack_choose(engine->store, &chore->pack, &engine->pack_cursor, LOOKS);
     engine->pack_next_ns = now_ns + (more ? LOOK_MS : SWEEP_MS) * NS_PER_MS;
     if (chore->pack.count + chore->pack.cold_count == 0) return NULL;
-    chore->version = 0;
-    if (!pat_pins_open(&engine->store->pins, &chore->version)) chore->pack.count = 0;
     chore->busy = true;
     chore->kind = PAT_CHORE_PACK;
     chore->started_ns = now_ns;
@@ -41,7 +39,6 @@ void pat_engine__pack_run(struct pat_chore *chore) {
 void pat_engine__pack_done(struct pat_engine *engine, struct pat_chore *chore) {
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns - chore->paused_ns;
     (void)pat_store_pack_take(engine->store, &chore->pack);
-    if (chore->version != 0) pat_pins_close(&engine->store->pins, chore->version);
     const uint64_t next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
     if (engine->pack_next_ns < next_ns) engine->pack_next_ns = next_ns;
 }

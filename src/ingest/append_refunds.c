@@ -2,6 +2,8 @@
  * only a sum that is held at its bound sends us to the facts. */
 #include "ingest/append_private.h"
 
+#include <string.h>
+
 /* Columns of the new rows; NULL when the batch does not have the column. */
 struct lanes {
     const int64_t *order, *customer, *time, *amount, *currency, *deleted;
@@ -24,7 +26,18 @@ static const unsigned asked_column[ASKS] = {
     [ASK_HEAD] = PAT_ORDER_REFUND_HEAD, [ASK_STATE] = PAT_ORDER_STATE, [ASK_CUSTOMER] = PAT_ORDER_CUSTOMER,
     [ASK_DELETED] = PAT_ORDER_DELETED,  [ASK_TEST] = PAT_ORDER_TEST,   [ASK_CANCELLED] = PAT_ORDER_CANCELLED,
 };
-_Static_assert((int)ASKS >= (int)KEEPS, "the arrays of orders serve for customers afterwards");
+
+/* Owners whose values are read, changed and written together, so that they are in the cache from the reading to the
+ * writing. */
+#define SLICE_OWNERS 256u
+
+/* What is stored of some owners, orders or customers, and what will be. */
+struct slice {
+    const pat_row *row;
+    uint32_t count;
+    int64_t old[ASKS][SLICE_OWNERS], value[ASKS][SLICE_OWNERS];
+};
+_Static_assert((int)ASKS >= (int)KEEPS, "a slice of orders serves for customers, too");
 
 struct block {
     struct append append;
@@ -37,12 +50,10 @@ struct block {
     uint32_t *from, *fresh;     /* the refunds that they are of; those that were new */
     pat_row *found;
     struct owners owners;
-    int64_t *of_owner[ASKS]; /* of each owner, orders or customers */
-    int64_t *old;
 };
 
-/* Lanes; day, base, order, customer, next, order_next, counts, word, old; columns of owners; from, fresh, found. */
-#define BYTES_EACH ((LANES + 9u + ASKS) * sizeof(int64_t) + 3 * sizeof(uint32_t) + OWNERS_BYTES_EACH)
+/* Lanes; day, base, order, customer, next, order_next, counts, word; from, fresh, found. */
+#define BYTES_EACH ((LANES + 8u) * sizeof(int64_t) + 3 * sizeof(uint32_t) + OWNERS_BYTES_EACH)
 
 size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store) {
     return pat_store_scratch_growth(store, pat_append__bytes(batch->rows, BYTES_EACH));
@@ -50,10 +61,9 @@ size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const stru
 
 static void open_arrays(struct block *block) {
     struct append *append = &block->append;
-    int64_t **const words[] = {&block->day,        &block->base,   &block->order, &block->customer, &block->next,
-                               &block->order_next, &block->counts, &block->word,  &block->old};
+    int64_t **const words[] = {&block->day,  &block->base,       &block->order,  &block->customer,
+                               &block->next, &block->order_next, &block->counts, &block->word};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) *words[i] = pat_append__array(append, sizeof(int64_t));
-    for (unsigned i = 0; i < ASKS; i++) block->of_owner[i] = pat_append__array(append, sizeof(int64_t));
     block->from = pat_append__array(append, sizeof(uint32_t));
     block->fresh = pat_append__array(append, sizeof(uint32_t));
     block->found = pat_append__array(append, sizeof(pat_row));
@@ -68,6 +78,26 @@ static void open_arrays(struct block *block) {
     };
     for (unsigned i = 0; i < LANES; i++)
         *lanes[i].lane = pat_append__lane(append, lanes[i].field, pat_append__array(append, sizeof(int64_t)));
+}
+
+/* ---- slices of owners -------------------------------------------------------------------------------------------- */
+
+static void slice_read(struct slice *slice, const struct pat_table *table, const unsigned *column, unsigned columns) {
+    for (unsigned k = 0; k < columns; k++) {
+        pat_column_gather(&table->column[column[k]], slice->row, slice->count, slice->old[k]);
+        memcpy(slice->value[k], slice->old[k], slice->count * sizeof *slice->old[k]);
+    }
+}
+
+static void slice_write(const struct slice *slice, struct pat_table *table, const unsigned *column, unsigned columns) {
+    for (unsigned k = 0; k < columns; k++)
+        pat_column_scatter(&table->column[column[k]], slice->row, slice->count, slice->old[k], slice->value[k]);
+}
+
+/* Owners from `first` on. */
+static void slice_open(struct slice *slice, const struct owners *owners, uint32_t first) {
+    slice->row = owners->row + first;
+    slice->count = owners->count - first < SLICE_OWNERS ? owners->count - first : SLICE_OWNERS;
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------------ */
@@ -103,35 +133,38 @@ static void find_orders(struct block *block) {
     pat_owners__settle(&block->owners, append->store->table[PAT_ORDERS].rows);
 }
 
-/* The order's customer, nobody while it is awaited; whether its refunds count; its chain. */
-static void ask_order(struct block *block, uint32_t at, uint32_t begin) {
-    int64_t *const *asked = block->of_owner;
+/* The order's customer, nobody while it is awaited; whether its refunds count; its chain. Its refunds are
+ * items[begin .. end - 1]. */
+static void ask_order(struct block *block, struct slice *slice, uint32_t at, uint32_t begin, uint32_t end) {
+    int64_t(*const asked)[SLICE_OWNERS] = slice->old;
     const bool awaited = asked[ASK_STATE][at] == PAT_ORDER_AWAITED;
     const int64_t customer = awaited ? PAT_NULL : asked[ASK_CUSTOMER][at];
     const bool counts = asked[ASK_DELETED][at] != 1 && asked[ASK_TEST][at] != 1 && asked[ASK_CANCELLED][at] == PAT_NULL;
-    for (uint32_t i = begin; i < block->owners.end[at]; i++) {
+    for (uint32_t i = begin; i < end; i++) {
         const uint32_t refund = (uint32_t)block->owners.item[i];
         block->customer[refund] = customer;
         block->counts[refund] = counts;
-        block->order_next[refund] = asked[ASK_HEAD][at];
-        asked[ASK_HEAD][at] = (int64_t)block->append.first_row + refund;
+        block->order_next[refund] = slice->value[ASK_HEAD][at];
+        slice->value[ASK_HEAD][at] = (int64_t)block->append.first_row + refund;
     }
 }
 
 static void ask_orders(struct block *block) {
     struct pat_table *orders = &block->append.store->table[PAT_ORDERS];
     const struct owners *owners = &block->owners;
+    struct slice slice;
     for (uint32_t i = 0; i < block->append.count; i++) {
         block->order_next[i] = PAT_NULL;
         block->customer[i] = PAT_NULL;
         block->counts[i] = 1;
     }
-    for (unsigned k = 0; k < ASKS; k++)
-        pat_column_gather(&orders->column[asked_column[k]], owners->row, owners->count, block->of_owner[k]);
-    for (uint32_t at = 0, begin = 0; at < owners->count; begin = owners->end[at++]) ask_order(block, at, begin);
-    struct pat_column *heads = &orders->column[PAT_ORDER_REFUND_HEAD];
-    pat_column_gather(heads, owners->row, owners->count, block->old);
-    pat_column_scatter(heads, owners->row, owners->count, block->old, block->of_owner[ASK_HEAD]);
+    for (uint32_t first = 0, begin = 0; first < owners->count; first += slice.count) {
+        slice_open(&slice, owners, first);
+        slice_read(&slice, orders, asked_column, ASKS);
+        for (uint32_t at = 0; at < slice.count; begin = owners->end[first + at++])
+            ask_order(block, &slice, at, begin, owners->end[first + at]);
+        slice_write(&slice, orders, asked_column, ASK_HEAD + 1); /* the others stay */
+    }
 }
 
 /* ---- customers --------------------------------------------------------------------------------------------------- */
@@ -181,27 +214,26 @@ static void fold_refund(const struct block *block, struct fold *fold, uint32_t r
     }
 }
 
-/* The new values of customer `at`, whose new refunds are items[begin .. end - 1]. */
-static void keep(struct block *block, uint32_t at, uint32_t begin) {
-    int64_t *const *kept = block->of_owner;
-    const struct owners *owners = &block->owners;
+/* The new values of customer `at` of the slice, whose new refunds are items[begin .. end - 1]. */
+static void keep(struct block *block, struct slice *slice, uint32_t at, uint32_t begin, uint32_t end) {
+    int64_t(*const kept)[SLICE_OWNERS] = slice->value;
     const int64_t net = pat_kept__or_zero(kept[KEEP_NET][at]);
     struct fold fold = {.net = net,
                         .unpriced = pat_kept__or_zero(kept[KEEP_UNPRICED][at]),
                         .fact = kept[KEEP_FACT][at],
                         .settled = kept[KEEP_SETTLED][at]};
-    for (uint32_t i = begin; i < owners->end[at]; i++) {
-        const uint32_t refund = (uint32_t)owners->item[i];
+    for (uint32_t i = begin; i < end; i++) {
+        const uint32_t refund = (uint32_t)block->owners.item[i];
         block->next[refund] = kept[KEEP_HEAD][at];
         kept[KEEP_HEAD][at] = (int64_t)block->append.first_row + refund;
         if (!is_withdrawn(block, refund)) fold_refund(block, &fold, refund);
     }
     if (pat_kept__is_held(net) || pat_kept__is_held(fold.net)) {
-        pat_apply__touch(block->append.apply, owners->row[at]);
+        pat_apply__touch(block->append.apply, slice->row[at]);
         return;
     }
     block->append.store->counts.customers +=
-        pat_kept__begins(&block->append.store->table[PAT_CUSTOMERS], owners->row[at], kept[KEEP_FACT][at], fold.fact);
+        pat_kept__begins(&block->append.store->table[PAT_CUSTOMERS], slice->row[at], kept[KEEP_FACT][at], fold.fact);
     kept[KEEP_NET][at] = pat_kept__or_null((int64_t)fold.net);
     kept[KEEP_UNPRICED][at] = pat_kept__or_null(fold.unpriced);
     kept[KEEP_FACT][at] = fold.fact;
@@ -211,13 +243,13 @@ static void keep(struct block *block, uint32_t at, uint32_t begin) {
 static void keep_all(struct block *block) {
     struct pat_table *customers = &block->append.store->table[PAT_CUSTOMERS];
     const struct owners *owners = &block->owners;
-    for (unsigned k = 0; k < KEEPS; k++)
-        pat_column_gather(&customers->column[kept_column[k]], owners->row, owners->count, block->of_owner[k]);
-    for (uint32_t at = 0, begin = 0; at < owners->count; begin = owners->end[at++]) keep(block, at, begin);
-    for (unsigned k = 0; k < KEEPS; k++) {
-        struct pat_column *column = &customers->column[kept_column[k]];
-        pat_column_gather(column, owners->row, owners->count, block->old);
-        pat_column_scatter(column, owners->row, owners->count, block->old, block->of_owner[k]);
+    struct slice slice;
+    for (uint32_t first = 0, begin = 0; first < owners->count; first += slice.count) {
+        slice_open(&slice, owners, first);
+        slice_read(&slice, customers, kept_column, KEEPS);
+        for (uint32_t at = 0; at < slice.count; begin = owners->end[first + at++])
+            keep(block, &slice, at, begin, owners->end[first + at]);
+        slice_write(&slice, customers, kept_column, KEEPS);
     }
 }
 

@@ -46,6 +46,15 @@ static struct pat_chunk *chunk_new(const struct pat_column *column, uint8_t widt
     return chunk_begin(column, width, base, capacity, pat_mem_alloc_must(column->purpose, bytes));
 }
 
+/* The same, but for its first `rows` rows, which the caller writes. */
+static struct pat_chunk *chunk_new_half(const struct pat_column *column, uint8_t width, int64_t base, uint32_t capacity,
+                                        uint32_t rows) {
+    const size_t head = sizeof(struct pat_chunk) + (size_t)rows * width;
+    unsigned char *memory = pat_mem_alloc_raw_must(column->purpose, head + (size_t)(capacity - rows) * width);
+    memset(memory + head, 0, (size_t)(capacity - rows) * width);
+    return chunk_begin(column, width, base, capacity, memory);
+}
+
 /* Makes sure slot `index` of the directory may be written. Views hold the directory they saw; adding behind their last
  * chunk needs no copy, replacing a chunk does. */
 static void dir_prepare(struct pat_column *column, uint32_t index, bool replaces) {
@@ -64,9 +73,15 @@ static void dir_prepare(struct pat_column *column, uint32_t index, bool replaces
 }
 
 static void dir_replace(struct pat_column *column, uint32_t index, struct pat_chunk *chunk) {
+    struct pat_chunk *const old = column->dir->chunk[index];
     dir_prepare(column, index, true);
-    pat_pins_retire(column->pins, column->purpose, column->dir->chunk[index]);
+    if (old->rest != PAT_CHUNK_HELD) pat_pins_retire(column->pins, column->purpose, old);
     column->dir->chunk[index] = chunk;
+}
+
+/* Somebody reads the chunk as it is: a view, or who packs it. */
+static bool chunk_is_read(const struct pat_column *column, const struct pat_chunk *chunk) {
+    return chunk->rest == PAT_CHUNK_HELD || pat_pins_shared(column->pins, chunk->born);
 }
 
 static inline void chunk_put(struct pat_chunk *chunk, uint32_t i, int64_t value) {
@@ -202,7 +217,7 @@ static struct pat_chunk *chunk_recode(const struct pat_column *column, const str
     uint32_t capacity = old->capacity < CHUNK_ROWS_FIRST ? CHUNK_ROWS_FIRST : old->capacity;
     while (capacity < rows_wanted) capacity *= 2;
     if (capacity > chunk_rows_max(column)) capacity = chunk_rows_max(column);
-    struct pat_chunk *fresh = chunk_new(column, width, base, width == 0 ? 0 : capacity);
+    struct pat_chunk *fresh = chunk_new_half(column, width, base, capacity, rows_used);
     fresh->has_null = old->has_null;
     fresh->low = old->low;
     fresh->high = old->high;
@@ -494,7 +509,7 @@ static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_
     struct pat_chunk *chunk = column->dir->chunk[index];
     struct range range;
     if (!range_of_changes(old, value, count, &range)) return;
-    if (!chunk_fits_range(chunk, range) || pat_pins_shared(column->pins, chunk->born)) {
+    if (!chunk_fits_range(chunk, range) || chunk_is_read(column, chunk)) {
         const uint32_t rows = chunk_rows(column, index);
         chunk = chunk_recode(column, chunk, rows, rows, range);
         dir_replace(column, index, chunk);
@@ -534,7 +549,7 @@ void pat_column_set(struct pat_column *column, pat_row row, int64_t value) {
     uint32_t i = row & (chunk_rows_max(column) - 1);
     struct pat_chunk *chunk = column->dir->chunk[index];
     if (pat_chunk_get(chunk, i) == value) return;
-    if (!chunk_fits(chunk, value) || pat_pins_shared(column->pins, chunk->born)) {
+    if (!chunk_fits(chunk, value) || chunk_is_read(column, chunk)) {
         uint32_t rows = chunk_rows(column, index);
         chunk = chunk_recode(column, chunk, rows, rows, range_of_one(value));
         dir_replace(column, index, chunk);
@@ -634,11 +649,15 @@ bool pat_column_restore(struct pat_column *column, uint8_t width, int64_t base, 
 /* What is not made smaller by this part is not worth reading it the slower way. */
 #define PACK_GAIN 8u
 
-const struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t index) {
+struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t index) {
     struct pat_chunk *chunk = column->dir->chunk[index];
-    if (chunk->width == 0 || chunk->width == PAT_WIDTH_PACKED || chunk->rest == PAT_CHUNK_TRIED) return NULL;
+    if (chunk->width == 0 || chunk->width == PAT_WIDTH_PACKED) return NULL;
+    if (chunk->rest == PAT_CHUNK_TRIED || chunk->rest == PAT_CHUNK_HELD) return NULL;
     if (chunk_rows(column, index) < chunk_rows_max(column)) return NULL;
-    if (chunk->rest == PAT_CHUNK_IDLE) return chunk;
+    if (chunk->rest == PAT_CHUNK_IDLE) {
+        chunk->rest = PAT_CHUNK_HELD;
+        return chunk;
+    }
     chunk->rest = PAT_CHUNK_IDLE;
     return NULL;
 }
@@ -670,21 +689,30 @@ struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, e
     return packed;
 }
 
-struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
+/* Lets a chunk go; false when it was replaced meanwhile, and is nobody's but perhaps views'. */
+static bool chunk_let_go(struct pat_column *column, uint32_t index, struct pat_chunk *was, enum pat_chunk_rest rest) {
+    PAT_DEBUG_ASSERT(was->rest == PAT_CHUNK_HELD);
+    was->rest = rest;
+    if (column->dir->chunk[index] == was) return true;
+    pat_pins_retire(column->pins, column->purpose, was);
+    return false;
+}
+
+struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, struct pat_chunk *was,
                                        struct pat_chunk *packed) {
-    struct pat_chunk *chunk = column->dir->chunk[index];
-    if (chunk != was || chunk->rest != PAT_CHUNK_IDLE) {
+    if (!chunk_let_go(column, index, was, PAT_CHUNK_TRIED)) {
         pat_mem_free(column->purpose, packed);
         return NULL;
     }
-    if (packed == NULL) {
-        chunk->rest = PAT_CHUNK_TRIED;
-        return NULL;
-    }
+    if (packed == NULL) return NULL;
     packed->born = column->pins->version;
     dir_prepare(column, index, true);
     column->dir->chunk[index] = packed;
-    return chunk;
+    return was;
+}
+
+void pat_column_pack_leave(struct pat_column *column, uint32_t index, struct pat_chunk *was) {
+    (void)chunk_let_go(column, index, was, PAT_CHUNK_IDLE);
 }
 
 static void chunk_read(const struct pat_chunk *chunk, uint32_t first, uint32_t count, int64_t *out,

@@ -35,6 +35,7 @@ enum pat_chunk_rest {
     PAT_CHUNK_BUSY,  /* changed since it was last looked at */
     PAT_CHUNK_IDLE,  /* not changed since it was last looked at */
     PAT_CHUNK_TRIED, /* packing it gained too little */
+    PAT_CHUNK_HELD,  /* chosen for packing: a change goes to a copy, and whoever chose it gives it up */
 };
 
 /* The header takes a cache line, so that data starts aligned like the block. */
@@ -155,20 +156,23 @@ static inline size_t pat_chunk_bytes(uint8_t width, int64_t base, uint32_t rows)
     return width == PAT_WIDTH_PACKED ? (size_t)base : (size_t)rows * width;
 }
 
-/* ---- packing: chosen by the owner, made by anybody, taken by the owner ---- */
+/* ---- packing: chosen by the owner, made by anybody, taken or left by the owner ---- */
 
-/* The chunk, when it is whole, has not changed since the last call for it and may take less room packed; else NULL. */
-const struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t chunk);
-/* A packed copy; NULL when it would gain too little or there is no memory. `chunk` is one that a view keeps from
- * changing, `scratch` has pat_chunk_pack_scratch bytes. Thread: any. */
+/* The chunk, when it is whole, has not changed since the last call for it and may take less room packed; else NULL. It
+ * is held: it stays as it is, whatever is written to the column, until it is taken or left. */
+struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t chunk);
+/* A packed copy; NULL when it would gain too little or there is no memory. `chunk` is one that is held, `scratch` has
+ * pat_chunk_pack_scratch bytes. Thread: any. */
 struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, enum pat_mem_purpose purpose,
                                  void *scratch);
 size_t pat_chunk_pack_scratch(uint32_t rows);
 /* Puts `packed` (may be NULL: not worth it) in the place of `was`, unless that has changed or been replaced since.
  * Gives the chunk that was replaced, which views from before this version still read and the caller frees after them;
  * or NULL. */
-struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, const struct pat_chunk *was,
+struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, struct pat_chunk *was,
                                        struct pat_chunk *packed);
+/* Instead of that: `was` may be chosen again. */
+void pat_column_pack_leave(struct pat_column *column, uint32_t index, struct pat_chunk *was);
 
 /* ---- reader ----------------------------------------------------------------------------------------------------- */
 

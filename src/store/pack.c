@@ -1,5 +1,6 @@
 /* Which chunks are packed, and when: whole ones of facts that have not changed between two sweeps. Chosen and taken by
- * the owner of the store, made by anybody while a view keeps them as they are. */
+ * the owner of the store, made by anybody. They are held meanwhile, one by one: a view would keep them as they are,
+ * too, and all else, so that each would cost the next batch a copy of nearly every chunk of customers. */
 #include "store/store.h"
 #include "store/store_private.h"
 
@@ -46,7 +47,7 @@ bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struc
             continue;
         }
         looks--;
-        const struct pat_chunk *chunk = pat_column_pack_choose(column, cursor->chunk);
+        struct pat_chunk *chunk = pat_column_pack_choose(column, cursor->chunk);
         if (chunk != NULL) {
             pack->job[pack->count++] = (struct pat_pack_job){column, cursor->chunk, chunk, NULL};
         }
@@ -86,6 +87,8 @@ static void keep_cold(struct pat_store *store, struct pat_chunk *chunk, enum pat
 
 uint32_t pat_store_pack_take(struct pat_store *store, struct pat_pack *pack) {
     uint32_t taken = 0;
+    for (uint32_t i = pack->made; i < pack->count; i++)
+        pat_column_pack_leave(pack->job[i].column, pack->job[i].chunk, pack->job[i].was);
     for (uint32_t i = 0; i < pack->made; i++) {
         struct pat_pack_job *job = &pack->job[i];
         struct pat_chunk *was = pat_column_pack_take(job->column, job->chunk, job->was, job->packed);

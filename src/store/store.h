@@ -76,7 +76,7 @@ struct pat_fits {
 struct pat_pack_job {
     struct pat_column *column;
     uint32_t chunk;
-    const struct pat_chunk *was;
+    struct pat_chunk *was;    /* held */
     struct pat_chunk *packed; /* NULL: not worth it */
 };
 
@@ -280,13 +280,14 @@ struct pat_pack_cursor {
 };
 
 /* Takes back chunks that were packed before and that no view has any more, then goes on with a sweep, at most `looks`
- * chunks further, and chooses those that have not changed since the last sweep. False at the end of the sweep. Owner's
- * thread; a view that is opened right afterwards keeps them as they are. */
+ * chunks further, and chooses those that have not changed since the last sweep: they are held until they are taken.
+ * False at the end of the sweep. Owner's thread. */
 bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struct pat_pack_cursor *cursor,
                            uint32_t looks);
-/* Packs them, until `stop_cb` (may be NULL) says so. Thread: any, while that view is open. */
+/* Packs them, until `stop_cb` (may be NULL) says so. Thread: any. */
 void pat_pack_make(struct pat_pack *pack, bool (*stop_cb)(void *context), void *context);
-/* Takes what was made over, while the view is open still; gives how many. Owner's thread. */
+/* Takes what was made over and leaves the rest; gives how many were taken. To be called after each choice, packed or
+ * not. Owner's thread. */
 uint32_t pat_store_pack_take(struct pat_store *store, struct pat_pack *pack);
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */

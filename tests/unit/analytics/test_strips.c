@@ -193,12 +193,10 @@ static void pack(struct pat_column *column, struct pat_pins *pins, const struct 
     const uint32_t rows = 1u << SHIFT;
     void *scratch = malloc(pat_chunk_pack_scratch(rows));
     unsigned packed = 0;
-    uint64_t version;
     assert_non_null(scratch);
-    assert_true(pat_pins_open(pins, &version));
     for (unsigned sweep = 0; sweep < 2; sweep++) {
         for (uint32_t chunk = 0; chunk < ROWS >> SHIFT; chunk++) {
-            const struct pat_chunk *was = pat_column_pack_choose(column, chunk);
+            struct pat_chunk *was = pat_column_pack_choose(column, chunk);
             if (was == NULL) continue;
             struct pat_chunk *packed_one = pat_chunk_pack(was, rows, PAT_MEM_CUSTOMERS, scratch);
             struct pat_chunk *old = pat_column_pack_take(column, chunk, was, packed_one);
@@ -206,7 +204,6 @@ static void pack(struct pat_column *column, struct pat_pins *pins, const struct 
             packed += column->dir->chunk[chunk]->width == PAT_WIDTH_PACKED;
         }
     }
-    pat_pins_close(pins, version);
     free(scratch);
     if (shape->span == 4000000) assert_true(packed > 0);
 }

@@ -59,12 +59,9 @@ static uint32_t pack(struct pat_store *store) {
     uint32_t taken = 0;
     for (int sweep = 0; sweep < 2; sweep++) {
         for (bool more = true; more;) {
-            struct pat_view *view;
             more = pat_store_pack_choose(store, &job, &cursor, 100);
-            assert_int_equal(pat_view_open(&view, store), PAT_OK);
             pat_pack_make(&job, NULL, NULL);
             taken += pat_store_pack_take(store, &job);
-            pat_view_close(&view);
         }
     }
     return taken;

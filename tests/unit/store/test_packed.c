@@ -147,7 +147,7 @@ static void packed_chunks_are_read_and_written(void **state) {
     for (unsigned sweep = 0; sweep < 2; sweep++) {
         assert_true(pat_pins_open(&pins, &version));
         for (uint32_t c = 0; c < 6; c++) {
-            const struct pat_chunk *was = pat_column_pack_choose(&column, c);
+            struct pat_chunk *was = pat_column_pack_choose(&column, c);
             if (sweep == 0 || c == 5) assert_null(was); /* must rest first; the last one is not whole */
             if (was == NULL) continue;
             struct pat_chunk *packed = pat_chunk_pack(was, chunk, PAT_MEM_ORDERS, scratch);
@@ -189,11 +189,59 @@ static void packed_chunks_are_read_and_written(void **state) {
     free(value);
 }
 
+/* Writes to a chunk that is chosen for packing: in one row, in some, and none. A view sees it, or none is open. */
+static void what_is_being_packed_stays_as_it_was(void **state) {
+    (void)state;
+    const uint32_t chunk = 1u << 12;
+    struct pat_pins pins;
+    struct pat_column column;
+    int64_t *value = malloc(chunk * sizeof *value);
+    void *scratch = malloc(pat_chunk_pack_scratch(chunk));
+    for (unsigned round = 0; round < 12; round++) {
+        const bool seen = round % 2 == 0, left = round < 6;
+        uint64_t version = 0;
+        pat_row row[2] = {7, 2000};
+        fill(value, chunk, 20, 3);
+        pat_pins_init(&pins);
+        pat_column_init(&column, &pins, 12, PAT_MEM_ORDERS);
+        pat_column_append_all(&column, value, chunk);
+        assert_null(pat_column_pack_choose(&column, 0)); /* must rest first */
+        struct pat_chunk *was = pat_column_pack_choose(&column, 0);
+        assert_non_null(was);
+        assert_null(pat_column_pack_choose(&column, 0));
+        if (seen) assert_true(pat_pins_open(&pins, &version));
+        const int64_t old[2] = {value[7], value[2000]}, other[2] = {value[7] + 1, PAT_NULL};
+        if (round % 3 == 0) pat_column_set(&column, 7, other[0]);
+        if (round % 3 == 1) pat_column_scatter(&column, row, 2, old, other);
+        struct pat_chunk *packed = pat_chunk_pack(was, chunk, PAT_MEM_ORDERS, scratch);
+        assert_non_null(packed);
+        for (uint32_t i = 0; i < chunk; i++) assert_true(pat_packed_get(packed->data, i) == value[i]);
+        if (left) {
+            pat_mem_free(PAT_MEM_ORDERS, packed);
+            pat_column_pack_leave(&column, 0, was);
+            assert_int_equal(pat_column_pack_choose(&column, 0) == was, round % 3 == 2);
+            if (round % 3 == 2) pat_column_pack_leave(&column, 0, was);
+        } else {
+            struct pat_chunk *replaced = pat_column_pack_take(&column, 0, was, packed);
+            assert_int_equal(replaced != NULL, round % 3 == 2);
+            pat_pins_retire(&pins, PAT_MEM_ORDERS, replaced);
+        }
+        assert_true(pat_column_get(&column, 7) == (round % 3 < 2 ? other[0] : old[0]));
+        assert_true(pat_column_get(&column, 2000) == (round % 3 == 1 ? other[1] : old[1]));
+        if (seen) pat_pins_close(&pins, version);
+        pat_column_deinit(&column);
+        pat_pins_deinit(&pins);
+    }
+    free(scratch);
+    free(value);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(any_values_come_back, begin, end),
         cmocka_unit_test_setup_teardown(no_bytes_lead_outside, begin, end),
         cmocka_unit_test_setup_teardown(packed_chunks_are_read_and_written, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_being_packed_stays_as_it_was, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
