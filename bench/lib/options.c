@@ -34,8 +34,8 @@ void bench_must(bool good, const char *what) {
 
 static _Noreturn void usage(int status) {
     (void)fputs("usage: [--size smoke|full] [--customers N] [--orders N] [--seed N] [--workers N] [--repeats N]\n"
-                "       [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--patrond FILE]\n"
-                "       [--patron FILE] [--temp DIR]\n",
+                "       [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--depth N]\n"
+                "       [--patrond FILE] [--patron FILE] [--temp DIR]\n",
                 status == 0 ? stdout : stderr);
     exit(status);
 }
@@ -87,6 +87,8 @@ static void set(struct bench_options *out, const char *name, const char *value) 
         out->workers = (unsigned)number(value, 0, 1024);
     } else if (strcmp(name, "repeats") == 0) {
         out->repeats = (unsigned)number(value, 1, 1000000);
+    } else if (strcmp(name, "depth") == 0) {
+        out->depth = (unsigned)number(value, 1, 1000000);
     } else if (strcmp(name, "cpu") == 0) {
         set_cpu(out, value);
     } else if (strcmp(name, "patrond") == 0) {

@@ -1,8 +1,8 @@
 /* The command line of a bench: named parameters, the same for every program.
  *
  *   bench_segment [--size smoke|full] [--customers N] [--orders N] [--seed N] [--workers N] [--repeats N]
- *                 [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--patrond FILE] [--patron FILE]
- *                 [--temp DIR]
+ *                 [--cpu auto|scalar|avx2|avx512|all] [--sync always|interval|never] [--depth N] [--patrond FILE]
+ *                 [--patron FILE] [--temp DIR]
  *
  * --cpu all runs a case once for each kernel table that this processor has and holds the answers to be the same. */
 #ifndef PAT_BENCH_OPTIONS_H
@@ -18,8 +18,9 @@ struct bench_options {
     uint32_t customers; /* a multiple of 16 */
     uint64_t orders;
     uint64_t seed;
-    unsigned workers;                /* of a server, or threads at a question in process; 0 = its own choice, two */
-    unsigned repeats;                /* 0 = by time, see bench_again */
+    unsigned workers; /* of a server, or threads at a question in process; 0 = its own choice, two */
+    unsigned repeats; /* 0 = by time, see bench_again */
+    unsigned depth;   /* requests unanswered at once where a program pipelines them; 0 = its own choice */
     const char *cpu[BENCH_CPUS_MAX]; /* names for pat_kernels_find and --cpu */
     unsigned cpus;
     const char *sync;   /* of a server: "always" unless said otherwise */

@@ -62,6 +62,8 @@ double bench_probe_read(unsigned threads, bool full) {
     return (double)bytes / ((double)best / 1e9);
 }
 
+#define SYNC_BYTES 4096u
+
 static void write_whole(int fd, const unsigned char *data, size_t bytes, off_t offset) {
     while (bytes > 0) {
         const ssize_t wrote = pwrite(fd, data, bytes, offset);
@@ -79,25 +81,49 @@ static double write_rate(int fd, const unsigned char *data, size_t bytes, unsign
     return (double)(bytes * times) / ((double)(pat_clock_monotonic_ns() - start) / 1e9);
 }
 
-struct bench_disk bench_probe_disk(const char *dir, bool full) {
-    char path[1100];
-    (void)snprintf(path, sizeof path, "%s/probe", dir);
+/* A file of its own, and the median of 4 KiB in place and a sync. */
+static int probe_open(const char *dir, char path[1100]) {
+    (void)snprintf(path, 1100, "%s/probe", dir);
     const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bench_must(fd >= 0, "the disk probe cannot make its file");
+    return fd;
+}
+
+static double sync_us(int fd, const unsigned char *data, bool full) {
+    struct bench_samples samples = {.count = 0};
+    for (unsigned i = 0; i < (full ? 200u : 5u); i++) {
+        const uint64_t start = pat_clock_monotonic_ns();
+        write_whole(fd, data, SYNC_BYTES, (off_t)(i * SYNC_BYTES));
+        bench_must(fdatasync(fd) == 0, "the disk probe cannot sync");
+        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
+    }
+    const double us = (double)bench_figures_of(&samples).median_ns / 1e3;
+    bench_samples_free(&samples);
+    return us;
+}
+
+double bench_probe_sync_us(const char *dir, bool full) {
+    static const unsigned char data[SYNC_BYTES] = {7};
+    char path[1100];
+    const int fd = probe_open(dir, path);
+    /* In place, as the journal writes. */
+    for (unsigned i = 0; i < 200; i++) write_whole(fd, data, SYNC_BYTES, (off_t)(i * SYNC_BYTES));
+    bench_must(fdatasync(fd) == 0, "the disk probe cannot sync");
+    const double us = sync_us(fd, data, full);
+    (void)close(fd);
+    (void)unlink(path);
+    return us;
+}
+
+struct bench_disk bench_probe_disk(const char *dir, bool full) {
+    char path[1100];
+    const int fd = probe_open(dir, path);
     const size_t bytes = (size_t)1 << 20;
     unsigned char *data = pat_mem_alloc(PAT_MEM_OTHER, bytes);
     bench_must(data != NULL, "no memory for the disk probe");
     memset(data, 7, bytes);
     struct bench_disk disk = {.write_bytes_per_s = write_rate(fd, data, bytes, full ? 512 : 4)};
-    struct bench_samples samples = {.count = 0};
-    for (unsigned i = 0; i < (full ? 200u : 5u); i++) {
-        const uint64_t start = pat_clock_monotonic_ns();
-        write_whole(fd, data, 4096, (off_t)(i * 4096));
-        bench_must(fdatasync(fd) == 0, "the disk probe cannot sync");
-        bench_samples_add(&samples, pat_clock_monotonic_ns() - start);
-    }
-    disk.sync_us = (double)bench_figures_of(&samples).median_ns / 1e3;
-    bench_samples_free(&samples);
+    disk.sync_us = sync_us(fd, data, full);
     pat_mem_free(PAT_MEM_OTHER, data);
     (void)close(fd);
     (void)unlink(path);

@@ -15,5 +15,7 @@ struct bench_disk {
     double sync_us;           /* median: 4 KiB in place, fdatasync */
 };
 struct bench_disk bench_probe_disk(const char *dir, bool full);
+/* Only the time of a sync. */
+double bench_probe_sync_us(const char *dir, bool full);
 
 #endif

@@ -97,18 +97,19 @@ void bench_load_close(struct bench_load *load) {
 uint64_t bench_load_send(const struct bench_load *load, struct pat_client *client, unsigned in_flight) {
     uint64_t fresh = 0, lsn = 0;
     size_t sent = 0;
+    struct pat_arena arena;
+    pat_arena_init(&arena, 0);
     for (size_t answered = 0; answered < load->count; answered++) {
         uint32_t msgid;
         while (sent < load->count && sent - answered < in_flight)
             bench_queue(client, load->method, &load->params[sent++], &msgid);
-        struct pat_arena arena;
-        pat_arena_init(&arena, 0);
         const struct pat_value answer = bench_receive(client, &msgid, &arena);
         fresh += (uint64_t)bench_number(&answer, "new");
         const uint64_t at = (uint64_t)bench_number(&answer, "lsn");
         if (at > lsn) lsn = at;
-        pat_arena_deinit(&arena);
+        pat_arena_reset(&arena);
     }
+    pat_arena_deinit(&arena);
     bench_equal(load->method, (int64_t)fresh, (int64_t)load->rows);
     return lsn;
 }

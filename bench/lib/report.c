@@ -133,6 +133,11 @@ void bench_case_extra(struct bench_case *test, const char *name, double value) {
     bench_die("a case with too many figures of its own");
 }
 
+void bench_case_cpu(struct bench_case *test, struct bench_cpu spent, uint64_t rows) {
+    bench_case_extra(test, "server_cpu_us_per_row", (double)spent.server_ns / 1e3 / (double)rows);
+    bench_case_extra(test, "client_cpu_us_per_row", (double)spent.client_ns / 1e3 / (double)rows);
+}
+
 static void print_times(const struct bench_case *test) {
     const struct bench_figures figures = bench_figures_of(test->samples);
     const double median = (double)figures.median_ns;

@@ -3,6 +3,7 @@
 #define PAT_BENCH_REPORT_H
 
 #include "lib/options.h"
+#include "lib/server.h"
 #include "model/value.h"
 
 #include <stdbool.h>
@@ -64,6 +65,8 @@ struct bench_case {
     } extra[BENCH_EXTRAS_MAX];
 };
 void bench_case_extra(struct bench_case *test, const char *name, double value);
+/* Processor time a row of server and client. */
+void bench_case_cpu(struct bench_case *test, struct bench_cpu spent, uint64_t rows);
 /* The name of a case whose server syncs otherwise than always says so. */
 void bench_case_sync(struct bench_case *test, const struct bench_options *options);
 /* Measures the read bandwidth and prints the line. */

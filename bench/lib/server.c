@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DIRS_MAX        4u
@@ -187,4 +188,25 @@ void bench_run(const char *const argv[]) {
     if (pid == 0) exec_child(argv, -1);
     const int status = wait_for(pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) bench_die("%s did not exit with 0", argv[0]);
+}
+
+/* ---- processor time -----------------------------------------------------------------------------------------------
+ */
+
+static uint64_t cpu_ns(clockid_t clock) {
+    struct timespec now;
+    bench_must(clock_gettime(clock, &now) == 0, "there is no clock of processor time");
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+struct bench_cpu bench_cpu_now(const struct bench_server *server) {
+    clockid_t clock;
+    bench_must(clock_getcpuclockid(server->pid, &clock) == 0, "there is no clock of the server's processor time");
+    return (struct bench_cpu){cpu_ns(clock), cpu_ns(CLOCK_PROCESS_CPUTIME_ID)};
+}
+
+void bench_cpu_add(struct bench_cpu *spent, const struct bench_server *server, struct bench_cpu from) {
+    const struct bench_cpu now = bench_cpu_now(server);
+    spent->server_ns += now.server_ns - from.server_ns;
+    spent->client_ns += now.client_ns - from.client_ns;
 }

@@ -34,6 +34,14 @@ uint64_t bench_server_rss(const struct bench_server *server);
 uint64_t bench_server_peak(const struct bench_server *server);
 void bench_server_peak_reset(const struct bench_server *server);
 
+/* Processor time of the server and of this process. On a machine with others at work it says more than a clock does. */
+struct bench_cpu {
+    uint64_t server_ns, client_ns;
+};
+struct bench_cpu bench_cpu_now(const struct bench_server *server);
+/* Adds what was spent since `from`. */
+void bench_cpu_add(struct bench_cpu *spent, const struct bench_server *server, struct bench_cpu from);
+
 /* Runs a program to its end, its output thrown away; dies when it does not exit with 0. */
 void bench_run(const char *const argv[]);
 

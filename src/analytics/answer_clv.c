@@ -136,7 +136,7 @@ enum pat_status pat_answer__clv_predict(struct pat_run *run) {
         pat_run__put(run, "customer", pat_id__value(run, pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row)));
         PAT_TRY(put_customer(run, &outlook, row, &run->result));
         struct pat_customer_facts facts;
-        pat_facts__of_customer(run, row, &facts);
+        pat_facts__look_up(run, row, &facts);
         run->unpriced = facts.value[PAT_FACT_UNPRICED];
     }
     pat_run__put_currency(run, &run->result);

@@ -116,7 +116,7 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
         return pat_run__not_found(run, "customer");
     }
     if (pat_lifecycle__by_gaps(run)) run->facts_needed |= PAT_FACTS_LIFECYCLE;
-    pat_facts__of_customer(run, row, &facts);
+    pat_facts__look_up(run, row, &facts);
     PAT_TRY(pat_run__group_names(run, &names));
     PAT_TRY(find_scores(run, row, &facts, &scores));
     PAT_TRY(find_lifecycle(run, row, &facts, &lifecycle));

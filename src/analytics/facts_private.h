@@ -55,6 +55,8 @@ struct pat_customer_facts {
     int64_t value[PAT_FACT_KINDS];
 };
 void pat_facts__of_customer(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
+/* The same, out of runs as far as they say it: for single questions. */
+void pat_facts__look_up(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
 
 /* Arrays for these facts and those that go with them, for somebody else to fill: a window on its way (window.c). */
 enum pat_status pat_facts__arrays(struct pat_run *run, unsigned needed, struct pat_facts **out) PAT_MUST_CHECK;

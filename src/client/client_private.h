@@ -38,7 +38,7 @@ struct pat_client {
 uint64_t pat_client__now_ms(void);
 /* Gives what poll saw, 0 when the deadline passed, negative on failure. */
 int pat_client__wait(int fd, short events, uint64_t deadline);
-/* A connected socket that never blocks, and the host as it was written; "" for a unix socket. */
+/* A connected socket, and the host as it was written; "" for a unix socket. */
 enum pat_status pat_client__connect(int *fd, char host[PAT_CLIENT_HOST_BYTES], const char *address,
                                     struct pat_error *error) PAT_MUST_CHECK;
 
@@ -47,8 +47,8 @@ enum pat_status pat_client__connect(int *fd, char host[PAT_CLIENT_HOST_BYTES], c
 enum pat_status pat_client__lost(struct pat_client *client, const char *why, struct pat_error *error);
 /* Makes room to read. */
 enum pat_status pat_client__reserve(struct pat_client *client) PAT_MUST_CHECK;
-/* Reads what has come, without waiting. */
-enum pat_status pat_client__read(struct pat_client *client, struct pat_error *error) PAT_MUST_CHECK;
+/* Reads what has come; with `wait` it waits for something to come. */
+enum pat_status pat_client__read(struct pat_client *client, bool wait, struct pat_error *error) PAT_MUST_CHECK;
 /* Writes all of `out`. */
 enum pat_status pat_client__write(struct pat_client *client, struct pat_error *error) PAT_MUST_CHECK;
 /* Begins TLS with a server whose certificate must be for `name`. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -51,6 +52,8 @@ static int connect_fd(int fd, const struct sockaddr *address, socklen_t length) 
         if (ready < 0) failure = errno;
         if (ready > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) failure = errno;
     }
+    /* Connecting had a time limit; from here on each call says whether it waits. */
+    if (failure == 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) != 0) failure = errno;
     if (failure != 0) (void)close(fd);
     return failure;
 }

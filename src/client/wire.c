@@ -50,12 +50,13 @@ static enum pat_status unseal(struct pat_client *client, struct pat_error *error
     return PAT_OK;
 }
 
-enum pat_status pat_client__read(struct pat_client *client, struct pat_error *error) {
+enum pat_status pat_client__read(struct pat_client *client, bool wait, struct pat_error *error) {
     struct pat_buf *into = client->tls != NULL ? &client->wire : &client->in;
     if (client->tls != NULL) pat_buf_clear(into);
     if ((client->tls != NULL ? pat_buf_reserve(into, READ_BYTES) : pat_client__reserve(client)) != PAT_OK)
         return no_memory(client, error);
-    const ssize_t got = recv(client->fd, into->data + into->length, into->capacity - into->length, 0);
+    const ssize_t got =
+        recv(client->fd, into->data + into->length, into->capacity - into->length, wait ? 0 : MSG_DONTWAIT);
     if (got == 0) client->ended = true;
     if (got > 0 && client->tls == NULL) into->length += (size_t)got;
     if (got > 0 && client->tls != NULL) {
@@ -76,7 +77,7 @@ static enum pat_status read_last_words(struct pat_client *client, struct pat_err
         if (seen <= 0) {
             client->ended = true;
         } else {
-            PAT_TRY(pat_client__read(client, error));
+            PAT_TRY(pat_client__read(client, false, error));
         }
     }
     return PAT_OK;
@@ -89,7 +90,7 @@ static enum pat_status read_last_words(struct pat_client *client, struct pat_err
 static enum pat_status send_all(struct pat_client *client, const struct pat_buf *buf, struct pat_error *error) {
     size_t sent = 0;
     while (sent < buf->length) {
-        const ssize_t put = send(client->fd, buf->data + sent, buf->length - sent, MSG_NOSIGNAL);
+        const ssize_t put = send(client->fd, buf->data + sent, buf->length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (put >= 0) {
             sent += (size_t)put;
             continue;
@@ -100,7 +101,7 @@ static enum pat_status send_all(struct pat_client *client, const struct pat_buf 
         /* An ended stream stays readable for ever: it is no longer asked for. */
         const int seen = pat_client__wait(client->fd, client->ended ? POLLOUT : POLLIN | POLLOUT, PAT_CLIENT_FOREVER);
         if (seen < 0) return pat_client__lost(client, strerror(errno), error);
-        if ((seen & POLLIN) != 0 && !client->ended) PAT_TRY(pat_client__read(client, error));
+        if ((seen & POLLIN) != 0 && !client->ended) PAT_TRY(pat_client__read(client, false, error));
     }
     return PAT_OK;
 }
@@ -142,7 +143,7 @@ static enum pat_status shake_hands(struct pat_client *client, struct pat_error *
         const int seen = pat_client__wait(client->fd, POLLIN, deadline);
         if (seen < 0) return pat_client__lost(client, strerror(errno), error);
         if (seen == 0) return pat_client__lost(client, "no answer to the handshake", error);
-        status = pat_client__read(client, error);
+        status = pat_client__read(client, false, error);
     }
 }
 

@@ -271,6 +271,7 @@ enum pat_status pat_engine_close(struct pat_engine **handle, bool snapshot, stru
         if (!pat_engine_idle(engine)) pat_clock_sleep_ms(1);
     }
     enum pat_status status = snapshot && pat_engine_dirty(engine) ? engine_save(engine, error) : PAT_OK;
+    pat_engine__end_rest(engine);
     pat_engine__release_held(engine, true);
     pat_engine__backups_sweep(engine, true);
     PAT_ASSERT(engine->pinned == NULL);

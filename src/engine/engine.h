@@ -128,8 +128,6 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
  * PAT_ERR_MORE: not at once; ask again without. */
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
-/* Another hold on the version that `inquiry` has pinned; what is pinned by `out` alone is for pat_engine_unpin only. */
-void pat_engine_pin_again(struct pat_inquiry *out, const struct pat_inquiry *inquiry);
 /* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 

@@ -152,6 +152,14 @@ struct pat_backup {
     void *context;
 };
 
+/* Groups that the journal took, for `status`: how many batches go with each, and how long that takes. */
+struct pat_groups {
+    uint64_t count, batches;
+    uint64_t ns;         /* from handing over to the answer, added up */
+    unsigned under_way;  /* batches */
+    uint64_t started_ns; /* when those were handed over */
+};
+
 struct pat_engine {
     /* set at start */
     struct pat_fs *fs;
@@ -174,11 +182,13 @@ struct pat_engine {
     struct pat_ticket *queue_head, *queue_tail; /* not yet handed to the journal */
     unsigned queued;                            /* those, and the group under way */
     struct pat_ticket *group_head;              /* handed to the journal, in lsn order */
-    bool turning;                               /* replies may submit again: such batches wait for the turn's end */
-    bool journal_failed;                        /* no batch is taken until a snapshot has made a new journal */
+    struct pat_groups groups;
+    bool turning;        /* replies may submit again: such batches wait for the turn's end */
+    bool journal_failed; /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
-    struct pat_pinned *pinned;     /* newest first */
-    uint64_t pinned_next;          /* number of the next one */
+    struct pat_pinned *pinned;  /* newest first */
+    uint64_t pinned_next;       /* number of the next one */
+    struct pat_pinned *resting; /* of look-ups, until the store is about to change; one of its readers. May be NULL */
     struct pat_findings *findings; /* of the newest lsn that was asked about */
     struct known_answers answers;
     struct shelved_window *shelf[PAT_KEPT_WINDOWS]; /* some may be NULL */
@@ -211,6 +221,8 @@ struct pat_engine {
 
 /* query.c */
 void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
+/* Before the store changes: a version that only rests would cost copies. */
+void pat_engine__end_rest(struct pat_engine *engine);
 void pat_engine__drop_findings(struct pat_findings **findings);
 /* recall.c */
 /* Sets inquiry->recall when the answer is known or worth knowing. */

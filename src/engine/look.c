@@ -95,10 +95,18 @@ static void put_state(const struct pat_engine *engine, struct pat_builder *build
     if (why[0] != '\0') pat_build_put(builder, map, "reason", pat_build_text(builder, pat_text_of(why)));
 }
 
+static struct pat_value status_groups(const struct pat_groups *groups, struct pat_builder *builder) {
+    struct pat_value map = pat_build_map(builder, 3);
+    pat_build_put(builder, &map, "count", pat_value_uint(groups->count));
+    pat_build_put(builder, &map, "batches", pat_value_uint(groups->batches));
+    pat_build_put(builder, &map, "us", pat_value_uint(groups->ns / 1000));
+    return map;
+}
+
 static struct pat_value look_status(struct pat_engine *engine, struct pat_builder *builder) {
     pat_ingest_settle(engine->store, engine->spread);
     const struct pat_counts *counts = &engine->store->counts;
-    struct pat_value map = pat_build_map(builder, 24);
+    struct pat_value map = pat_build_map(builder, 32);
     put_state(engine, builder, &map);
     pat_build_put(builder, &map, "version", pat_value_string(engine->version));
     pat_build_put(builder, &map, "lsn", pat_value_uint(engine->store->lsn));
@@ -112,6 +120,7 @@ static struct pat_value look_status(struct pat_engine *engine, struct pat_builde
                   pat_build_day(builder, counts->newest_fact == PAT_DAY_NONE ? PAT_NULL : counts->newest_fact));
     pat_build_put(builder, &map, "producers", pat_value_int(engine->store->producers.count));
     pat_build_put(builder, &map, "queued", pat_value_int(engine->queued));
+    pat_build_put(builder, &map, "groups", status_groups(&engine->groups, builder));
     pat_build_put(builder, &map, "memory", status_memory(builder));
     pat_build_put(builder, &map, "known_answers", pat_engine__answers_status(engine, builder));
     pat_build_put(builder, &map, "runs", pat_engine__status_runs(engine, builder));

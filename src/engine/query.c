@@ -15,11 +15,14 @@
 /* ---- pins
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* The store has not moved on. */
+static bool is_newest(const struct pat_engine *engine, const struct pat_pinned *pinned) {
+    return pinned->view->lsn == engine->store->lsn && pinned->view->runs.generation == engine->store->runs.generation;
+}
+
 static bool pinned_serves(const struct pat_engine *engine, const struct pat_pinned *pinned, pat_lsn min_lsn) {
     if (pinned == NULL || pinned->view->lsn < min_lsn) return false;
-    const bool newest =
-        pinned->view->lsn == engine->store->lsn && pinned->view->runs.generation == engine->store->runs.generation;
-    return newest || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
+    return is_newest(engine, pinned) || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
 }
 
 void pat_engine__drop_findings(struct pat_findings **handle) {
@@ -85,6 +88,21 @@ void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
     pat_engine__drop_findings(&pinned->findings);
     pat_view_close(&pinned->view);
     pat_mem_free(PAT_MEM_VIEWS, pinned);
+}
+
+void pat_engine__end_rest(struct pat_engine *engine) {
+    struct pat_pinned *resting = engine->resting;
+    engine->resting = NULL;
+    if (resting != NULL) pat_engine__unpin(engine, resting);
+}
+
+/* Look-ups come one after the other, and opening a version takes as long as looking up: the newest one stays open for
+ * the next. */
+static void rest(struct pat_engine *engine, struct pat_pinned *pinned) {
+    if (pinned == engine->resting || !is_newest(engine, pinned)) return;
+    pat_engine__end_rest(engine);
+    engine->resting = pinned;
+    pinned->readers++;
 }
 
 /* Ids lead to rows through the index, which only this thread may use; rows behind the view's count are not in it yet.
@@ -168,11 +186,6 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     return status;
 }
 
-void pat_engine_pin_again(struct pat_inquiry *out, const struct pat_inquiry *inquiry) {
-    *out = (struct pat_inquiry){.pinned = inquiry->pinned};
-    out->pinned->readers++;
-}
-
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->pinned == NULL) return;
     if (inquiry->backup != NULL) pat_engine__backup_leave(inquiry->backup);
@@ -180,6 +193,7 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
     pat_engine__remember(engine, inquiry);
     pat_engine__return_windows(engine, inquiry);
+    if (inquiry->at_once) rest(engine, inquiry->pinned);
     pat_engine__unpin(engine, inquiry->pinned);
     inquiry->pinned = NULL;
 }

@@ -167,6 +167,7 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     PAT_ASSERT(chore == &engine->chore);
     PAT_ASSERT(chore->busy);
     chore->busy = false;
+    pat_engine__end_rest(engine);
     if (chore->kind == PAT_CHORE_FREE_RUN) pat_run_free(&chore->run); /* unless that is done */
     if (chore->kind == PAT_CHORE_SETTLE) pat_engine__settle_done(engine, chore);
     if (chore->kind == PAT_CHORE_PACK) pat_engine__pack_done(engine, chore);

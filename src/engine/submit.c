@@ -321,6 +321,8 @@ void pat_engine__group_start(struct pat_engine *engine) {
         return;
     }
     engine->group_head = group.head;
+    engine->groups.under_way = group.count;
+    engine->groups.started_ns = pat_clock_monotonic_ns();
 }
 
 /* Orders that are applied together: those of a group that stand side by side. */
@@ -373,6 +375,12 @@ static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
     reply(engine, ticket, &builder, &result);
 }
 
+static void note_group(struct pat_groups *groups) {
+    groups->count++;
+    groups->batches += groups->under_way;
+    groups->ns += pat_clock_monotonic_ns() - groups->started_ns;
+}
+
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event) {
     struct pat_ticket *ticket = engine->group_head;
     engine->group_head = NULL;
@@ -385,6 +393,8 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         fail_group(engine, ticket, event->untouched ? &event->error : &engine->journal_error);
         return;
     }
+    note_group(&engine->groups);
+    pat_engine__end_rest(engine);
     while (ticket != NULL) {
         struct pat_ticket *next = ticket->next;
         if (ticket->batch != NULL) {

@@ -20,7 +20,7 @@
 #define PAT_META_BYTES_MAX 256u
 /* One frame: a batch of 64 Ki orders as MessagePack objects is 5 MB, as bin 3 MB. Bounds what one client can pin. */
 #define PAT_FRAME_BYTES_MAX (64u << 20)
-/* Objects in one frame: 20 columns of 64 Ki rows, and the 24 bytes msgpack-c spends on each stay under 64 MB. */
+/* Objects in one frame: 20 columns of 64 Ki rows, and the 16 bytes of a value keep all of them under 64 MB. */
 #define PAT_FRAME_OBJECTS_MAX (2u << 20)
 #define PAT_FRAME_DEPTH_MAX   16u
 /* Rows of one batch: bounds the time the loop spends on one apply (about 20 ms) and the journal record. */

@@ -1,5 +1,6 @@
 /* Cursors as texts, and what tells questions apart. */
 #include "base/hash.h"
+#include "model/id.h"
 #include "model/request_private.h"
 
 #include <inttypes.h>
@@ -64,21 +65,57 @@ bool pat_cursor_parse(struct pat_text text, struct pat_cursor *out) {
 
 /* ---- what was asked --------------------------------------------------------------------------------------------- */
 
+/* printf of twenty numbers took as long as all else of looking up a customer. */
+static char *put_number(char *at, int64_t number) {
+    if (number < 0) *at++ = '-';
+    at += pat_id_print((int64_t)(number < 0 ? 0 - (uint64_t)number : (uint64_t)number), at);
+    *at++ = ' ';
+    return at;
+}
+
+static char *put_text(char *at, struct pat_text text) {
+    if (text.length > 0) memcpy(at, text.data, text.length);
+    at[text.length] = '\n';
+    return at + text.length + 1;
+}
+
+/* Of one number, its sign and the space behind it. */
+#define NUMBER_BYTES 23u
+
 struct pat_text pat_question_key(const struct pat_question *question, struct pat_arena *arena) {
-    static const struct pat_filter everybody = {.op = PAT_FILTER_TRUE};
     const struct pat_rfm_spec *rfm = &question->rfm;
-    const struct pat_text population = pat_filter_print(rfm->population != NULL ? rfm->population : &everybody, arena);
-    if (population.data == NULL) return population;
     const int64_t *r = rfm->cut_r, *f = rfm->cut_f, *m = rfm->cut_m;
-    return pat_arena_printf(arena,
-                            "%" PRId32 " %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-                            " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId32
-                            " %" PRId32 " %" PRId32 " %" PRId32 "\n%.*s\n%d%.*s",
-                            rfm->window_days, (int)rfm->scoring, r[0], r[1], r[2], r[3], f[0], f[1], f[2], f[3], m[0],
-                            m[1], m[2], m[3], question->lifecycle_cut[0], question->lifecycle_cut[1],
-                            question->lifecycle_gap_milli[0], question->lifecycle_gap_milli[1], (int)rfm->map.length,
-                            rfm->map.data != NULL ? rfm->map.data : "", rfm->population != NULL, (int)population.length,
-                            population.data);
+    const int64_t number[] = {rfm->window_days,
+                              rfm->scoring,
+                              r[0],
+                              r[1],
+                              r[2],
+                              r[3],
+                              f[0],
+                              f[1],
+                              f[2],
+                              f[3],
+                              m[0],
+                              m[1],
+                              m[2],
+                              m[3],
+                              question->lifecycle_cut[0],
+                              question->lifecycle_cut[1],
+                              question->lifecycle_gap_milli[0],
+                              question->lifecycle_gap_milli[1],
+                              rfm->population != NULL};
+    const size_t numbers = sizeof number / sizeof *number;
+    struct pat_text population = PAT_TEXT("");
+    if (rfm->population != NULL) {
+        population = pat_filter_print(rfm->population, arena);
+        if (population.data == NULL) return population;
+    }
+    char *const key = pat_arena_alloc(arena, numbers * NUMBER_BYTES + rfm->map.length + population.length + 3);
+    if (key == NULL) return (struct pat_text){NULL, 0};
+    char *at = key;
+    for (size_t i = 0; i < numbers; i++) at = put_number(at, number[i]);
+    at = put_text(put_text(at, rfm->map), population);
+    return (struct pat_text){key, (size_t)(at - key)};
 }
 
 static void chain(struct pat_digest *digest, struct pat_text text) {

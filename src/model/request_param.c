@@ -1,4 +1,5 @@
 #include "model/date.h"
+#include "model/id.h"
 #include "model/request_private.h"
 
 #include <inttypes.h>
@@ -150,7 +151,11 @@ enum pat_status pat_param__name(const struct pat_params *params, const char *key
 enum pat_status pat_param__name_or_number(const struct pat_params *params, const char *key, size_t bytes_max,
                                           struct pat_text *out) {
     const struct pat_value *value = pat_param__get(params, key);
-    if (value != NULL && value->type == PAT_VALUE_INT) {
+    if (value != NULL && value->type == PAT_VALUE_INT && value->as.integer >= 0) {
+        /* Nearly every id that is looked up. */
+        char digits[21];
+        *out = pat_arena_text(params->arena, (struct pat_text){digits, pat_id_print(value->as.integer, digits)});
+    } else if (value != NULL && value->type == PAT_VALUE_INT) {
         *out = pat_arena_printf(params->arena, "%" PRId64, value->as.integer);
     } else if (value != NULL && value->type == PAT_VALUE_UINT) {
         *out = pat_arena_printf(params->arena, "%" PRIu64, value->as.uinteger);

@@ -14,9 +14,10 @@
 #define ROOM_AHEAD 16u
 
 bool pat_conn__may_take(const struct pat_conn *conn) {
-    return conn->state == PAT_CONN_OPEN && conn->spare != NULL && conn->calls_count < PAT_NET_CALLS_MAX &&
-           conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX && pat_conn__drained(conn) &&
-           pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
+    /* Batches with the engine have a limit of their own, for all connections: as many as there are go with a sync. */
+    return conn->state == PAT_CONN_OPEN && conn->spare != NULL &&
+           conn->calls_count - conn->submitted < PAT_NET_CALLS_MAX && conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX &&
+           pat_conn__drained(conn) && pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
            (conn->submitted == 0 || pat_engine_queued(conn->server->engine) < PAT_NET_BATCHES_MAX);
 }
 

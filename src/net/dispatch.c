@@ -85,7 +85,6 @@ static void go_read(struct pat_call *call) {
 }
 
 static void on_submitted(struct pat_call *call, const struct pat_value *result, const struct pat_error *error) {
-    call->conn->submitted--;
     if (error != NULL) {
         pat_call__fail(call, error);
     } else {
@@ -100,7 +99,6 @@ static void on_snapshot(void *context, const struct pat_value *result, const str
 static void go_snapshot(struct pat_call *call) {
     struct pat_error error;
     call->state = PAT_CALL_SUBMITTED;
-    call->conn->submitted++;
     struct pat_engine *engine = call->conn->server->engine;
     enum pat_status status =
         call->info->method == PAT_METHOD_BACKUP_BEGIN
@@ -195,7 +193,9 @@ void pat_call__begin(struct pat_call *call) {
 /* ---- writes ----------------------------------------------------------------------------------------------------- */
 
 static void on_ticket(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
-    on_submitted(ticket->context, result, error);
+    struct pat_call *call = ticket->context;
+    call->conn->submitted--;
+    on_submitted(call, result, error);
 }
 
 static void call_submit(struct pat_call *call) {
@@ -261,17 +261,10 @@ static bool is_look_up(const struct pat_call *call) {
            !request->with_refunds && !request->with_lines && !request->question.explain_plan;
 }
 
-void pat_calls__release_held(struct pat_server *server) {
-    pat_engine_unpin(server->engine, &server->held);
-}
-
-/* On the loop. PAT_ERR_MORE when it takes a look at everybody after all, as the first one of a version does. The
- * version stays open until the turn is over: the look-ups that come with this one see the same. */
+/* On the loop. PAT_ERR_MORE when it takes a look at everybody after all, as the first one of a version does. */
 static enum pat_status look_up(struct pat_call *call) {
-    struct pat_server *server = call->conn->server;
     job_answer(&call->job);
-    if (server->held.pinned == NULL) pat_engine_pin_again(&server->held, &call->inquiry);
-    pat_engine_unpin(server->engine, &call->inquiry);
+    pat_engine_unpin(call->conn->server->engine, &call->inquiry);
     return call->status;
 }
 

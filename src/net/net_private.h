@@ -34,7 +34,8 @@
 #define PAT_NET_PEER_PLACES 65536u
 /* Descriptors kept for journal, snapshot, log and listeners. */
 #define PAT_NET_DESCRIPTORS_KEPT 64u
-/* Requests of one connection that are not yet answered to the last byte; then nothing more is read from it. */
+/* Requests of one connection that are not yet answered to the last byte, but for batches that are with the engine; then
+ * nothing more is read from it. */
 #define PAT_NET_CALLS_MAX 256u
 /* Bytes of such requests: one of the largest frames, and whatever came before it. */
 #define PAT_NET_CALLS_BYTES_MAX ((size_t)PAT_FRAME_BYTES_MAX)
@@ -49,8 +50,9 @@
 #define PAT_NET_WRITE_SHORT_MS  3000u
 /* Of an unfinished request, while memory is short. */
 #define PAT_NET_FRAME_SHORT_BYTES ((size_t)1 << 20)
-/* Batches in the engine; above it nothing is read from clients that have some there. */
-#define PAT_NET_BATCHES_MAX 1024u
+/* Batches in the engine, two groups of them at the most: one at the disk, one that collects; above it nothing is read
+ * from clients that have some there. */
+#define PAT_NET_BATCHES_MAX 2048u
 /* Frames of one connection in one turn of the loop: about 2 ms of small requests, then it is the others' turn. */
 #define PAT_NET_FRAMES_PER_TURN 256u
 /* From this size on a frame is decoded by a worker: at some 500 MB/s the loop is held for less than 0.2 ms. */
@@ -78,9 +80,9 @@
 /* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
 #define PAT_NET_STOP_MS 30000u
 #define PAT_NET_TICK_MS 200u
-/* Calls that are kept for requests to come, and how large a reply buffer one of them may keep: what one pipelining
- * client has in flight, some 4 MiB. */
-#define PAT_NET_CALLS_IDLE_MAX 256u
+/* Calls that are kept for requests to come, and how large a reply buffer one of them may keep: what pipelining
+ * clients have in flight, some 5 MiB. */
+#define PAT_NET_CALLS_IDLE_MAX 512u
 #define PAT_NET_REPLY_KEPT_MAX ((size_t)4096)
 /* Any error fits, so that there is an answer even when there is no memory. */
 #define PAT_NET_REPLY_BYTES 1024u
@@ -146,7 +148,6 @@ struct pat_server {
     unsigned connections;
     struct pat_hash_secret peer_secret;
     uint32_t *peer_count;        /* connections by the hash of their address */
-    struct pat_inquiry held;     /* keeps the version that look-ups of this turn share */
     uint64_t connections_opened; /* ever */
     uint64_t program_bytes;      /* resident at the start */
     struct pat_link conns;
@@ -396,8 +397,6 @@ void pat_call__begin(struct pat_call *call);
 void pat_call__job_done(struct pat_call *call);
 void pat_calls__submit_ready(struct pat_conn *conn);
 void pat_calls__start_waiting(struct pat_conn *conn);
-/* Look-ups of this turn are over. */
-void pat_calls__release_held(struct pat_server *server);
 /* Ends it early. False when nothing can be done about it any more. */
 bool pat_call__stop(struct pat_call *call, enum pat_status why);
 /* Stops all calls of a connection that can be; writes on their way go on. */

@@ -75,7 +75,6 @@ static void on_prepare(uv_prepare_t *prepare) {
         if (link == NULL) break;
         pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
     }
-    pat_calls__release_held(server);
     pat_stop__move(server);
     if (!pat_list_empty(&server->touched)) jobs_wake(server);
 }

@@ -1,126 +1,132 @@
 #include "proto/wire.h"
 
-#include "base/mem.h"
 #include "base/text.h"
 #include "proto/wire_private.h"
 
-#include <msgpack.h>
+#include <string.h>
 
-/* msgpack-c's own stack has 32 levels (MSGPACK_EMBED_STACK_SIZE, not in its public header). */
-_Static_assert(PAT_FRAME_DEPTH_MAX < 32, "msgpack-c must be able to follow what the scanner passes");
+/* ---- bytes to values -------------------------------------------------------------------------------------------- */
 
-/* Counts the values inside `data`, which must be one whole value. The scanner saw to that; looking again costs little
- * and says how much memory msgpack-c will want, to the byte. */
-static bool values_count(const unsigned char *data, size_t length, size_t *count) {
-    size_t at = 0;
-    uint64_t pending = 1;
-    size_t seen = 0;
-    for (; pending > 0; pending--) {
-        if (at >= length) return false;
-        struct pat_wire__head head = pat_wire__head_read(data + at, length - at);
-        if (head.kind == PAT_WIRE__RESERVED) return false;
-        if (head.bytes > length - at || pat_wire__payload(&head) > length - at - head.bytes) return false;
-        at += head.bytes + (size_t)pat_wire__payload(&head);
-        pending += pat_wire__children(&head);
-        if (pending > length - at + 1) return false;
-        seen++;
-    }
-    *count = seen;
-    return at == length;
-}
-
-/* ---- msgpack-c's objects to values ------------------------------------------------------------------------------ */
-
-struct converter {
+/* The scanner has seen to it that the bytes are whole, and no deeper than this stack; who comes without it gets
+ * PAT_ERR_PROTO, never a byte read that is not there nor memory for values that cannot be. */
+struct decoder {
+    const unsigned char *at, *end;
     struct pat_arena *arena;
     const char *foreign; /* what stands in the message that is MessagePack and no value of ours; NULL: nothing */
 };
 
-static bool convert(struct converter *converter, struct pat_value *out, const msgpack_object *object);
+static enum pat_status value_take(struct decoder *decoder, struct pat_value *out, unsigned depth);
 
-static bool convert_array(struct converter *converter, struct pat_value *out, const msgpack_object_array *array) {
-    struct pat_value *items = pat_arena_array(converter->arena, array->size, sizeof *items);
-    if (items == NULL) return false;
-    for (uint32_t i = 0; i < array->size; i++) {
-        if (!convert(converter, &items[i], &array->ptr[i])) return false;
+static uint64_t read_big_endian(const unsigned char *at, unsigned width) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width; i++) value = value << 8 | at[i];
+    return value;
+}
+
+static struct pat_value float_of(uint64_t bits, unsigned width) {
+    if (width == 4) {
+        const uint32_t narrow = (uint32_t)bits;
+        float single;
+        memcpy(&single, &narrow, sizeof single);
+        return pat_value_real((double)single);
     }
-    *out = (struct pat_value){.type = PAT_VALUE_ARRAY, .count = array->size, .as.items = items};
-    return true;
+    double real;
+    memcpy(&real, &bits, sizeof real);
+    return pat_value_real(real);
 }
 
-/* str and bin have the same layout. */
-static struct pat_text convert_key(struct converter *converter, const msgpack_object *key) {
-    if (key->type == MSGPACK_OBJECT_BIN) return (struct pat_text){key->via.bin.ptr, key->via.bin.size};
-    if (key->type == MSGPACK_OBJECT_STR) return (struct pat_text){key->via.str.ptr, key->via.str.size};
-    converter->foreign = "keys of maps are strings, and here is one that is none";
-    return PAT_TEXT("");
-}
-
-static bool convert_map(struct converter *converter, struct pat_value *out, const msgpack_object_map *map) {
-    struct pat_member *members = pat_arena_array(converter->arena, map->size, sizeof *members);
-    if (members == NULL) return false;
-    for (uint32_t i = 0; i < map->size; i++) {
-        members[i].key = convert_key(converter, &map->ptr[i].key);
-        if (!convert(converter, &members[i].value, &map->ptr[i].val)) return false;
+/* nil, bool and numbers: a head of one byte, or of one and as many as the number has. */
+static struct pat_value scalar_of(const unsigned char *at, unsigned width) {
+    const unsigned char byte = at[0];
+    const uint64_t bits = read_big_endian(at + 1, width);
+    if (byte <= 0x7f) return pat_value_int(byte);
+    if (byte >= 0xe0) return pat_value_int((int8_t)byte);
+    switch (byte) {
+    case 0xc2:
+    case 0xc3: return pat_value_bool(byte == 0xc3);
+    case 0xca:
+    case 0xcb: return float_of(bits, width);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf: return pat_value_uint(bits);
+    case 0xd0: return pat_value_int((int8_t)bits);
+    case 0xd1: return pat_value_int((int16_t)bits);
+    case 0xd2: return pat_value_int((int32_t)bits);
+    case 0xd3: return pat_value_int((int64_t)bits);
+    default: return pat_value_nil();
     }
-    *out = (struct pat_value){.type = PAT_VALUE_MAP, .count = map->size, .as.members = members};
-    return true;
 }
 
-/* False when there is no memory. Recursion is as deep as the frame: PAT_FRAME_DEPTH_MAX. */
-static bool convert(struct converter *converter, struct pat_value *out, const msgpack_object *object) {
-    *out = pat_value_nil();
-    switch (object->type) {
-    case MSGPACK_OBJECT_BOOLEAN: *out = pat_value_bool(object->via.boolean); return true;
-    case MSGPACK_OBJECT_POSITIVE_INTEGER: *out = pat_value_uint(object->via.u64); return true;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER: *out = pat_value_int(object->via.i64); return true;
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64: *out = pat_value_real(object->via.f64); return true;
-    case MSGPACK_OBJECT_STR:
+static enum pat_status array_take(struct decoder *decoder, struct pat_value *out, uint32_t count, unsigned depth) {
+    struct pat_value *items = pat_arena_array(decoder->arena, count, sizeof *items);
+    if (items == NULL) return PAT_ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) PAT_TRY(value_take(decoder, &items[i], depth));
+    *out = (struct pat_value){.type = PAT_VALUE_ARRAY, .count = count, .as.items = items};
+    return PAT_OK;
+}
+
+/* Keys are str or, from clients that know no better, bin. */
+static enum pat_status key_take(struct decoder *decoder, struct pat_text *out, unsigned depth) {
+    struct pat_value key;
+    PAT_TRY(value_take(decoder, &key, depth));
+    if (key.type == PAT_VALUE_TEXT || key.type == PAT_VALUE_BIN) {
+        *out = (struct pat_text){key.type == PAT_VALUE_TEXT ? key.as.text : (const char *)key.as.bin, key.count};
+        return PAT_OK;
+    }
+    decoder->foreign = "keys of maps are strings, and here is one that is none";
+    *out = PAT_TEXT("");
+    return PAT_OK;
+}
+
+static enum pat_status map_take(struct decoder *decoder, struct pat_value *out, uint32_t count, unsigned depth) {
+    struct pat_member *members = pat_arena_array(decoder->arena, count, sizeof *members);
+    if (members == NULL) return PAT_ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        PAT_TRY(key_take(decoder, &members[i].key, depth));
+        PAT_TRY(value_take(decoder, &members[i].value, depth));
+    }
+    *out = (struct pat_value){.type = PAT_VALUE_MAP, .count = count, .as.members = members};
+    return PAT_OK;
+}
+
+/* Texts and bins are borrowed where they stand. `depth`: levels that the value may still have. */
+static enum pat_status value_take(struct decoder *decoder, struct pat_value *out, unsigned depth) {
+    const size_t left = (size_t)(decoder->end - decoder->at);
+    if (left == 0) return PAT_ERR_PROTO;
+    const unsigned char *const at = decoder->at;
+    const struct pat_wire__head head = pat_wire__head_read(at, left);
+    if (head.bytes > left || pat_wire__payload(&head) > left - head.bytes) return PAT_ERR_PROTO;
+    /* Each value takes a byte at least. */
+    if (pat_wire__children(&head) > left - head.bytes) return PAT_ERR_PROTO;
+    decoder->at = at + head.bytes + pat_wire__payload(&head);
+    switch (head.kind) {
+    case PAT_WIRE__SCALAR: *out = scalar_of(at, head.bytes - 1); return PAT_OK;
+    case PAT_WIRE__STR:
         *out =
-            (struct pat_value){.type = PAT_VALUE_TEXT, .count = object->via.str.size, .as.text = object->via.str.ptr};
-        return true;
-    case MSGPACK_OBJECT_BIN:
-        *out = (struct pat_value){
-            .type = PAT_VALUE_BIN, .count = object->via.bin.size, .as.bin = (const unsigned char *)object->via.bin.ptr};
-        return true;
-    case MSGPACK_OBJECT_ARRAY: return convert_array(converter, out, &object->via.array);
-    case MSGPACK_OBJECT_MAP: return convert_map(converter, out, &object->via.map);
-    case MSGPACK_OBJECT_EXT:
-        converter->foreign = "MessagePack extension types, such as timestamps, are not taken";
-        return true;
-    case MSGPACK_OBJECT_NIL: break;
+            (struct pat_value){.type = PAT_VALUE_TEXT, .count = head.count, .as.text = (const char *)at + head.bytes};
+        return PAT_OK;
+    case PAT_WIRE__BIN:
+        *out = (struct pat_value){.type = PAT_VALUE_BIN, .count = head.count, .as.bin = at + head.bytes};
+        return PAT_OK;
+    case PAT_WIRE__ARRAY: return depth == 0 ? PAT_ERR_PROTO : array_take(decoder, out, head.count, depth - 1);
+    case PAT_WIRE__MAP: return depth == 0 ? PAT_ERR_PROTO : map_take(decoder, out, head.count, depth - 1);
+    case PAT_WIRE__EXT:
+        decoder->foreign = "MessagePack extension types, such as timestamps, are not taken";
+        *out = pat_value_nil();
+        return PAT_OK;
+    case PAT_WIRE__RESERVED: break;
     }
-    return true;
+    return PAT_ERR_PROTO;
 }
 
-/* Of a small request: they fit the stack. */
-#define FEW_VALUES 128u
-
-/* The zone that msgpack-c fills is laid over memory of the accountant, of exactly the size that it will need: it never
- * asks malloc, so the budget holds for decoding too. Texts stay where they are, in `data`. */
-static enum pat_status frame_unpack(struct converter *converter, struct pat_value *out, const unsigned char *data,
-                                    size_t length, struct pat_error *error) {
-    size_t values;
-    if (!values_count(data, length, &values)) return pat_error_set(error, PAT_ERR_PROTO, "the message is not whole");
-    size_t bytes = values * sizeof(msgpack_object);
-    msgpack_object few[FEW_VALUES];
-    char *const taken = values <= FEW_VALUES ? NULL : pat_mem_alloc(PAT_MEM_QUERY, bytes);
-    char *const block = values <= FEW_VALUES ? (char *)few : taken;
-    if (block == NULL)
-        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to decode a message of %zu bytes", length);
-    msgpack_zone zone = {.chunk_list = {.free = bytes, .ptr = block}, .chunk_size = MSGPACK_ZONE_CHUNK_SIZE};
-    msgpack_object object;
-    size_t offset = 0;
-    enum pat_status status = PAT_OK;
-    if (msgpack_unpack((const char *)data, length, &offset, &zone, &object) != MSGPACK_UNPACK_SUCCESS) {
-        status = pat_error_set(error, PAT_ERR_PROTO, "the message cannot be decoded");
-    } else if (!convert(converter, out, &object)) {
-        status = pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to decode a message of %zu bytes", length);
-    }
-    PAT_ASSERT(zone.chunk_list.head == NULL);
-    pat_mem_free(PAT_MEM_QUERY, taken);
-    return status;
+static enum pat_status frame_take(struct decoder *decoder, struct pat_value *out, struct pat_error *error) {
+    const size_t length = (size_t)(decoder->end - decoder->at);
+    enum pat_status status = value_take(decoder, out, PAT_FRAME_DEPTH_MAX);
+    if (status == PAT_OK && decoder->at != decoder->end) status = PAT_ERR_PROTO;
+    if (status == PAT_ERR_NO_MEMORY)
+        return pat_error_set(error, status, "no memory to decode a message of %zu bytes", length);
+    return status == PAT_OK ? PAT_OK : pat_error_set(error, status, "the message is not whole");
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
@@ -158,8 +164,8 @@ enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *da
                                 struct pat_arena *arena, struct pat_error *error) {
     *out = (struct pat_message){.kind = PAT_MESSAGE_REQUEST};
     struct pat_value root;
-    struct converter converter = {.arena = arena};
-    PAT_TRY(frame_unpack(&converter, &root, data, length, error));
+    struct decoder decoder = {.at = data, .end = data + length, .arena = arena};
+    PAT_TRY(frame_take(&decoder, &root, error));
     if (root.type != PAT_VALUE_ARRAY || root.count < 3)
         return pat_error_set(error, PAT_ERR_PROTO, "a MessagePack-RPC message is an array of 3 or 4 values");
     const struct pat_value *items = root.as.items;
@@ -173,7 +179,7 @@ enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *da
         return pat_error_set(error, PAT_ERR_PROTO, "a message of type %d has %u values, not %u", (int)out->kind,
                              expected, root.count);
     if (out->kind != PAT_MESSAGE_NOTIFY) PAT_TRY(msgid_read(out, &items[1], error));
-    if (converter.foreign != NULL) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "%s", converter.foreign);
+    if (decoder.foreign != NULL) return pat_error_set(error, PAT_ERR_BAD_REQUEST, "%s", decoder.foreign);
     if (out->kind != PAT_MESSAGE_RESPONSE) return call_read(out, &items[expected - 2], error);
     out->error = items[2];
     out->result = items[3];

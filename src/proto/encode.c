@@ -2,107 +2,162 @@
 
 #include "base/text.h"
 
-#include <msgpack.h>
-
 #include <stdio.h>
+#include <string.h>
 
-/* msgpack-c's packer on a pat_buf: it chooses the smallest form of every number. A write that finds no memory gives -1,
- * and every pack function hands that up. */
-static int buf_write(void *data, const char *bytes, size_t length) {
-    return pat_buf_append(data, bytes, length) == PAT_OK ? 0 : -1;
+/* ---- values to bytes -------------------------------------------------------------------------------------------- */
+
+/* A frame being appended. Every number, count and length takes the smallest form there is. Whole frames only: one that
+ * ran out of memory leaves nothing behind. */
+struct packer {
+    struct pat_buf *out;
+    size_t start;
+    bool failed;
+};
+
+static struct packer frame_begin(struct pat_buf *out) {
+    return (struct packer){.out = out, .start = out->length};
 }
 
-static int pack_text(msgpack_packer *packer, struct pat_text text) {
-    int failed = msgpack_pack_str(packer, text.length);
-    return failed != 0 || text.length == 0 ? failed : msgpack_pack_str_body(packer, text.data, text.length);
+static enum pat_status frame_end(const struct packer *packer) {
+    if (!packer->failed) return PAT_OK;
+    packer->out->length = packer->start;
+    return PAT_ERR_NO_MEMORY;
 }
 
-static int pack_string(msgpack_packer *packer, const char *string) {
-    return pack_text(packer, pat_text_of(string));
-}
-
-static int pack_bin(msgpack_packer *packer, const struct pat_value *value) {
-    int failed = msgpack_pack_bin(packer, value->count);
-    return failed != 0 || value->count == 0 ? failed : msgpack_pack_bin_body(packer, value->as.bin, value->count);
-}
-
-static int pack_value(msgpack_packer *packer, const struct pat_value *value);
-
-static int pack_array(msgpack_packer *packer, const struct pat_value *value) {
-    int failed = msgpack_pack_array(packer, value->count);
-    for (uint32_t i = 0; i < value->count && failed == 0; i++) failed = pack_value(packer, &value->as.items[i]);
-    return failed;
-}
-
-static int pack_map(msgpack_packer *packer, const struct pat_value *value) {
-    int failed = msgpack_pack_map(packer, value->count);
-    for (uint32_t i = 0; i < value->count && failed == 0; i++) {
-        failed = pack_text(packer, value->as.members[i].key);
-        if (failed == 0) failed = pack_value(packer, &value->as.members[i].value);
+/* Room for `bytes` more, which count as written; NULL without memory. */
+static unsigned char *packer_room(struct packer *packer, size_t bytes) {
+    struct pat_buf *out = packer->out;
+    if (bytes > out->capacity - out->length && (packer->failed || pat_buf_reserve(out, bytes) != PAT_OK)) {
+        packer->failed = true;
+        return NULL;
     }
-    return failed;
+    unsigned char *at = out->data + out->length;
+    out->length += bytes;
+    return at;
 }
 
-static int pack_value(msgpack_packer *packer, const struct pat_value *value) {
+/* `byte` and the last `width` bytes of `bits`; `more` bytes are to follow. Gives where. */
+static unsigned char *put_head(struct packer *packer, unsigned byte, uint64_t bits, unsigned width, size_t more) {
+    unsigned char *at = packer_room(packer, 1 + width + more);
+    if (at == NULL) return NULL;
+    at[0] = (unsigned char)byte;
+    for (unsigned i = 0; i < width; i++) at[1 + i] = (unsigned char)(bits >> 8 * (width - 1 - i));
+    return at + 1 + width;
+}
+
+/* The smallest of 1, 2, 4 and 8 bytes that hold `bits`; `step` numbers them from 0. */
+static unsigned width_of(uint64_t bits, unsigned *step) {
+    *step = (unsigned)(bits > UINT8_MAX) + (unsigned)(bits > UINT16_MAX) + (unsigned)(bits > UINT32_MAX);
+    return 1u << *step;
+}
+
+static void pack_unsigned(struct packer *packer, uint64_t value) {
+    unsigned step;
+    if (value <= 0x7f) {
+        (void)put_head(packer, (unsigned)value, 0, 0, 0);
+        return;
+    }
+    const unsigned width = width_of(value, &step);
+    (void)put_head(packer, 0xcc + step, value, width, 0);
+}
+
+static void pack_signed(struct packer *packer, int64_t value) {
+    if (value >= 0) {
+        pack_unsigned(packer, (uint64_t)value);
+    } else if (value >= -32) {
+        (void)put_head(packer, (unsigned char)value, 0, 0, 0);
+    } else {
+        const unsigned step =
+            (unsigned)(value < INT8_MIN) + (unsigned)(value < INT16_MIN) + (unsigned)(value < INT32_MIN);
+        (void)put_head(packer, 0xd0 + step, (uint64_t)value, 1u << step, 0);
+    }
+}
+
+static void pack_real(struct packer *packer, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    (void)put_head(packer, 0xcb, bits, 8, 0);
+}
+
+/* Counts of up to `fix_max` stand in the byte `fix` itself; greater ones behind `byte` and those after it, in one byte
+ * or, with `from` 1, in two at least. */
+struct count_form {
+    unsigned fix, fix_max, byte, from;
+};
+static const struct count_form str_form = {0xa0, 31, 0xd9, 0}, bin_form = {0, 0, 0xc4, 0},
+                               array_form = {0x90, 15, 0xdc, 1}, map_form = {0x80, 15, 0xde, 1};
+
+static unsigned char *pack_count(struct packer *packer, const struct count_form *form, uint32_t count, size_t more) {
+    unsigned step;
+    if (form->fix != 0 && count <= form->fix_max) return put_head(packer, form->fix | count, 0, 0, more);
+    (void)width_of(count, &step);
+    if (step < form->from) step = form->from;
+    return put_head(packer, form->byte + step - form->from, count, 1u << step, more);
+}
+
+static void pack_bytes(struct packer *packer, const struct count_form *form, const void *data, size_t length) {
+    PAT_ASSERT(length <= UINT32_MAX);
+    unsigned char *at = pack_count(packer, form, (uint32_t)length, length);
+    if (at != NULL && length > 0) memcpy(at, data, length);
+}
+
+static void pack_text(struct packer *packer, struct pat_text text) {
+    pack_bytes(packer, &str_form, text.data, text.length);
+}
+
+static void pack_string(struct packer *packer, const char *string) {
+    pack_text(packer, pat_text_of(string));
+}
+
+static void pack_value(struct packer *packer, const struct pat_value *value) {
     switch ((enum pat_value_type)value->type) {
-    case PAT_VALUE_NIL: break;
-    case PAT_VALUE_BOOL: return value->as.boolean ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
-    case PAT_VALUE_INT: return msgpack_pack_int64(packer, value->as.integer);
-    case PAT_VALUE_UINT: return msgpack_pack_uint64(packer, value->as.uinteger);
-    case PAT_VALUE_FLOAT: return msgpack_pack_double(packer, value->as.real);
-    case PAT_VALUE_TEXT: return pack_text(packer, pat_value_as_text(value));
-    case PAT_VALUE_BIN: return pack_bin(packer, value);
-    case PAT_VALUE_ARRAY: return pack_array(packer, value);
-    case PAT_VALUE_MAP: return pack_map(packer, value);
+    case PAT_VALUE_NIL: (void)put_head(packer, 0xc0, 0, 0, 0); break;
+    case PAT_VALUE_BOOL: (void)put_head(packer, value->as.boolean ? 0xc3 : 0xc2, 0, 0, 0); break;
+    case PAT_VALUE_INT: pack_signed(packer, value->as.integer); break;
+    case PAT_VALUE_UINT: pack_unsigned(packer, value->as.uinteger); break;
+    case PAT_VALUE_FLOAT: pack_real(packer, value->as.real); break;
+    case PAT_VALUE_TEXT: pack_text(packer, pat_value_as_text(value)); break;
+    case PAT_VALUE_BIN: pack_bytes(packer, &bin_form, value->as.bin, value->count); break;
+    case PAT_VALUE_ARRAY:
+        (void)pack_count(packer, &array_form, value->count, 0);
+        for (uint32_t i = 0; i < value->count && !packer->failed; i++) pack_value(packer, &value->as.items[i]);
+        break;
+    case PAT_VALUE_MAP:
+        (void)pack_count(packer, &map_form, value->count, 0);
+        for (uint32_t i = 0; i < value->count && !packer->failed; i++) {
+            pack_text(packer, value->as.members[i].key);
+            pack_value(packer, &value->as.members[i].value);
+        }
+        break;
     }
-    return msgpack_pack_nil(packer);
 }
 
 /* ---- frames ----------------------------------------------------------------------------------------------------- */
 
-struct frame {
-    msgpack_packer packer;
-    struct pat_buf *buf;
-    size_t start;
-};
-
-static void frame_begin(struct frame *frame, struct pat_buf *out) {
-    msgpack_packer_init(&frame->packer, out, buf_write);
-    frame->buf = out;
-    frame->start = out->length;
-}
-
-/* Whole frames only: a frame that ran out of memory leaves nothing behind. */
-static enum pat_status frame_end(struct frame *frame, int failed) {
-    if (failed == 0) return PAT_OK;
-    frame->buf->length = frame->start;
-    return PAT_ERR_NO_MEMORY;
-}
-
-static int pack_head(msgpack_packer *packer, enum pat_message_kind kind, uint32_t msgid) {
-    int failed = msgpack_pack_array(packer, 4);
-    if (failed == 0) failed = msgpack_pack_int(packer, (int)kind);
-    return failed == 0 ? msgpack_pack_uint32(packer, msgid) : failed;
+static void pack_head(struct packer *packer, enum pat_message_kind kind, uint32_t msgid) {
+    (void)pack_count(packer, &array_form, 4, 0);
+    pack_unsigned(packer, (unsigned)kind);
+    pack_unsigned(packer, msgid);
 }
 
 enum pat_status pat_wire_request(struct pat_buf *out, uint32_t msgid, const char *method,
                                  const struct pat_value *params) {
-    struct frame frame;
-    frame_begin(&frame, out);
-    int failed = pack_head(&frame.packer, PAT_MESSAGE_REQUEST, msgid);
-    if (failed == 0) failed = pack_string(&frame.packer, method);
-    if (failed == 0) failed = msgpack_pack_array(&frame.packer, params != NULL ? 1 : 0);
-    if (failed == 0 && params != NULL) failed = pack_value(&frame.packer, params);
-    return frame_end(&frame, failed);
+    struct packer packer = frame_begin(out);
+    pack_head(&packer, PAT_MESSAGE_REQUEST, msgid);
+    pack_string(&packer, method);
+    (void)pack_count(&packer, &array_form, params != NULL ? 1 : 0, 0);
+    if (params != NULL) pack_value(&packer, params);
+    return frame_end(&packer);
 }
 
 enum pat_status pat_wire_result(struct pat_buf *out, uint32_t msgid, const struct pat_value *result) {
-    struct frame frame;
-    frame_begin(&frame, out);
-    int failed = pack_head(&frame.packer, PAT_MESSAGE_RESPONSE, msgid);
-    if (failed == 0) failed = msgpack_pack_nil(&frame.packer);
-    if (failed == 0) failed = pack_value(&frame.packer, result);
-    return frame_end(&frame, failed);
+    const struct pat_value none = pat_value_nil();
+    struct packer packer = frame_begin(out);
+    pack_head(&packer, PAT_MESSAGE_RESPONSE, msgid);
+    pack_value(&packer, &none);
+    pack_value(&packer, result);
+    return frame_end(&packer);
 }
 
 /* Milliseconds after which sending the same again may help; -1 when it will not. A queue drains in moments, room for
@@ -121,8 +176,8 @@ static struct pat_value number_or_nil(int64_t number) {
     return number >= 0 ? pat_value_int(number) : pat_value_nil();
 }
 
-static int pack_error_map(msgpack_packer *packer, const struct pat_error *error, const char *message,
-                          const char *field) {
+static void pack_error_map(struct packer *packer, const struct pat_error *error, const char *message,
+                           const char *field) {
     int retry_ms = retry_after_ms(error->status);
     struct pat_member members[] = {
         {PAT_TEXT("code"), pat_value_string(pat_status_code(error->status))},
@@ -134,36 +189,39 @@ static int pack_error_map(msgpack_packer *packer, const struct pat_error *error,
         {PAT_TEXT("retry_after_ms"), number_or_nil(retry_ms)},
     };
     struct pat_value map = {.type = PAT_VALUE_MAP, .count = sizeof members / sizeof members[0], .as.members = members};
-    return pack_value(packer, &map);
+    pack_value(packer, &map);
 }
 
-static int pack_error_string(msgpack_packer *packer, const char *code, const char *message) {
+static void pack_error_string(struct packer *packer, const char *code, const char *message) {
     char text[PAT_ERROR_MESSAGE_BYTES + 32];
     (void)snprintf(text, sizeof text, "%s: %s", code, message);
-    return pack_string(packer, text);
+    pack_string(packer, text);
 }
 
 /* Messages quote what came in and may be cut anywhere, so they are made printable here: a str on the wire is UTF-8. */
-static int pack_error(msgpack_packer *packer, const struct pat_error *error, bool map) {
+static void pack_error(struct packer *packer, const struct pat_error *error, bool map) {
     char message[PAT_ERROR_MESSAGE_BYTES];
     char field[PAT_ERROR_FIELD_BYTES];
     (void)pat_text_printable(pat_text_of(error->message), message, sizeof message);
     (void)pat_text_printable(pat_text_of(error->field), field, sizeof field);
-    if (map) return pack_error_map(packer, error, message, field);
-    return pack_error_string(packer, pat_status_code(error->status), message);
+    if (map) {
+        pack_error_map(packer, error, message, field);
+    } else {
+        pack_error_string(packer, pat_status_code(error->status), message);
+    }
 }
 
 enum pat_status pat_wire_error(struct pat_buf *out, uint32_t msgid, const struct pat_error *error, bool map) {
-    struct frame frame;
-    frame_begin(&frame, out);
-    int failed = pack_head(&frame.packer, PAT_MESSAGE_RESPONSE, msgid);
-    if (failed == 0) failed = pack_error(&frame.packer, error, map);
-    if (failed == 0) failed = msgpack_pack_nil(&frame.packer);
-    return frame_end(&frame, failed);
+    const struct pat_value none = pat_value_nil();
+    struct packer packer = frame_begin(out);
+    pack_head(&packer, PAT_MESSAGE_RESPONSE, msgid);
+    pack_error(&packer, error, map);
+    pack_value(&packer, &none);
+    return frame_end(&packer);
 }
 
 enum pat_status pat_wire_value(struct pat_buf *out, const struct pat_value *value) {
-    struct frame frame;
-    frame_begin(&frame, out);
-    return frame_end(&frame, pack_value(&frame.packer, value));
+    struct packer packer = frame_begin(out);
+    pack_value(&packer, value);
+    return frame_end(&packer);
 }

@@ -1,9 +1,7 @@
-/* MessagePack-RPC on value trees: a bounded scanner in front, msgpack-c behind it.
+/* MessagePack-RPC on value trees: a bounded scanner in front, the decoder behind it.
  *
- *   bytes -> pat_scan (ours: resumable, checks every count against limits before anything is allocated)
- *         -> a whole frame that is known to be well-formed -> pat_wire_decode (msgpack-c) -> pat_value in the arena
- *
- * msgpack-c 4.0 has no limits of its own, so it never sees a frame that the scanner has not passed. */
+ *   bytes -> pat_scan (resumable, checks every count against limits before anything is allocated)
+ *         -> a whole frame that is known to be well-formed -> pat_wire_decode -> pat_value in the arena */
 #ifndef PAT_PROTO_WIRE_H
 #define PAT_PROTO_WIRE_H
 

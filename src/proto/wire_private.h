@@ -1,4 +1,4 @@
-/* The head of one MessagePack value: what scan.c and decode.c read for themselves, without msgpack-c. */
+/* The head of one MessagePack value: what scan.c and decode.c read. */
 #ifndef PAT_PROTO_WIRE_PRIVATE_H
 #define PAT_PROTO_WIRE_PRIVATE_H
 

@@ -207,6 +207,22 @@ def reads_its_writes(server, client):
     check(client.call("count", {"min_lsn": lsn})["lsn"] >= lsn, "an answer from before its own write")
 
 
+def batches_go_to_the_disk_together(server, client):
+    """More of them than there are requests of other kinds: each is answered once, in the order of its lsn."""
+    before = client.call("status")["groups"]
+    frames = [client.frame("load.orders", orders(7000 + k, 7000000 + k, 1)) for k in range(1500)]
+    client.raw(b"".join(frame for _, frame in frames))
+    sent, lsns = [msgid for msgid, _ in frames], {}
+    for _ in sent:
+        msgid, error, result = client.receive()
+        check(error is None and result["new"] == 1 and msgid not in lsns, "batch %r: %r, %r", msgid, error, result)
+        lsns[msgid] = result["lsn"]
+    equal([lsns[msgid] for msgid in sent], sorted(lsns.values()), "lsns in the order of the batches")
+    after = client.call("status")["groups"]
+    equal(after["batches"] - before["batches"], 1500, "batches in groups")
+    check(after["count"] - before["count"] < 750, "%d groups for 1500 batches", after["count"] - before["count"])
+
+
 def filters_are_parsed_both_ways(server, client):
     text = "country IN ('BR', 'MX') AND orders >= 2 AND NOT net < 100"
     parsed = client.call("filter.parse", {"text": text})
@@ -339,8 +355,8 @@ def run():
     for case in (says_hello, params_may_be_missing, method_names_may_be_bin, columns_may_be_binary, answers_match_requests,
                  bytes_may_trickle, big_msgids_come_back, strange_parameters_are_a_mistake, notifications_are_ignored, errors_name_the_nearest, errors_may_be_maps,
                  ids_are_strings, pairs_are_taken_once, facts_come_with_their_customer, limits_are_said,
-                 frames_that_are_broken_end_their_connection_only, reads_its_writes, filters_are_parsed_both_ways,
-                 rfm_maps_are_proved, random_splits):
+                 frames_that_are_broken_end_their_connection_only, reads_its_writes, batches_go_to_the_disk_together,
+                 filters_are_parsed_both_ways, rfm_maps_are_proved, random_splits):
         try:
             case(server, client)
         except RpcError as error:

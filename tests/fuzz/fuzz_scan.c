@@ -1,6 +1,7 @@
-/* Scanner and decoder against msgpack-c: what the scanner passes msgpack-c decodes, with every text once among the keys
- * of its map and no level too deep; ext types and keys that are no texts are never decoded to a good message; pieces
- * get the verdict of the whole; what is decoded encodes to a message that decodes to the same. */
+/* Scanner, decoder and encoder against msgpack-c: what the scanner passes msgpack-c decodes, with every text once among
+ * the keys of its map and no level too deep, and our decoder to the same values; ext types and keys that are no texts
+ * are never decoded to a good message; pieces get the verdict of the whole; what is decoded encodes to the bytes that
+ * msgpack-c writes. */
 #include "proto/wire.h"
 
 #include <msgpack.h>
@@ -76,26 +77,113 @@ static bool check_object(const msgpack_object *object, unsigned depth) {
     return ours;
 }
 
-static bool check_msgpack(const unsigned char *frame, size_t bytes) {
-    msgpack_unpacked unpacked;
-    msgpack_unpacked_init(&unpacked);
-    size_t offset = 0;
-    PAT_ASSERT(msgpack_unpack_next(&unpacked, (const char *)frame, bytes, &offset) == MSGPACK_UNPACK_SUCCESS);
-    PAT_ASSERT(offset == bytes);
-    const bool ours = check_object(&unpacked.data, 1);
-    msgpack_unpacked_destroy(&unpacked);
-    return ours;
+static void check_same(const struct pat_value *value, const msgpack_object *object) {
+    switch (object->type) {
+    case MSGPACK_OBJECT_NIL: PAT_ASSERT(value->type == PAT_VALUE_NIL); break;
+    case MSGPACK_OBJECT_BOOLEAN:
+        PAT_ASSERT(value->type == PAT_VALUE_BOOL && value->as.boolean == object->via.boolean);
+        break;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        PAT_ASSERT(value->type == (object->via.u64 <= INT64_MAX ? PAT_VALUE_INT : PAT_VALUE_UINT));
+        PAT_ASSERT(value->as.uinteger == object->via.u64);
+        break;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        PAT_ASSERT(value->type == PAT_VALUE_INT && value->as.integer == object->via.i64);
+        break;
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        PAT_ASSERT(value->type == PAT_VALUE_FLOAT);
+        PAT_ASSERT(memcmp(&value->as.real, &object->via.f64, sizeof value->as.real) == 0);
+        break;
+    case MSGPACK_OBJECT_STR:
+        PAT_ASSERT(value->type == PAT_VALUE_TEXT && value->count == object->via.str.size);
+        PAT_ASSERT(value->as.text == object->via.str.ptr);
+        break;
+    case MSGPACK_OBJECT_BIN:
+        PAT_ASSERT(value->type == PAT_VALUE_BIN && value->count == object->via.bin.size);
+        PAT_ASSERT((const char *)value->as.bin == object->via.bin.ptr);
+        break;
+    case MSGPACK_OBJECT_ARRAY:
+        PAT_ASSERT(value->type == PAT_VALUE_ARRAY && value->count == object->via.array.size);
+        for (uint32_t i = 0; i < value->count; i++) check_same(&value->as.items[i], &object->via.array.ptr[i]);
+        break;
+    case MSGPACK_OBJECT_MAP:
+        PAT_ASSERT(value->type == PAT_VALUE_MAP && value->count == object->via.map.size);
+        for (uint32_t i = 0; i < value->count; i++) {
+            PAT_ASSERT(value->as.members[i].key.data == object->via.map.ptr[i].key.via.str.ptr);
+            PAT_ASSERT(value->as.members[i].key.length == object->via.map.ptr[i].key.via.str.size);
+            check_same(&value->as.members[i].value, &object->via.map.ptr[i].val);
+        }
+        break;
+    case MSGPACK_OBJECT_EXT: PAT_ASSERT(!"an ext type was decoded to a value");
+    }
+}
+
+static int buf_write(void *data, const char *bytes, size_t length) {
+    return pat_buf_append(data, bytes, length) == PAT_OK ? 0 : -1;
+}
+
+/* Nothing that we write in another form: a float is a double with us, and a key a str. */
+static bool has_one_form(const msgpack_object *object) {
+    bool one = object->type != MSGPACK_OBJECT_FLOAT32;
+    if (object->type == MSGPACK_OBJECT_ARRAY) {
+        for (uint32_t i = 0; i < object->via.array.size; i++) one = has_one_form(&object->via.array.ptr[i]) && one;
+    } else if (object->type == MSGPACK_OBJECT_MAP) {
+        for (uint32_t i = 0; i < object->via.map.size; i++) {
+            one = object->via.map.ptr[i].key.type == MSGPACK_OBJECT_STR && one;
+            one = has_one_form(&object->via.map.ptr[i].val) && one;
+        }
+    }
+    return one;
+}
+
+static void check_packed(const struct pat_value *value, const msgpack_object *object) {
+    struct pat_buf ours, theirs;
+    msgpack_packer packer;
+    if (!has_one_form(object)) return;
+    pat_buf_init(&ours, PAT_MEM_OTHER);
+    pat_buf_init(&theirs, PAT_MEM_OTHER);
+    msgpack_packer_init(&packer, &theirs, buf_write);
+    PAT_ASSERT(msgpack_pack_object(&packer, *object) == 0);
+    PAT_ASSERT(pat_wire_value(&ours, value) == PAT_OK);
+    PAT_ASSERT(ours.length == theirs.length && memcmp(ours.data, theirs.data, ours.length) == 0);
+    pat_buf_deinit(&ours);
+    pat_buf_deinit(&theirs);
+}
+
+/* What the message has is what msgpack-c found. */
+static void check_parts(const struct pat_message *message, const msgpack_object_array *parts) {
+    if (message->kind == PAT_MESSAGE_RESPONSE) {
+        check_same(&message->error, &parts->ptr[2]);
+        check_same(&message->result, &parts->ptr[3]);
+        check_packed(&message->result, &parts->ptr[3]);
+    } else {
+        check_same(&message->params, &parts->ptr[parts->size - 1]);
+        check_packed(&message->params, &parts->ptr[parts->size - 1]);
+    }
 }
 
 /* `ours`: there is nothing in the frame that the decoder has no value for. */
-static void decode(struct pat_message *out, const unsigned char *frame, size_t bytes, bool ours,
-                   struct pat_arena *arena) {
+static enum pat_status decode(struct pat_message *out, const unsigned char *frame, size_t bytes, bool ours,
+                              struct pat_arena *arena) {
     struct pat_error error;
     enum pat_status status = pat_wire_decode(out, frame, bytes, arena, &error);
     PAT_ASSERT(status == PAT_OK || status == PAT_ERR_BAD_REQUEST || status == PAT_ERR_PROTO);
     if (status == PAT_ERR_BAD_REQUEST) PAT_ASSERT(out->kind == PAT_MESSAGE_NOTIFY || out->has_msgid);
     if (status != PAT_OK) out->result = pat_value_nil();
     PAT_ASSERT(ours || status != PAT_OK);
+    return status;
+}
+
+static void decode_both(struct pat_message *out, const unsigned char *frame, size_t bytes, struct pat_arena *arena) {
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    size_t offset = 0;
+    PAT_ASSERT(msgpack_unpack_next(&unpacked, (const char *)frame, bytes, &offset) == MSGPACK_UNPACK_SUCCESS);
+    PAT_ASSERT(offset == bytes);
+    const bool ours = check_object(&unpacked.data, 1);
+    if (decode(out, frame, bytes, ours, arena) == PAT_OK) check_parts(out, &unpacked.data.via.array);
+    msgpack_unpacked_destroy(&unpacked);
 }
 
 static void check_round_trip(const struct pat_value *value, struct pat_arena *arena) {
@@ -109,7 +197,7 @@ static void check_round_trip(const struct pat_value *value, struct pat_arena *ar
     enum pat_status status = scan_whole(once.data, once.length, &frame_bytes, &error);
     PAT_ASSERT(status == PAT_OK || once.length > limits.bytes_max);
     struct pat_message message;
-    decode(&message, once.data, once.length, true, arena);
+    (void)decode(&message, once.data, once.length, true, arena);
     PAT_ASSERT(pat_wire_result(&twice, 7, &message.result) == PAT_OK);
     PAT_ASSERT(once.length == twice.length && memcmp(once.data, twice.data, once.length) == 0);
     pat_buf_deinit(&once);
@@ -130,8 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct pat_message message = {.kind = PAT_MESSAGE_REQUEST};
     unsigned char *frame = copy_of(data, status == PAT_OK ? frame_bytes : size);
     if (status == PAT_OK) {
-        const bool ours = check_msgpack(frame, frame_bytes);
-        decode(&message, frame, frame_bytes, ours, &arena);
+        decode_both(&message, frame, frame_bytes, &arena);
         check_round_trip(&message.result, &arena);
         check_round_trip(&message.params, &arena);
     } else {

@@ -32,6 +32,33 @@ static void questions_see_one_version(void **state) {
     call_free(&two);
 }
 
+/* One look-up after the other on a quiet server needs no version of its own, and none that costs the next batch copies.
+ */
+static void look_ups_share_a_version_until_the_store_changes(void **state) {
+    (void)state;
+    struct call call;
+    call_make(&call, "customer {customer: '1'}");
+    struct pat_inquiry first = {.request = &call.request, .arena = &call.arena, .at_once = true}, second = first;
+    struct pat_error error;
+    (void)load_order("p", 1, 1);
+    assert_int_equal(pat_engine_pin(world.engine, &first, &error), PAT_OK);
+    const struct pat_view *view = first.pinned->view;
+    pat_engine_unpin(world.engine, &first);
+    assert_int_equal(world.engine->store->pins.open_count, 1);
+    assert_int_equal(pat_engine_pin(world.engine, &second, &error), PAT_OK);
+    assert_ptr_equal(second.pinned->view, view);
+    (void)load_order("p", 2, 2);
+    assert_int_equal(second.pinned->view->lsn, 1); /* whoever still reads it keeps it */
+    pat_engine_unpin(world.engine, &second);
+    assert_int_equal(world.engine->store->pins.open_count, 0);
+    assert_int_equal(pat_engine_pin(world.engine, &first, &error), PAT_OK);
+    assert_int_equal(first.pinned->view->lsn, 2);
+    pat_engine_unpin(world.engine, &first);
+    (void)load_order("p", 3, 3);
+    assert_int_equal(world.engine->store->pins.open_count, 0);
+    call_free(&call);
+}
+
 static void an_answer_is_given_again_until_something_changes(void **state) {
     (void)state;
     const struct known_answers *known = &world.engine->answers;
@@ -170,6 +197,7 @@ static void looks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(questions_see_one_version),
+        TEST(look_ups_share_a_version_until_the_store_changes),
         TEST(an_answer_is_given_again_until_something_changes),
         TEST(pages_are_given_again_with_cursors_of_their_own),
         TEST(rows_behind_the_view_are_not_there),

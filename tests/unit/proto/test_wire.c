@@ -324,7 +324,7 @@ static void decoding_takes_accounted_memory_only_and_stays_in_the_limit(void **s
     pat_arena_init(&small, 65536);
     assert_int_equal(pat_wire_decode(&message, buf.data, buf.length, &small, &error), PAT_ERR_NO_MEMORY);
     pat_arena_deinit(&small);
-    pat_mem_set_budget(pat_mem_used_total() + 500000); /* msgpack-c alone would take 1.5 MB */
+    pat_mem_set_budget(pat_mem_used_total() + 500000); /* the values take a megabyte */
     assert_int_equal(pat_wire_decode(&message, buf.data, buf.length, &arena, &error), PAT_ERR_NO_MEMORY);
     pat_mem_set_budget(0);
     assert_int_equal(decode(&message, buf.data, buf.length), PAT_OK);
