@@ -20,6 +20,8 @@ enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) {
     PAT_ASSERT(store->orders_waiting == 0);
     struct pat_view *view = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *view);
     if (view == NULL) return PAT_ERR_NO_MEMORY;
+    /* Makes the marks of new customers: before the version is pinned, or the writer would take them for its own. */
+    const struct pat_runs runs = pat_store_runs(store);
     if (!pat_pins_open(&store->pins, &view->version)) {
         pat_mem_free(PAT_MEM_VIEWS, view);
         return PAT_ERR_BUSY;
@@ -31,7 +33,7 @@ enum pat_status pat_view_open(struct pat_view **out, struct pat_store *store) {
     view->maps = store->maps;
     view->fits = store->fits;
     view->counts = store->counts;
-    view->runs = pat_store_runs(store);
+    view->runs = runs;
     view->zone = store->zone;
     view->base_currency = store->base_currency;
     view->base_digits = store->base_digits;

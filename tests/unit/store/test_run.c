@@ -355,6 +355,25 @@ static void merged_runs_are_as_if_made_at_once(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
+/* Marks are made lazily, by opening a view too: those are the view's, and later ones are not. */
+static void marks_of_a_view_stay_as_they_were(void **state) {
+    (void)state;
+    struct pat_store *store = store_new(1000);
+    add_runs(store, 1, 1000);
+    struct pat_view *first, *second;
+    assert_int_equal(pat_view_open(&first, store), PAT_OK);
+    pat_store_mark_changed(store, 5);
+    assert_int_equal(pat_view_open(&second, store), PAT_OK);
+    pat_store_mark_changed(store, 7);
+    assert_true(pat_column_view_get(&first->runs.changed, 5) == PAT_NULL);
+    assert_true(pat_column_view_get(&second->runs.changed, 5) != PAT_NULL);
+    assert_true(pat_column_view_get(&second->runs.changed, 7) == PAT_NULL);
+    pat_view_close(&first);
+    pat_view_close(&second);
+    pat_store_close(&store);
+    assert_int_equal(pat_mem_used_total(), 0);
+}
+
 static void a_merge_that_fails_leaves_nothing(void **state) {
     (void)state;
     struct pat_store *store = store_new(20000);
@@ -426,6 +445,7 @@ int main(void) {
         cmocka_unit_test(nothing_at_all),
         cmocka_unit_test(a_run_that_fails_leaves_nothing),
         cmocka_unit_test(merged_runs_are_as_if_made_at_once),
+        cmocka_unit_test(marks_of_a_view_stay_as_they_were),
         cmocka_unit_test(a_merge_that_fails_leaves_nothing),
         cmocka_unit_test(big_runs_are_given_back_by_others),
         cmocka_unit_test(a_run_takes_what_it_says_and_stays_for_its_views),
