@@ -136,11 +136,9 @@ enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *
     journal->written = (struct pat_journal_point){PAT_FILE_HEADER_BYTES, entry->first_lsn - 1,
                                                   pat_file__chain(PAT_FILE_JOURNAL, &header), entry->first_rows};
     journal->synced = journal->written;
-    journal->filled = PAT_FILE_HEADER_BYTES;
     PAT_TRY(fs->ops->file_open(fs, &journal->file, spare != NULL ? spare : name,
                                spare != NULL ? PAT_FILE_APPEND : PAT_FILE_CREATE, error));
     const enum pat_status status = header_to_disk(journal, spare, name, error);
-    if (status == PAT_OK && spare != NULL) journal->filled = journal->reserved;
     if (status == PAT_OK) return PAT_OK;
     pat_journal__close(journal);
     (void)fs->ops->remove(fs, name, NULL); /* what stays is removed at the next start */
@@ -189,8 +187,7 @@ enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs
                                   const struct pat_journal_found *found, bool killed, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     pat_file__name(PAT_FILE_JOURNAL, entry->number, name);
-    *journal = (struct pat_journal){
-        .fs = fs, .entry = *entry, .written = found->end, .synced = found->end, .filled = found->end.offset};
+    *journal = (struct pat_journal){.fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
     enum pat_status status = journal->file->ops->file_size(journal->file, &journal->reserved, error);
     /* What an earlier start wiped may be zeros in the cache only, and records on the disk that follow on what is
@@ -222,25 +219,6 @@ enum pat_status pat_journal__reserve(struct pat_journal *journal, uint64_t bytes
     return PAT_OK;
 }
 
-/* Zeros ahead of small groups, so many bytes at a time: some dozens of groups share what that costs. Greater groups are
- * not worth writing twice. */
-#define AHEAD_BYTES           ((uint64_t)1 << 20)
-#define AHEAD_GROUP_BYTES_MAX ((size_t)256 << 10)
-#define ZEROS_BYTES           ((size_t)64 << 10)
-
-enum pat_status pat_journal__fill(struct pat_journal *journal, size_t group_bytes, struct pat_error *error) {
-    static const unsigned char zeros[ZEROS_BYTES];
-    const uint64_t needed = pat_journal__needs(journal, group_bytes);
-    if (needed <= journal->filled || group_bytes > AHEAD_GROUP_BYTES_MAX) return PAT_OK;
-    const uint64_t to = needed + AHEAD_BYTES < journal->reserved ? needed + AHEAD_BYTES : journal->reserved;
-    while (journal->filled < to) {
-        const size_t bytes = to - journal->filled < ZEROS_BYTES ? (size_t)(to - journal->filled) : ZEROS_BYTES;
-        PAT_TRY(journal->file->ops->file_write_at(journal->file, journal->filled, zeros, bytes, error));
-        journal->filled += bytes;
-    }
-    return PAT_OK;
-}
-
 /* Completes all headers; gives the point behind the group. */
 static struct pat_journal_point group_seal(const struct pat_journal *journal, struct pat_buf *group) {
     struct pat_journal_point point = journal->written;
@@ -262,7 +240,6 @@ enum pat_status pat_journal__append(struct pat_journal *journal, struct pat_buf 
     struct pat_file *file = journal->file;
     PAT_TRY(file->ops->file_write_at(file, journal->written.offset, group->data, group->length, error));
     journal->written = end;
-    if (journal->filled < end.offset) journal->filled = end.offset;
     return PAT_OK;
 }
 

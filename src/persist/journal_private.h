@@ -73,7 +73,6 @@ struct pat_journal {
     struct pat_journal_point written;
     struct pat_journal_point synced;
     uint64_t reserved;  /* length of the file */
-    uint64_t filled;    /* from the beginning on; what lies behind may never have been written */
     bool mark_unsynced; /* a mark was written since the last sync */
 };
 
@@ -102,10 +101,6 @@ uint64_t pat_journal__needs(const struct pat_journal *journal, size_t group_byte
 /* Reserves room up to `bytes` of the file. PAT_ERR_NO_SPACE: nothing happened to the file. */
 enum pat_status pat_journal__reserve(struct pat_journal *journal, uint64_t bytes,
                                      struct pat_error *error) PAT_MUST_CHECK;
-/* Before a small group is appended that is to be synced: where the file was never written, zeros go to its place and
- * ahead of it, for a sync of such a place has metadata to write, and one of what was written before has none. */
-enum pat_status pat_journal__fill(struct pat_journal *journal, size_t group_bytes,
-                                  struct pat_error *error) PAT_MUST_CHECK;
 /* Completes the headers of `group` and writes it with one call. After a failure nothing may be appended any more. */
 enum pat_status pat_journal__append(struct pat_journal *journal, struct pat_buf *group,
                                     struct pat_error *error) PAT_MUST_CHECK;

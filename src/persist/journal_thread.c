@@ -36,10 +36,8 @@ static void file_fails(struct pat_persist *persist, const struct pat_error *erro
 }
 
 static enum pat_status group_to_disk(struct pat_persist *persist, struct pat_error *error) {
-    const bool synced = persist->options.sync == PAT_SYNC_ALWAYS;
-    if (synced) PAT_TRY(pat_journal__fill(&persist->journal, persist->group.length, error));
     PAT_TRY(pat_journal__append(&persist->journal, &persist->group, error));
-    return synced ? pat_journal__sync(&persist->journal, error) : PAT_OK;
+    return persist->options.sync == PAT_SYNC_ALWAYS ? pat_journal__sync(&persist->journal, error) : PAT_OK;
 }
 
 /* Says behind the group that it is on disk before anybody else says so: a process that is killed right afterwards left
