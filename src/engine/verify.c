@@ -72,7 +72,8 @@ enum pat_status pat_engine__verify_files(struct pat_engine *engine, enum pat_sta
     struct pat_verify *verify = NULL;
     PAT_TRY(pat_verify_open(&verify, engine->persist, error));
     const enum pat_status status = read_files(verify, stop_cb, context, error);
-    (void)pat_engine__tell_damage(pat_verify_found(verify), 0);
+    /* Whoever only looks at a directory has no log: the answer says it all. */
+    if (!engine->read_only || engine->degraded) (void)pat_engine__tell_damage(pat_verify_found(verify), 0);
     if (status == PAT_OK) put_files(builder, pat_verify_found(verify), result);
     pat_verify_close(&verify);
     if (status == PAT_OK && builder->failed) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer");

@@ -14,6 +14,7 @@ import os
 import pty
 import random
 import re
+import select
 import signal
 import socket
 import struct
@@ -534,16 +535,15 @@ def on_terminal(columns, *arguments):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen([program("PATRON"), *arguments], stdout=slave, stderr=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
-    os.close(slave)
     data = b""
     while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # how Linux says that the other side has closed
+        # What was written last can be lost when its writer's end is the last to close: ours stays open until nothing more comes.
+        gone = process.poll() is not None
+        while select.select([master], [], [], 0 if gone else 0.02)[0]:
+            data += os.read(master, 65536)
+        if gone:
             break
-        if not piece:
-            break
-        data += piece
+    os.close(slave)
     os.close(master)
     equal(process.wait(WAIT_SECONDS), 0, "exit of patron on a terminal")
     return data.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
