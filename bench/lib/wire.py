@@ -24,9 +24,14 @@ class Client:
             self.unpacker.feed(self.socket.recv(1 << 20))
 
     def settle(self, seconds=60):
-        """Until what the server does in the background after a load is done: the peers' tables are merged, too."""
+        """Until what the server does in the background after a load is done: the peers' tables are merged, too. Chunks that are
+        being packed show in the memory of the orders, which then goes down."""
+        orders, since = None, 0
         for _ in range(seconds * 10):
-            runs = self.call("status", {})["runs"]
-            if runs["count"] <= 1 and runs["tail_rows"] == 0 and not runs["making"]:
+            status = self.call("status", {})
+            runs, now = status["runs"], status["memory"]["orders"]
+            since = since + 1 if now == orders else 0
+            orders = now
+            if runs["count"] <= 1 and runs["tail_rows"] == 0 and not runs["making"] and since >= 30:
                 return
             time.sleep(0.1)

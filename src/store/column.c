@@ -692,7 +692,7 @@ struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, e
 /* Lets a chunk go; false when it was replaced meanwhile, and is nobody's but perhaps views'. */
 static bool chunk_let_go(struct pat_column *column, uint32_t index, struct pat_chunk *was, enum pat_chunk_rest rest) {
     PAT_DEBUG_ASSERT(was->rest == PAT_CHUNK_HELD);
-    was->rest = rest;
+    was->rest = (uint8_t)rest;
     if (column->dir->chunk[index] == was) return true;
     pat_pins_retire(column->pins, column->purpose, was);
     return false;
