@@ -163,6 +163,10 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     }
     if (group->rows + batch->rows > GROUP_ROWS_MAX && group->count > 0) return NEXT_GROUP;
     if (group_has_pair(group, batch)) return NEXT_GROUP;
+    /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
+     * are applied. Asked before it is judged, which is done once. */
+    if (group->count > 0 && !pat_mem_would_fit(group->bytes + pat_ingest_bytes(batch, engine->store)))
+        return NEXT_GROUP;
     enum pat_status status =
         pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
