@@ -333,6 +333,30 @@ static void snapshots_beside_loads(void **state) {
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
+/* What each may take at the worst does not fit for all of them together, and what they do take does. */
+static void batches_that_may_not_fit_together_come_after_each_other(void **state) {
+    (void)state;
+    struct call *calls = calloc(MANY, sizeof *calls);
+    char text[300];
+    for (unsigned i = 0; i < MANY; i++) {
+        order_text(text, sizeof text, "p", i, i);
+        call_make(&calls[i], text);
+    }
+    const size_t one = pat_ingest_bytes(calls[0].ticket.batch, world.engine->store);
+    pat_mem_set_budget(pat_mem_used_total() + MANY / 8 * one);
+    for (unsigned i = 0; i < MANY; i++) submit(&calls[i]);
+    turn_until_idle();
+    pat_mem_set_budget(0);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(calls[i].replies, 1);
+        if (!calls[i].ok) fail_msg("batch %u: %s", i, calls[i].error.message);
+        call_free(&calls[i]);
+    }
+    assert_int_equal(world.engine->store->lsn, MANY);
+    free(calls);
+    check_store();
+}
+
 static void a_small_budget_is_an_answer(void **state) {
     (void)state;
     fill();
@@ -451,6 +475,7 @@ int main(void) {
         TEST(a_restart_brings_everything_back),
         TEST(settings_belong_to_the_directory),
         TEST(snapshots_beside_loads),
+        TEST(batches_that_may_not_fit_together_come_after_each_other),
         TEST(a_small_budget_is_an_answer),
         TEST(at_every_allocation),
         TEST(at_every_allocation_of_a_snapshot),
