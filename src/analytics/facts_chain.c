@@ -58,44 +58,21 @@ static void walk_refunds(struct one *one, pat_row end) {
 
 /* A chained order costs about a cache miss for each column, all of a customer's in a run one or two together. */
 
-static uint32_t first_plain(const struct pat_fact_run *run, pat_row customer) {
-    uint32_t low = run->block[customer / PAT_RUN_BLOCK], high = run->block[customer / PAT_RUN_BLOCK + 1];
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (run->customer[middle] < customer) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static uint32_t first_odd(const struct pat_fact_run *run, pat_row customer) {
-    uint32_t low = run->odd_block[customer / PAT_RUN_BLOCK], high = run->odd_block[customer / PAT_RUN_BLOCK + 1];
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (run->odd[middle].customer < customer) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 static void read_run(struct one *one, const struct pat_fact_run *run) {
     const pat_row customer = one->customer;
     const pat_day day = one->run->day;
     if (customer >= run->customers) return;
-    uint32_t at = run->offset != NULL ? run->offset[customer] : first_plain(run, customer);
+    const uint32_t block = customer / PAT_RUN_BLOCK;
+    uint32_t at = run->offset != NULL ? run->offset[customer]
+                                      : pat_run_first(run, run->block[block], run->block[block + 1], customer);
     const uint32_t end = run->offset != NULL ? run->offset[customer + 1] : run->count;
     for (; at < end && (run->offset != NULL || run->customer[at] == customer); at++) {
         const int64_t dated = (int64_t)run->day_base + run->day[at];
         if (dated > day) break; /* the later ones, too */
         add_fact(one, dated, 1, run->net[at]);
     }
-    for (uint32_t i = first_odd(run, customer); i < run->odd_count && run->odd[i].customer == customer; i++) {
+    uint32_t i = pat_run_first_odd(run, run->odd_block[block], run->odd_block[block + 1], customer);
+    for (; i < run->odd_count && run->odd[i].customer == customer; i++) {
         const struct pat_run_odd *odd = &run->odd[i];
         if (odd->from <= day && day < odd->until) add_fact(one, odd->day, odd->orders, odd->net);
     }

@@ -34,31 +34,6 @@ struct entries {
 
 /* ---- where they are ---------------------------------------------------------------------------------------------- */
 
-/* First of count rising customers that is not below `row`. */
-static uint32_t first_of(const pat_row *customer, uint32_t low, uint32_t high, pat_row row) {
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (customer[middle] < row) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static uint32_t first_odd_of(const struct pat_run_odd *odd, uint32_t low, uint32_t high, pat_row row) {
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (odd[middle].customer < row) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 /* Moves `at` to the entries of `row`, which is behind the customer it was at, in the same block. */
 static void advance(const struct pat_runs *runs, pat_row row, struct entries *at) {
     for (uint32_t i = 0; i < runs->count; i++) {
@@ -79,8 +54,8 @@ static void advance(const struct pat_runs *runs, pat_row row, struct entries *at
 static void stand_before(const struct pat_runs *runs, pat_row row, struct entries *at) {
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct pat_fact_run *run = runs->run[i];
-        at->end[i] = run->offset == NULL ? first_of(run->customer, 0, run->count, row) : 0;
-        at->odd_end[i] = first_odd_of(run->odd, 0, run->odd_count, row);
+        at->end[i] = run->offset == NULL ? pat_run_first(run, 0, run->count, row) : 0;
+        at->odd_end[i] = pat_run_first_odd(run, 0, run->odd_count, row);
     }
 }
 

@@ -2,7 +2,9 @@
 #include "analytics/answers_private.h"
 #include "analytics/recount_private.h"
 
-#define COLUMNS PAT_RECOUNT_COLUMNS
+#define COLUMNS (PAT_RECOUNT_RUN_ORDERS - PAT_RECOUNT_ORDERS)
+
+_Static_assert(PAT_RECOUNT_CUSTOMERS % PAT_RUN_BLOCK == 0, "pieces are whole blocks of the runs");
 
 /* The customers' columns, in the order of enum pat_recounted. */
 static const struct {
@@ -14,7 +16,7 @@ static const struct {
     {PAT_CUSTOMER_SETTLED, false},     {PAT_CUSTOMER_FACT_COUNTRY, false},
 };
 
-#define AT(which) (PAT_RECOUNT_##which - PAT_RECOUNT_OF_CUSTOMERS)
+#define AT(which) (PAT_RECOUNT_##which - PAT_RECOUNT_ORDERS)
 
 struct piece {
     struct pat_run *run;
@@ -192,7 +194,7 @@ static void hold_customer(const struct piece *p, size_t at, struct pat_recount *
     for (unsigned i = 0; i < COLUMNS; i++) {
         int64_t stored = get(p, PAT_CUSTOMERS, kept[i].column, row);
         if (kept[i].null_is_zero && stored == PAT_NULL) stored = 0;
-        pat_recount__hold(&out->check[PAT_RECOUNT_OF_CUSTOMERS + i], row, stored, p->value[i][at]);
+        pat_recount__hold(&out->check[PAT_RECOUNT_ORDERS + i], row, stored, p->value[i][at]);
     }
     if (p->view->runs.count == 0 || pat_runs_stale(&p->view->runs, row)) return; /* runs say nothing of it */
     pat_recount__hold(&out->check[PAT_RECOUNT_RUN_ORDERS], row, p->run_orders[at], p->value[AT(ORDERS)][at]);
@@ -220,6 +222,8 @@ static enum pat_status piece_arrays(struct piece *p) {
 enum pat_status pat_recount_piece(const struct pat_job *job, pat_row first, struct pat_recount *out,
                                   struct pat_error *error) {
     struct pat_run run = pat_recount__run(job, error);
+    PAT_ASSERT(first % PAT_RECOUNT_CUSTOMERS == 0);
+    PAT_ASSERT(first <= run.customers);
     const pat_row left = run.customers - first;
     struct piece p = {.run = &run,
                       .view = job->view,
@@ -227,7 +231,6 @@ enum pat_status pat_recount_piece(const struct pat_job *job, pat_row first, stru
                       .end = first + (left < PAT_RECOUNT_CUSTOMERS ? left : PAT_RECOUNT_CUSTOMERS),
                       .orders_end = pat_runs_orders_end(&job->view->runs),
                       .refunds_end = pat_runs_refunds_end(&job->view->runs)};
-    PAT_ASSERT(first % PAT_RECOUNT_CUSTOMERS == 0 && first <= run.customers);
     PAT_TRY(piece_arrays(&p));
     PAT_TRY(each_row(&p, PAT_ORDERS, piece_order));
     PAT_TRY(each_row(&p, PAT_REFUNDS, piece_refund));

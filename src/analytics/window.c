@@ -57,7 +57,9 @@ static enum pat_status find_road(struct pat_run *run, struct pat_window *window,
     if (beside != 0) PAT_TRY(pat_facts__arrays(run, beside, &window->beside));
     PAT_TRY(read_tail(run, window));
     if (beside == 0) PAT_TRY(find_kept(run, window));
-    const bool all = window->kept != NULL && window->kept->runs == run->view->runs.count && window->moved.start == NULL;
+    /* With facts beside it nothing kept is read; but what is kept need not be made again. */
+    const struct pat_kept_window *const same = beside == 0 ? window->kept : pat_window__find_kept(window);
+    const bool all = same != NULL && same->runs == run->view->runs.count && window->moved.start == NULL;
     if (!all && worth_keeping(run)) window->keeping = pat_window__begin_kept(window);
     if (window->keeping != NULL) *run->job->made_window = window->keeping;
     return PAT_OK;

@@ -3,7 +3,7 @@
 #include "analytics/window_make_private.h"
 #include "base/mem.h"
 
-/* Of the memory limit, what stays free beside it: it is a convenience. */
+/* Of the memory budget, what stays free beside it: it is a convenience. */
 #define FREE_SHARE 16u
 /* Rows that are read for the difference of two windows, at the most one for so many customers: each costs as much as
  * the run's entries of two or three customers. */

@@ -82,12 +82,13 @@ static struct span span_of(const struct pat_window *window, const struct pat_fac
     return (struct span){first, there < count ? there : count, low < high ? low : high, high};
 }
 
-static void clear(struct pat_window_scratch *to, uint32_t from, uint32_t end) {
+static void clear(const struct pat_window *window, struct pat_window_scratch *to, uint32_t from, uint32_t end) {
     const size_t rows = end - from;
     memset(to->all + from, 0, rows * sizeof *to->all);
     memset(to->wide.orders + from, 0, rows * sizeof *to->wide.orders);
     memset(to->wide.net + from, 0, rows * sizeof *to->wide.net);
     for (uint32_t i = from; i < end; i++) to->wide.last[i] = PAT_FACT_NO_DAY;
+    if (window->beside == NULL) return;
     memset(to->net_all + from, 0, rows * sizeof *to->net_all);
     for (uint32_t i = from; i < end; i++) to->first[i] = PAT_FACT_NO_DAY;
 }
@@ -170,7 +171,7 @@ static void take_runs(const struct pat_window *window, uint32_t block, struct pa
     const bool dense = runs->run[0]->offset != NULL && span.count > 0;
     if (dense) take_dense(window, runs->run[0], &span, to);
     if (dense && window->beside != NULL) take_beside(window, runs->run[0], &span, to);
-    clear(to, dense ? span.count : 0, pat_window__count(window, block));
+    clear(window, to, dense ? span.count : 0, pat_window__count(window, block));
     for (uint32_t i = 0; i < runs->count; i++) add_run(window, runs->run[i], block, to);
 }
 

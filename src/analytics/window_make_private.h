@@ -16,7 +16,7 @@ struct pat_window_scratch {
     struct pat_window_narrow narrow; /* where a narrow block has no other place */
 };
 
-/* A fact behind the runs. */
+/* One order or refund that counts at D. */
 struct pat_window_fact {
     pat_row customer;
     int32_t day;

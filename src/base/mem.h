@@ -15,7 +15,7 @@ enum pat_mem_purpose {
     PAT_MEM_LINES,
     PAT_MEM_REFUNDS,
     PAT_MEM_FX,      /* exchange rates: the table, and what is looked up in it */
-    PAT_MEM_INDEX,   /* hash indexes */
+    PAT_MEM_INDEX,   /* where rows stand by their ids: hash indexes, spans */
     PAT_MEM_TEXT,    /* dictionaries and the id heap */
     PAT_MEM_VIEWS,   /* views and chunks that only views still need */
     PAT_MEM_RUNS,    /* facts once more, by customer and day */

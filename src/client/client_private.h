@@ -19,7 +19,7 @@
 #define PAT_CLIENT_HOST_BYTES 256u
 
 struct pat_client {
-    int fd; /* never blocks; poll waits */
+    int fd; /* blocks: each call says whether it waits */
     uint32_t msgid_next;
     unsigned in_flight;
     bool broken;        /* a send or read failed half way: where the next message starts is unknown */

@@ -82,6 +82,7 @@ void pat_engine__journal_failed(struct pat_engine *engine, const char *why) {
 void pat_engine__watch_damage(struct pat_engine *engine) {
     if (engine->read_only || engine->stopping || engine->store->unsettled || engine->snapshot_view != NULL) return;
     const unsigned damaged = pat_persist_damaged(engine->persist);
+    if (damaged == 0 && engine->damaged == 0) return;
     const uint64_t now_ns = pat_clock_monotonic_ns();
     if (damaged > engine->damaged) {
         pat_log(PAT_LOG_WARN, "mending", "damaged_files=%u", damaged);

@@ -60,7 +60,7 @@ void pat_engine_turn(struct pat_engine *engine);
 /* 0 = never. */
 void pat_engine_set_snapshot_every(struct pat_engine *engine, uint64_t ms);
 void pat_engine_set_verify_every(struct pat_engine *engine, uint64_t ms);
-/* From here on `status` says so, and nothing new is begun by itself. What is submitted is taken as ever. */
+/* From here on `status` says so, and no scrub or mending begins. What is submitted is taken as ever. */
 void pat_engine_stopping(struct pat_engine *engine);
 /* Nothing waits for the disk. */
 bool pat_engine_idle(const struct pat_engine *engine);

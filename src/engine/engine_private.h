@@ -121,7 +121,7 @@ enum pat_chore_kind { PAT_CHORE_RUN, PAT_CHORE_FREE_RUN, PAT_CHORE_SETTLE, PAT_C
 struct pat_chore {
     bool busy; /* there is one */
     enum pat_chore_kind kind;
-    struct pat_view *view;   /* RUN: it is made from that */
+    struct pat_view *view;   /* RUN: it is made from that; SCRUB: it is recounted; may be NULL */
     struct pat_pack pack;    /* PACK */
     struct pat_scrub *scrub; /* SCRUB */
     bool more;               /* SCRUB: of the stage, after this step */
@@ -224,6 +224,8 @@ void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
 /* Before the store changes: a version that only rests would cost copies. */
 void pat_engine__end_rest(struct pat_engine *engine);
 void pat_engine__drop_findings(struct pat_findings **findings);
+/* Opens a view when nothing waits any more. */
+enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) PAT_MUST_CHECK;
 /* recall.c */
 /* Sets inquiry->recall when the answer is known or worth knowing. */
 void pat_engine__recall(struct pat_engine *engine, struct pat_inquiry *inquiry);
@@ -236,9 +238,6 @@ void pat_engine__lend_windows(struct pat_engine *engine, struct pat_inquiry *inq
 /* And keeps what was made. */
 void pat_engine__return_windows(struct pat_engine *engine, struct pat_inquiry *inquiry);
 void pat_engine__forget_windows(struct pat_engine *engine);
-/* query.c */
-/* Opens a view when nothing waits any more. */
-enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) PAT_MUST_CHECK;
 /* cursor.c */
 /* The version that a cursor stays on; PAT_ERR_EXPIRED, PAT_ERR_BAD_REQUEST when it goes with another question. */
 enum pat_status pat_engine__resume(struct pat_engine *engine, const struct pat_request *request,

@@ -32,7 +32,7 @@
 #define QUIET_MS 5000u
 /* When there is no memory for a run, it is tried again after this long. */
 #define RETRY_MS 10000u
-/* Of the limit, what must stay free beside a run that is made: for batches and questions. */
+/* Of the budget, what must stay free beside a run that is made: for batches and questions. */
 #define MEMORY_FREE_SHARE 32u
 
 /* ---- which rows ---------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ static uint32_t runs_to_keep(const struct pat_store *store, bool quiet, bool ask
 }
 
 /* What making it takes: six bytes an order and four a customer or an order, keys while they are sorted, and room for
- * refunds and a share of other odd facts. The allocations themselves are held to the limit in any case. */
+ * refunds and a share of other odd facts. The allocations themselves are held to the budget in any case. */
 static size_t bytes_to_make(const struct pat_store *store, const struct pat_run_plan *plan) {
     const size_t orders = store->table[PAT_ORDERS].rows - plan->orders_from;
     const size_t refunds = store->table[PAT_REFUNDS].rows - plan->refunds_from;

@@ -49,7 +49,6 @@ static bool scrub_begin(struct pat_engine *engine, uint64_t now_ns) {
         scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
         return false;
     }
-    *scrub->recount = (struct pat_recount){0};
     scrub->stage = PAT_SCRUB_FILES;
     scrub->started_ns = now_ns;
     scrub->customer = 0;

@@ -28,7 +28,7 @@ static int compare_ids(const struct pat_store *store, int64_t a, int64_t b) {
     return pat_text_compare(pat_heap_get(&store->heap, (uint64_t)~a), pat_heap_get(&store->heap, (uint64_t)~b));
 }
 
-static bool order_is_earlier(const struct pat_store *store, pat_row a, pat_row b) {
+bool pat_order__is_earlier(const struct pat_store *store, pat_row a, pat_row b) {
     const struct pat_table *orders = &store->table[PAT_ORDERS];
     int64_t time_a = pat_table_get(orders, PAT_ORDER_TIME, a), time_b = pat_table_get(orders, PAT_ORDER_TIME, b);
     if (time_a != time_b) return time_a < time_b;
@@ -75,7 +75,8 @@ static void aggregate_orders(struct aggregate *aggregate, struct pat_store *stor
     for (; order != PAT_NULL; order = pat_table_get(orders, PAT_ORDER_NEXT, (pat_row)order)) {
         if (!pat_order_counts(orders, (pat_row)order)) continue;
         aggregate_order(aggregate, orders, (pat_row)order);
-        if (earliest == PAT_ROW_NONE || order_is_earlier(store, (pat_row)order, earliest)) earliest = (pat_row)order;
+        if (earliest == PAT_ROW_NONE || pat_order__is_earlier(store, (pat_row)order, earliest))
+            earliest = (pat_row)order;
     }
     if (earliest != PAT_ROW_NONE) aggregate->fact_country = country_of_order(store, earliest);
 }

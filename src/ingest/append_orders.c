@@ -363,12 +363,18 @@ static void block_apply(struct order_block *block) {
     block->store->orders_waiting += block->rows;
 }
 
+/* Without pat_mem_would_fit: what is at hand for the next batch is not worth giving up for this. */
+static bool is_free(size_t bytes) {
+    const size_t budget = pat_mem_budget(), used = pat_mem_used_total();
+    return budget == 0 || (used <= budget && bytes <= budget - used);
+}
+
 /* Rows may wait as long as there is room to fold them all, which is taken when there is plenty of it. */
 static void make_room(struct pat_store *store, const struct pat_spread *spread, uint32_t rows) {
     const uint32_t waiting = store->orders_waiting;
     const size_t most = pat_orders__fold_bytes(ORDERS_WAITING_MAX);
     if (store->table[PAT_ORDERS].rows + rows >= ROOM_FROM_ROWS && pat_store_scratch_growth(store, most) > 0 &&
-        pat_mem_would_fit(most * ROOM_SHARE))
+        is_free(most * ROOM_SHARE))
         (void)pat_store_scratch(store, most);
     if (waiting > 0 && (waiting + rows > ORDERS_WAITING_MAX ||
                         pat_store_scratch_growth(store, pat_orders__fold_bytes(waiting + rows)) > 0))

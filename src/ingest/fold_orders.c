@@ -70,7 +70,6 @@ _Static_assert(((int64_t)PAT_DAY_MAX - PAT_DAY_MIN) * FACT_FLAGS <= UINT32_MAX, 
 /* All waiting orders. */
 struct fold {
     struct pat_store *store;
-    const struct pat_spread *spread;
     pat_row first; /* of the rows that wait */
     uint32_t rows;
     unsigned part_shift; /* customers of a part: 1 << part_shift */
@@ -189,20 +188,6 @@ static void read_range(void *context, uint32_t range, unsigned lane_of) {
 
 /* ---- sorting ----------------------------------------------------------------------------------------------------- */
 
-/* Whether one waiting order is earlier than another of its customer. */
-static bool is_earlier(const struct fold *fold, uint32_t a, uint32_t b) {
-    const struct pat_table *orders = &fold->store->table[PAT_ORDERS];
-    const int64_t time_a = pat_table_get(orders, PAT_ORDER_TIME, fold->first + a);
-    const int64_t time_b = pat_table_get(orders, PAT_ORDER_TIME, fold->first + b);
-    if (time_a != time_b) return time_a < time_b;
-    const int64_t x = pat_table_get(orders, PAT_ORDER_ID, fold->first + a);
-    const int64_t y = pat_table_get(orders, PAT_ORDER_ID, fold->first + b);
-    if (x >= 0 && y >= 0) return x < y;
-    if (x >= 0 || y >= 0) return x >= 0;
-    return pat_text_compare(pat_heap_get(&fold->store->heap, (uint64_t)~x),
-                            pat_heap_get(&fold->store->heap, (uint64_t)~y)) < 0;
-}
-
 /* Facts of a part by customer; those of one customer in the order in which they came. */
 static struct fold_part part_open(struct fold *fold, uint32_t part) {
     const uint32_t begin = fold->begin[part], count = fold->begin[part + 1] - begin;
@@ -240,7 +225,9 @@ static const struct fact *find_earliest(const struct fold_part *of, uint32_t beg
     for (uint32_t i = begin; i < end; i++) {
         const struct fact *fact = &of->fact[(uint32_t)of->key[i]];
         if ((fact->more & FACT_WITHDRAWN) != 0) continue;
-        if (earliest == NULL || is_earlier(of->fold, fact->order, earliest->order)) earliest = fact;
+        if (earliest == NULL ||
+            pat_order__is_earlier(of->fold->store, of->fold->first + fact->order, of->fold->first + earliest->order))
+            earliest = fact;
     }
     return earliest;
 }
@@ -417,20 +404,20 @@ static void refresh(const struct fold *fold) {
 
 void pat_orders__fold(struct pat_store *store, const struct pat_spread *spread) {
     const uint32_t rows = store->orders_waiting, ranges = (rows + RANGE_ROWS - 1) / RANGE_ROWS;
+    const struct pat_spread *crew = rows >= RANGE_ROWS ? spread : NULL;
     struct fold *fold = pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *fold);
     fold->store = store;
-    fold->spread = rows >= RANGE_ROWS ? spread : NULL;
     fold->first = store->table[PAT_ORDERS].rows - rows;
     fold->rows = rows;
     fold->country = pat_mem_alloc_must(PAT_MEM_OTHER,
                                        store->table[PAT_ORDERS].dict[PAT_ORDER_COUNTRY]->count * sizeof *fold->country);
     arrays_open(fold);
     choose_parts(fold);
-    pat_spread_run(fold->spread, count_range, fold, ranges);
+    pat_spread_run(crew, count_range, fold, ranges);
     place_parts(fold, ranges);
-    pat_spread_run(fold->spread, read_range, fold, ranges);
+    pat_spread_run(crew, read_range, fold, ranges);
     open_kept(fold);
-    pat_spread_run(fold->spread, fold_part, fold, fold->parts);
+    pat_spread_run(crew, fold_part, fold, fold->parts);
     append_next(fold);
     store->orders_waiting = 0;
     refresh(fold);

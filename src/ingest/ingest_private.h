@@ -227,6 +227,8 @@ void pat_chain__push(struct pat_table *owners, unsigned head, pat_row owner, str
 /* ---- aggregates.c: what is kept per customer -----------------------------------------------------------------------
  */
 
+/* Whether order `a` is earlier than `b`: by time, then id. */
+bool pat_order__is_earlier(const struct pat_store *store, pat_row a, pat_row b);
 /* Recomputes the kept aggregates of a customer from its chains and updates the count of customers that exist. */
 void pat_customer__refresh(struct pat_store *store, pat_row customer);
 

@@ -26,20 +26,27 @@ static void peer_name(struct pat_conn *conn, char *out, size_t capacity) {
     (void)uv_ip_name(address, out, capacity);
 }
 
+static const char *role_shown(const struct pat_conn *conn) {
+    return conn->role == PAT_ROLE_NONE ? "none" : pat_role_name(conn->role);
+}
+
 /* Where logins are asked for the login is what counts; strangers come in floods. */
+static enum pat_log_level level_of(const struct pat_conn *conn) {
+    return conn->role == PAT_ROLE_NONE ? PAT_LOG_DEBUG : PAT_LOG_INFO;
+}
+
 void pat_audit__opened(struct pat_conn *conn) {
     char peer[INET6_ADDRSTRLEN];
     conn->audit.number = ++conn->server->connections_opened;
     peer_name(conn, peer, sizeof peer);
-    pat_log(conn->role == PAT_ROLE_NONE ? PAT_LOG_DEBUG : PAT_LOG_INFO, "connected",
-            "conn=%" PRIu64 " peer=%s role=%s connections=%u", conn->audit.number, peer,
-            conn->role == PAT_ROLE_NONE ? "none" : pat_role_name(conn->role), conn->server->connections);
+    pat_log(level_of(conn), "connected", "conn=%" PRIu64 " peer=%s role=%s connections=%u", conn->audit.number, peer,
+            role_shown(conn), conn->server->connections);
 }
 
 void pat_audit__closed(struct pat_conn *conn, const char *why) {
     pat_audit__tell(conn);
-    pat_log(conn->role == PAT_ROLE_NONE ? PAT_LOG_DEBUG : PAT_LOG_INFO, "disconnected", CONN " reason=\"%s\" calls=%u",
-            conn->audit.number, conn->user, why, conn->calls_count);
+    pat_log(level_of(conn), "disconnected", CONN " reason=\"%s\" calls=%u", conn->audit.number, conn->user, why,
+            conn->calls_count);
 }
 
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
@@ -173,7 +180,7 @@ void pat_audit__answered(struct pat_call *call, const struct pat_value *result) 
     if (result != NULL) note_success(call, result);
     if (result == NULL && call->error.status == PAT_ERR_AUTH && call->info->road != PAT_ROAD_SESSION) {
         pat_log(PAT_LOG_WARN, "refused", CONN " method=%s role=%s", conn->audit.number, conn->user, call->info->name,
-                conn->role == PAT_ROLE_NONE ? "none" : pat_role_name(conn->role));
+                role_shown(conn));
     }
     if (changes_the_server(call->info->method)) {
         pat_log(PAT_LOG_INFO, "called", CONN " method=%s code=%s", conn->audit.number, conn->user, call->info->name,

@@ -93,7 +93,7 @@ static void state_enter(struct pat_conn *conn, enum pat_conn_state state) {
 
 void pat_conn__end(struct pat_conn *conn) {
     if (conn->state != PAT_CONN_OPEN) return;
-    if (conn->server->stop != PAT_STOP_NONE && conn->calls_count == 0) {
+    if (conn->server->stop == PAT_STOP_ENDING && conn->calls_count == 0) {
         pat_conn__drop(conn, "stop");
         return;
     }
@@ -112,8 +112,9 @@ static void on_shutdown(uv_shutdown_t *shutdown, int failed) {
 /* Closing a socket with unread bytes resets it, and the client might never see the last answer: so the writing half is
  * shut, and what still comes is read and forgotten until the client has closed too. */
 static void conn_linger(struct pat_conn *conn) {
-    if (uv_shutdown(&conn->shutdown, &conn->io.stream, on_shutdown) != 0) {
-        conn_close(conn);
+    const int failed = uv_shutdown(&conn->shutdown, &conn->io.stream, on_shutdown);
+    if (failed != 0) {
+        pat_conn__drop(conn, uv_strerror(failed));
         return;
     }
     state_enter(conn, PAT_CONN_LINGER);

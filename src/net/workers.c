@@ -13,9 +13,9 @@
 /* Of the time of the worker that has one, what it gets at the least: one part in so many. */
 #define BACKGROUND_SHARE 4u
 
-/* For so long a worker that has helped looks out for more before it sleeps, and who has shared out its work for the
- * last helper: passes of one question follow each other within microseconds, and to wake a thread takes some ten to
- * fifty, as long as half of a pass over a million customers. */
+/* For so long a worker that has had a job or helped looks out for more before it sleeps, and who has shared out its
+ * work for the last helper: passes of one question follow each other within microseconds, and to wake a thread takes
+ * some ten to fifty, as long as half of a pass over a million customers. */
 #define LOOK_OUT_NS UINT64_C(30000)
 /* Between two looks at the clock. */
 #define LOOKS 16u

@@ -260,7 +260,9 @@ static enum pat_status scan_records(struct pat_journal_scanner *s, uint64_t unti
         if (verdict == RECORD_GOOD) {
             PAT_TRY(record_take(s, offset, &header, record, error));
         } else {
-            PAT_TRY(trouble(s, verdict, &s->goes_on, error));
+            bool goes_on;
+            PAT_TRY(trouble(s, verdict, &goes_on, error)); /* what failed may be asked again */
+            s->goes_on = goes_on;
         }
         s->goes_on &= s->found->end.offset < s->size;
     }

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Read back between two looks at whether that is all. */
+#define READ_BACK_BYTES ((uint64_t)4 << 20)
+
 void pat_persist__snapshot_done(struct pat_persist *persist, enum pat_status status, const struct pat_error *error,
                                 uint64_t ms) {
     pthread_mutex_lock(&persist->mutex);
@@ -84,13 +87,21 @@ static enum pat_status commit(struct pat_persist *persist, struct pat_error *err
     return PAT_OK;
 }
 
-/* After a failure of the disk, and when it was found to change what it holds, nothing counts that was only written. */
+/* After a failure of the disk, and when it was found to change what it holds, nothing counts that was only written: it
+ * is read from the disk, as the system's cache would say what was written. */
 static enum pat_status read_back(struct pat_persist *persist, struct pat_error *error) {
-    uint64_t blocks = 0;
+    uint64_t bytes = 0, blocks = 0;
     pthread_mutex_lock(&persist->mutex);
     const bool suspicious = persist->readonly || persist->suspicious;
     pthread_mutex_unlock(&persist->mutex);
-    return suspicious ? pat_snapshot__verify(persist->fs, &persist->generation, NULL, &blocks, error) : PAT_OK;
+    if (!suspicious) return PAT_OK;
+    struct pat_snapshot_check *check;
+    PAT_TRY(pat_snapshot__check_open(&check, persist->fs, &persist->generation, error));
+    enum pat_status status = PAT_OK;
+    for (bool done = false; status == PAT_OK && !done;)
+        status = pat_snapshot__check_some(check, READ_BACK_BYTES, &bytes, &blocks, &done, error);
+    pat_snapshot__check_close(&check);
+    return status;
 }
 
 void pat_persist__snapshot(struct pat_persist *persist) {

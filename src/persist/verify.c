@@ -72,7 +72,7 @@ unsigned pat_persist_damaged(struct pat_persist *persist) {
 
 void pat_verify__shun(struct pat_persist *persist) {
     struct pat_manifest *manifest = persist->manifest;
-    persist->suspicious = persist->readonly || persist->manifest_damaged || persist->damaged_count > 0;
+    persist->suspicious = persist->manifest_damaged || persist->damaged_count > 0;
     for (unsigned i = 0; i < persist->damaged_count; i++) {
         const struct pat_damaged *one = &persist->damaged[i];
         for (uint32_t k = 0; one->kind == PAT_FILE_SNAPSHOT && k < manifest->generations; k++)
@@ -93,18 +93,14 @@ static void add_finding(struct pat_verify *v, const char *file, pat_lsn first, p
 
 /* ---- the manifest ------------------------------------------------------------------------------------------------ */
 
-/* Numbers that were used up by snapshots that failed are counted in memory only. */
-static enum pat_status manifest_digest(const struct pat_manifest *manifest, struct pat_digest *out) {
+/* Numbers that were used up by snapshots that failed are counted in memory only: 0 from here on. */
+static enum pat_status manifest_digest(struct pat_manifest *manifest, struct pat_digest *out) {
     struct pat_buf bytes;
-    struct pat_manifest *copy = pat_mem_alloc(PAT_MEM_OTHER, sizeof *copy);
-    if (copy == NULL) return PAT_ERR_NO_MEMORY;
-    *copy = *manifest;
-    copy->next_generation = copy->next_journal = 0;
+    manifest->next_generation = manifest->next_journal = 0;
     pat_buf_init(&bytes, PAT_MEM_OTHER);
-    const enum pat_status status = pat_manifest__bytes(copy, &bytes);
+    const enum pat_status status = pat_manifest__bytes(manifest, &bytes);
     if (status == PAT_OK) *out = pat_digest_of(bytes.data, bytes.length);
     pat_buf_deinit(&bytes);
-    pat_mem_free(PAT_MEM_OTHER, copy);
     return status;
 }
 
@@ -271,7 +267,6 @@ enum pat_status pat_verify_some(struct pat_verify *v, uint64_t bytes, bool *done
 enum pat_status pat_verify_open(struct pat_verify **out, struct pat_persist *persist, struct pat_error *error) {
     struct pat_verify *v = pat_mem_alloc(PAT_MEM_OTHER, sizeof *v);
     if (v == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to verify the files");
-    memset(v, 0, sizeof *v);
     v->persist = persist;
     pthread_mutex_lock(&persist->mutex);
     v->manifest = *persist->manifest;

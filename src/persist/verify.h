@@ -23,8 +23,8 @@ struct pat_finding {
 
 struct pat_verified {
     pat_lsn lsn;             /* acknowledged when it began */
-    uint64_t files, bytes;   /* read to their ends */
-    uint64_t parts;          /* blocks, records and marks */
+    uint64_t files, bytes;   /* looked at; read */
+    uint64_t parts;          /* blocks, records, marks, and files that the manifest names */
     unsigned findings, kept; /* damaged files; those told here */
     struct pat_finding finding[PAT_FINDINGS_MAX];
 };

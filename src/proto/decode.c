@@ -17,12 +17,6 @@ struct decoder {
 
 static enum pat_status value_take(struct decoder *decoder, struct pat_value *out, unsigned depth);
 
-static uint64_t read_big_endian(const unsigned char *at, unsigned width) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++) value = value << 8 | at[i];
-    return value;
-}
-
 static struct pat_value float_of(uint64_t bits, unsigned width) {
     if (width == 4) {
         const uint32_t narrow = (uint32_t)bits;
@@ -38,7 +32,7 @@ static struct pat_value float_of(uint64_t bits, unsigned width) {
 /* nil, bool and numbers: a head of one byte, or of one and as many as the number has. */
 static struct pat_value scalar_of(const unsigned char *at, unsigned width) {
     const unsigned char byte = at[0];
-    const uint64_t bits = read_big_endian(at + 1, width);
+    const uint64_t bits = pat_wire__big_endian(at + 1, width);
     if (byte <= 0x7f) return pat_value_int(byte);
     if (byte >= 0xe0) return pat_value_int((int8_t)byte);
     switch (byte) {

@@ -46,20 +46,18 @@ static unsigned char *put_head(struct packer *packer, unsigned byte, uint64_t bi
     return at + 1 + width;
 }
 
-/* The smallest of 1, 2, 4 and 8 bytes that hold `bits`; `step` numbers them from 0. */
-static unsigned width_of(uint64_t bits, unsigned *step) {
-    *step = (unsigned)(bits > UINT8_MAX) + (unsigned)(bits > UINT16_MAX) + (unsigned)(bits > UINT32_MAX);
-    return 1u << *step;
+/* The smallest of 1, 2, 4 and 8 bytes that hold `bits`, numbered from 0. */
+static unsigned step_of(uint64_t bits) {
+    return (unsigned)(bits > UINT8_MAX) + (unsigned)(bits > UINT16_MAX) + (unsigned)(bits > UINT32_MAX);
 }
 
 static void pack_unsigned(struct packer *packer, uint64_t value) {
-    unsigned step;
+    const unsigned step = step_of(value);
     if (value <= 0x7f) {
         (void)put_head(packer, (unsigned)value, 0, 0, 0);
         return;
     }
-    const unsigned width = width_of(value, &step);
-    (void)put_head(packer, 0xcc + step, value, width, 0);
+    (void)put_head(packer, 0xcc + step, value, 1u << step, 0);
 }
 
 static void pack_signed(struct packer *packer, int64_t value) {
@@ -89,9 +87,8 @@ static const struct count_form str_form = {0xa0, 31, 0xd9, 0}, bin_form = {0, 0,
                                array_form = {0x90, 15, 0xdc, 1}, map_form = {0x80, 15, 0xde, 1};
 
 static unsigned char *pack_count(struct packer *packer, const struct count_form *form, uint32_t count, size_t more) {
-    unsigned step;
+    unsigned step = step_of(count);
     if (form->fix != 0 && count <= form->fix_max) return put_head(packer, form->fix | count, 0, 0, more);
-    (void)width_of(count, &step);
     if (step < form->from) step = form->from;
     return put_head(packer, form->byte + step - form->from, count, 1u << step, more);
 }

@@ -9,11 +9,9 @@ static bool uint32_read(const unsigned char *at, size_t left, uint32_t *out) {
         return true;
     }
     if (at[0] < 0xcc || at[0] > 0xce) return false;
-    size_t width = (size_t)1 << (at[0] - 0xcc);
+    const unsigned width = 1u << (at[0] - 0xcc);
     if (left < 1 + width) return false;
-    uint32_t value = 0;
-    for (size_t i = 1; i <= width; i++) value = value << 8 | at[i];
-    *out = value;
+    *out = (uint32_t)pat_wire__big_endian(at + 1, width);
     return true;
 }
 

@@ -25,19 +25,14 @@ static const struct {
     {PAT_WIRE__MAP, 2},    {PAT_WIRE__MAP, 4},
 };
 
-static uint32_t read_big_endian(const unsigned char *at, unsigned width) {
-    uint32_t value = 0;
-    for (unsigned i = 0; i < width; i++) value = value << 8 | at[i];
-    return value;
-}
-
 struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t left) {
     unsigned char byte = at[0];
     unsigned width = head_of[byte - 0xc0].width;
     struct pat_wire__head head = {(enum pat_wire__kind)head_of[byte - 0xc0].kind, 1 + width, 0};
     if (head.kind == PAT_WIRE__EXT) head.bytes++; /* its type */
     if (head.kind == PAT_WIRE__SCALAR || head.bytes > left) return head;
-    head.count = head.kind == PAT_WIRE__EXT && width == 0 ? 1u << (byte - 0xd4) : read_big_endian(at + 1, width);
+    head.count =
+        head.kind == PAT_WIRE__EXT && width == 0 ? 1u << (byte - 0xd4) : (uint32_t)pat_wire__big_endian(at + 1, width);
     return head;
 }
 

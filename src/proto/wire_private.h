@@ -22,6 +22,12 @@ struct pat_wire__head {
     uint32_t count; /* STR, BIN, EXT: bytes behind the head; ARRAY: items; MAP: members */
 };
 
+static inline uint64_t pat_wire__big_endian(const unsigned char *at, unsigned width) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width; i++) value = value << 8 | at[i];
+    return value;
+}
+
 /* The heads of 0xc0 to 0xdf: all that are longer than one byte, and a few that are not. */
 struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t left);
 

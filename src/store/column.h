@@ -166,9 +166,9 @@ struct pat_chunk *pat_column_pack_choose(struct pat_column *column, uint32_t chu
 struct pat_chunk *pat_chunk_pack(const struct pat_chunk *chunk, uint32_t rows, enum pat_mem_purpose purpose,
                                  void *scratch);
 size_t pat_chunk_pack_scratch(uint32_t rows);
-/* Puts `packed` (may be NULL: not worth it) in the place of `was`, unless that has changed or been replaced since.
- * Gives the chunk that was replaced, which views from before this version still read and the caller frees after them;
- * or NULL. */
+/* Puts `packed` (may be NULL: not worth it) in the place of `was`, unless that has been replaced since: then `packed`
+ * is freed. Gives the chunk that was replaced, which views from before this version still read and the caller frees
+ * after them; or NULL. */
 struct pat_chunk *pat_column_pack_take(struct pat_column *column, uint32_t index, struct pat_chunk *was,
                                        struct pat_chunk *packed);
 /* Instead of that: `was` may be chosen again. */

@@ -136,7 +136,7 @@ static void note_due(struct pat_spans *spans, uint64_t number) {
 /* A walk over a batch. */
 struct walk {
     struct claim *claim;
-    struct pat_id_span *span; /* of the last row that had one, or NULL; */
+    struct pat_id_span *span; /* of the last row that had one, or NULL */
     uint64_t number;          /* its number */
     uint32_t begins_left;
     uint32_t look_from; /* the first row that is worth a look at those behind it */
@@ -478,28 +478,6 @@ uint32_t pat_table_claim_ids(struct pat_store *store, enum pat_table_id id, stru
     const uint32_t found = claim_all(&claim, fresh, spread);
     pat_mem_free(PAT_MEM_OTHER, many);
     return found;
-}
-
-void pat_table_find_ids(const struct pat_store *store, enum pat_table_id id, struct pat_ids ids, uint32_t count,
-                        pat_row *row) {
-    /* Only read, here and in what is called. */
-    struct pat_store *unchanged = (struct pat_store *)(uintptr_t)store;
-    struct pat_table *table = &unchanged->table[id];
-    uint32_t left[FIND_ROWS];
-    for (uint32_t done = 0, here; done < count; done += here) {
-        here = count - done < FIND_ROWS ? count - done : FIND_ROWS;
-        struct claim claim = {unchanged, table, {ids.word + done, ids.text}, here, row + done, left, 0};
-        for (uint32_t i = 0; i < here; i++) {
-            const int64_t word = claim.ids.word[i];
-            const uint32_t *slot = word < 0 ? NULL : pat_spans_at(&table->spans, &store->secret, word);
-            if (slot == NULL) {
-                left[claim.left_count++] = i;
-            } else {
-                claim.row[i] = *slot == 0 ? PAT_ROW_NONE : *slot - 1;
-            }
-        }
-        find_left(&claim);
-    }
 }
 
 /* ---- one id ------------------------------------------------------------------------------------------------------ */

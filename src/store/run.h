@@ -87,6 +87,32 @@ static inline bool pat_runs_stale(const struct pat_runs *runs, pat_row customer)
     return changed != PAT_NULL && (uint64_t)changed >= runs->run[0]->generation;
 }
 
+/* First of the entries low .. high - 1 that belongs to `customer` or a later one; of the odd ones the same. */
+static inline uint32_t pat_run_first(const struct pat_fact_run *run, uint32_t low, uint32_t high, uint64_t customer) {
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (run->customer[middle] < customer) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static inline uint32_t pat_run_first_odd(const struct pat_fact_run *run, uint32_t low, uint32_t high,
+                                         uint64_t customer) {
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (run->odd[middle].customer < customer) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /* ---- making one ------------------------------------------------------------------------------------------------- */
 
 struct pat_kernels;

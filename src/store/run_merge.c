@@ -267,40 +267,17 @@ static enum pat_status open_sources(struct merge *merge) {
     return PAT_OK;
 }
 
-/* First entry in first .. end - 1 that belongs to `customer` or a later one. */
-static uint32_t first_plain(const struct pat_fact_run *run, uint32_t first, uint32_t end, uint64_t customer) {
-    while (first < end) {
-        const uint32_t middle = first + (end - first) / 2;
-        if (run->customer[middle] < customer)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first;
-}
-
-static uint32_t first_odd(const struct pat_fact_run *run, uint32_t first, uint32_t end, uint64_t customer) {
-    while (first < end) {
-        const uint32_t middle = first + (end - first) / 2;
-        if (run->odd[middle].customer < customer)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first;
-}
-
 static uint32_t plain_of(const struct pat_fact_run *run, pat_row customer) {
     if (customer >= run->customers) return 0;
     if (run->offset != NULL) return run->offset[customer + 1] - run->offset[customer];
     const uint32_t first = run->block[customer / PAT_RUN_BLOCK], end = run->block[customer / PAT_RUN_BLOCK + 1];
-    return first_plain(run, first, end, (uint64_t)customer + 1) - first_plain(run, first, end, customer);
+    return pat_run_first(run, first, end, (uint64_t)customer + 1) - pat_run_first(run, first, end, customer);
 }
 
 static uint32_t odd_of(const struct pat_fact_run *run, pat_row customer) {
     if (customer >= run->customers) return 0;
     const uint32_t first = run->odd_block[customer / PAT_RUN_BLOCK], end = run->odd_block[customer / PAT_RUN_BLOCK + 1];
-    return first_odd(run, first, end, (uint64_t)customer + 1) - first_odd(run, first, end, customer);
+    return pat_run_first_odd(run, first, end, (uint64_t)customer + 1) - pat_run_first_odd(run, first, end, customer);
 }
 
 /* What the new run will have: all entries of all sources, less those of stale customers where others have them. */

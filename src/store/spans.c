@@ -154,7 +154,8 @@ size_t pat_spans_growth(const struct pat_spans *spans, size_t begun, uint64_t kn
     size_t places = spans->places == 0 ? PLACES_FIRST : spans->places;
     while (places < (spans->count + begun) * 2) places *= 2;
     if (places != spans->places) bytes += 2 * places * sizeof *spans->place;
-    /* A slab of small ones is taken whole. */
-    const size_t slab = spans->count + begun < SLAB_SPANS_PAGED ? spans->count + begun : SLAB_SPANS_PAGED;
-    return bytes + (begun + slab) * (sizeof(struct pat_id_span) + sizeof(struct pat_span_slab));
+    /* A slab of small ones is taken whole; a larger one page by page. */
+    size_t whole = spans->count + begun < SLAB_SPANS_PAGED ? spans->count + begun : SLAB_SPANS_PAGED;
+    if (spans->count > SLAB_SPANS_PAGED / 2) whole = 0;
+    return bytes + (begun + whole) * (sizeof(struct pat_id_span) + sizeof(struct pat_span_slab) + PAT_MEM_ALIGN);
 }

@@ -22,7 +22,7 @@
 #define PAT_SPAN_IDS   (1u << PAT_SPAN_SHIFT)
 /* Ids of a span from which on it is worth its array: 16 bytes each at the most, four when it fills up. */
 #define PAT_SPAN_DENSE (PAT_SPAN_IDS / 4)
-/* Spans that wait for the next claim of ids to begin; more of them wait for the one after it. */
+/* Spans that wait for the next claim of ids to begin; more of them are noted again with the next new id of theirs. */
 #define PAT_SPANS_DUE_MAX 16u
 
 /* What a span has; it does not move. */

@@ -164,7 +164,7 @@ struct pat_ids {
 };
 
 /* row[i] = row of the i-th id. Ids that the table does not have get the next rows, in order; fresh[] are their first
- * places among the `count`, and how many there are is returned. The index has them from now on: the caller appends
+ * places among the `count`, and how many there are is returned. They are found from now on: the caller appends
  * exactly that many rows to every column at once (the ids by pat_table_append_ids) and calls pat_table_grow, before
  * anything else is done with the table. Shares the search of many ids out by `spread` (may be NULL). */
 uint32_t pat_table_claim_ids(struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
@@ -172,9 +172,6 @@ uint32_t pat_table_claim_ids(struct pat_store *store, enum pat_table_id table, s
 /* Bytes that this takes while it runs, and those that finding `count` more by their ids takes from then on. */
 size_t pat_table_claim_bytes(uint32_t count);
 size_t pat_table_ids_growth(const struct pat_table *table, size_t count);
-/* row[i] = row of the i-th id, or PAT_ROW_NONE. */
-void pat_table_find_ids(const struct pat_store *store, enum pat_table_id table, struct pat_ids ids, uint32_t count,
-                        pat_row *row);
 /* Finds no id of the table any more, until they are indexed anew. */
 void pat_table_forget_ids(struct pat_table *table);
 /* Appends ids[fresh[0 .. count - 1]] to the id column, texts to the heap. */

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import Server, by_size, check, equal, main, program, seed, temp_dir  # noqa: E402
+from patron_test import Server, by_size, check, equal, flip, main, program, seed, temp_dir  # noqa: E402
 
 SECRETS = ["cust-SECRET", "order-SECRET", "meta-SECRET"]
 
@@ -107,14 +107,6 @@ def dumped(path, status):
         check(secret in out, "--rows shows %s", secret)
     order = next(json.loads(line) for line in reversed(out.splitlines()) if '"orders"' in line)["data"][0]
     check(order["customer"].startswith("cust-SECRET") and order["attr.note"] == "n0" and order["time"].startswith("2024-03-06"), "a row: %r", order)
-
-
-def flip(path, at, bit):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ (1 << bit)]))
 
 
 def damaged(path, chance, used):

@@ -15,7 +15,7 @@ import sys
 for folder in ("lib", "battery"):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
 
-from patron_test import RpcError, Server, by_size, check, equal, main, table_rows, temp_dir  # noqa: E402
+from patron_test import RpcError, Server, by_size, check, equal, flip, main, table_rows, temp_dir  # noqa: E402
 from tally import Tally  # noqa: E402
 
 PLACES = by_size(3, 15, 100)
@@ -79,14 +79,6 @@ class Shop:
     def in_last_record(self, path, offset):
         """A flip in the newest record looks like a write that power cut short: it may be cut, if that is said."""
         return offset >= self.last_start.get(path, 1 << 62)
-
-
-def flip(path, offset, bit):
-    with open(path, "r+b") as data:
-        data.seek(offset)
-        byte = data.read(1)[0]
-        data.seek(offset)
-        data.write(bytes([byte ^ (1 << bit)]))
 
 
 def after_flip(shop, path, offset, bit):

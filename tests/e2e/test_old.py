@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import RpcError, Server, check, equal, main, temp_dir  # noqa: E402
+from patron_test import RpcError, Server, check, equal, flip, main, temp_dir  # noqa: E402
 
 OLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "old")
 GROUPS = ("group", {"as_of": "2024-12-31", "by": ["country"], "metrics": ["count", "sum(net)", "sum(orders)"]})
@@ -55,14 +55,6 @@ def opens(folder):
     server.stop()
 
 
-def flip(path, offset):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 16]))
-
-
 def salvages():
     server = Server(timezone="UTC", currency="EUR").start()
     client = server.client()
@@ -72,7 +64,7 @@ def salvages():
     journal = glob.glob(os.path.join(server.data, "journal-*.pj"))[0]
     with open(journal, "rb") as file:
         place = file.read().index(b"n2")
-    flip(journal, place)
+    flip(journal, place, 4)
     said = Server(data=server.data, timezone="UTC", currency="EUR").refused_or_up()
     check(said is not None and "lsns 2 to 5 (4 rows)" in said[1] and "--salvage" in said[1], "without --salvage: %r", said)
     before = {path: open(path, "rb").read() for path in glob.glob(os.path.join(server.data, "*")) if not path.endswith("lock")}

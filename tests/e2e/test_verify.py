@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from patron_test import WAIT_SECONDS, RpcError, Server, by_size, check, equal, main, patron, seed  # noqa: E402
+from patron_test import WAIT_SECONDS, RpcError, Server, by_size, check, equal, flip, main, patron, seed  # noqa: E402
 
 BATCHES = by_size(200, 2000, 20000)
 ROWS = 40
@@ -30,14 +30,6 @@ def until(what, test):
     while not test():
         check(time.monotonic() < deadline, "waited for %s", what)
         time.sleep(0.05)
-
-
-def flip(path, offset):
-    with open(path, "r+b") as data:
-        data.seek(offset)
-        byte = data.read(1)[0]
-        data.seek(offset)
-        data.write(bytes([byte ^ 4]))
 
 
 class Loader(threading.Thread):
@@ -109,7 +101,7 @@ def damage_is_found_and_mended(server, rng):
         before = state(client)
         path = files(server, pattern)[-1]
         mark = server.log_size()
-        flip(path, rng.randrange(100, 200))
+        flip(path, rng.randrange(100, 200), 2)
         name = os.path.basename(path)
         until("event=mended of %s" % name, lambda: "event=mended" in server.log_since(mark))
         log = server.log_since(mark)
@@ -136,7 +128,7 @@ def verify_names_it(server, rng):
     client.call("snapshot.save")
     equal(client.call("status")["scrub"], {"every_ms": 0, "running": False, "damaged_files": 0}, "no scrub")
     path = files(server, "snapshot-*.ps")[0]
-    flip(path, 1000)
+    flip(path, 1000, 2)
     code, out, err = patron(server, "verify", expect=1)
     check(os.path.basename(path) in out and "CORRUPT" in err, "patron verify: %d %s %s", code, out, err)
     until("a mended directory", lambda: client.call("verify")["ok"])

@@ -102,6 +102,15 @@ def shared(*parts):
     return path
 
 
+def flip(path, offset, bit):
+    """One bit of one byte of a file."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ (1 << bit)]))
+
+
 def temp_dir():
     path = tempfile.mkdtemp(prefix="patron-test-")
     _directories.append(path)
@@ -387,10 +396,6 @@ class Client:
 
 def i64_column(values):
     return struct.pack("<%dq" % len(values), *values)
-
-
-def i32_column(values):
-    return struct.pack("<%di" % len(values), *values)
 
 
 def u64_column(values):

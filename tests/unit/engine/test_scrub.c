@@ -226,6 +226,14 @@ static void assert_wrong(const char *name, int64_t ordinal) {
     question_end(&question);
 }
 
+static void assert_wrong_count(const char *name) {
+    struct question question;
+    ask(&question, "verify {}");
+    assert_false(is_true(&question.result, "ok"));
+    assert_false(is_true(check_called(&question.result, name), "ok"));
+    question_end(&question);
+}
+
 static void do_runs(void) {
     struct pat_chore *chore;
     world.engine->chore_next_ns = 0;
@@ -244,7 +252,7 @@ static void aggregates_that_facts_do_not_give_are_named(void **state) {
         {"customers.orders", PAT_CUSTOMER_ORDERS_N},       {"customers.net", PAT_CUSTOMER_NET},
         {"customers.unpriced", PAT_CUSTOMER_UNPRICED_N},   {"customers.first_order", PAT_CUSTOMER_FIRST_ORDER},
         {"customers.last_order", PAT_CUSTOMER_LAST_ORDER}, {"customers.first_fact", PAT_CUSTOMER_FIRST_FACT},
-        {"customers.settled", PAT_CUSTOMER_SETTLED},
+        {"customers.settled", PAT_CUSTOMER_SETTLED},       {"customers.fact_country", PAT_CUSTOMER_FACT_COUNTRY},
     };
     (void)state;
     fill_files();
@@ -262,8 +270,43 @@ static void aggregates_that_facts_do_not_give_are_named(void **state) {
     ++*net;
     assert_wrong("runs.net", 0);
     --*net;
+    const struct pat_fact_run *run = world.engine->store->runs.run[0];
+    uint32_t *const end = (uint32_t *)(uintptr_t)&run->offset[run->customers];
+    assert_true(end[0] > end[-1]);
+    --*end;
+    assert_wrong("runs.orders", run->customers - 1);
+    ++*end;
+    assert_good();
     pat_table_set(&world.engine->store->table[PAT_ORDERS], PAT_ORDER_BASE, 3, 5);
     assert_wrong("orders.base", 3);
+}
+
+static void counts_that_facts_do_not_give_are_named(void **state) {
+    (void)state;
+    fill_files();
+    struct pat_counts *counts = &world.engine->store->counts;
+    const struct {
+        const char *name;
+        uint64_t *count;
+    } kept[] = {
+        {"counts.customers", &counts->customers},
+        {"counts.orders", &counts->orders},
+        {"counts.lines", &counts->lines},
+        {"counts.refunds", &counts->refunds},
+        {"counts.unpriced", &counts->unpriced},
+        {"counts.pending_refunds", &counts->pending_refunds},
+        {"counts.fx", &counts->fx},
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        assert_good();
+        ++*kept[i].count;
+        assert_wrong_count(kept[i].name);
+        --*kept[i].count;
+    }
+    ++counts->newest_fact;
+    assert_wrong_count("counts.newest_fact");
+    --counts->newest_fact;
+    assert_good();
 }
 
 /* ---- the scrub --------------------------------------------------------------------------------------------------- */
@@ -397,6 +440,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(all_files_that_are_damaged_are_named_at_once, start, stop),
         cmocka_unit_test_setup_teardown(a_file_that_is_gone_is_missed, start, stop),
         cmocka_unit_test_setup_teardown(aggregates_that_facts_do_not_give_are_named, start, stop),
+        cmocka_unit_test_setup_teardown(counts_that_facts_do_not_give_are_named, start, stop),
         cmocka_unit_test_setup_teardown(a_scrub_finds_the_same_by_itself, start, stop),
         cmocka_unit_test_setup_teardown(a_scrub_stands_back_and_can_be_turned_off, start, stop),
         cmocka_unit_test_setup_teardown(there_is_no_false_alarm, start, stop),

@@ -193,8 +193,8 @@ static void check_top(const struct pat_kernels *k, const struct input *input, si
     assert_int_equal(pat_kernels_scalar.top_i64(values, n, most, least, flip, want),
                      k->top_i64(values, n, most, least, flip, got));
     same_bytes(want, got, sizeof want, "top_i64", k->name, n);
-    for (size_t i = 0; i < words; i++)
-        want[i] = got[i] = any_word() & (n % 64 != 0 && i == n / 64 ? want[i] : UINT64_MAX);
+    const uint64_t tail = n % 64 != 0 ? ((uint64_t)1 << n % 64) - 1 : UINT64_MAX;
+    for (size_t i = 0; i < words; i++) want[i] = got[i] = any_word() & (i + 1 == words ? tail : UINT64_MAX);
     assert_int_equal(pat_kernels_scalar.top_u32(codes, n, most, code, (uint32_t)flip, want),
                      k->top_u32(codes, n, most, code, (uint32_t)flip, got));
     same_bytes(want, got, sizeof want, "top_u32", k->name, n);

@@ -94,6 +94,9 @@ static void mistakes_name_the_option(void **state) {
         {"--data d --snapshot-every 1w", "--snapshot-every"},
         {"--data d --snapshot-every 999999999d", "--snapshot-every"},
         {"--data d --verify-every never", "off"},
+        {"--data d --log-format xml", "json"},
+        {"--data d --log-slow 5", "--log-slow"},
+        {"--data d --log-slow ms", "--log-slow"},
         {"--data d --config /no/such/file", "/no/such/file"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
