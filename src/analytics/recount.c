@@ -3,8 +3,6 @@
 
 #include "model/currency.h"
 
-#include <inttypes.h>
-
 static const struct {
     const char *name;
     enum pat_table_id table;

@@ -11,8 +11,8 @@
 /* After a failed journal, snapshots are tried this far apart: soon enough after room was made, seldom enough for a sick
  * disk. */
 #define RETRY_MS 5000u
-/* Snapshots for the sake of damaged files are tried less and less often, up to this. */
-#define MEND_WAIT_MS_MAX 600000u
+/* Snapshots for the sake of damaged files are tried less and less often, up to this: some ten minutes. */
+#define MEND_WAIT_MS_MAX 640000u
 
 enum pat_status pat_engine_snapshot(struct pat_engine *engine,
                                     void (*done_cb)(void *context, const struct pat_value *result,

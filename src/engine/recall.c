@@ -1,8 +1,6 @@
 /* Answers that are given again: to a question asked before of the same version on the same day. */
 #include "engine/engine_private.h"
 
-#include "base/mem.h"
-
 #include <inttypes.h>
 
 /* ---- what a question is ------------------------------------------------------------------------------------------ */

@@ -5,7 +5,6 @@
 #include "base/log.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define NS_PER_MS UINT64_C(1000000)
 

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 const struct pat_value *pat_param__get(const struct pat_params *params, const char *key) {
     const struct pat_value *value = params->map != NULL ? pat_value_get(params->map, key) : NULL;

@@ -1,9 +1,10 @@
 /* Which way a request goes, and every way back.
  *
- *   small frame ─► read here ──┐                ┌─► session, loop: answered at once
- *   big frame ─► READING ──────┴─► route ───────┼─► HELD ─► SUBMITTED ─► ANSWERED          writes, in the order they
- * came (a worker)                      ├─► WAITING ─► POOLED ─► ANSWERED          questions │      ▲─ PARKED ◄─┘
- * (min_lsn) └─► SUBMITTED ─► ANSWERED                  snapshot.save
+ *   small frame ─► read here ─┐          ┌─► session, loop: answered at once
+ *   big frame ─► READING ─────┴─► route ─┼─► HELD ─► SUBMITTED ─► ANSWERED   writes, in the order they came
+ *             (a worker)                 ├─► WAITING ─► POOLED ─► ANSWERED   questions
+ *                                        │      ▲─ PARKED ◄─┘                (min_lsn)
+ *                                        └─► SUBMITTED ─► ANSWERED           snapshot.save
  */
 #include "net/net_private.h"
 

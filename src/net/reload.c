@@ -6,7 +6,6 @@
 #include "base/mem.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* All names of options, and commas. */
 #define NAMES_BYTES 512

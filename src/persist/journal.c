@@ -3,8 +3,6 @@
 #include "persist/codec_private.h"
 #include "persist/file_private.h"
 
-#include <string.h>
-
 /* Offsets are those of the header of journal_private.h; digest and check end it in each version. What is written anew
  * goes in steps that fit a cache. */
 #define ROWS_OFFSET        24u

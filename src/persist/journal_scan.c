@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Records are read through a window of this size, or of one record when that is bigger. */
 #define WINDOW_BYTES ((size_t)1 << 20)

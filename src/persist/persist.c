@@ -4,7 +4,6 @@
 #include "model/limits.h"
 #include "persist/file_private.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 struct pat_digest pat_persist__file_id(struct pat_persist *persist) {

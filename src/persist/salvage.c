@@ -2,12 +2,10 @@
  * recovery would refuse is counted as lost here, and everything else is read with the same checks. */
 #include "persist/persist_private.h"
 
-#include "base/mem.h"
 #include "persist/bytes_private.h"
 #include "persist/file_private.h"
 #include "persist/snapshot_private.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
  * there is no other */
 #include "persist/persist_private.h"
 
-#include "base/mem.h"
 #include "persist/file_private.h"
 
 #include <inttypes.h>
