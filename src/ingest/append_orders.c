@@ -376,7 +376,7 @@ static void make_room(struct pat_store *store, const struct pat_spread *spread, 
     if (store->table[PAT_ORDERS].rows + rows >= ROOM_FROM_ROWS && pat_store_scratch_growth(store, most) > 0 &&
         is_free(most * ROOM_SHARE))
         (void)pat_store_scratch(store, most);
-    if (waiting > 0 && (waiting + rows > ORDERS_WAITING_MAX ||
+    if (waiting > 0 && (store->fold != NULL || waiting + rows > ORDERS_WAITING_MAX ||
                         pat_store_scratch_growth(store, pat_orders__fold_bytes(waiting + rows)) > 0))
         pat_orders__fold(store, spread);
 }

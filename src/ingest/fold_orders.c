@@ -15,6 +15,11 @@
  * many enough for all threads. */
 #define PARTS_MAX  256u
 #define PART_FACTS 2048u
+/* Ranges or parts of a step, for each thread, and orders that are chained in one: a millisecond or two. */
+#define STEP_PARTS  4u
+#define STEP_ORDERS 32768u
+/* Customers that are refreshed in one: each by the chain of its orders, a miss or more for each of those. */
+#define STEP_REFRESH 64u
 
 /* What is kept of a customer. */
 enum {
@@ -67,9 +72,13 @@ struct fact {
 _Static_assert(sizeof(struct fact) == 24, "no gaps");
 _Static_assert(((int64_t)PAT_DAY_MAX - PAT_DAY_MIN) * FACT_FLAGS <= UINT32_MAX, "any two days are that far apart");
 
-/* All waiting orders. */
-struct fold {
+enum fold_stage { FOLD_READ, FOLD_PARTS, FOLD_CHAIN, FOLD_REFRESH };
+
+/* All waiting orders, folded step by step. */
+struct pat_fold {
     struct pat_store *store;
+    enum fold_stage stage;
+    uint32_t done; /* ranges that are read, parts that are folded, orders that are chained, parts that are refreshed */
     pat_row first; /* of the rows that wait */
     uint32_t rows;
     unsigned part_shift; /* customers of a part: 1 << part_shift */
@@ -80,14 +89,14 @@ struct fold {
     uint64_t *key, *spare; /* [rows] customer << 32 | place among the part's facts */
     pat_row *next;         /* [rows] in the chain, PAT_ROW_NONE at its end */
     pat_row *touched;      /* [rows] those of a part stand where its facts do */
-    uint32_t *country;     /* customers' code and one of each of the orders' codes; 0 until asked for */
     uint32_t touched_count[PARTS_MAX];
     uint32_t begun[PARTS_MAX]; /* customers that exist from now on */
+    uint32_t country[];        /* customers' code and one of each of the orders' codes; 0 until asked for */
 };
 
 /* One part of customers. */
 struct fold_part {
-    struct fold *fold;
+    struct pat_fold *fold;
     uint32_t part;
     const struct fact *fact;
     const uint64_t *key; /* sorted */
@@ -104,7 +113,7 @@ size_t pat_orders__fold_bytes(uint32_t rows) {
 
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
 
-static void choose_parts(struct fold *fold) {
+static void choose_parts(struct pat_fold *fold) {
     const struct pat_table *customers = &fold->store->table[PAT_CUSTOMERS];
     uint32_t most = fold->rows / PART_FACTS + 1;
     if (most > PARTS_MAX) most = PARTS_MAX;
@@ -113,17 +122,17 @@ static void choose_parts(struct fold *fold) {
     fold->parts = ((customers->rows - 1) >> fold->part_shift) + 1;
 }
 
-static uint32_t range_end(const struct fold *fold, uint32_t range) {
+static uint32_t range_end(const struct pat_fold *fold, uint32_t range) {
     const uint32_t begin = range * RANGE_ROWS;
     return fold->rows - begin < RANGE_ROWS ? fold->rows : begin + RANGE_ROWS;
 }
 
-static void read_rows(const struct fold *fold, unsigned column, uint32_t at, uint32_t count, int64_t *out) {
+static void read_rows(const struct pat_fold *fold, unsigned column, uint32_t at, uint32_t count, int64_t *out) {
     pat_column_read(&fold->store->table[PAT_ORDERS].column[column], fold->first + at, count, out);
 }
 
 static void count_range(void *context, uint32_t range, unsigned lane) {
-    struct fold *fold = context;
+    struct pat_fold *fold = context;
     uint32_t *count = fold->place[range];
     int64_t customer[PIECE_ROWS];
     (void)lane;
@@ -135,7 +144,7 @@ static void count_range(void *context, uint32_t range, unsigned lane) {
     }
 }
 
-static void place_parts(struct fold *fold, uint32_t ranges) {
+static void place_parts(struct pat_fold *fold, uint32_t ranges) {
     uint32_t at = 0;
     for (uint32_t part = 0; part < fold->parts; part++) {
         fold->begin[part] = at;
@@ -173,8 +182,9 @@ static struct fact fact_of(int64_t lane[LANES][PIECE_ROWS], uint32_t i, uint32_t
                          .more = (uint32_t)(settled - day) * FACT_FLAGS | flags};
 }
 
-static void read_range(void *context, uint32_t range, unsigned lane_of) {
-    struct fold *fold = context;
+static void read_range(void *context, uint32_t nth, unsigned lane_of) {
+    struct pat_fold *fold = context;
+    const uint32_t range = fold->done + nth;
     uint32_t *place = fold->place[range];
     int64_t lane[LANES][PIECE_ROWS];
     (void)lane_of;
@@ -189,7 +199,7 @@ static void read_range(void *context, uint32_t range, unsigned lane_of) {
 /* ---- sorting ----------------------------------------------------------------------------------------------------- */
 
 /* Facts of a part by customer; those of one customer in the order in which they came. */
-static struct fold_part part_open(struct fold *fold, uint32_t part) {
+static struct fold_part part_open(struct pat_fold *fold, uint32_t part) {
     const uint32_t begin = fold->begin[part], count = fold->begin[part + 1] - begin;
     const pat_row first = part << fold->part_shift;
     uint64_t *key = fold->key + begin;
@@ -233,7 +243,7 @@ static const struct fact *find_earliest(const struct fold_part *of, uint32_t beg
 }
 
 /* Customers have a dictionary of countries of their own, which got those of all new orders when they came. */
-static int64_t country_of(struct fold *fold, const struct fact *fact) {
+static int64_t country_of(struct pat_fold *fold, const struct fact *fact) {
     const struct pat_table *orders = &fold->store->table[PAT_ORDERS];
     const int64_t code = pat_table_get(orders, PAT_ORDER_COUNTRY, fold->first + fact->order);
     if (code == PAT_NULL) return PAT_NULL;
@@ -297,7 +307,7 @@ static struct sums sums_of(const struct slice *slice, uint32_t at) {
 
 /* The new values of customer `at` of the slice, whose new orders are keys begin .. end - 1. */
 static void keep(struct fold_part *of, struct slice *slice, uint32_t at, uint32_t begin) {
-    struct fold *fold = of->fold;
+    struct pat_fold *fold = of->fold;
     struct sums sums = sums_of(slice, at);
     const bool was_held = pat_kept__is_held(sums.net);
     int64_t head = slice->kept[KEEP_HEAD][at], least = PAT_NULL;
@@ -349,8 +359,9 @@ static void slice_keep(struct fold_part *of, struct slice *slice, uint32_t begin
     }
 }
 
-static void fold_part(void *context, uint32_t part, unsigned lane) {
-    struct fold *fold = context;
+static void fold_part(void *context, uint32_t nth, unsigned lane) {
+    struct pat_fold *fold = context;
+    const uint32_t part = fold->done + nth;
     struct fold_part of = part_open(fold, part);
     struct slice slice;
     (void)lane;
@@ -365,7 +376,7 @@ static void fold_part(void *context, uint32_t part, unsigned lane) {
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-static void arrays_open(struct fold *fold) {
+static void arrays_open(struct pat_fold *fold) {
     unsigned char *at = pat_store_scratch(fold->store, pat_orders__fold_bytes(fold->rows));
     fold->fact = pat_order__array(&at, fold->rows, sizeof *fold->fact);
     fold->key = pat_order__array(&at, fold->rows, sizeof *fold->key);
@@ -374,8 +385,34 @@ static void arrays_open(struct fold *fold) {
     fold->touched = pat_order__array(&at, fold->rows, sizeof *fold->touched);
 }
 
+static uint32_t ranges_of(const struct pat_fold *fold) {
+    return (fold->rows + RANGE_ROWS - 1) / RANGE_ROWS;
+}
+
+/* Few orders are folded by whoever asks alone. */
+static const struct pat_spread *crew_of(const struct pat_fold *fold, const struct pat_spread *spread) {
+    return fold->rows >= RANGE_ROWS ? spread : NULL;
+}
+
+static struct pat_fold *fold_open(struct pat_store *store, const struct pat_spread *spread) {
+    const struct pat_dict *countries = store->table[PAT_ORDERS].dict[PAT_ORDER_COUNTRY];
+    struct pat_fold *fold =
+        pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *fold + countries->count * sizeof fold->country[0]);
+    fold->store = store;
+    fold->stage = FOLD_READ;
+    fold->done = 0;
+    fold->rows = store->orders_waiting;
+    fold->first = store->table[PAT_ORDERS].rows - fold->rows;
+    memset(fold->country, 0, countries->count * sizeof fold->country[0]);
+    arrays_open(fold);
+    choose_parts(fold);
+    pat_spread_run(crew_of(fold, spread), count_range, fold, ranges_of(fold));
+    place_parts(fold, ranges_of(fold));
+    return fold;
+}
+
 /* Makes the kept columns ready for several threads. */
-static void open_kept(const struct fold *fold) {
+static void open_kept(const struct pat_fold *fold) {
     struct pat_table *customers = &fold->store->table[PAT_CUSTOMERS];
     const size_t chunks = pat_column_chunks(&customers->column[0]);
     for (unsigned k = 0; k < KEEPS; k++) pat_column_open_chunks(&customers->column[kept_column[k]]);
@@ -383,44 +420,75 @@ static void open_kept(const struct fold *fold) {
     pat_pins_reserve(&fold->store->pins, KEEPS * (chunks < fold->rows ? chunks : fold->rows));
 }
 
-static void append_next(const struct fold *fold) {
+/* Links the next orders to those that were their customers' newest; true when those were the last. */
+static bool chain_step(struct pat_fold *fold) {
     struct pat_column *next = &fold->store->table[PAT_ORDERS].column[PAT_ORDER_NEXT];
+    const uint32_t end = fold->rows - fold->done < STEP_ORDERS ? fold->rows : fold->done + STEP_ORDERS;
     int64_t value[PIECE_ROWS];
-    for (uint32_t at = 0, here; at < fold->rows; at += here) {
-        here = fold->rows - at < PIECE_ROWS ? fold->rows - at : PIECE_ROWS;
-        for (uint32_t i = 0; i < here; i++)
-            value[i] = fold->next[at + i] == PAT_ROW_NONE ? PAT_NULL : (int64_t)fold->next[at + i];
+    for (uint32_t here; fold->done < end; fold->done += here) {
+        here = end - fold->done < PIECE_ROWS ? end - fold->done : PIECE_ROWS;
+        for (uint32_t i = 0; i < here; i++) {
+            const pat_row to = fold->next[fold->done + i];
+            value[i] = to == PAT_ROW_NONE ? PAT_NULL : (int64_t)to;
+        }
         pat_column_append_all(next, value, here);
     }
+    return fold->done == fold->rows;
 }
 
-static void refresh(const struct fold *fold) {
-    for (uint32_t part = 0; part < fold->parts; part++) {
-        fold->store->counts.customers += fold->begun[part];
-        const pat_row *touched = fold->touched + fold->begin[part];
-        for (uint32_t i = 0; i < fold->touched_count[part]; i++) pat_customer__refresh(fold->store, touched[i]);
+/* Computes anew what sums could not tell, of the next parts; true when those were the last. */
+static bool refresh_step(struct pat_fold *fold) {
+    for (uint32_t customers = 0; fold->done < fold->parts && customers < STEP_REFRESH; fold->done++) {
+        fold->store->counts.customers += fold->begun[fold->done];
+        const pat_row *touched = fold->touched + fold->begin[fold->done];
+        const uint32_t count = fold->touched_count[fold->done];
+        for (uint32_t i = 0; i < count; i++) pat_customer__refresh(fold->store, touched[i]);
+        customers += count;
     }
+    return fold->done == fold->parts;
+}
+
+/* The next ranges or parts; true when those were the last. */
+static bool take_step(struct pat_fold *fold, pat_part_cb *part_cb, uint32_t all, const struct pat_spread *spread) {
+    const uint32_t most = STEP_PARTS * pat_spread_lanes(spread), left = all - fold->done;
+    const uint32_t count = left < most ? left : most;
+    pat_spread_run(spread, part_cb, fold, count);
+    fold->done += count;
+    if (fold->done < all) return false;
+    fold->done = 0;
+    return true;
+}
+
+bool pat_orders__fold_some(struct pat_store *store, const struct pat_spread *spread) {
+    struct pat_fold *fold = store->fold;
+    if (fold == NULL) {
+        if (store->orders_waiting == 0) return false;
+        fold = store->fold = fold_open(store, spread);
+    }
+    PAT_ASSERT(fold->rows == store->orders_waiting);
+    const struct pat_spread *crew = crew_of(fold, spread);
+    switch (fold->stage) {
+    case FOLD_READ:
+        if (take_step(fold, read_range, ranges_of(fold), crew)) fold->stage = FOLD_PARTS;
+        return true;
+    case FOLD_PARTS:
+        open_kept(fold);
+        if (take_step(fold, fold_part, fold->parts, crew)) fold->stage = FOLD_CHAIN;
+        return true;
+    case FOLD_CHAIN:
+        if (!chain_step(fold)) return true;
+        fold->done = 0;
+        fold->stage = FOLD_REFRESH;
+        return true;
+    case FOLD_REFRESH: break;
+    }
+    if (!refresh_step(fold)) return true;
+    store->orders_waiting = 0;
+    store->fold = NULL;
+    pat_mem_free(PAT_MEM_OTHER, fold);
+    return false;
 }
 
 void pat_orders__fold(struct pat_store *store, const struct pat_spread *spread) {
-    const uint32_t rows = store->orders_waiting, ranges = (rows + RANGE_ROWS - 1) / RANGE_ROWS;
-    const struct pat_spread *crew = rows >= RANGE_ROWS ? spread : NULL;
-    struct fold *fold = pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *fold);
-    fold->store = store;
-    fold->first = store->table[PAT_ORDERS].rows - rows;
-    fold->rows = rows;
-    fold->country = pat_mem_alloc_must(PAT_MEM_OTHER,
-                                       store->table[PAT_ORDERS].dict[PAT_ORDER_COUNTRY]->count * sizeof *fold->country);
-    arrays_open(fold);
-    choose_parts(fold);
-    pat_spread_run(crew, count_range, fold, ranges);
-    place_parts(fold, ranges);
-    pat_spread_run(crew, read_range, fold, ranges);
-    open_kept(fold);
-    pat_spread_run(crew, fold_part, fold, fold->parts);
-    append_next(fold);
-    store->orders_waiting = 0;
-    refresh(fold);
-    pat_mem_free(PAT_MEM_OTHER, fold->country);
-    pat_mem_free(PAT_MEM_OTHER, fold);
+    while (pat_orders__fold_some(store, spread)) continue;
 }

@@ -183,7 +183,9 @@ struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, 
 size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_customers_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store);
-/* Folds the orders that wait into what is kept of their customers, and chains them. */
+/* Folds the orders that wait into what is kept of their customers, and chains them; `some` does a step of that, and
+ * says whether more is left. Between steps nothing else may change the store. */
+bool pat_orders__fold_some(struct pat_store *store, const struct pat_spread *spread);
 void pat_orders__fold(struct pat_store *store, const struct pat_spread *spread);
 /* Adds customers of these ids where they are not known; customer[i] gets the row of each. `fresh` has room for `count`.
  */

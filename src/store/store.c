@@ -97,6 +97,7 @@ static void content_deinit(struct pat_store *store) {
     pat_store__free_cold(store);
     pat_pins_deinit(&store->pins);
     pat_heap_deinit(&store->heap);
+    pat_mem_free(PAT_MEM_OTHER, store->fold);
     pat_mem_free(PAT_MEM_OTHER, store->scratch);
 }
 

@@ -116,8 +116,9 @@ struct pat_store {
     /* The last so many orders are in no chain and in nothing that is kept of their customers: ingest puts them there
      * before anybody opens a view. */
     uint32_t orders_waiting;
-    bool unsettled; /* restored, and orders and refunds not yet found by id: see pat_store_settle */
-    void *scratch;  /* see pat_store_scratch */
+    struct pat_fold *fold; /* ingest's, while it does that step by step */
+    bool unsettled;        /* restored, and orders and refunds not yet found by id: see pat_store_settle */
+    void *scratch;         /* see pat_store_scratch */
     size_t scratch_bytes;
 };
 

@@ -69,6 +69,17 @@ static void apply_waiting(struct waiting *waiting, struct pat_store *store) {
     waiting->count = 0;
 }
 
+/* All at once, or step by step; a view that is open does not change between two steps. */
+static void settle(struct pat_store *store, const struct pat_view *view, struct pat_digest digest) {
+    if (chance(50)) {
+        pat_ingest_settle(store, &crew.spread);
+        return;
+    }
+    while (pat_ingest_settle_some(store, chance(50) ? &crew.spread : NULL)) {
+        if (view != NULL && chance(20)) assert_true(pat_digest_equal(digest, view_digest(view)));
+    }
+}
+
 struct size {
     unsigned spread, rows, rounds;
 };
@@ -95,8 +106,12 @@ static void batches_go_together(void **state) {
             if (taken) keep(&waiting, &shop);
         }
         apply_waiting(&waiting, together);
-        if (view != NULL && !chance(50)) continue; /* orders may wait now */
-        pat_ingest_settle(together, &crew.spread);
+        if (view != NULL && !chance(50)) { /* orders may wait now, or be half folded */
+            if (chance(30)) (void)pat_ingest_settle_some(together, &crew.spread);
+            continue;
+        }
+        settle(together, view, digest);
+        assert_int_equal(together->orders_waiting, 0);
         check_store(together);
         if (view != NULL) assert_true(pat_digest_equal(digest, view_digest(view)));
         pat_view_close(&view);
