@@ -167,7 +167,8 @@ static void run_phase(const struct bench_options *options, const struct bench_se
         bench_samples_clear(&stream->samples);
         bench_must(pthread_create(&stream->thread, NULL, stream_main, stream) == 0, "a thread for a stream");
     }
-    if (!ask) pat_clock_sleep_ms((unsigned)(seconds_ns / 1000000));
+    /* Shorter: what it takes is no longer there for the phase with questions. */
+    if (!ask) pat_clock_sleep_ms((unsigned)(seconds_ns / 4 / 1000000));
     for (size_t i = 0; ask && i < STREAMS; i++) {
         bench_must(pthread_join(streams[i].thread, NULL) == 0, "pthread_join");
         pat_client_close(&streams[i].client);

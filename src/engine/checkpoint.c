@@ -110,6 +110,8 @@ static bool snapshot_due(const struct pat_engine *engine) {
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine) {
     /* The journal is cut at the snapshot's lsn, so no group may be under way. */
     if (engine->snapshot_view != NULL || engine->group_head != NULL || !snapshot_due(engine)) return;
+    engine->snapshot_waits = !pat_engine__is_settled(engine);
+    if (engine->snapshot_waits) return;
     struct pat_error error;
     engine->snapshot_wanted = false;
     engine->snapshot_ns = pat_clock_monotonic_ns();

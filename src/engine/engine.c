@@ -14,6 +14,8 @@
 /* With --sync interval at most this much is lost when the machine stops. */
 #define SYNC_INTERVAL_MS 100u
 #define NS_PER_MS        UINT64_C(1000000)
+/* After so long in a turn the loop sees to its connections before more is applied or folded. */
+#define TURN_NS UINT64_C(1000000)
 /* Orders and refunds whose indexes take a tenth of a second: more of them are not waited for at a start. */
 #define SETTLE_ROWS UINT64_C(1000000)
 
@@ -209,6 +211,8 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
     struct pat_engine *engine = pat_mem_alloc(PAT_MEM_OTHER, sizeof *engine);
     if (engine == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the engine");
     engine->version = options->version;
+    engine->wake_cb = options->wake_cb;
+    engine->wake_context = options->wake_context;
     engine->snapshot_every_ms = options->snapshot_every_ms;
     engine->opened_ns = pat_clock_monotonic_ns();
     engine->snapshot_ns = engine->opened_ns;
@@ -296,14 +300,36 @@ static void watch_journal(struct pat_engine *engine) {
     if (pat_persist_condition(engine->persist, why) == PAT_CONDITION_READONLY) pat_engine__journal_failed(engine, why);
 }
 
+void pat_engine__wake(const struct pat_engine *engine) {
+    if (engine->wake_cb != NULL) engine->wake_cb(engine->wake_context);
+}
+
+/* A piece of what is at hand, some milliseconds; false when there is nothing, or the loop is to look at it first. */
+static bool do_some(struct pat_engine *engine) {
+    if (engine->store->fold != NULL || engine->versions.wanted || pat_engine__must_fold(engine)) {
+        if (pat_engine__fold_some(engine)) return true;
+        if (!engine->versions.wanted) return true;
+        pat_engine__publish(engine);
+        pat_engine__wake(engine);
+        return false;
+    }
+    return pat_engine__apply_some(engine);
+}
+
 void pat_engine_turn(struct pat_engine *engine) {
     if (engine->turning) return;
     engine->turning = true;
+    const uint64_t start_ns = pat_clock_monotonic_ns();
     for (;;) {
         struct pat_event event = pat_persist_poll(engine->persist);
         if (event.kind == PAT_EVENT_NONE) break;
         if (event.kind == PAT_EVENT_JOURNAL) pat_engine__group_finish(engine, &event);
         if (event.kind == PAT_EVENT_SNAPSHOT) pat_engine__snapshot_finish(engine, &event);
+    }
+    while (do_some(engine)) {
+        if (pat_clock_monotonic_ns() - start_ns < TURN_NS) continue;
+        pat_engine__wake(engine);
+        break;
     }
     watch_journal(engine);
     pat_engine__watch_damage(engine);

@@ -93,6 +93,8 @@ enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_l
 void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket);
 /* Batches waiting or under way: the network stops reading from loaders when there are many. */
 unsigned pat_engine_queued(const struct pat_engine *engine);
+/* Of the last batch that was applied. */
+pat_lsn pat_engine_lsn(const struct pat_engine *engine);
 
 /* ---- reading
  * ----------------------------------------------------------------------------------------------------------- */
@@ -114,16 +116,24 @@ struct pat_inquiry {
     struct pat_backup *backup;       /* set by pat_engine_pin: backup.read */
     pat_day today;                   /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
-    bool at_once;                    /* answer only what takes no look at everybody */
+    pat_lsn seen_lsn;                /* set by the asker: what he has been told was taken; he sees no less */
+    bool loading;                    /* set by the asker: batches are on their way */
+    bool patient;                    /* set by the asker: it asks again when a version has to be made first */
+    bool at_once;                    /* set by the asker: answer only what takes no look at everybody */
+    bool ranks;                      /* set by the asker: it was not answered at once */
     const bool *cancelled;           /* set (relaxed) by anyone to stop; may be NULL */
     const struct pat_spread *spread; /* threads that pat_engine_answer may have join in; NULL: none */
 };
 
-/* Pins the newest published version for the question, or the one that its cursor stays on, and resolves ids.
- * PAT_ERR_MORE: min_lsn is not there yet; try again after a later pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY,
+/* Pins the newest version for the question, while batches come one that may be a second behind it, or the one that its
+ * cursor stays on, and resolves ids. PAT_ERR_MORE: min_lsn or that version is not there yet; try again after a later
+ * pat_engine_turn. PAT_ERR_BUSY, PAT_ERR_NO_MEMORY,
  * PAT_ERR_EXPIRED. */
 enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry,
                                struct pat_error *error) PAT_MUST_CHECK;
+/* For one that was not to be answered at once: pins the version before the newest, if batches come, it may read that,
+ * and somebody ranks everybody of the newest already. */
+bool pat_engine_pin_ranked(struct pat_engine *engine, struct pat_inquiry *inquiry);
 /* Thread: any, one at a time per inquiry. The whole answer, lsn, epoch, as_of and ms included, in the inquiry's arena.
  * PAT_ERR_MORE: not at once; ask again without. */
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,

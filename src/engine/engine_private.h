@@ -27,6 +27,8 @@ struct pat_pinned {
     struct pat_view *view;
     struct pat_findings *findings;
     unsigned readers;
+    unsigned rankers; /* of them, those that rank everybody for a look-up */
+    bool ranked;      /* one of them has done so */
     struct pat_pinned *next;
 };
 
@@ -160,6 +162,18 @@ struct pat_groups {
     uint64_t started_ns; /* when those were handed over */
 };
 
+/* How versions come and go while batches come (versions.c). */
+struct pat_versions {
+    /* Open for the next questions; one of its readers. May be NULL */
+    struct pat_pinned *resting;
+    struct pat_pinned *before; /* ranked, and read by look-ups until the one that rests is; as that */
+    bool wanted;               /* a new one, as soon as no orders wait */
+    uint64_t spent_ns;         /* on folding for it */
+    uint64_t opened_ns;        /* the newest */
+    uint64_t next_ns;          /* the one that rests is shared until then */
+    uint64_t asked_until_ns;   /* somebody asks while batches come; some time after the last question */
+};
+
 struct pat_engine {
     /* set at start */
     struct pat_fs *fs;
@@ -170,6 +184,8 @@ struct pat_engine {
     struct pat_settings settings;
     const char *sync_name;
     const char *version;
+    void (*wake_cb)(void *context); /* may be NULL */
+    void *wake_context;
     bool read_only;
     uint64_t snapshot_every_ms;
     uint64_t opened_ns;
@@ -181,14 +197,15 @@ struct pat_engine {
     const struct pat_spread *spread;            /* lent, may be NULL */
     struct pat_ticket *queue_head, *queue_tail; /* not yet handed to the journal */
     unsigned queued;                            /* those, and the group under way */
-    struct pat_ticket *group_head;              /* handed to the journal, in lsn order */
+    struct pat_ticket *group_head;              /* handed to the journal, in lsn order; not yet applied */
+    bool group_durable;                         /* the journal has them */
     struct pat_groups groups;
     bool turning;        /* replies may submit again: such batches wait for the turn's end */
     bool journal_failed; /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
-    struct pat_pinned *pinned;  /* newest first */
-    uint64_t pinned_next;       /* number of the next one */
-    struct pat_pinned *resting; /* of look-ups, until the store is about to change; one of its readers. May be NULL */
+    struct pat_pinned *pinned; /* newest first */
+    uint64_t pinned_next;      /* number of the next one */
+    struct pat_versions versions;
     struct pat_findings *findings; /* of the newest lsn that was asked about */
     struct known_answers answers;
     struct shelved_window *shelf[PAT_KEPT_WINDOWS]; /* some may be NULL */
@@ -198,6 +215,7 @@ struct pat_engine {
     unsigned held_count;
     struct pat_view *snapshot_view; /* being written */
     bool snapshot_wanted;
+    bool snapshot_waits;             /* until no orders wait; no group goes to the journal before it */
     struct snapshot_waiter *waiters; /* for the snapshot being written, or the next */
     uint64_t snapshot_ns;            /* when the last one began */
     pat_lsn snapshot_lsn;            /* of the last one that is safe */
@@ -219,13 +237,39 @@ struct pat_engine {
     struct pat_error damage; /* status not PAT_OK: what was restored does not hold, and nothing is answered any more */
 };
 
-/* query.c */
+/* engine.c */
+/* The owner calls pat_engine_turn soon. */
+void pat_engine__wake(const struct pat_engine *engine);
+/* versions.c */
+/* The version for a question that goes on from no other. PAT_ERR_MORE: after a later turn. */
+enum pat_status pat_engine__version(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                    struct pat_pinned **out, struct pat_error *error) PAT_MUST_CHECK;
+/* For a look-up, while the newest is being ranked: the one that was before. NULL: none that it may read. */
+struct pat_pinned *pat_engine__version_before(const struct pat_engine *engine, const struct pat_inquiry *inquiry);
 void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned);
-/* Before the store changes: a version that only rests would cost copies. */
-void pat_engine__end_rest(struct pat_engine *engine);
 void pat_engine__drop_findings(struct pat_findings **findings);
 /* Opens a view when nothing waits any more. */
 enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) PAT_MUST_CHECK;
+/* Look-ups come one after the other, and opening a version takes as long as looking up: the newest one stays open for
+ * the next. */
+void pat_engine__rest(struct pat_engine *engine, struct pat_pinned *pinned);
+void pat_engine__end_rest(struct pat_engine *engine);
+/* Before it does: a version that only rests costs copies, and ends unless somebody asks all the time. */
+void pat_engine__store_changes(struct pat_engine *engine);
+/* One has ranked everybody of it for a look-up: that is part of what the version takes. */
+void pat_engine__ranked(struct pat_engine *engine, struct pat_pinned *pinned);
+/* Somebody asks while batches come. */
+bool pat_engine__is_asked(const struct pat_engine *engine);
+/* Who shares the work on batches: nobody while somebody asks, for then the workers are his, and the loop would wait for
+ * a part of one that the system lets wait. */
+const struct pat_spread *pat_engine__crew(const struct pat_engine *engine);
+/* Few orders wait, so that a view is opened at once; if not, they are folded in the next turns, and behind the last
+ * step the loop is left to whoever wanted that. */
+bool pat_engine__is_settled(struct pat_engine *engine);
+/* A step of folding what waits; true while more is left. */
+bool pat_engine__fold_some(struct pat_engine *engine);
+/* The version that was wanted, of a store in which nothing waits. */
+void pat_engine__publish(struct pat_engine *engine);
 /* recall.c */
 /* Sets inquiry->recall when the answer is known or worth knowing. */
 void pat_engine__recall(struct pat_engine *engine, struct pat_inquiry *inquiry);
@@ -273,6 +317,10 @@ enum pat_status pat_engine__backup_end(struct pat_engine *engine, const struct p
 void pat_engine__backups_sweep(struct pat_engine *engine, bool all);
 /* submit.c */
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event);
+/* Applies and answers some of the group that the journal has; false when there is none. */
+bool pat_engine__apply_some(struct pat_engine *engine);
+/* What would be applied next does not fit beside what waits to be folded. */
+bool pat_engine__must_fold(const struct pat_engine *engine);
 void pat_engine__group_start(struct pat_engine *engine);
 /* submit_fit.c: clv.fit and clv.use on the write road */
 /* The entry of the ticket, its change in the ticket's arena. Fails: PAT_ERR_NO_FIT, PAT_ERR_NOT_FOUND,

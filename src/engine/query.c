@@ -1,4 +1,4 @@
-/* The read road: pins, and answers made on workers. */
+/* The read road: questions pinned to a version, and answers made on workers. */
 #include "engine/engine_private.h"
 
 #include "analytics/analytics.h"
@@ -8,103 +8,6 @@
 #include "model/id.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-/* From this many open versions on, questions share the newest one even when the store has moved on: each open version
- * may cost copies of what is being loaded. */
-#define VIEWS_BEFORE_SHARING (PAT_VIEWS_MAX / 2)
-
-/* ---- pins
- * ------------------------------------------------------------------------------------------------------------------ */
-
-/* The store has not moved on. */
-static bool is_newest(const struct pat_engine *engine, const struct pat_pinned *pinned) {
-    return pinned->view->lsn == engine->store->lsn && pinned->view->runs.generation == engine->store->runs.generation;
-}
-
-static bool pinned_serves(const struct pat_engine *engine, const struct pat_pinned *pinned, pat_lsn min_lsn) {
-    if (pinned == NULL || pinned->view->lsn < min_lsn) return false;
-    return is_newest(engine, pinned) || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING;
-}
-
-void pat_engine__drop_findings(struct pat_findings **handle) {
-    struct pat_findings *findings = *handle;
-    *handle = NULL;
-    if (findings == NULL || --findings->users > 0) return;
-    pat_known_close(&findings->known);
-    pat_mem_free(PAT_MEM_VIEWS, findings);
-}
-
-/* Those of `lsn`, which is the store's, with one user more. NULL without memory: look-ups do without, then. */
-static struct pat_findings *take_findings(struct pat_engine *engine, pat_lsn lsn) {
-    if (engine->findings != NULL && engine->findings->lsn != lsn) pat_engine__drop_findings(&engine->findings);
-    if (engine->findings == NULL) {
-        struct pat_findings *fresh = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *fresh);
-        if (fresh == NULL) return NULL;
-        *fresh = (struct pat_findings){.lsn = lsn, .users = 1};
-        if (pat_known_open(&fresh->known) != PAT_OK) {
-            pat_mem_free(PAT_MEM_VIEWS, fresh);
-            return NULL;
-        }
-        engine->findings = fresh;
-    }
-    engine->findings->users++;
-    return engine->findings;
-}
-
-enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) {
-    pat_ingest_settle(engine->store, engine->spread);
-    return pat_view_open(out, engine->store);
-}
-
-static enum pat_status pin_newest(struct pat_engine *engine, pat_lsn min_lsn, struct pat_pinned **out,
-                                  struct pat_error *error) {
-    if (pinned_serves(engine, engine->pinned, min_lsn)) {
-        *out = engine->pinned;
-        return PAT_OK;
-    }
-    struct pat_pinned *pinned = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *pinned);
-    if (pinned == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for another view");
-    engine->asked = true;
-    enum pat_status status = pat_engine__view_open(engine, &pinned->view);
-    if (status != PAT_OK) {
-        pat_mem_free(PAT_MEM_VIEWS, pinned);
-        return pat_error_set(error, status,
-                             status == PAT_ERR_BUSY ? "%u versions are being read; try again"
-                                                    : "no memory for another view; %u may be open",
-                             PAT_VIEWS_MAX);
-    }
-    pinned->findings = take_findings(engine, pinned->view->lsn);
-    pinned->number = ++engine->pinned_next;
-    pinned->next = engine->pinned;
-    engine->pinned = pinned;
-    *out = pinned;
-    return PAT_OK;
-}
-
-void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
-    if (--pinned->readers > 0) return;
-    struct pat_pinned **link = &engine->pinned;
-    while (*link != pinned) link = &(*link)->next;
-    *link = pinned->next;
-    pat_engine__drop_findings(&pinned->findings);
-    pat_view_close(&pinned->view);
-    pat_mem_free(PAT_MEM_VIEWS, pinned);
-}
-
-void pat_engine__end_rest(struct pat_engine *engine) {
-    struct pat_pinned *resting = engine->resting;
-    engine->resting = NULL;
-    if (resting != NULL) pat_engine__unpin(engine, resting);
-}
-
-/* Look-ups come one after the other, and opening a version takes as long as looking up: the newest one stays open for
- * the next. */
-static void rest(struct pat_engine *engine, struct pat_pinned *pinned) {
-    if (pinned == engine->resting || !is_newest(engine, pinned)) return;
-    pat_engine__end_rest(engine);
-    engine->resting = pinned;
-    pinned->readers++;
-}
-
 /* Ids lead to rows through the index, which only this thread may use; rows behind the view's count are not in it yet.
  */
 static pat_row row_of_id(const struct pat_engine *engine, const struct pat_request *request,
@@ -150,6 +53,29 @@ static enum pat_status prepare_paging(struct pat_inquiry *inquiry, struct pat_er
     return PAT_OK;
 }
 
+/* All but the version. */
+static enum pat_status pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_pinned *pinned,
+                           struct pat_error *error) {
+    const struct pat_request *request = inquiry->request;
+    const bool batch = request->method == PAT_METHOD_BATCH;
+    pinned->readers++;
+    if (inquiry->ranks) pinned->rankers++;
+    inquiry->pinned = pinned;
+    inquiry->row = row_of_id(engine, request, pinned->view);
+    inquiry->recall = NULL;
+    if (request->method == PAT_METHOD_BACKUP_READ) {
+        const enum pat_status found = pat_engine__backup_find(engine, &request->backup, &inquiry->backup, error);
+        if (found != PAT_OK) pat_engine_unpin(engine, inquiry);
+        return found;
+    }
+    pat_engine__recall(engine, inquiry);
+    pat_engine__lend_windows(engine, inquiry);
+    if (!batch) return PAT_OK;
+    const enum pat_status status = find_call_rows(engine, inquiry, error);
+    if (status != PAT_OK) pat_engine_unpin(engine, inquiry);
+    return status;
+}
+
 enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *inquiry, struct pat_error *error) {
     const struct pat_request *request = inquiry->request;
     const bool batch = request->method == PAT_METHOD_BATCH;
@@ -167,23 +93,16 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
         PAT_TRY(pat_engine__resume(engine, request, inquiry->arena, &pinned, error));
         inquiry->today = request->cursor.today;
     } else {
-        PAT_TRY(pin_newest(engine, request->question.min_lsn, &pinned, error));
+        PAT_TRY(pat_engine__version(engine, inquiry, &pinned, error));
     }
-    pinned->readers++;
-    inquiry->pinned = pinned;
-    inquiry->row = row_of_id(engine, request, pinned->view);
-    inquiry->recall = NULL;
-    if (request->method == PAT_METHOD_BACKUP_READ) {
-        const enum pat_status found = pat_engine__backup_find(engine, &request->backup, &inquiry->backup, error);
-        if (found != PAT_OK) pat_engine_unpin(engine, inquiry);
-        return found;
-    }
-    pat_engine__recall(engine, inquiry);
-    pat_engine__lend_windows(engine, inquiry);
-    if (!batch) return PAT_OK;
-    const enum pat_status status = find_call_rows(engine, inquiry, error);
-    if (status != PAT_OK) pat_engine_unpin(engine, inquiry);
-    return status;
+    return pin(engine, inquiry, pinned, error);
+}
+
+bool pat_engine_pin_ranked(struct pat_engine *engine, struct pat_inquiry *inquiry) {
+    struct pat_pinned *pinned = pat_engine__version_before(engine, inquiry);
+    if (pinned == NULL) return false;
+    inquiry->today = pat_zone_day_at(engine->zone, pat_clock_wall_ms() / 1000);
+    return pin(engine, inquiry, pinned, NULL) == PAT_OK;
 }
 
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
@@ -193,7 +112,8 @@ void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     if (inquiry->paging != NULL && inquiry->paging->given) pat_engine__hold(engine, inquiry->pinned);
     pat_engine__remember(engine, inquiry);
     pat_engine__return_windows(engine, inquiry);
-    if (inquiry->at_once) rest(engine, inquiry->pinned);
+    if (inquiry->at_once) pat_engine__rest(engine, inquiry->pinned);
+    if (inquiry->ranks) pat_engine__ranked(engine, inquiry->pinned);
     pat_engine__unpin(engine, inquiry->pinned);
     inquiry->pinned = NULL;
 }

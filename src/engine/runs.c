@@ -24,8 +24,13 @@
 /* Runs are merged, not made from the tables, unless more than one customer in this many is stale: with ten orders a
  * customer reading the tables takes seven times as long as merging, and as long as the chains of every second one. */
 #define MERGE_STALE_SHARE 4u
-/* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change. */
-#define DUTY_SHARE 4u
+/* While rows come no run of more than one row in eight is made, but when there can be no more of them: it would take so
+ * long that what comes meanwhile is a long tail. Such runs wait for the load's end. */
+#define LONG_SHARE 8u
+/* Making runs takes one part in this many of a worker's time at the most, however fast rows come and change; and while
+ * somebody asks, who pays for each row of the tail, another. */
+#define DUTY_SHARE       4u
+#define DUTY_SHARE_ASKED 2u
 /* When nothing was taken for this long, several runs become one: a question reads one stream instead of many. There are
  * several only after one row in 64 came, so that steady but slow loads do not pay for it again and again. */
 #define QUIET_MS 5000u
@@ -60,9 +65,14 @@ static uint32_t runs_to_keep(const struct pat_store *store, bool quiet, bool ask
     if (store->marks.stale >= share_or(store->table[PAT_CUSTOMERS].rows, STALE_SHARE, STALE_MIN)) return 0;
     uint64_t rows = tail_rows(store);
     if (rows < share_or(all, quiet || asked ? TAIL_SHARE : TAIL_SHARE_UNREAD, TAIL_MIN)) return UINT32_MAX;
+    const uint64_t longest = quiet || runs->count == PAT_RUNS_MAX ? UINT64_MAX : all / LONG_SHARE;
     uint32_t keep = runs->count;
-    while (keep > 0 && (keep == PAT_RUNS_MAX || rows_of(runs->run[keep - 1]) <= rows))
-        rows += rows_of(runs->run[--keep]);
+    while (keep > 0) {
+        const uint64_t before = rows_of(runs->run[keep - 1]);
+        if (keep < PAT_RUNS_MAX && (before > rows || before + rows > longest)) break;
+        rows += before;
+        keep--;
+    }
     return keep;
 }
 
@@ -132,7 +142,7 @@ static struct pat_chore *run_chore(struct pat_engine *engine, uint64_t now_ns) {
     if (now_ns < engine->chore_next_ns) return NULL;
     const bool quiet = now_ns - engine->chore_lsn_ns >= QUIET_MS * NS_PER_MS;
     const uint32_t keep = runs_to_keep(store, quiet, engine->asked);
-    if (keep == UINT32_MAX) return NULL;
+    if (keep == UINT32_MAX || !pat_engine__is_settled(engine)) return NULL;
     *chore = (struct pat_chore){.status = PAT_ERR_CANCELLED, .started_ns = now_ns};
     chore->plan = (struct pat_run_plan){.stop_cb = stop_asked, .stop_context = chore, .kernels = engine->kernels};
     chore->plan.merge =
@@ -158,6 +168,7 @@ struct pat_chore *pat_engine_chore(struct pat_engine *engine) {
     if (free_old_run(engine)) return &engine->chore;
     const uint64_t now_ns = pat_clock_monotonic_ns();
     struct pat_chore *chore = run_chore(engine, now_ns);
+    if (chore == NULL && engine->versions.wanted) return NULL; /* a run begins with that one */
     if (chore == NULL) chore = pat_engine__pack_chore(engine, now_ns);
     return chore != NULL ? chore : pat_engine__scrub_chore(engine, now_ns);
 }
@@ -166,7 +177,7 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     PAT_ASSERT(chore == &engine->chore);
     PAT_ASSERT(chore->busy);
     chore->busy = false;
-    pat_engine__end_rest(engine);
+    pat_engine__store_changes(engine);
     if (chore->kind == PAT_CHORE_FREE_RUN) pat_run_free(&chore->run); /* unless that is done */
     if (chore->kind == PAT_CHORE_SETTLE) pat_engine__settle_done(engine, chore);
     if (chore->kind == PAT_CHORE_PACK) pat_engine__pack_done(engine, chore);
@@ -174,7 +185,8 @@ void pat_engine_chore_done(struct pat_engine *engine, struct pat_chore *chore) {
     if (chore->kind != PAT_CHORE_RUN) return;
     const uint64_t now_ns = pat_clock_monotonic_ns(), took_ns = now_ns - chore->started_ns;
     pat_view_close(&chore->view);
-    engine->chore_next_ns = now_ns + (DUTY_SHARE - 1) * (took_ns - chore->paused_ns);
+    const unsigned share = engine->asked ? DUTY_SHARE_ASKED : DUTY_SHARE;
+    engine->chore_next_ns = now_ns + (share - 1) * (took_ns - chore->paused_ns);
     if (chore->status == PAT_OK) {
         pat_log(PAT_LOG_DEBUG, "run-made", "rows=%" PRIu64 " bytes=%" PRIu64 " ms=%" PRIu64, rows_of(chore->run),
                 chore->run->bytes, took_ns / NS_PER_MS);

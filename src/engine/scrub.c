@@ -111,6 +111,7 @@ struct pat_chore *pat_engine__scrub_chore(struct pat_engine *engine, uint64_t no
     if (scrub->stage == PAT_SCRUB_REST) {
         if (now_ns - scrub->since_ns < scrub->every_ms * NS_PER_MS || !scrub_begin(engine, now_ns)) return NULL;
     }
+    if (scrub->stage != PAT_SCRUB_FILES && !pat_engine__is_settled(engine)) return NULL;
     *chore =
         (struct pat_chore){.kind = PAT_CHORE_SCRUB, .scrub = scrub, .status = PAT_ERR_CANCELLED, .started_ns = now_ns};
     if (scrub->stage != PAT_SCRUB_FILES && pat_engine__view_open(engine, &chore->view) != PAT_OK) {

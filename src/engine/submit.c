@@ -12,6 +12,10 @@
  * group is some 20 ms of applying and 10 MB of journal. */
 #define GROUP_TICKETS_MAX 1024u
 #define GROUP_ROWS_MAX    262144u
+/* While somebody asks, who would wait for a large one to be judged and encoded. */
+#define GROUP_ROWS_ASKED_MAX 65536u
+/* Orders that are applied together: some three milliseconds, behind which the loop looks at what else there is. */
+#define APPLY_ROWS 16384u
 
 enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_load *load, struct pat_arena *arena,
                                    struct pat_batch **out, struct pat_error *error) {
@@ -22,6 +26,10 @@ enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_l
 
 unsigned pat_engine_queued(const struct pat_engine *engine) {
     return engine->queued;
+}
+
+pat_lsn pat_engine_lsn(const struct pat_engine *engine) {
+    return engine->store->lsn;
 }
 
 void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
@@ -148,6 +156,7 @@ static enum admission refuse(struct pat_engine *engine, struct pat_ticket *ticke
 static void make_room(struct pat_engine *engine, size_t bytes) {
     if (pat_mem_would_fit(bytes)) return;
     pat_engine__release_held(engine, true);
+    pat_engine__end_rest(engine);
     if (!pat_mem_would_fit(bytes)) pat_chore_stop(&engine->chore);
 }
 
@@ -161,7 +170,8 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         reply_known(engine, ticket, state, answer);
         return ANSWERED;
     }
-    if (group->rows + batch->rows > GROUP_ROWS_MAX && group->count > 0) return NEXT_GROUP;
+    const uint32_t rows_max = pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX;
+    if (group->rows + batch->rows > rows_max && group->count > 0) return NEXT_GROUP;
     if (group_has_pair(group, batch)) return NEXT_GROUP;
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
@@ -303,7 +313,7 @@ static void fail_group(struct pat_engine *engine, struct pat_ticket *ticket, con
 }
 
 void pat_engine__group_start(struct pat_engine *engine) {
-    if (engine->group_head != NULL) return;
+    if (engine->group_head != NULL || engine->snapshot_waits) return;
     if (engine->store->unsettled && engine->damage.status == PAT_OK) return; /* ids cannot be found yet */
     struct group group;
     group_init(&group);
@@ -334,24 +344,26 @@ static bool is_orders(const struct pat_ticket *ticket) {
     return ticket->batch != NULL && ticket->batch->table == PAT_ORDERS;
 }
 
-/* Applies and answers the batches from `ticket` on that are applied together, one of another table alone; gives the
- * ticket behind them. */
-static struct pat_ticket *apply_batches(struct pat_engine *engine, struct pat_ticket *ticket) {
+/* Applies and answers the first batches of the group, as many as are applied together; one of another table alone. */
+static void apply_batches(struct pat_engine *engine) {
+    struct pat_ticket *ticket = engine->group_head;
     const struct pat_batch *batch[GROUP_TICKETS_MAX];
     struct pat_batch_outcome outcome[GROUP_TICKETS_MAX];
     unsigned count = 1;
+    uint64_t rows = ticket->batch->rows;
     PAT_ASSERT(ticket->lsn == engine->store->lsn + 1);
     batch[0] = ticket->batch;
     for (struct pat_ticket *at = ticket->next; at != NULL && is_orders(ticket) && is_orders(at); at = at->next) {
+        rows += at->batch->rows;
+        if (rows > APPLY_ROWS) break;
         batch[count++] = at->batch;
     }
-    pat_ingest_apply_all(engine->store, batch, count, outcome, engine->spread);
+    pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
     for (unsigned i = 0; i < count; i++) {
-        struct pat_ticket *next = ticket->next;
+        ticket = engine->group_head;
+        engine->group_head = ticket->next;
         reply_outcome(engine, ticket, &outcome[i], batch[i]);
-        ticket = next;
     }
-    return ticket;
 }
 
 static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
@@ -398,14 +410,25 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         return;
     }
     note_group(&engine->groups);
-    pat_engine__end_rest(engine);
-    while (ticket != NULL) {
-        struct pat_ticket *next = ticket->next;
-        if (ticket->batch != NULL) {
-            next = apply_batches(engine, ticket);
-        } else {
-            apply_ticket(engine, ticket);
-        }
-        ticket = next;
+    engine->group_head = ticket;
+    engine->group_durable = true;
+}
+
+bool pat_engine__must_fold(const struct pat_engine *engine) {
+    const struct pat_ticket *ticket = engine->group_head;
+    return engine->group_durable && ticket->batch != NULL && pat_ingest_settles_first(engine->store, ticket->batch);
+}
+
+bool pat_engine__apply_some(struct pat_engine *engine) {
+    if (!engine->group_durable) return false;
+    struct pat_ticket *ticket = engine->group_head;
+    pat_engine__store_changes(engine);
+    if (ticket->batch != NULL) {
+        apply_batches(engine);
+    } else {
+        engine->group_head = ticket->next;
+        apply_ticket(engine, ticket);
     }
+    if (engine->group_head == NULL) engine->group_durable = false;
+    return true;
 }

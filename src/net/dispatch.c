@@ -67,6 +67,7 @@ static void go_read(struct pat_call *call) {
     call->inquiry = (struct pat_inquiry){.request = &call->request,
                                          .arena = &call->arena,
                                          .cancelled = &call->cancelled,
+                                         .patient = true,
                                          .spread = pat_workers_spread(call->conn->server->workers)};
     if (call->info->road == PAT_ROAD_FIT) {
         call->inquiry.fit = pat_arena_alloc(&call->arena, sizeof *call->inquiry.fit);
@@ -186,8 +187,9 @@ void pat_call__begin(struct pat_call *call) {
     }
     /* It may be a write: until that is known, later ones wait behind it. */
     call->state = PAT_CALL_READING;
+    call->conn->server->frames_reading++;
     pat_list_push(&call->conn->line, &call->line);
-    call->job = (struct pat_job){.run_cb = job_read};
+    call->job = (struct pat_job){.run_cb = job_read, .reading = true};
     pat_workers_submit(call->conn->server->workers, &call->job);
 }
 
@@ -196,6 +198,7 @@ void pat_call__begin(struct pat_call *call) {
 static void on_ticket(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
     struct pat_call *call = ticket->context;
     call->conn->submitted--;
+    call->conn->seen_lsn = pat_engine_lsn(call->conn->server->engine);
     on_submitted(call, result, error);
 }
 
@@ -239,7 +242,8 @@ static bool is_brief(const struct pat_call *call) {
 static void call_park(struct pat_call *call) {
     call->state = PAT_CALL_PARKED;
     pat_list_push(&call->conn->server->parked, &call->wait);
-    if (call->deadline_ms != 0) return;
+    const bool behind = call->request.question.min_lsn > pat_engine_lsn(call->conn->server->engine);
+    if (call->deadline_ms != 0 || !behind) return; /* what the engine itself makes comes for certain */
     call->deadline_ms = call->arrived_ms + PAT_NET_MIN_LSN_MS;
     pat_server__time(call);
 }
@@ -251,7 +255,8 @@ static void call_pool(struct pat_call *call) {
     }
     call->state = PAT_CALL_POOLED;
     call->conn->pooled++;
-    call->job = (struct pat_job){.run_cb = job_answer, .lengthy = !is_brief(call)};
+    call->job = (struct pat_job){.run_cb = job_answer,
+                                 .lengthy = (call->inquiry.ranks && call->inquiry.loading) || !is_brief(call)};
     pat_workers_submit(call->conn->server->workers, &call->job);
 }
 
@@ -269,17 +274,29 @@ static enum pat_status look_up(struct pat_call *call) {
     return call->status;
 }
 
+/* The first one of a version has to rank everybody, which is a worker's job. While somebody is at it, the version
+ * before does as well. */
+static enum pat_status call_look_up(struct pat_call *call) {
+    struct pat_engine *engine = call->conn->server->engine;
+    call->inquiry.at_once = true;
+    call->inquiry.ranks = false;
+    PAT_TRY(pat_engine_pin(engine, &call->inquiry, &call->error));
+    if (look_up(call) != PAT_ERR_MORE) return PAT_OK;
+    if (pat_engine_pin_ranked(engine, &call->inquiry) && look_up(call) != PAT_ERR_MORE) return PAT_OK;
+    call->inquiry.at_once = false;
+    call->inquiry.ranks = true;
+    return pat_engine_pin(engine, &call->inquiry, &call->error);
+}
+
 static void call_start(struct pat_call *call) {
     struct pat_engine *engine = call->conn->server->engine;
-    call->inquiry.at_once = is_look_up(call);
-    enum pat_status status = pat_engine_pin(engine, &call->inquiry, &call->error);
+    call->inquiry.seen_lsn = call->conn->seen_lsn;
+    call->inquiry.loading = call->conn->server->frames_reading > 0 || pat_engine_queued(engine) > 0;
+    enum pat_status status =
+        is_look_up(call) ? call_look_up(call) : pat_engine_pin(engine, &call->inquiry, &call->error);
     if (status == PAT_OK && call->inquiry.at_once) {
-        if (look_up(call) != PAT_ERR_MORE) {
-            pat_call__answer(call, NULL);
-            return;
-        }
-        call->inquiry.at_once = false;
-        status = pat_engine_pin(engine, &call->inquiry, &call->error);
+        pat_call__answer(call, NULL);
+        return;
     }
     if (status == PAT_ERR_MORE) {
         call_park(call);
@@ -308,6 +325,7 @@ static void call_unpool(struct pat_call *call) {
 
 void pat_call__job_done(struct pat_call *call) {
     if (call->state == PAT_CALL_READING) {
+        call->conn->server->frames_reading--;
         route(call);
         return;
     }

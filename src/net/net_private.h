@@ -156,6 +156,7 @@ struct pat_server {
     struct pat_link timed;      /* questions with a deadline, until they end or are told to */
     struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
     unsigned idle_calls_count;
+    unsigned frames_reading;    /* large ones with the workers: batches, most of them */
     struct pat_buf scratch;     /* what is read from a connection that had nothing unfinished */
     struct pat_buf wire;        /* what is read from a connection with TLS; what is about to be sealed */
     uint64_t turned_away_count; /* since the log last said so */
@@ -234,6 +235,7 @@ struct pat_conn {
     size_t calls_bytes;      /* of their frames */
     unsigned pooled;         /* questions with the workers */
     unsigned submitted;      /* writes with the engine */
+    pat_lsn seen_lsn;        /* what answers to those may have told: its questions see no less */
     struct pat_call *spare;  /* for saying that there is no memory for a call; NULL while it is in use */
 
     /* writing */

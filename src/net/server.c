@@ -298,6 +298,7 @@ static enum pat_status server_open(struct pat_server *server, struct pat_error *
 }
 
 static void server_serve(struct pat_server *server) {
+    pat_machine_be_prompt(); /* all workers are there already, and are none of it */
     (void)uv_prepare_start(&server->prepare, on_prepare);
     (void)uv_timer_start(&server->tick, on_tick, PAT_NET_TICK_MS, PAT_NET_TICK_MS);
     (void)uv_signal_start(&server->signal[0], on_signal, SIGTERM);

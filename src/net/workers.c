@@ -52,9 +52,10 @@ struct pat_workers {
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
-    struct job_queue brief, lengthy, background, done;
+    struct job_queue brief, lengthy, reading, background, done;
     unsigned lengthy_running;
-    bool lengthy_next;            /* whose turn it is when both wait */
+    bool others_next;             /* whose turn it is when brief ones and others wait, */
+    bool lengthy_next;            /* and among the others */
     uint64_t background_since_ns; /* when a background job was submitted last */
     uint64_t rest_ns,
         rest_brief_ns; /* until then the one that runs does not stand aside for long work, for brief jobs */
@@ -82,6 +83,7 @@ static void queue_push(struct job_queue *queue, struct pat_job *job) {
 
 static struct job_queue *queue_of(struct pat_workers *workers, const struct pat_job *job) {
     if (job->background) return &workers->background;
+    if (job->reading) return &workers->reading;
     return job->lengthy ? &workers->lengthy : &workers->brief;
 }
 
@@ -102,7 +104,9 @@ static void queue_remove(struct job_queue *queue, struct pat_job *job) {
 /* The queue that a free worker is to take from now, or NULL. Under the mutex. */
 static struct job_queue *queue_due(struct pat_workers *workers) {
     const bool may_lengthy = workers->lengthy.head != NULL && workers->lengthy_running < workers->lengthy_max;
-    if (may_lengthy && (workers->brief.head == NULL || workers->lengthy_next)) return &workers->lengthy;
+    struct job_queue *other = workers->reading.head != NULL ? &workers->reading : NULL;
+    if (may_lengthy && (other == NULL || workers->lengthy_next)) other = &workers->lengthy;
+    if (other != NULL && (workers->brief.head == NULL || workers->others_next)) return other;
     return workers->brief.head != NULL ? &workers->brief : NULL;
 }
 
@@ -118,7 +122,8 @@ static struct pat_job *job_take(struct pat_workers *workers, struct job_queue *q
     struct pat_job *job = queue->head;
     queue_remove(queue, job);
     job->queued = false;
-    workers->lengthy_next = !job->lengthy;
+    workers->others_next = queue == &workers->brief;
+    if (!workers->others_next) workers->lengthy_next = !job->lengthy;
     if (job->lengthy) workers->lengthy_running++;
     note_due(workers);
     return job;
@@ -411,7 +416,8 @@ void pat_workers_close(struct pat_workers **handle) {
     struct pat_workers *workers = *handle;
     if (workers == NULL) return;
     threads_join(workers, workers->count);
-    PAT_ASSERT(workers->brief.head == NULL && workers->lengthy.head == NULL && workers->background.head == NULL);
+    PAT_ASSERT(workers->brief.head == NULL && workers->reading.head == NULL && workers->lengthy.head == NULL);
+    PAT_ASSERT(workers->background.head == NULL);
     workers_free(workers);
     *handle = NULL;
 }

@@ -1,11 +1,13 @@
 /* Our own threads for work that must not hold up the loop.
  *
  *   loop: submit ─► short queue ─┐                        ┌─► done queue ─► loop: take_done
- *                   long queue  ─┴─► a worker runs run_cb ─┘      (done_cb says there is something)
+ *                   frames      ─┼─► a worker runs run_cb ─┘      (done_cb says there is something)
+ *                   long queue  ─┘
  *
  * Not libuv's pool: that one is fixed, first in first out, and shared with name look-ups. With two workers or more, one
- * of them never takes a long job, so a short one waits for short ones only; a worker that may take both takes them in
- * turn.
+ * of them never takes a long job, so a short one does not wait for those. Every second job is a short one as long as
+ * there are some: it waits for one large frame that is decoded, not for all that a loader sends ahead; frames and long
+ * jobs take turns for the others.
  *
  * A background job is begun when nothing else is to be done, and stands aside for what comes meanwhile: its worker does
  * that between two blocks of the job's work, on the same stack. So it takes no worker away from anybody. Where there is
@@ -34,6 +36,7 @@ struct pat_workers;
 struct pat_job {
     void (*run_cb)(struct pat_job *job); /* on a worker; whatever it touches is its own until it returns */
     bool lengthy;                        /* goes through the long queue */
+    bool reading;                        /* goes through that of large frames */
     bool background; /* waits until there is nothing else to do; calls pat_workers_pause every few milliseconds */
     /* the workers' own: */
     struct pat_job *next, *prev;

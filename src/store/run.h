@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 /* Runs in a version at the most: each one more is a stream more for every scan. */
-#define PAT_RUNS_MAX 8u
+#define PAT_RUNS_MAX 16u
 
 /* Customers of one entry of `odd_block`, and of `block` in a run without offsets. A multiple of the rows that analytics
  * takes at a time. */

@@ -35,20 +35,30 @@ static void runs_are_few_and_follow_the_rows(void **state) {
     assert_int_equal(status_of_runs("count"), 1);
     assert_int_equal(status_of_runs("rows"), 64);
     unsigned made = 0;
+    uint64_t moved = 0;
     for (unsigned first = 64; first < 6400; first += 64) {
         load_orders(first, 64, 1);
         world.engine->asked = true;
-        made += do_chores();
         const struct pat_runs *runs = &world.engine->store->runs;
-        uint64_t behind = 0;
-        for (uint32_t i = runs->count; i-- > 0;) {
-            const uint64_t rows = runs->run[i]->orders_to - runs->run[i]->orders_from;
-            assert_true(rows > behind);
-            behind += rows;
+        const bool full = runs->count == PAT_RUNS_MAX;
+        const unsigned more = do_chores();
+        made += more;
+        assert_in_range(runs->count, 1, PAT_RUNS_MAX);
+        if (more > 0) {
+            const struct pat_fact_run *run = runs->run[runs->count - 1];
+            const uint64_t rows = run->orders_to - run->orders_from;
+            moved += rows;
+            assert_true(full || rows <= 192 || rows <= first / 8 + 8); /* no long ones while rows come */
+            if (runs->count > 1 && !full) {
+                const struct pat_fact_run *before = runs->run[runs->count - 2];
+                const uint64_t longer = before->orders_to - before->orders_from;
+                assert_true(longer > rows || longer + rows > first / 8);
+            }
         }
         assert_true(status_of_runs("tail_rows") < 128);
     }
     assert_in_range(made, 40, 99);
+    assert_in_range(moved, 6000, 8 * 6400);
     assert_true(status_of_runs("count") > 1);
     world.engine->chore_lsn_ns -= UINT64_C(6000000000); /* nothing came for six seconds */
     assert_int_equal(do_chores(), 1);

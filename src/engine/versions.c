@@ -1,0 +1,223 @@
+/* Versions that questions read: when one is made, who shares it, how long it stays open.
+ *
+ * When nothing is being loaded, each question reads the newest state. While batches come a version costs folding the
+ * orders that wait (a step a turn, so that the loop never waits for all of them) and copies of what changes while it is
+ * open; then questions share the one that rests, for as long as making versions would take more than its share. */
+#include "engine/engine_private.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ingest/ingest.h"
+
+/* From this many open versions on, questions share the newest one even when the store has moved on: each open version
+ * may cost copies of what is being loaded. */
+#define VIEWS_BEFORE_SHARING (PAT_VIEWS_MAX / 2)
+/* While batches come, so many times what the last version took passes before the next is made: a fifth of the loop's
+ * time goes to versions at the most, but nobody reads what is older than the longest wait. */
+#define VERSION_WAIT_SHARE  4u
+#define VERSION_WAIT_NS_MAX UINT64_C(1000000000)
+/* A version that nobody has asked for since is closed before the store changes: it would only cost copies. */
+#define ASKED_NS UINT64_C(200000000)
+/* Waiting orders that are folded at once; more take steps. Some two milliseconds. */
+#define FOLD_AT_ONCE 16384u
+
+/* ---- findings ---------------------------------------------------------------------------------------------------- */
+
+void pat_engine__drop_findings(struct pat_findings **handle) {
+    struct pat_findings *findings = *handle;
+    *handle = NULL;
+    if (findings == NULL || --findings->users > 0) return;
+    pat_known_close(&findings->known);
+    pat_mem_free(PAT_MEM_VIEWS, findings);
+}
+
+/* Those of `lsn`, which is the store's, with one user more. NULL without memory: look-ups do without, then. */
+static struct pat_findings *take_findings(struct pat_engine *engine, pat_lsn lsn) {
+    if (engine->findings != NULL && engine->findings->lsn != lsn) pat_engine__drop_findings(&engine->findings);
+    if (engine->findings == NULL) {
+        struct pat_findings *fresh = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *fresh);
+        if (fresh == NULL) return NULL;
+        *fresh = (struct pat_findings){.lsn = lsn, .users = 1};
+        if (pat_known_open(&fresh->known) != PAT_OK) {
+            pat_mem_free(PAT_MEM_VIEWS, fresh);
+            return NULL;
+        }
+        engine->findings = fresh;
+    }
+    engine->findings->users++;
+    return engine->findings;
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
+
+enum pat_status pat_engine__view_open(struct pat_engine *engine, struct pat_view **out) {
+    pat_ingest_settle(engine->store, engine->spread);
+    return pat_view_open(out, engine->store);
+}
+
+/* The next version, for what the newest took. */
+static void put_off(struct pat_versions *versions, uint64_t took_ns) {
+    const uint64_t wait_ns = took_ns * VERSION_WAIT_SHARE;
+    versions->next_ns = versions->opened_ns + (wait_ns < VERSION_WAIT_NS_MAX ? wait_ns : VERSION_WAIT_NS_MAX);
+}
+
+static enum pat_status version_open(struct pat_engine *engine, struct pat_pinned **out) {
+    const uint64_t start_ns = pat_clock_monotonic_ns();
+    struct pat_pinned *pinned = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *pinned);
+    if (pinned == NULL) return PAT_ERR_NO_MEMORY;
+    const enum pat_status status = pat_engine__view_open(engine, &pinned->view);
+    if (status != PAT_OK) {
+        pat_mem_free(PAT_MEM_VIEWS, pinned);
+        return status;
+    }
+    pinned->findings = take_findings(engine, pinned->view->lsn);
+    pinned->number = ++engine->pinned_next;
+    pinned->next = engine->pinned;
+    engine->pinned = pinned;
+    struct pat_versions *versions = &engine->versions;
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    versions->opened_ns = now_ns;
+    put_off(versions, versions->spent_ns + now_ns - start_ns);
+    versions->spent_ns = 0;
+    versions->wanted = false;
+    *out = pinned;
+    return PAT_OK;
+}
+
+void pat_engine__unpin(struct pat_engine *engine, struct pat_pinned *pinned) {
+    if (--pinned->readers > 0) return;
+    struct pat_pinned **link = &engine->pinned;
+    while (*link != pinned) link = &(*link)->next;
+    *link = pinned->next;
+    pat_engine__drop_findings(&pinned->findings);
+    pat_view_close(&pinned->view);
+    pat_mem_free(PAT_MEM_VIEWS, pinned);
+}
+
+/* ---- the one that rests ------------------------------------------------------------------------------------------ */
+
+/* The store has not moved on. */
+static bool is_newest(const struct pat_engine *engine, const struct pat_pinned *pinned) {
+    return pinned->view->lsn == engine->store->lsn && pinned->view->runs.generation == engine->store->runs.generation;
+}
+
+static void give_up(struct pat_engine *engine, struct pat_pinned **kept) {
+    struct pat_pinned *pinned = *kept;
+    *kept = NULL;
+    if (pinned != NULL) pat_engine__unpin(engine, pinned);
+}
+
+void pat_engine__end_rest(struct pat_engine *engine) {
+    give_up(engine, &engine->versions.resting);
+    give_up(engine, &engine->versions.before);
+}
+
+void pat_engine__rest(struct pat_engine *engine, struct pat_pinned *pinned) {
+    if (pinned == engine->versions.resting || !is_newest(engine, pinned)) return;
+    pat_engine__end_rest(engine);
+    engine->versions.resting = pinned;
+    pinned->readers++;
+}
+
+bool pat_engine__is_asked(const struct pat_engine *engine) {
+    return pat_clock_monotonic_ns() < engine->versions.asked_until_ns;
+}
+
+void pat_engine__store_changes(struct pat_engine *engine) {
+    if (engine->versions.resting != NULL && !pat_engine__is_asked(engine)) pat_engine__end_rest(engine);
+}
+
+void pat_engine__ranked(struct pat_engine *engine, struct pat_pinned *pinned) {
+    pinned->rankers--;
+    if (pinned->ranked) return;
+    pinned->ranked = true;
+    if (pinned == engine->versions.resting)
+        put_off(&engine->versions, pat_clock_monotonic_ns() - engine->versions.opened_ns);
+}
+
+const struct pat_spread *pat_engine__crew(const struct pat_engine *engine) {
+    return pat_engine__is_asked(engine) ? NULL : engine->spread;
+}
+
+/* ---- while batches come ------------------------------------------------------------------------------------------ */
+
+static void want_version(struct pat_engine *engine) {
+    if (engine->versions.wanted) return;
+    engine->versions.wanted = true;
+    pat_engine__wake(engine);
+}
+
+bool pat_engine__is_settled(struct pat_engine *engine) {
+    if (engine->store->fold == NULL && engine->store->orders_waiting <= FOLD_AT_ONCE) return true;
+    want_version(engine);
+    return false;
+}
+
+bool pat_engine__fold_some(struct pat_engine *engine) {
+    const uint64_t start_ns = pat_clock_monotonic_ns();
+    const bool more = pat_ingest_settle_some(engine->store, pat_engine__crew(engine));
+    if (engine->versions.wanted) engine->versions.spent_ns += pat_clock_monotonic_ns() - start_ns;
+    return more;
+}
+
+void pat_engine__publish(struct pat_engine *engine) {
+    struct pat_pinned *pinned;
+    engine->versions.wanted = false;
+    if (version_open(engine, &pinned) != PAT_OK) return; /* who asks next is told */
+    pinned->readers = 1;
+    give_up(engine, &engine->versions.before);
+    if (engine->versions.resting != NULL && engine->versions.resting->ranked) {
+        engine->versions.before = engine->versions.resting;
+    } else {
+        give_up(engine, &engine->versions.resting);
+    }
+    engine->versions.resting = pinned;
+}
+
+struct pat_pinned *pat_engine__version_before(const struct pat_engine *engine, const struct pat_inquiry *inquiry) {
+    const struct pat_versions *versions = &engine->versions;
+    const struct pat_request *request = inquiry->request;
+    if (versions->before == NULL || versions->resting == NULL || versions->resting->rankers == 0) return NULL;
+    const pat_lsn lsn = versions->before->view->lsn;
+    if (request->cursor_given || lsn < request->question.min_lsn || lsn < inquiry->seen_lsn) return NULL;
+    return versions->before;
+}
+
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+
+enum pat_status pat_engine__version(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                    struct pat_pinned **out, struct pat_error *error) {
+    struct pat_versions *versions = &engine->versions;
+    const pat_lsn min_lsn = inquiry->request->question.min_lsn;
+    const pat_lsn least = min_lsn > inquiry->seen_lsn ? min_lsn : inquiry->seen_lsn;
+    struct pat_pinned *newest = engine->pinned, *resting = versions->resting;
+    engine->asked = true;
+    if (newest != NULL && newest->view->lsn >= least &&
+        (is_newest(engine, newest) || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING)) {
+        *out = newest;
+        return PAT_OK;
+    }
+    if (resting != NULL && resting->view->lsn < least) resting = NULL;
+    const bool loading = engine->queued > 0 || inquiry->loading;
+    if (!loading) resting = NULL; /* nobody is told less than what is there */
+    if (loading) {
+        const uint64_t now_ns = pat_clock_monotonic_ns();
+        const uint64_t ranked_ns = versions->next_ns + VERSION_WAIT_NS_MAX;
+        versions->asked_until_ns = now_ns + ASKED_NS;
+        if (resting != NULL && now_ns < (resting->rankers > 0 ? ranked_ns : versions->next_ns)) {
+            *out = resting;
+            return PAT_OK;
+        }
+    }
+    if (inquiry->patient && !pat_engine__is_settled(engine)) {
+        *out = resting; /* until there is another */
+        return resting != NULL ? PAT_OK : PAT_ERR_MORE;
+    }
+    const enum pat_status status = version_open(engine, out);
+    if (status == PAT_OK && loading) pat_engine__rest(engine, *out);
+    if (status == PAT_OK) return PAT_OK;
+    return pat_error_set(error, status,
+                         status == PAT_ERR_BUSY ? "%u versions are being read; try again"
+                                                : "no memory for another view; %u may be open",
+                         PAT_VIEWS_MAX);
+}
