@@ -203,7 +203,7 @@ struct pat_request {
     struct pat_cursor cursor;
 
     /* BATCH */
-    const struct pat_batch_call *call;
+    struct pat_batch_call *call;
     uint32_t calls;
 
     /* COHORT */

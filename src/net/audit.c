@@ -172,14 +172,27 @@ static void note_slow(const struct pat_call *call, const char *code) {
             call->info->name, ms, code);
 }
 
+/* What somebody may not call: this, or the first such call of a batch. NULL: nothing was refused. */
+static const struct pat_method_info *refused_method(const struct pat_call *call, bool answered) {
+    if (!answered)
+        return call->error.status == PAT_ERR_AUTH && call->info->road != PAT_ROAD_SESSION ? call->info : NULL;
+    if (call->info->method != PAT_METHOD_BATCH) return NULL;
+    for (uint32_t i = 0; i < call->request.calls; i++) {
+        const struct pat_batch_call *one = &call->request.call[i];
+        if (one->error != NULL && one->error->status == PAT_ERR_AUTH) return one->info;
+    }
+    return NULL;
+}
+
 void pat_audit__answered(struct pat_call *call, const struct pat_value *result) {
     const struct pat_conn *conn = call->conn;
     if (call->info == NULL) return;
     if (result == NULL && call->encoded && call->status == PAT_OK) result = &call->result;
     const char *code = result != NULL ? "OK" : pat_status_code(call->error.status);
     if (result != NULL) note_success(call, result);
-    if (result == NULL && call->error.status == PAT_ERR_AUTH && call->info->road != PAT_ROAD_SESSION) {
-        pat_log(PAT_LOG_WARN, "refused", CONN " method=%s role=%s", conn->audit.number, conn->user, call->info->name,
+    const struct pat_method_info *refused = refused_method(call, result != NULL);
+    if (refused != NULL) {
+        pat_log(PAT_LOG_WARN, "refused", CONN " method=%s role=%s", conn->audit.number, conn->user, refused->name,
                 role_shown(conn));
     }
     if (changes_the_server(call->info->method)) {

@@ -21,6 +21,21 @@ static enum pat_status unknown_method(struct pat_call *call) {
                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
+/* Being one of a batch gives no call more rights than it has by itself. A refusal stands in its place. */
+static enum pat_status allow_each(struct pat_call *call) {
+    struct pat_request *request = &call->request;
+    for (uint32_t i = 0; i < request->calls; i++) {
+        struct pat_batch_call *one = &request->call[i];
+        struct pat_error why = {0};
+        if (one->error != NULL || pat_login__allow(call->role, one->info, &why) == PAT_OK) continue;
+        struct pat_error *kept = pat_arena_alloc(&call->arena, sizeof *kept);
+        if (kept == NULL) return pat_error_set(&call->error, PAT_ERR_NO_MEMORY, "no memory for the batch");
+        *kept = why;
+        one->error = kept;
+    }
+    return PAT_OK;
+}
+
 static enum pat_status call_decode(struct pat_call *call) {
     struct pat_error *error = &call->error;
     PAT_TRY(pat_wire_decode(&call->message, call->frame, call->frame_bytes, &call->arena, error));
@@ -31,6 +46,7 @@ static enum pat_status call_decode(struct pat_call *call) {
     const struct pat_value *params;
     PAT_TRY(pat_wire_argument(&call->message, &params, error));
     PAT_TRY(pat_request_parse(&call->request, call->info, params, &call->arena, error));
+    if (call->info->method == PAT_METHOD_BATCH) return allow_each(call);
     if (call->info->method != PAT_METHOD_LOAD || call->message.kind != PAT_MESSAGE_REQUEST) return PAT_OK;
     return pat_engine_prepare(call->conn->server->engine, &call->request.load, &call->arena, &call->batch, error);
 }

@@ -35,6 +35,8 @@ def user(path, *arguments, password=None, expect=0):
 def command(server, name, password, *arguments, expect=0):
     done = subprocess.run([program("PATRON"), "--connect", server.address(), "--user", name, *arguments], stdin=subprocess.DEVNULL,
                           env={**os.environ, "PATRON_PASSWORD": password}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    if expect is None:  # whatever comes
+        return (done.stderr or done.stdout).decode()
     equal(done.returncode, expect, "patron --user %s %s; it said %s" % (name, " ".join(arguments), done.stderr.decode()))
     return done.stdout.decode() if expect == 0 else done.stderr.decode()
 
@@ -140,6 +142,24 @@ def roles(server):
                     check(b"it takes a" in done.stderr, "the refusal says who may: %s", done.stderr.decode())
 
 
+def roles_in_batches(server):
+    """Whatever a call may not do by itself it may not do as one of a batch; those beside it are answered."""
+    methods = [method["name"] for method in json.loads(command(server, "root,=", "p\u00e4ss w\u00f6rd", "call", "schema"))["methods"]]
+    check("verify" in methods and "load.orders" in methods, "schema lists the methods: %r", methods)
+    forms = dict(READS + LOADS + BOTH + ADMIN)
+    for name, password in (("ana", "one"), ("root,=", "p\u00e4ss w\u00f6rd")):
+        alone = {method: "AUTH: " in command(server, name, password, "call", method, json.dumps(forms[method]), expect=None) for method in forms}
+        calls = [["count", {}]] + [[method, forms.get(method, {})] for method in methods] + [["count", {}]]
+        answers = json.loads(command(server, name, password, "call", "batch", json.dumps({"calls": calls})))["answers"]
+        check("count" in answers[0] and "count" in answers[-1], "%s: what stands beside a refusal is answered", name)
+        for (method, _), answer in zip(calls[1:-1], answers[1:-1]):
+            check("error" in answer or not alone.get(method), "%s may not call %s, and does in a batch: %r", name, method, answer)
+        verified = answers[1 + methods.index("verify")]
+        equal(verified.get("error", {}).get("code"), "AUTH" if name == "ana" else None, "verify of %s in a batch" % name)
+    check("a loader may not call batch" in command(server, "leo", "two", "call", "batch", json.dumps({"calls": [["control", {"table": "orders", "by": "day"}]]}),
+                                                   expect=1), "a loader has no batches")
+
+
 def changes(server, path):
     """SIGHUP: the file is read again; a damaged one changes nothing."""
     user(path, "add", "new", password="three")
@@ -186,6 +206,7 @@ def run():
     strangers(server)
     guesses(server)
     roles(server)
+    roles_in_batches(server)
     changes(server, path)
     server.stop()
     print("ok  users, roles, strangers, guesses", flush=True)
