@@ -47,6 +47,8 @@ static enum pat_status fail(struct pat_error *error, const struct real_fs *fs, c
     enum pat_status status = PAT_ERR_IO;
     if (code == ENOSPC || code == EDQUOT) status = PAT_ERR_NO_SPACE;
     if (code == ENOENT) status = PAT_ERR_NOT_FOUND;
+    if (code == EMFILE || code == ENFILE) status = PAT_ERR_BUSY;
+    if (code == ENOMEM) status = PAT_ERR_NO_MEMORY;
     char reason[128];
     return pat_error_set(error, status, "%s/%s: cannot %s: %s", fs->path, name, verb,
                          strerror_r(code, reason, sizeof reason));

@@ -2,13 +2,15 @@
  *
  * Every path is relative to the data directory that the pat_fs was opened on; no path comes from the wire.
  * Writes are whole: EINTR and short writes are continued inside. Errors name the file and the system's reason
- * (PAT_ERR_NO_SPACE for ENOSPC and EDQUOT, PAT_ERR_NOT_FOUND for ENOENT, PAT_ERR_IO for the rest).
+ * (PAT_ERR_NO_SPACE for ENOSPC and EDQUOT, PAT_ERR_NOT_FOUND for ENOENT, PAT_ERR_IO for the rest). What says nothing
+ * about the file is told apart: PAT_ERR_BUSY for EMFILE and ENFILE, PAT_ERR_NO_MEMORY for ENOMEM.
  * Thread: calls on different files may run at once; one file belongs to one thread at a time. */
 #ifndef PAT_BASE_FS_H
 #define PAT_BASE_FS_H
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +64,11 @@ struct pat_fs {
 struct pat_file {
     const struct pat_fs_ops *ops;
 };
+
+/* What failed says nothing about the file: there is no descriptor or no memory just now, and there may be later. */
+static inline bool pat_fs_is_later(enum pat_status status) {
+    return status == PAT_ERR_BUSY || status == PAT_ERR_NO_MEMORY;
+}
 
 /* Opens (and creates, mode 0700, parents not) directory `path` on the real disk and takes its lock: one process per
  * directory. Fails: PAT_ERR_CONFLICT when another process holds it, naming its pid; PAT_ERR_IO. */

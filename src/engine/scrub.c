@@ -164,8 +164,10 @@ void pat_engine__scrub_done(struct pat_chore *chore) {
     if (chore->view != NULL) pat_view_close(&chore->view);
     scrub->told = pat_engine__tell_damage(pat_verify_found(scrub->verify), scrub->told);
     scrub->next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
-    if (chore->status == PAT_ERR_NO_MEMORY) scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
-    if (chore->status == PAT_ERR_NO_MEMORY) return;
+    if (chore->status == PAT_ERR_NO_MEMORY || chore->status == PAT_ERR_BUSY) {
+        scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
+        return;
+    }
     if (chore->status != PAT_OK) {
         scrub_rest(scrub);
         return;

@@ -204,7 +204,7 @@ static enum pat_status look_at_snapshot(struct inspector *in, const struct pat_g
     if (file.status == PAT_OK && in->inspection->contents) {
         file.status = snapshot_contents(in, entry, spread, &file.error);
     }
-    if (file.status == PAT_ERR_NO_MEMORY) return pat_error_set(error, file.status, "%s", file.error.message);
+    if (pat_fs_is_later(file.status)) return pat_error_set(error, file.status, "%s", file.error.message);
     if (file.status != PAT_OK) {
         file.lost_first = 1;
         file.lost_last = entry->lsn;

@@ -64,10 +64,10 @@ static enum pat_status try_generation(struct recovery *r, const struct pat_gener
     /* Blocks are checked as they are read, so that most of a damaged file may be in the store by now. */
     pat_store_clear(r->store);
     uint64_t blocks = 0;
-    if (status != PAT_ERR_NO_MEMORY) {
+    if (!pat_fs_is_later(status)) {
         status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, why);
-        if (status != PAT_OK && status != PAT_ERR_NO_MEMORY) return PAT_OK;
-        if (status == PAT_ERR_NO_MEMORY) found = *why;
+        if (status != PAT_OK && !pat_fs_is_later(status)) return PAT_OK;
+        if (status != PAT_OK) found = *why;
     }
     /* Every checksum holds and its content makes no sense: nobody knows what else does not. */
     if (error != NULL) *error = found;
@@ -81,8 +81,8 @@ static enum pat_status look_at_spare(struct recovery *r, struct pat_generation_e
     struct pat_error why = {0};
     if (entry->bytes > SPARE_BYTES_MAX) return PAT_OK;
     const enum pat_status status = pat_snapshot__verify(r->persist->fs, entry, spread, &blocks, &why);
-    if (status == PAT_ERR_NO_MEMORY && error != NULL) *error = why;
-    if (status == PAT_ERR_NO_MEMORY || status == PAT_OK) return status;
+    if (pat_fs_is_later(status) && error != NULL) *error = why;
+    if (pat_fs_is_later(status) || status == PAT_OK) return status;
     entry->damaged = true;
     note(r->out, "%s (lsn %" PRIu64 "): %s", why.message, entry->lsn, "older, not needed");
     return PAT_OK;

@@ -91,6 +91,11 @@ static void add_finding(struct pat_verify *v, const char *file, pat_lsn first, p
     memcpy(finding->message, why->message, sizeof finding->message);
 }
 
+static enum pat_status later(struct pat_error *error, enum pat_status status, const struct pat_error *why) {
+    const char *said = why->message[0] != '\0' ? why->message : "no memory to read the files";
+    return pat_error_set(error, status, "%s; nothing is known to be wrong, try again", said);
+}
+
 /* ---- the manifest ------------------------------------------------------------------------------------------------ */
 
 /* Numbers that were used up by snapshots that failed are counted in memory only: 0 from here on. */
@@ -139,7 +144,6 @@ static enum pat_status manifest_verify(struct pat_verify *v, struct pat_error *e
     enum pat_status status = manifest_compare(v, &both[0], &both[1], &same, error);
     pat_mem_free(PAT_MEM_OTHER, both);
     if (status == PAT_ERR_NOT_FOUND) status = PAT_ERR_CORRUPT;
-    if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "no memory to read the manifest");
     if (status != PAT_OK || same) return status;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, 0,
                             PAT_MANIFEST_NAME " (offset 0) is not the one that was written last: rolled back");
@@ -148,7 +152,7 @@ static enum pat_status manifest_verify(struct pat_verify *v, struct pat_error *e
 static enum pat_status manifest_file(struct pat_verify *v, struct pat_error *error) {
     struct pat_error why = {0};
     const enum pat_status status = manifest_verify(v, &why);
-    if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "%s", why.message);
+    if (pat_fs_is_later(status)) return later(error, status, &why);
     v->found.parts += v->manifest.generations + v->manifest.journals;
     if (status == PAT_OK) return PAT_OK;
     pthread_mutex_lock(&v->persist->mutex);
@@ -242,7 +246,7 @@ static enum pat_status file_some(struct pat_verify *v, uint64_t bytes, bool *don
     const struct pat_journal_entry *journal = snapshot ? NULL : &v->manifest.journal[place - v->manifest.generations];
     const enum pat_status status =
         snapshot ? snapshot_some(v, generation, bytes, done, &why) : journal_some(v, journal, bytes, done, &why);
-    if (status == PAT_ERR_NO_MEMORY) return pat_error_set(error, status, "%s", why.message);
+    if (pat_fs_is_later(status)) return later(error, status, &why);
     if (status == PAT_OK) return PAT_OK;
     *done = true;
     snapshot ? generation_damaged(v, generation, &why) : journal_damaged(v, journal, &why);

@@ -33,7 +33,8 @@ struct pat_verified {
 enum pat_status pat_verify_open(struct pat_verify **out, struct pat_persist *persist,
                                 struct pat_error *error) PAT_MUST_CHECK;
 /* Reads about so many bytes more; *done when there are no more. What is damaged is no failure of this call.
- * PAT_ERR_NO_MEMORY: it may go on later. Thread: any, one at a time. */
+ * PAT_ERR_NO_MEMORY, PAT_ERR_BUSY (no descriptors): that says nothing about a file, and it may go on later. Thread:
+ * any, one at a time. */
 enum pat_status pat_verify_some(struct pat_verify *verify, uint64_t bytes, bool *done,
                                 struct pat_error *error) PAT_MUST_CHECK;
 /* What was found so far. */

@@ -235,6 +235,9 @@ static void a_full_disk_is_told_from_a_broken_one(void **state) {
         {ENOSPC, PAT_ERR_NO_SPACE, "data/f: cannot write: No space left on device"},
         {EDQUOT, PAT_ERR_NO_SPACE, "data/f: cannot write: Disk quota exceeded"},
         {EIO, PAT_ERR_IO, "data/f: cannot write: Input/output error"},
+        {EMFILE, PAT_ERR_BUSY, "data/f: cannot write: Too many open files"},
+        {ENFILE, PAT_ERR_BUSY, "data/f: cannot write: Too many open files in system"},
+        {ENOMEM, PAT_ERR_NO_MEMORY, "data/f: cannot write: Cannot allocate memory"},
     };
     struct pat_file *file = open_file("f", PAT_FILE_CREATE);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -246,6 +249,7 @@ static void a_full_disk_is_told_from_a_broken_one(void **state) {
         assert_non_null(strstr(error.message, cases[i].reason));
     }
     disk.calls = 0;
+    disk.fail_code = EIO;
     assert_int_equal(file->ops->file_sync(file, &error), PAT_ERR_IO);
     assert_int_equal(disk.calls, 1); /* a failed sync is never tried again */
     file->ops->file_close(&file);

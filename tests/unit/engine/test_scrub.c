@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 /* ---- a shop with every kind of file ------------------------------------------------------------------------------ */
 
@@ -387,6 +388,79 @@ static void a_scrub_stands_back_and_can_be_turned_off(void **state) {
     assert_int_equal(world.engine->scrub.stage, PAT_SCRUB_REST);
 }
 
+/* ---- when the system has nothing left ---------------------------------------------------------------------------- */
+
+/* No file can be opened until it is called with false. */
+static void take_descriptors(bool all) {
+    static struct rlimit before;
+    if (all) {
+        const int next = dup(STDIN_FILENO);
+        assert_true(next >= 0);
+        (void)close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        const struct rlimit none = {(rlim_t)next, before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    } else {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    }
+}
+
+static void without_descriptors_nothing_is_damaged(void **state) {
+    (void)state;
+    struct question question;
+    fill_files();
+    question_begin(&question, "verify {}");
+    take_descriptors(true);
+    (void)question_answer(&question);
+    take_descriptors(false);
+    assert_int_equal(question.status, PAT_ERR_BUSY);
+    assert_non_null(strstr(question.error.message, "Too many open files"));
+    question_end(&question);
+    assert_int_equal(pat_persist_damaged(world.engine->persist), 0);
+    assert_good();
+}
+
+/* Piece by piece, each tried without descriptors first: it goes on where it was. */
+static void what_could_not_be_opened_is_read_later(void **state) {
+    (void)state;
+    struct pat_verify *verify;
+    struct pat_error error = {.message = ""};
+    unsigned refused = 0;
+    fill_files();
+    assert_int_equal(pat_verify_open(&verify, world.engine->persist, &error), PAT_OK);
+    for (bool done = false; !done;) {
+        take_descriptors(true);
+        const enum pat_status status = pat_verify_some(verify, 1, &done, &error);
+        take_descriptors(false);
+        if (status == PAT_OK) continue;
+        assert_int_equal(status, PAT_ERR_BUSY);
+        refused++;
+        if (pat_verify_some(verify, 1, &done, &error) != PAT_OK) fail_msg("%s", error.message);
+    }
+    const struct pat_verified *found = pat_verify_found(verify);
+    assert_true(refused > 1);
+    assert_int_equal(found->findings, 0);
+    assert_int_equal(found->files, 5);
+    pat_verify_close(&verify);
+}
+
+static void a_scrub_without_descriptors_goes_on_later(void **state) {
+    (void)state;
+    fill_files();
+    do_runs();
+    pat_engine_set_verify_every(world.engine, 1);
+    pat_clock_sleep_ms(2);
+    struct pat_chore *chore = pat_engine_chore(world.engine);
+    assert_non_null(chore);
+    take_descriptors(true);
+    pat_chore_run(chore, NULL, NULL);
+    take_descriptors(false);
+    pat_engine_chore_done(world.engine, chore);
+    assert_int_equal(world.engine->scrub.stage, PAT_SCRUB_FILES);
+    assert_true(world.engine->scrub.next_ns > pat_clock_monotonic_ns());
+    assert_int_equal(scrub(), 0);
+}
+
 /* ---- beside everything else -------------------------------------------------------------------------------------- */
 
 /* Loads and snapshots go on while another thread verifies: nothing is wrong, ever. */
@@ -443,6 +517,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(counts_that_facts_do_not_give_are_named, start, stop),
         cmocka_unit_test_setup_teardown(a_scrub_finds_the_same_by_itself, start, stop),
         cmocka_unit_test_setup_teardown(a_scrub_stands_back_and_can_be_turned_off, start, stop),
+        cmocka_unit_test_setup_teardown(without_descriptors_nothing_is_damaged, start, stop),
+        cmocka_unit_test_setup_teardown(what_could_not_be_opened_is_read_later, start, stop),
+        cmocka_unit_test_setup_teardown(a_scrub_without_descriptors_goes_on_later, start, stop),
         cmocka_unit_test_setup_teardown(there_is_no_false_alarm, start, stop),
         cmocka_unit_test_setup_teardown(verify_can_be_stopped, start, stop),
     };
