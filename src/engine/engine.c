@@ -333,6 +333,7 @@ void pat_engine_turn(struct pat_engine *engine) {
     }
     watch_journal(engine);
     pat_engine__watch_damage(engine);
+    pat_engine__early_release(engine);
     pat_engine__release_held(engine, false);
     pat_engine__backups_sweep(engine, false);
     pat_engine__snapshot_start_if_due(engine);

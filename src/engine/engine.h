@@ -114,6 +114,7 @@ struct pat_inquiry {
     struct pat_recall *recall;       /* set by pat_engine_pin: NULL where answers are not given again */
     struct pat_loan *loan;           /* set by pat_engine_pin: what is kept for all questions; may be NULL */
     struct pat_backup *backup;       /* set by pat_engine_pin: backup.read */
+    struct pat_early *early;         /* set by pat_engine_pin: verify, which does not need its version to the end */
     pat_day today;                   /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
     pat_lsn seen_lsn;                /* set by the asker: what he has been told was taken; he sees no less */

@@ -32,6 +32,12 @@ struct pat_pinned {
     struct pat_pinned *next;
 };
 
+/* A question that goes on without its version: `verify`, from when it has recounted on. */
+struct pat_early {
+    struct pat_inquiry *inquiry;
+    struct pat_early *next;
+};
+
 /* A version that cursors may come back to: one of its readers. */
 struct held_version {
     struct pat_pinned *pinned;
@@ -193,6 +199,8 @@ struct pat_engine {
     struct pat_recovery recovery;
     bool degraded; /* salvage: something is lost, and nothing is written */
 
+    struct pat_early *early; /* atomic: pushed by whoever answers, taken by the loop thread */
+
     /* loop thread */
     const struct pat_spread *spread;            /* lent, may be NULL */
     struct pat_ticket *queue_head, *queue_tail; /* not yet handed to the journal */
@@ -336,6 +344,11 @@ void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
 /* Files that were found damaged are replaced: what is in memory is whole. */
 void pat_engine__watch_damage(struct pat_engine *engine);
 /* verify.c */
+enum pat_status pat_engine__early_prepare(struct pat_inquiry *inquiry, struct pat_error *error) PAT_MUST_CHECK;
+/* Has the question's version closed as soon as the loop thread comes to it. Thread: any. */
+void pat_engine__early_give(struct pat_engine *engine, const struct pat_inquiry *inquiry);
+/* Closes those. Thread: loop. */
+void pat_engine__early_release(struct pat_engine *engine);
 /* Writes damaged files from number `from` on into the log; gives how many it has then. Thread: any. */
 unsigned pat_engine__tell_damage(const struct pat_verified *found, unsigned from);
 /* Puts what the files say beside what the columns say. Thread: any. */

@@ -88,6 +88,7 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     if (engine->store->unsettled && wants_order(request)) return PAT_ERR_MORE;
     if (!request->cursor_given && request->question.min_lsn > engine->store->lsn) return PAT_ERR_MORE;
     if (request->method == PAT_METHOD_ROWS || batch) PAT_TRY(prepare_paging(inquiry, error));
+    if (request->method == PAT_METHOD_VERIFY) PAT_TRY(pat_engine__early_prepare(inquiry, error));
     inquiry->today = pat_zone_day_at(engine->zone, pat_clock_wall_ms() / 1000);
     if (request->cursor_given) {
         PAT_TRY(pat_engine__resume(engine, request, inquiry->arena, &pinned, error));
@@ -106,6 +107,7 @@ bool pat_engine_pin_ranked(struct pat_engine *engine, struct pat_inquiry *inquir
 }
 
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry) {
+    pat_engine__early_release(engine);
     if (inquiry->pinned == NULL) return;
     if (inquiry->backup != NULL) pat_engine__backup_leave(inquiry->backup);
     inquiry->backup = NULL;
@@ -174,10 +176,10 @@ static enum pat_status run_job(const struct pat_engine *engine, const struct pat
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
-static void put_version(const struct pat_engine *engine, const struct pat_inquiry *inquiry, uint64_t started_ns,
-                        struct pat_builder *builder, struct pat_value *result) {
+static void put_version(const struct pat_engine *engine, pat_lsn lsn, uint64_t started_ns, struct pat_builder *builder,
+                        struct pat_value *result) {
     const uint64_t passed_ns = pat_clock_monotonic_ns() - started_ns;
-    pat_build_put(builder, result, "lsn", pat_value_uint(inquiry->pinned->view->lsn));
+    pat_build_put(builder, result, "lsn", pat_value_uint(lsn));
     pat_build_put(builder, result, "epoch", pat_value_uint(engine->settings.epoch));
     pat_build_put(builder, result, "ms", pat_value_real((double)(passed_ns / 1000) / 1000.0));
     pat_engine__put_degraded(engine, builder, result);
@@ -200,6 +202,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                           .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
     const struct pat_findings *const findings = inquiry->pinned->findings;
     struct pat_loan *const loan = inquiry->loan;
+    const pat_lsn lsn = inquiry->pinned->view->lsn;
     pat_row last = PAT_ROW_NONE;
     const struct pat_job job = {.view = inquiry->pinned->view,
                                 .request = request,
@@ -224,13 +227,15 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
     enum pat_status status = run_job(engine, &job, recall, result, error);
     if (status != PAT_OK) return fail_stopped(status, request, error);
     struct pat_builder builder = {.arena = arena};
-    if (request->method == PAT_METHOD_VERIFY)
+    if (request->method == PAT_METHOD_VERIFY) {
+        pat_engine__early_give(engine, inquiry);
         status = pat_engine__verify_files(engine, watch_stop, &watch, &builder, result, error);
+    }
     if (status != PAT_OK) return fail_stopped(status, request, error);
     if (last != PAT_ROW_NONE) {
         PAT_TRY(pat_engine__put_cursor(engine, inquiry, request, last, &builder, result, error));
     }
-    put_version(engine, inquiry, watch.started_ns, &builder, result);
+    put_version(engine, lsn, watch.started_ns, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
@@ -301,7 +306,7 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
         if (status != PAT_OK) return status;
         pat_build_put(&builder, result, "answers", answers);
     }
-    put_version(engine, inquiry, inquiry->started_ns, &builder, result);
+    put_version(engine, inquiry->pinned->view->lsn, inquiry->started_ns, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 

@@ -17,7 +17,7 @@
 #define STEP_BYTES  ((uint64_t)16 << 20)
 /* Steps take one part in so many of a worker's time. */
 #define DUTY_SHARE 4u
-/* Without memory for a step. */
+/* Without memory or descriptors for a step, or when it was stopped to make room. */
 #define RETRY_MS 60000u
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------- */
@@ -154,8 +154,17 @@ static enum pat_status step_rows(struct pat_chore *chore) {
     return status;
 }
 
+/* A step that fails or is stopped has counted nothing: it is done again. */
+static enum pat_status step_rows_whole(struct pat_chore *chore) {
+    struct pat_recount *recount = chore->scrub->recount;
+    const struct pat_recount before = *recount;
+    const enum pat_status status = step_rows(chore);
+    if (status != PAT_OK) *recount = before;
+    return status;
+}
+
 void pat_engine__scrub_run(struct pat_chore *chore) {
-    chore->status = chore->scrub->stage == PAT_SCRUB_FILES ? step_files(chore) : step_rows(chore);
+    chore->status = chore->scrub->stage == PAT_SCRUB_FILES ? step_files(chore) : step_rows_whole(chore);
 }
 
 void pat_engine__scrub_done(struct pat_chore *chore) {
@@ -164,12 +173,8 @@ void pat_engine__scrub_done(struct pat_chore *chore) {
     if (chore->view != NULL) pat_view_close(&chore->view);
     scrub->told = pat_engine__tell_damage(pat_verify_found(scrub->verify), scrub->told);
     scrub->next_ns = now_ns + (DUTY_SHARE - 1) * took_ns;
-    if (chore->status == PAT_ERR_NO_MEMORY || chore->status == PAT_ERR_BUSY) {
+    if (chore->status != PAT_OK) { /* where it stands it goes on */
         scrub->next_ns = now_ns + RETRY_MS * NS_PER_MS;
-        return;
-    }
-    if (chore->status != PAT_OK) {
-        scrub_rest(scrub);
         return;
     }
     if (scrub->stage == PAT_SCRUB_CUSTOMERS && chore->more) scrub->customer += PAT_RECOUNT_CUSTOMERS;

@@ -8,6 +8,38 @@
 /* Read between two looks at whether to stop: some milliseconds of a disk. */
 #define PIECE_BYTES ((uint64_t)4 << 20)
 
+/* ---- the version it does not need to the end --------------------------------------------------------------------- */
+
+/* Reading files takes minutes, and a version that is open so long keeps all that batches replace meanwhile. Versions
+ * are closed on the loop thread alone, so it is asked to. */
+enum pat_status pat_engine__early_prepare(struct pat_inquiry *inquiry, struct pat_error *error) {
+    inquiry->early = pat_arena_alloc(inquiry->arena, sizeof *inquiry->early);
+    if (inquiry->early == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the question");
+    *inquiry->early = (struct pat_early){.inquiry = inquiry};
+    return PAT_OK;
+}
+
+/* After this whoever answers touches nothing of the version. */
+void pat_engine__early_give(struct pat_engine *engine, const struct pat_inquiry *inquiry) {
+    struct pat_early *early = inquiry->early;
+    if (early == NULL) return; /* one of a batch, whose version stays */
+    early->next = __atomic_load_n(&engine->early, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&engine->early, &early->next, early, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+    if (engine->wake_cb != NULL) engine->wake_cb(engine->wake_context);
+}
+
+void pat_engine__early_release(struct pat_engine *engine) {
+    if (__atomic_load_n(&engine->early, __ATOMIC_RELAXED) == NULL) return;
+    struct pat_early *early = __atomic_exchange_n(&engine->early, NULL, __ATOMIC_ACQUIRE);
+    for (struct pat_early *next; early != NULL; early = next) {
+        next = early->next;
+        pat_engine_unpin(engine, early->inquiry);
+    }
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
 unsigned pat_engine__tell_damage(const struct pat_verified *found, unsigned from) {
     for (unsigned i = from; i < found->kept; i++) {
         const struct pat_finding *finding = &found->finding[i];
