@@ -1,6 +1,7 @@
 /* patrond: the server's command line. */
 #include "access/tls.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/status.h"
 #include "net/address.h"
 #include "net/net.h"
@@ -40,10 +41,10 @@ static void raise_descriptor_limit(void) {
  * keep nothing. */
 #define MALLOC_MAP_BYTES  (32 << 20)
 #define MALLOC_KEPT_BYTES (64 << 20)
-#define MEMORY_IS_SHORT   ((uint64_t)1 << 30)
 
+/* Whoever set the limit: in a small container nobody has to. */
 static bool memory_is_short(const struct pat_options *options) {
-    return options->memory_bytes != 0 && options->memory_bytes < MEMORY_IS_SHORT;
+    return pat_options_memory_is_short(options, pat_machine_memory());
 }
 
 static void tune_malloc(void) {

@@ -19,6 +19,8 @@
 #define SLOW_MS_DEFAULT 1000u
 /* A store that cannot hold a batch is of no use. */
 #define MEMORY_BYTES_MIN (UINT64_C(64) << 20)
+/* Below this, the 64 MiB that heaps keep for batches to come (main) are more than what is left beside the data. */
+#define MEMORY_SHORT_BYTES (UINT64_C(1) << 30)
 
 const char *const pat_option_names[PAT_OPTIONS] = {
     [PAT_OPTION_DATA] = "data",
@@ -371,6 +373,15 @@ enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const
 
 static bool same(const char *a, const char *b) {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+uint64_t pat_options_memory(const struct pat_options *options, uint64_t there) {
+    return options->memory_bytes != 0 ? options->memory_bytes : there / 10 * 8;
+}
+
+bool pat_options_memory_is_short(const struct pat_options *options, uint64_t there) {
+    const uint64_t limit = pat_options_memory(options, there);
+    return (limit < there ? limit : there) < MEMORY_SHORT_BYTES;
 }
 
 static bool same_listens(const struct pat_options *a, const struct pat_options *b) {

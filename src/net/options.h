@@ -56,7 +56,7 @@ struct pat_options {
     const char *users;     /* NULL = none */
     const char *tls_cert;  /* NULL = none; never one of these two alone */
     const char *tls_key;
-    uint64_t memory_bytes;            /* 0 = the server's own choice */
+    uint64_t memory_bytes;            /* 0 = the server's own choice, pat_options_memory */
     unsigned connections;             /* 0 = the server's own choice */
     unsigned connections_per_address; /* 0 = the server's own choice */
     unsigned workers;                 /* 0 = one for each processor */
@@ -85,6 +85,11 @@ enum pat_status pat_options_parse(struct pat_options *out, int argc, char *const
                                   struct pat_error *error) PAT_MUST_CHECK;
 /* Both say the same of this option. */
 bool pat_options_same(const struct pat_options *a, const struct pat_options *b, enum pat_option option);
+/* The limit on memory where the machine, or the container, has `there` bytes: the one that was given, or four fifths of
+ * those; the fifth is left to the code, to what the allocator keeps, and to the system's cache of files. */
+uint64_t pat_options_memory(const struct pat_options *options, uint64_t there);
+/* So little, by the limit or by what there is, that an allocator must keep nothing in reserve. */
+bool pat_options_memory_is_short(const struct pat_options *options, uint64_t there);
 /* What --help prints. */
 extern const char pat_options_help[];
 

@@ -209,13 +209,13 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
 
 /* ---- start ------------------------------------------------------------------------------------------------------ */
 
-/* A fifth is left to the code, to what the allocator keeps, and to the system's cache of files. */
-static size_t memory_choose(uint64_t wanted) {
+static size_t memory_choose(const struct pat_options *settings) {
     const uint64_t there = pat_machine_memory();
-    if (wanted > there) {
-        pat_log(PAT_LOG_WARN, "memory-beyond-machine", "limit=%" PRIu64 " machine=%" PRIu64, wanted, there);
+    if (settings->memory_bytes > there) {
+        pat_log(PAT_LOG_WARN, "memory-beyond-machine", "limit=%" PRIu64 " machine=%" PRIu64, settings->memory_bytes,
+                there);
     }
-    return (size_t)(wanted != 0 ? wanted : there / 10 * 8);
+    return (size_t)pat_options_memory(settings, there);
 }
 
 /* Of the limit, what no account sees: the program and its libraries, as they are before anything is served, and what
@@ -242,7 +242,7 @@ static unsigned connections_allowed(unsigned wanted) {
 
 void pat_server__take_limits(struct pat_server *server) {
     const struct pat_options *settings = server->settings;
-    const size_t limit = memory_choose(settings->memory_bytes);
+    const size_t limit = memory_choose(settings);
     if (server->program_bytes == 0) server->program_bytes = pat_machine_resident();
     pat_mem_set_limit(limit, limit - unaccounted_of(server, limit));
     server->connections_max = connections_allowed(settings->connections);

@@ -167,6 +167,30 @@ static void mistakes_in_the_file_name_the_line(void **state) {
     free(big);
 }
 
+/* Nobody needs to set a limit: a small container is one. */
+static void memory_is_what_was_given_or_what_there_is(void **state) {
+    (void)state;
+    const uint64_t gib = UINT64_C(1) << 30;
+    static const struct {
+        uint64_t given, there;
+        uint64_t limit;
+        bool is_short;
+    } cases[] = {
+        {0, 8 * (UINT64_C(1) << 30), 6871947672, false},
+        {UINT64_C(64) << 20, 8 * (UINT64_C(1) << 30), UINT64_C(64) << 20, true},
+        {UINT64_C(2) << 30, 8 * (UINT64_C(1) << 30), UINT64_C(2) << 30, false},
+        {0, UINT64_C(512) << 20, 429496728, true},                         /* a small container */
+        {UINT64_C(2) << 30, UINT64_C(512) << 20, UINT64_C(2) << 30, true}, /* a limit that it does not have */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct pat_options options = {.memory_bytes = cases[i].given};
+        assert_int_equal(pat_options_memory(&options, cases[i].there), cases[i].limit);
+        assert_int_equal(pat_options_memory_is_short(&options, cases[i].there), cases[i].is_short);
+    }
+    const struct pat_options options = {.memory_bytes = gib};
+    assert_false(pat_options_memory_is_short(&options, 8 * gib));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_has_a_default),
@@ -175,6 +199,7 @@ int main(void) {
         cmocka_unit_test(help_needs_nothing_else),
         cmocka_unit_test(the_command_line_wins_over_the_file),
         cmocka_unit_test(mistakes_in_the_file_name_the_line),
+        cmocka_unit_test(memory_is_what_was_given_or_what_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
