@@ -151,9 +151,16 @@ static enum admission refuse(struct pat_engine *engine, struct pat_ticket *ticke
     return ANSWERED;
 }
 
+/* Beside what waiting orders are still to take. */
+static bool fits(const struct pat_engine *engine, size_t bytes) {
+    return pat_mem_would_fit(bytes + pat_ingest_waiting_bytes(engine->store));
+}
+
 /* Pages that somebody may come back for are worth less than what comes now. So is a run that is being made; its memory
  * is there when the batch is sent again. */
 static void make_room(struct pat_engine *engine, size_t bytes) {
+    if (fits(engine, bytes)) return;
+    pat_ingest_settle(engine->store, engine->spread);
     if (pat_mem_would_fit(bytes)) return;
     pat_engine__release_held(engine, true);
     pat_engine__end_rest(engine);
@@ -175,8 +182,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     if (group_has_pair(group, batch)) return NEXT_GROUP;
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
-    if (group->count > 0 && !pat_mem_would_fit(group->bytes + pat_ingest_bytes(batch, engine->store)))
-        return NEXT_GROUP;
+    if (group->count > 0 && !fits(engine, group->bytes + pat_ingest_bytes(batch, engine->store))) return NEXT_GROUP;
     enum pat_status status =
         pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
@@ -189,7 +195,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     }
     size_t bytes = pat_ingest_bytes(batch, engine->store);
     make_room(engine, group->bytes + bytes);
-    if (!pat_mem_would_fit(group->bytes + bytes)) {
+    if (!fits(engine, group->bytes + bytes)) {
         (void)pat_error_set(
             &error, PAT_ERR_NO_MEMORY,
             "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "

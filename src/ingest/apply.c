@@ -177,7 +177,10 @@ size_t pat_ingest_bytes(const struct pat_batch *batch, const struct pat_store *s
         bytes += pat_apply__append_orders_bytes(batch, store) + pat_apply__known_orders_bytes(batch);
     if (batch->table == PAT_REFUNDS) bytes += pat_apply__append_refunds_bytes(batch, store);
     if (batch->table == PAT_CUSTOMERS) bytes += pat_apply__append_customers_bytes(batch, store);
-    if (batch->table != PAT_CUSTOMERS) bytes += pat_store_bytes_for(store, PAT_CUSTOMERS, batch->rows, batch->rows, 0);
+    if (batch->table != PAT_CUSTOMERS) {
+        bytes += pat_store_bytes_for(store, PAT_CUSTOMERS, batch->rows, 0, 0);
+        bytes += pat_apply__kept_bytes(store, 2 * (size_t)batch->rows);
+    }
     if (batch->table == PAT_LINES || batch->table == PAT_REFUNDS) {
         bytes += pat_store_bytes_for(store, PAT_ORDERS, batch->rows, batch->rows, 0);
     }

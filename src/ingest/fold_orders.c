@@ -111,6 +111,31 @@ size_t pat_orders__fold_bytes(uint32_t rows) {
     return rows * BYTES_EACH + ARRAYS_MAX * PAT_MEM_ALIGN;
 }
 
+/* A kept column's chunk is copied once at the most: for a view, or because a value is wider than those before. */
+static size_t kept_bytes(const struct pat_store *store, size_t facts) {
+    const struct pat_column *column = &store->table[PAT_CUSTOMERS].column[0];
+    const size_t chunks = pat_column_chunks(column), touched = chunks < facts ? chunks : facts;
+    return KEEPS * touched * (((size_t)8 << column->shift) + sizeof(struct pat_chunk) + PAT_MEM_ALIGN);
+}
+
+size_t pat_apply__kept_bytes(const struct pat_store *store, size_t facts) {
+    /* Of a large table few chunks are wide; all of it once is more than its kept columns. */
+    const size_t most = kept_bytes(store, facts), all = pat_mem_used(PAT_MEM_CUSTOMERS);
+    return most < all ? most : all;
+}
+
+/* The arrays are there already (append_orders.c, make_room). */
+size_t pat_ingest_waiting_bytes(const struct pat_store *store) {
+    const uint32_t rows = store->orders_waiting;
+    if (rows == 0) return 0;
+    const struct pat_table *orders = &store->table[PAT_ORDERS];
+    const size_t kept = kept_bytes(store, rows), chunks = kept >> store->table[PAT_CUSTOMERS].column[0].shift;
+    const size_t retired = 2 * (store->pins.retired_count + chunks) * sizeof(struct pat_retired);
+    const size_t country = orders->dict[PAT_ORDER_COUNTRY]->count * sizeof(uint32_t);
+    return sizeof(struct pat_fold) + country + 4 * (size_t)PAT_MEM_ALIGN + kept + retired +
+           pat_store_column_bytes_for(&orders->column[PAT_ORDER_NEXT], rows);
+}
+
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 static void choose_parts(struct pat_fold *fold) {

@@ -45,6 +45,8 @@ void pat_ingest_apply(struct pat_store *store, const struct pat_batch *batch, pa
 void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const *batch, unsigned count,
                           struct pat_batch_outcome *outcome, const struct pat_spread *spread);
 
+/* Bytes that this may take at the most: promised to orders that wait, beside what a next batch may take. */
+size_t pat_ingest_waiting_bytes(const struct pat_store *store);
 /* Makes waiting orders wait no longer: before a view is opened, and before anything else but ingest reads the store. */
 void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread);
 /* Whether applying the batch begins with that. */

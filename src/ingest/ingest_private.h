@@ -182,6 +182,8 @@ struct appended pat_apply__append_orders(struct apply *apply, unsigned batches, 
 /* Bytes of arrays that these may need. */
 size_t pat_apply__append_refunds_bytes(const struct pat_batch *batch, const struct pat_store *store);
 size_t pat_apply__append_customers_bytes(const struct pat_batch *batch, const struct pat_store *store);
+/* What is kept of the customers of so many facts that were there before, written anew. */
+size_t pat_apply__kept_bytes(const struct pat_store *store, size_t facts);
 size_t pat_apply__append_orders_bytes(const struct pat_batch *batch, const struct pat_store *store);
 /* Folds the orders that wait into what is kept of their customers, and chains them; `some` does a step of that, and
  * says whether more is left. Between steps nothing else may change the store. */

@@ -228,8 +228,12 @@ static unsigned level_for(const struct pat_index_shard *shard, unsigned s, uint6
  * else: as if each made a shard of the largest grow. */
 #define KEYS_FEW 4u
 
+/* Beside a shard's buckets: what the allocator adds, and regions of the levels that it comes through. */
+#define BESIDE_BYTES (PAT_MEM_ALIGN + 2 * (sizeof(struct pat_index_region) + PAT_MEM_ALIGN))
+
 size_t pat_index_growth(const struct pat_index *index, size_t keys) {
-    if (keys <= KEYS_FEW) return keys * level_buckets(index->level + 2) * sizeof(struct pat_index_bucket);
+    if (keys <= KEYS_FEW)
+        return keys * (level_buckets(index->level + 2) * sizeof(struct pat_index_bucket) + BESIDE_BYTES);
     /* Twice the even share and some: hashes that spread worse than this would be an attack. */
     size_t share = keys / (PAT_INDEX_SHARDS / 2) + 8, bytes = 0, growing = 0;
     if (share > keys) share = keys;
@@ -238,7 +242,8 @@ size_t pat_index_growth(const struct pat_index *index, size_t keys) {
         if (shard->count + share <= keys_max(shard->buckets)) continue;
         growing++;
         /* What it grows through on its way is less than that, and gone when the next one is taken. */
-        bytes += (size_t)shard_buckets(level_for(shard, s, shard->count + share), s) * sizeof *shard->bucket;
+        bytes +=
+            (size_t)shard_buckets(level_for(shard, s, shard->count + share), s) * sizeof *shard->bucket + BESIDE_BYTES;
     }
     return bytes;
 }

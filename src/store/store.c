@@ -216,9 +216,8 @@ void pat_store_to_base_all(const struct pat_store *store, enum pat_table_id tabl
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* Bytes that a column takes for `rows` more rows at its widest: new chunks, and the last one grown or widened. All
- * columns of a table do that at the same row. */
-static size_t column_growth(const struct pat_column *column, size_t rows) {
+/* At its widest: new chunks, and the last one grown or widened. All columns of a table do that at the same row. */
+size_t pat_store_column_bytes_for(const struct pat_column *column, size_t rows) {
     if (rows == 0) return 0;
     size_t chunk_rows = (size_t)1 << column->shift;
     size_t behind = (column->rows & (chunk_rows - 1)) + rows;
@@ -234,7 +233,7 @@ size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id id, 
                            size_t text_bytes) {
     const struct pat_table *table = &store->table[id];
     size_t columns = table->schema->columns;
-    size_t fresh = columns * column_growth(&table->column[0], rows) + pat_table_ids_growth(table, rows);
+    size_t fresh = columns * pat_store_column_bytes_for(&table->column[0], rows) + pat_table_ids_growth(table, rows);
     /* Changed rows: each may copy its chunk once per column while a view is open, but never more than the table itself.
      */
     size_t chunk_bytes = ((size_t)1 << table->column[0].shift) * 8;

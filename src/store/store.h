@@ -197,6 +197,8 @@ static inline void pat_table_set(struct pat_table *table, unsigned column, pat_r
     pat_column_set(&table->column[column], row, value);
 }
 
+/* Bytes that a column may take for `rows` more rows. */
+size_t pat_store_column_bytes_for(const struct pat_column *column, size_t rows);
 /* Bytes that adding `rows` rows with `text_bytes` of new texts and changing `changes` old rows may take at the most,
  * copies for open views included. For the reservation before the journal. */
 size_t pat_store_bytes_for(const struct pat_store *store, enum pat_table_id table, size_t rows, size_t changes,

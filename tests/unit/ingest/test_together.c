@@ -110,7 +110,9 @@ static void batches_go_together(void **state) {
             if (chance(30)) (void)pat_ingest_settle_some(together, &crew.spread);
             continue;
         }
+        const size_t may = pat_mem_used_total() + pat_ingest_waiting_bytes(together);
         settle(together, view, digest);
+        assert_true(pat_mem_used_total() <= may);
         assert_int_equal(together->orders_waiting, 0);
         check_store(together);
         if (view != NULL) assert_true(pat_digest_equal(digest, view_digest(view)));
