@@ -14,6 +14,7 @@ struct pat_conn *pat_conn__new(struct pat_server *server) {
     conn->server = server;
     pat_buf_init(&conn->in, PAT_MEM_NET);
     pat_buf_init(&conn->wire, PAT_MEM_NET);
+    pat_buf_init(&conn->hello, PAT_MEM_NET);
     pat_scan_init(&conn->scan, pat_conn_limits);
     pat_list_init(&conn->calls);
     pat_list_init(&conn->waiting);
@@ -32,6 +33,7 @@ void pat_conn__free(struct pat_conn *conn) {
     pat_login__forget(conn);
     pat_buf_deinit(&conn->in);
     pat_buf_deinit(&conn->wire);
+    pat_buf_deinit(&conn->hello);
     pat_tls_close(&conn->tls);
     pat_mem_free(PAT_MEM_NET, conn);
 }
@@ -75,6 +77,7 @@ static void on_closed(uv_handle_t *handle) {
 static void conn_close(struct pat_conn *conn) {
     conn->state = PAT_CONN_CLOSING;
     conn->reading = false;
+    pat_list_remove(&conn->shaking);
     pat_buf_deinit(&conn->in);
     uv_close(&conn->io.handle, on_closed);
 }

@@ -226,7 +226,8 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
 
 /* While ending, reading would only hide from the client that nobody listens. */
 void pat_conn__read_update(struct pat_conn *conn) {
-    bool wanted = conn->state == PAT_CONN_LINGER || (pat_conn__may_take(conn) && !conn->backlog);
+    bool wanted = conn->state == PAT_CONN_LINGER ||
+                  (pat_conn__may_take(conn) && !conn->backlog && !pat_link_listed(&conn->shaking));
     if (wanted == conn->reading || conn->state >= PAT_CONN_CLOSING) return;
     conn->reading = wanted;
     if (!wanted) {

@@ -152,6 +152,8 @@ struct pat_server {
     uint64_t program_bytes;      /* resident at the start */
     struct pat_link conns;
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
+    struct pat_link shaking;    /* conns whose handshake waits for the next turn */
+    uint64_t shaking_ns;        /* spent with handshakes in this one */
     struct pat_link parked;     /* questions whose min_lsn is not there yet */
     struct pat_link timed;      /* questions with a deadline, until they end or are told to */
     struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
@@ -210,10 +212,12 @@ struct pat_conn {
 
     /* TLS; NULL without */
     struct pat_tls *tls;
-    size_t handshake_bytes; /* that came */
-    bool tls_ended;         /* its last word is said */
-    struct pat_buf wire;    /* sealed and being sent */
-    size_t wire_at;         /* bytes of it that were taken */
+    size_t handshake_bytes;  /* that came */
+    struct pat_link shaking; /* server->shaking */
+    struct pat_buf hello;    /* what came and waits for that */
+    bool tls_ended;          /* its last word is said */
+    struct pat_buf wire;     /* sealed and being sent */
+    size_t wire_at;          /* bytes of it that were taken */
 
     /* what hello asked for */
     bool errors_map;
@@ -361,6 +365,8 @@ void pat_conn__ended(struct pat_conn *conn);
 /* ---- conn_tls.c ---- */
 /* Bytes from the wire of a connection with TLS. */
 void pat_conn__unseal(struct pat_conn *conn, const void *data, size_t bytes);
+/* A turn's share of handshakes that wait; gives whether more do. */
+bool pat_tls__shake(struct pat_server *server);
 /* Seals answers, when all that was sealed is sent, and gives what is left to send. The connection may be dropped. */
 uv_buf_t pat_conn__seal(struct pat_conn *conn);
 void pat_conn__sealed_pass(struct pat_conn *conn, size_t bytes);

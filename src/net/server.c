@@ -68,6 +68,7 @@ void pat_server__turned(struct pat_server *server) {
 static void on_prepare(uv_prepare_t *prepare) {
     struct pat_server *server = prepare->data;
     struct pat_link now;
+    const bool shaking = pat_tls__shake(server);
     pat_list_init(&now);
     pat_list_splice(&now, &server->touched);
     for (;;) {
@@ -76,7 +77,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
     }
     pat_stop__move(server);
-    if (!pat_list_empty(&server->touched)) jobs_wake(server);
+    if (shaking || !pat_list_empty(&server->touched)) jobs_wake(server);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */
@@ -268,6 +269,7 @@ static enum pat_status server_init(struct pat_server *server, const struct pat_s
     pat_list_init(&server->conns);
     pat_list_init(&server->idle_calls);
     pat_list_init(&server->touched);
+    pat_list_init(&server->shaking);
     pat_list_init(&server->parked);
     pat_list_init(&server->timed);
     pat_buf_init(&server->scratch, PAT_MEM_NET);

@@ -296,6 +296,22 @@ def client_hello(authority):
     return outgoing.read()
 
 
+def many_at_once(server, authority):
+    """Handshakes that come together are done some in each turn of the loop, between what others ask; all of them."""
+    hello, before, waiting = client_hello(authority), len(server.log_since(0)), []
+    os.kill(server.process.pid, signal.SIGSTOP)
+    for _ in range(300):
+        connection = socket.create_connection((server.host, server.port))
+        connection.sendall(hello)
+        waiting.append(connection)
+    os.kill(server.process.pid, signal.SIGCONT)
+    for connection in waiting:
+        connection.settimeout(60)
+        equal(connection.recv(1), b"\x16", "the server's part of a handshake")
+        connection.close()
+    check("event=handshakes-wait" in server.log_since(0)[before:], "they were all done in one turn")
+
+
 def no_handshakes(server, authority):
     address, hello = (server.host, server.port), client_hello(authority)
     waiting = []
@@ -486,7 +502,7 @@ def run():
     our_own_client(server, folder, authority)
     plain_port(authority)
     print("ok  our own client", flush=True)
-    for case in (versions, the_other_client, big_and_many, slow_readers, deadlines_and_cancel, no_handshakes):
+    for case in (versions, the_other_client, big_and_many, slow_readers, deadlines_and_cancel, many_at_once, no_handshakes):
         case(server, authority)
         print("ok  %s" % case.__name__.replace("_", " "), flush=True)
     server.stop()
