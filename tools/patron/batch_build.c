@@ -50,8 +50,10 @@ void pat_build_free(struct pat_build *build) {
 
 /* From here on an array is a block of its own, which is not cleared. */
 #define BIG_BYTES ((size_t)64 << 10)
-/* Arrays of one block begin on a line of their own. */
+/* Arrays of one block begin on a line of their own, and some lines apart: a row goes to all of them, and at equal
+ * distances of some power of two their lines would drive each other out of the cache. */
 #define ARRAY_ALIGN PAT_MEM_ALIGN
+#define ARRAY_APART (5 * ARRAY_ALIGN)
 
 /* A larger copy in the arena; the old one stays there until the batch is done, which doubling bounds. What is behind
  * `count` is written before it is read. */
@@ -166,7 +168,7 @@ static bool dict_give_up(struct pat_build *build, struct pat_build_column *colum
 /* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static size_t array_bytes(size_t count, size_t size) {
-    return (count * size + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
+    return (count * size + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN + ARRAY_APART;
 }
 
 static size_t width_of(const struct pat_build_column *column) {
@@ -405,7 +407,7 @@ static struct pat_value bin_of(const void *data, size_t bytes) {
 static struct pat_value finish_dict(struct pat_build *build, struct pat_builder *builder,
                                     const struct pat_build_column *column) {
     const size_t width = column->dict_count <= 256 ? 1 : column->dict_count <= 65536 ? 2 : 4;
-    unsigned char *codes = pat_arena_array(&build->arena, build->rows, width);
+    unsigned char *codes = pat_arena_array_big(&build->arena, build->rows, width);
     if (codes == NULL) {
         builder->failed = true;
         return pat_value_nil();

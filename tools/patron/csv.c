@@ -102,7 +102,7 @@ struct scan {
 enum step { STEP_CELL, STEP_RECORD, STEP_MORE, STEP_NUL, STEP_OPEN };
 
 /* Behind a cell: a delimiter, a line end or the end of the file. */
-static enum step scan_end(struct scan *scan, char delimiter) {
+static inline enum step scan_end(struct scan *scan, char delimiter) {
     if (scan->at == scan->end) return scan->eof ? STEP_RECORD : STEP_MORE;
     const unsigned char c = *scan->at;
     if (c == (unsigned char)delimiter) {
@@ -142,27 +142,27 @@ static uint64_t marks_of(const unsigned char byte[MARKED_BYTES], char delimiter)
     return marks;
 }
 
-/* The first byte from `at` on that ends a plain cell or cannot stand in one; where the window is filled to, if that
- * comes first. Cells are short: looking for the end of each by itself would be a loop whose end nothing foretells. */
-static const unsigned char *find_end(struct pat_csv *csv, const unsigned char *at, const unsigned char *end) {
-    size_t place = (size_t)(at - csv->window);
-    while (place < csv->end) {
-        const size_t block = place / MARKED_BYTES * MARKED_BYTES;
-        if (block != csv->marked) {
-            csv->marks = marks_of(csv->window + block, csv->delimiter);
-            csv->marked = block;
-        }
-        const uint64_t marks = csv->marks >> (place - block);
-        if (marks != 0) {
-            const unsigned char *const found = csv->window + place + (unsigned)__builtin_ctzll(marks);
-            return found < end ? found : end;
-        }
-        place = block + MARKED_BYTES;
+/* find_end beyond the bytes that are marked. */
+static __attribute__((noinline)) const unsigned char *find_end_behind(struct pat_csv *csv, size_t place) {
+    for (size_t block = place / MARKED_BYTES * MARKED_BYTES; block < csv->end; block += MARKED_BYTES) {
+        csv->marks = marks_of(csv->window + block, csv->delimiter);
+        csv->marked = block;
+        const uint64_t marks = place > block ? csv->marks >> (place - block) << (place - block) : csv->marks;
+        if (marks != 0) return csv->window + block + (unsigned)__builtin_ctzll(marks);
     }
-    return end;
+    return csv->window + csv->end;
 }
 
-static enum step scan_plain(struct pat_csv *csv, struct scan *scan, struct pat_text *cell) {
+/* The first byte from `at` on that ends a plain cell or cannot stand in one; where the window is filled to, if that
+ * comes first. Cells are short: looking for the end of each by itself would be a loop whose end nothing foretells. */
+static inline const unsigned char *find_end(struct pat_csv *csv, const unsigned char *at, const unsigned char *end) {
+    const size_t place = (size_t)(at - csv->window);
+    const uint64_t marks = place / MARKED_BYTES * MARKED_BYTES == csv->marked ? csv->marks >> place % MARKED_BYTES : 0;
+    const unsigned char *const found = marks != 0 ? at + (unsigned)__builtin_ctzll(marks) : find_end_behind(csv, place);
+    return found < end ? found : end;
+}
+
+static inline enum step scan_plain(struct pat_csv *csv, struct scan *scan, struct pat_text *cell) {
     const unsigned char *const start = scan->at, *const at = find_end(csv, start, scan->end);
     if (at < scan->end && *at == 0) return STEP_NUL;
     *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
