@@ -237,6 +237,7 @@ struct pat_engine {
     uint64_t chore_lsn_ns;  /* and when it was first seen */
     struct pat_pack_cursor pack_cursor;
     uint64_t pack_next_ns; /* no look for chunks to pack before */
+    uint64_t pack_rows;    /* that were there when chunks were packed last */
     struct pat_scrub scrub;
     unsigned damaged;        /* files that were found so and are still needed */
     uint64_t mend_next_ns;   /* no snapshot for them before, */

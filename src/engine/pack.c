@@ -11,6 +11,9 @@
 #define SWEEP_MS 2000u
 /* Between two looks that found nothing. */
 #define LOOK_MS 5u
+/* Rows that came since the chunks before were packed, from which on those that are packed now serve the load: a chunk
+ * of each column. Pages given back would come again one by one, where they had been huge, and be cleared. */
+#define REUSE_ROWS 65536u
 /* Packing takes one part in this many of a worker's time. */
 #define DUTY_SHARE 2u
 
@@ -20,6 +23,9 @@ struct pat_chore *pat_engine__pack_chore(struct pat_engine *engine, uint64_t now
     const bool more = pat_store_pack_choose(engine->store, &chore->pack, &engine->pack_cursor, LOOKS);
     engine->pack_next_ns = now_ns + (more ? LOOK_MS : SWEEP_MS) * NS_PER_MS;
     if (chore->pack.count + chore->pack.cold_count == 0) return NULL;
+    const uint64_t rows = (uint64_t)engine->store->table[PAT_ORDERS].rows + engine->store->table[PAT_REFUNDS].rows;
+    chore->pack.reuse = rows - engine->pack_rows >= REUSE_ROWS;
+    engine->pack_rows = rows;
     chore->busy = true;
     chore->kind = PAT_CHORE_PACK;
     chore->started_ns = now_ns;

@@ -37,8 +37,12 @@ static void raise_descriptor_limit(void) {
 
 /* Batches come and go in blocks of half a megabyte to several. malloc would fetch each from the system and give it
  * back, and clearing fresh pages would cost more than what is written there; so blocks up to its greatest threshold
- * come from its heaps, which keep a few batches' worth. What heaps keep is on no account: where memory is short they
- * keep nothing. */
+ * come from its heap, which keeps a few batches' worth. What it keeps is on no account: where memory is short it keeps
+ * nothing.
+ *
+ * One heap for all threads: only the one that grows at the end of the program's data gets huge pages, those of threads
+ * grow by small ones, and a load of 10 M orders waited for 58,000 faults instead of 17,000. Threads take blocks of many
+ * KiB and seldom, so that they do not wait for each other. */
 #define MALLOC_MAP_BYTES  (32 << 20)
 #define MALLOC_KEPT_BYTES (64 << 20)
 
@@ -47,19 +51,23 @@ static bool memory_is_short(const struct pat_options *options) {
     return pat_options_memory_is_short(options, pat_machine_memory());
 }
 
-static void tune_malloc(void) {
+static void tune_malloc_ample(void) {
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES);
 }
 
-/* One heap for all threads, and large blocks straight from the system, which has them back at once. */
+/* Large blocks straight from the system, which has them back at once. */
 #define MALLOC_SHORT_MAP_BYTES  (64 << 10)
 #define MALLOC_SHORT_KEPT_BYTES (128 << 10)
 
 static void tune_malloc_short(void) {
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_SHORT_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_SHORT_KEPT_BYTES);
+}
+
+static void tune_malloc(const struct pat_options *options) {
     (void)mallopt(M_ARENA_MAX, 1);
+    memory_is_short(options) ? tune_malloc_short() : tune_malloc_ample();
 }
 
 /* Columns grow by megabytes a batch, and where a page fault is dear (5 us each in some virtual machines) taking them in
@@ -137,7 +145,7 @@ int main(int argc, char **argv) {
     /* A client that closes early is an error of that write, not the end of the server. */
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    memory_is_short(&options) ? tune_malloc_short() : tune_malloc();
+    tune_malloc(&options);
     struct command_line line = {argc, argv};
     return serve(&options, &line);
 }

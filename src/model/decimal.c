@@ -122,8 +122,31 @@ static bool parse_exponent(const char *at, const char *end, int64_t *exponent) {
     return true;
 }
 
+/* What most amounts are: digits, a mark, digits, few enough for any mantissa. False: read it with care. */
+#define SHORT_BYTES_MAX 17u
+
+static bool parse_short(struct pat_text text, pat_decimal *out) {
+    if (text.length > SHORT_BYTES_MAX) return false;
+    int64_t mantissa = 0;
+    size_t mark = text.length;
+    for (size_t i = 0; i < text.length; i++) {
+        const unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
+        if (digit <= 9) {
+            mantissa = mantissa * 10 + digit;
+        } else if (text.data[i] == '.' && mark == text.length) {
+            mark = i;
+        } else {
+            return false;
+        }
+    }
+    const bool whole = mark == text.length;
+    if (!whole && (mark == 0 || mark + 1 == text.length)) return false;
+    return pat_decimal_make(mantissa, whole ? 0 : (int)(text.length - mark - 1), out);
+}
+
 bool pat_decimal_parse(struct pat_text text, bool comma, pat_decimal *out) {
     if (text.length == 0) return false;
+    if (!comma && parse_short(text, out)) return true;
     const char *at = text.data;
     const char *const end = text.data + text.length;
     bool negative = false;

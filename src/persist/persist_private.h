@@ -130,7 +130,7 @@ enum pat_status pat_space__manifest_write(struct pat_persist *persist, const str
 /* ---- steps of the snapshot thread (snapshot_thread.c)
  * ------------------------------------------------------------------ */
 
-/* Writes persist->view, commits the manifest, drops what two generations no longer need, and leaves an event. */
+/* Writes persist->view, commits the manifest, leaves an event, and drops what two generations no longer need. */
 void pat_persist__snapshot(struct pat_persist *persist);
 /* Does what waits for the snapshot thread; false when there is nothing. */
 bool pat_persist__snapshot_step(struct pat_persist *persist);

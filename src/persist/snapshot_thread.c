@@ -43,18 +43,40 @@ static void manifest_add(struct pat_manifest *next, const struct pat_generation_
     memmove(next->journal, next->journal + unneeded, next->journals * sizeof next->journal[0]);
 }
 
-/* Removes what `old` names and `next` does not. Failing is no harm: the next start removes it. */
-static void drop_files(struct pat_persist *persist, const struct pat_manifest *old, const struct pat_manifest *next) {
-    struct pat_fs *fs = persist->fs;
-    char name[PAT_FILE_NAME_BYTES];
+/* Snapshots that no manifest names any more. The system takes half as long to remove one as to write it, so that is
+ * done when whoever waits for the new one has been told. */
+struct dropped {
+    uint64_t number[PAT_MANIFEST_GENERATIONS_MAX];
+    uint32_t count;
+};
+
+static struct dropped dropped_of(const struct pat_manifest *old, const struct pat_manifest *next) {
+    struct dropped dropped = {.count = 0};
     for (uint32_t i = 0; i < old->generations; i++) {
         bool kept = false;
         for (uint32_t k = 0; k < next->generations; k++)
             kept |= next->generation[k].number == old->generation[i].number;
-        if (kept) continue;
-        pat_file__name(PAT_FILE_SNAPSHOT, old->generation[i].number, name);
+        if (!kept) dropped.number[dropped.count++] = old->generation[i].number;
+    }
+    return dropped;
+}
+
+/* Failing is no harm: the next start removes it. */
+static void drop_snapshots(const struct pat_persist *persist, const struct dropped *dropped) {
+    struct pat_fs *fs = persist->fs;
+    char name[PAT_FILE_NAME_BYTES];
+    for (uint32_t i = 0; i < dropped->count; i++) {
+        pat_file__name(PAT_FILE_SNAPSHOT, dropped->number[i], name);
         (void)fs->ops->remove(fs, name, NULL);
     }
+}
+
+/* Journal files that `old` names and `next` does not: before anybody is told, since the next file may be made of one.
+ */
+static void drop_journals(struct pat_persist *persist, const struct pat_manifest *old,
+                          const struct pat_manifest *next) {
+    struct pat_fs *fs = persist->fs;
+    char name[PAT_FILE_NAME_BYTES];
     for (uint32_t i = 0; i < old->journals && old->journal[i].number < next->journal[0].number; i++) {
         pat_file__name(PAT_FILE_JOURNAL, old->journal[i].number, name);
         if (old->journal[i].failed) {
@@ -65,7 +87,7 @@ static void drop_files(struct pat_persist *persist, const struct pat_manifest *o
     }
 }
 
-static enum pat_status commit(struct pat_persist *persist, struct pat_error *error) {
+static enum pat_status commit(struct pat_persist *persist, struct dropped *dropped, struct pat_error *error) {
     struct pat_manifest *next = pat_mem_alloc(PAT_MEM_OTHER, sizeof *next);
     if (next == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to commit a snapshot");
     *next = *persist->manifest;
@@ -82,7 +104,8 @@ static enum pat_status commit(struct pat_persist *persist, struct pat_error *err
     persist->manifest = next;
     persist->manifest_damaged = false;
     pthread_mutex_unlock(&persist->mutex);
-    drop_files(persist, old, next);
+    *dropped = dropped_of(old, next);
+    drop_journals(persist, old, next);
     pat_mem_free(PAT_MEM_OTHER, old);
     return PAT_OK;
 }
@@ -115,8 +138,11 @@ void pat_persist__snapshot(struct pat_persist *persist) {
     enum pat_status status = pat_snapshot__write(persist->fs, &persist->manifest->settings, persist->view,
                                                  &persist->producers, entry, &error);
     if (status == PAT_OK) status = read_back(persist, &error);
-    if (status == PAT_OK) status = commit(persist, &error);
+    struct dropped dropped = {.count = 0};
+    if (status == PAT_OK) status = commit(persist, &dropped, &error);
     pat_persist__snapshot_done(persist, status, &error, pat_persist__monotonic_ms() - start);
+    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
+    drop_snapshots(persist, &dropped);
 }
 
 bool pat_persist__snapshot_step(struct pat_persist *persist) {
@@ -125,7 +151,6 @@ bool pat_persist__snapshot_step(struct pat_persist *persist) {
     pthread_mutex_unlock(&persist->mutex);
     if (!work) return false;
     pat_persist__snapshot(persist);
-    if (persist->options.event_cb != NULL) persist->options.event_cb(persist->options.event_context);
     pat_space__keep(persist);
     return true;
 }

@@ -59,7 +59,13 @@ bool pat_store_pack_choose(struct pat_store *store, struct pat_pack *pack, struc
 }
 
 static void free_cold(struct pat_pack *pack) {
-    for (uint32_t i = 0; i < pack->cold_count; i++) pat_mem_free_pages(pack->cold[i].purpose, pack->cold[i].chunk);
+    for (uint32_t i = 0; i < pack->cold_count; i++) {
+        if (pack->reuse) {
+            pat_mem_free(pack->cold[i].purpose, pack->cold[i].chunk);
+        } else {
+            pat_mem_free_pages(pack->cold[i].purpose, pack->cold[i].chunk);
+        }
+    }
     pack->cold_count = 0;
 }
 

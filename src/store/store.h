@@ -90,6 +90,7 @@ struct pat_cold {
 struct pat_pack {
     uint32_t count, made; /* made: the first so many jobs are done */
     struct pat_pack_job job[PAT_PACK_CHUNKS];
+    bool reuse;          /* a load takes as much as packing gives up: nothing goes back to the system */
     uint32_t cold_count; /* chunks to give back to the system: no view has them any more */
     struct pat_cold cold[PAT_PACK_CHUNKS];
 };

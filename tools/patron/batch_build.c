@@ -33,6 +33,7 @@ struct pat_build *pat_build_new(const struct pat_mapping *mapping, bool keep_raw
     build->with_position = with_position;
     build->append = append;
     build->check = check;
+    build->rows_first = habits->rows > ROWS_FIRST ? habits->rows : ROWS_FIRST;
     for (unsigned i = 0; i < mapping->fields; i++) {
         build->column[i].plain = habits->plain[i];
         build->column[i].as_words = mapping->field[i].words && !habits->no_words[i] && !check;
@@ -49,6 +50,10 @@ void pat_build_free(struct pat_build *build) {
 
 /* From here on an array is a block of its own, which is not cleared. */
 #define BIG_BYTES ((size_t)64 << 10)
+/* Arrays of one block begin on a line of their own, and some lines apart: a row goes to all of them, and at equal
+ * distances of some power of two their lines would drive each other out of the cache. */
+#define ARRAY_ALIGN PAT_MEM_ALIGN
+#define ARRAY_APART (5 * ARRAY_ALIGN)
 
 /* A larger copy in the arena; the old one stays there until the batch is done, which doubling bounds. What is behind
  * `count` is written before it is read. */
@@ -61,12 +66,42 @@ static void *grown(struct pat_arena *arena, const void *old, size_t count, size_
 
 /* ---- dictionaries --------------------------------------------------------------------------------------------- */
 
-static uint32_t hash_text(struct pat_text text) {
-    return (uint32_t)pat_digest_of(text.data, text.length).low;
+#define KEY_BYTES sizeof(struct pat_build_key)
+
+static uint64_t word_at(const char *data, size_t bytes) {
+    uint64_t word = 0;
+    memcpy(&word, data, bytes);
+    return word;
+}
+
+/* Ends overlap, so that no loop counts bytes. */
+static struct pat_build_key key_of(struct pat_text text) {
+    const char *const data = text.data, *const end = data + text.length;
+    if (text.length > KEY_BYTES) {
+        const struct pat_digest digest = pat_digest_of(data, text.length);
+        return (struct pat_build_key){digest.low, digest.high};
+    }
+    if (text.length >= 8) return (struct pat_build_key){word_at(data, 8), word_at(end - 8, 8)};
+    if (text.length >= 4) return (struct pat_build_key){word_at(data, 4), word_at(end - 4, 4)};
+    if (text.length >= 2) return (struct pat_build_key){word_at(data, 2), word_at(end - 2, 2)};
+    return (struct pat_build_key){text.length == 1 ? word_at(data, 1) : 0, 0};
+}
+
+/* Any odd numbers without a pattern. */
+static uint32_t hash_of(struct pat_build_key key, size_t length) {
+    return (uint32_t)pat_hash_fold(key.low ^ UINT64_C(0x9E3779B97F4A7C15),
+                                   (key.high + length) ^ UINT64_C(0xD6E8FEB86659FD93));
+}
+
+static inline bool dict_is(const struct pat_build_column *column, uint32_t place, struct pat_build_key key,
+                           struct pat_text text) {
+    const struct pat_build_key *known = &column->key[place];
+    if (known->low != key.low || known->high != key.high || column->text[place].length != text.length) return false;
+    return text.length <= KEY_BYTES || memcmp(column->text[place].data, text.data, text.length) == 0;
 }
 
 static void dict_place(struct pat_build_column *column, uint32_t place) {
-    uint32_t at = hash_text(column->text[place]) & column->slot_mask;
+    uint32_t at = hash_of(column->key[place], column->text[place].length) & column->slot_mask;
     while (column->slot[at] != 0) at = (at + 1) & column->slot_mask;
     column->slot[at] = place + 1;
 }
@@ -75,12 +110,13 @@ static bool dict_grow(struct pat_arena *arena, struct pat_build_column *column) 
     const uint32_t count = column->dict_count;
     const uint32_t capacity = column->dict_capacity == 0 ? DICT_FIRST : column->dict_capacity * 2;
     column->text = grown(arena, column->text, count, capacity, sizeof *column->text);
+    column->key = grown(arena, column->key, count, capacity, sizeof *column->key);
     column->dict = grown(arena, column->dict, count, capacity, sizeof *column->dict);
     column->fault = grown(arena, column->fault, count, capacity, sizeof *column->fault);
     column->message = grown(arena, column->message, count, capacity, sizeof *column->message);
     column->slot = pat_arena_array(arena, (size_t)capacity * 2, sizeof *column->slot);
-    if (column->text == NULL || column->dict == NULL || column->fault == NULL || column->message == NULL ||
-        column->slot == NULL) {
+    if (column->text == NULL || column->key == NULL || column->dict == NULL || column->fault == NULL ||
+        column->message == NULL || column->slot == NULL) {
         return false;
     }
     column->dict_capacity = capacity;
@@ -92,13 +128,14 @@ static bool dict_grow(struct pat_arena *arena, struct pat_build_column *column) 
 /* The place of a cell's text, read and added when it is new; false when there is no memory. */
 static bool dict_find(struct pat_build *build, unsigned field, struct pat_text cell, uint32_t *place) {
     struct pat_build_column *column = &build->column[field];
+    const struct pat_build_key key = key_of(cell);
     *place = column->last;
-    if (column->dict_count > 0 && pat_text_equal(column->text[*place], cell)) return true;
+    if (column->dict_count > 0 && dict_is(column, *place, key, cell)) return true;
     if (column->dict_count == column->dict_capacity && !dict_grow(&build->arena, column)) return false;
-    uint32_t at = hash_text(cell) & column->slot_mask;
+    uint32_t at = hash_of(key, cell.length) & column->slot_mask;
     for (; column->slot[at] != 0; at = (at + 1) & column->slot_mask) {
         *place = column->last = column->slot[at] - 1;
-        if (pat_text_equal(column->text[*place], cell)) return true;
+        if (dict_is(column, *place, key, cell)) return true;
     }
     const struct pat_mapped *mapped = &build->mapping->field[field];
     struct pat_cell_fault fault = {PAT_REJECTS, NULL};
@@ -109,10 +146,12 @@ static bool dict_find(struct pat_build *build, unsigned field, struct pat_text c
                       (!build->check || pat_mapped_check(mapped, &value, &fault));
     *place = column->last = column->dict_count++;
     column->text[*place] = copy;
+    column->key[*place] = key;
     column->dict[*place] = good ? value : pat_value_nil();
     column->fault[*place] = (uint8_t)(good ? 0 : 1 + fault.code);
     column->message[*place] = good ? NULL : fault.message;
     column->slot[at] = *place + 1;
+    build->dict_grew = true;
     return true;
 }
 
@@ -128,34 +167,47 @@ static bool dict_give_up(struct pat_build *build, struct pat_build_column *colum
 
 /* ---- rows ----------------------------------------------------------------------------------------------------- */
 
+static size_t array_bytes(size_t count, size_t size) {
+    return (count * size + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN + ARRAY_APART;
+}
+
+static size_t width_of(const struct pat_build_column *column) {
+    return column->as_words ? sizeof *column->words.word : column->plain ? sizeof *column->item : sizeof *column->code;
+}
+
+/* The next array of a block, with what the old one had. */
+static void *moved(unsigned char **at, const void *old, size_t count, size_t capacity, size_t size) {
+    void *const array = *at;
+    *at += array_bytes(capacity, size);
+    if (count > 0) memcpy(array, old, count * size);
+    return array;
+}
+
+/* All arrays of rows lie in one block: large as it is, it stands on huge pages and serves the next batch again. */
 static bool build_grow(struct pat_build *build) {
-    const uint32_t rows = build->rows, capacity = build->capacity == 0 ? ROWS_FIRST : build->capacity * 2;
-    bool good = true;
+    const uint32_t rows = build->rows, capacity = build->capacity == 0 ? build->rows_first : build->capacity * 2;
+    size_t bytes = array_bytes(capacity, sizeof *build->line);
+    if (build->with_position) bytes += array_bytes(capacity, sizeof *build->position);
+    if (build->keep_raw) bytes += array_bytes(capacity, sizeof *build->raw);
+    for (unsigned i = 0; i < build->mapping->fields; i++) bytes += array_bytes(capacity, width_of(&build->column[i]));
+    unsigned char *at = grown(&build->arena, NULL, 0, bytes, 1);
+    if (at == NULL) return false;
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         struct pat_build_column *column = &build->column[i];
+        const size_t width = width_of(column);
         if (column->as_words) {
-            column->words.word = grown(&build->arena, column->words.word, rows, capacity, sizeof *column->words.word);
-            good = good && column->words.word != NULL;
+            column->words.word = moved(&at, column->words.word, rows, capacity, width);
         } else if (column->plain) {
-            column->item = grown(&build->arena, column->item, rows, capacity, sizeof *column->item);
-            good = good && column->item != NULL;
+            column->item = moved(&at, column->item, rows, capacity, width);
         } else {
-            column->code = grown(&build->arena, column->code, rows, capacity, sizeof *column->code);
-            good = good && column->code != NULL;
+            column->code = moved(&at, column->code, rows, capacity, width);
         }
     }
-    build->line = grown(&build->arena, build->line, rows, capacity, sizeof *build->line);
-    good = good && build->line != NULL;
-    if (build->with_position) {
-        build->position = grown(&build->arena, build->position, rows, capacity, sizeof *build->position);
-        good = good && build->position != NULL;
-    }
-    if (build->keep_raw) {
-        build->raw = grown(&build->arena, build->raw, rows, capacity, sizeof *build->raw);
-        good = good && build->raw != NULL;
-    }
-    if (good) build->capacity = capacity;
-    return good;
+    build->line = moved(&at, build->line, rows, capacity, sizeof *build->line);
+    if (build->with_position) build->position = moved(&at, build->position, rows, capacity, sizeof *build->position);
+    if (build->keep_raw) build->raw = moved(&at, build->raw, rows, capacity, sizeof *build->raw);
+    build->capacity = capacity;
+    return true;
 }
 
 static enum pat_status keep_raw(struct pat_build *build, const struct pat_csv_record *record,
@@ -297,6 +349,8 @@ static bool put_row(struct pat_build *build, const struct row *row) {
 }
 
 static bool give_up_dictionaries(struct pat_build *build) {
+    if (!build->dict_grew) return true;
+    build->dict_grew = false;
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         struct pat_build_column *column = &build->column[i];
         if (column->plain || column->dict_count <= DICT_SURE || column->dict_count <= build->rows / 2) continue;
@@ -335,6 +389,7 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
 }
 
 void pat_build_learn(const struct pat_build *build, struct pat_build_habits *habits) {
+    if (build->rows > habits->rows) habits->rows = build->rows;
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         const struct pat_build_column *column = &build->column[i];
         habits->plain[i] |= column->plain;
@@ -352,7 +407,7 @@ static struct pat_value bin_of(const void *data, size_t bytes) {
 static struct pat_value finish_dict(struct pat_build *build, struct pat_builder *builder,
                                     const struct pat_build_column *column) {
     const size_t width = column->dict_count <= 256 ? 1 : column->dict_count <= 65536 ? 2 : 4;
-    unsigned char *codes = pat_arena_array(&build->arena, build->rows, width);
+    unsigned char *codes = pat_arena_array_big(&build->arena, build->rows, width);
     if (codes == NULL) {
         builder->failed = true;
         return pat_value_nil();

@@ -38,16 +38,23 @@ struct pat_local_reject {
 /* "'1,50' is no number" */
 const char *pat_local_message(const struct pat_local_reject *reject, char out[PAT_LOCAL_MESSAGE_BYTES]);
 
+/* A text of up to sixteen bytes as two words, so that texts are compared without a look at their bytes; of a longer one
+ * its digest. Texts of one length and word are equal unless they are longer. */
+struct pat_build_key {
+    uint64_t low, high;
+};
+
 struct pat_build_column {
     bool as_words; /* `words` and nothing else */
     struct pat_words words;
     bool plain;
-    struct pat_value *item; /* [rows] when plain */
-    uint32_t *code;         /* [rows] otherwise */
-    struct pat_text *text;  /* [dict] as written in the file */
-    struct pat_value *dict; /* [dict] as sent */
-    uint8_t *fault;         /* [dict] 0, or 1 + enum pat_reject */
-    const char **message;   /* [dict] */
+    struct pat_value *item;    /* [rows] when plain */
+    uint32_t *code;            /* [rows] otherwise */
+    struct pat_text *text;     /* [dict] as written in the file */
+    struct pat_build_key *key; /* [dict] */
+    struct pat_value *dict;    /* [dict] as sent */
+    uint8_t *fault;            /* [dict] 0, or 1 + enum pat_reject */
+    const char **message;      /* [dict] */
     uint32_t dict_count, dict_capacity;
     uint32_t last;  /* place of the last cell's text */
     uint32_t *slot; /* hash of dict places + 1; slot_mask + 1 of them */
@@ -58,6 +65,7 @@ struct pat_build_column {
 struct pat_build_habits {
     bool plain[PAT_MAPPING_FIELDS_MAX];
     bool no_words[PAT_MAPPING_FIELDS_MAX];
+    uint32_t rows; /* of the longest batch so far */
 };
 
 struct pat_build {
@@ -69,7 +77,9 @@ struct pat_build {
     struct pat_build_raw *raw; /* [rows], when kept */
     struct pat_buf raw_text;
     uint32_t rows, capacity;
-    size_t bytes; /* of cells */
+    uint32_t rows_first; /* room to begin with */
+    bool dict_grew;      /* since dictionaries were looked at */
+    size_t bytes;        /* of cells */
     struct pat_local_reject *reject;
     uint32_t rejects, reject_capacity;
     bool append, keep_raw, with_position;

@@ -100,7 +100,7 @@ struct pat_value pat_words_finish(const struct pat_words *words, const struct pa
     if (mapped->type != PAT_TYPE_MONEY) return words_of(words->word, words->nulls, rows, builder);
     /* An empty amount is told by the name that the file's column feeds. */
     if (mapped->required && words->nulls > 0) return values_of(words, mapped, rows, builder);
-    int64_t *amount = pat_arena_array(builder->arena, rows, sizeof *amount);
+    int64_t *amount = pat_arena_array_big(builder->arena, rows, sizeof *amount);
     if (amount == NULL) {
         builder->failed = true;
         return pat_value_nil();

@@ -7,10 +7,13 @@
 /* Four of the longest records: moving what is left of one to the front stays rare. */
 #define WINDOW_BYTES ((size_t)4 << 20)
 _Static_assert(WINDOW_BYTES > PAT_CSV_RECORD_BYTES_MAX, "a record must fit the window");
+/* Bytes that are looked at together; as many may be read behind what is filled. */
+#define MARKED_BYTES 64u
+_Static_assert(WINDOW_BYTES % MARKED_BYTES == 0, "the window is made of whole ones");
 
 enum pat_status pat_csv_init(struct pat_csv *csv, struct pat_input *input, char delimiter, struct pat_error *error) {
     *csv = (struct pat_csv){.input = input, .delimiter = delimiter, .line = 1, .capacity = WINDOW_BYTES};
-    csv->ends[(unsigned char)delimiter] = csv->ends['\n'] = csv->ends['\r'] = csv->ends[0] = true;
+    csv->marked = SIZE_MAX;
     pat_buf_init(&csv->scratch, PAT_MEM_OTHER);
     csv->cell_capacity = PAT_CSV_CELLS_MAX;
     csv->window = pat_mem_alloc(PAT_MEM_OTHER, WINDOW_BYTES);
@@ -34,6 +37,7 @@ static enum pat_status refill(struct pat_csv *csv, struct pat_error *error) {
     if (csv->at > 0) memmove(csv->window, csv->window + csv->at, csv->end - csv->at);
     csv->end -= csv->at;
     csv->at = 0;
+    csv->marked = SIZE_MAX;
     while (!csv->eof && csv->end < csv->capacity) {
         size_t got;
         PAT_TRY(pat_input_read(csv->input, csv->window + csv->end, csv->capacity - csv->end, &got, error));
@@ -87,9 +91,9 @@ static enum pat_status begin(struct pat_csv *csv, struct pat_error *error) {
 
 /* Where a scan of the window stands. */
 struct scan {
-    const bool *ends;
     const unsigned char *at, *end;
-    bool eof; /* nothing comes after `end` */
+    bool eof;     /* nothing comes after `end` */
+    bool doubled; /* some cell has doubled quotes */
     unsigned cells;
     uint64_t newlines; /* inside quotes */
     const char *fault;
@@ -98,7 +102,7 @@ struct scan {
 enum step { STEP_CELL, STEP_RECORD, STEP_MORE, STEP_NUL, STEP_OPEN };
 
 /* Behind a cell: a delimiter, a line end or the end of the file. */
-static enum step scan_end(struct scan *scan, char delimiter) {
+static inline enum step scan_end(struct scan *scan, char delimiter) {
     if (scan->at == scan->end) return scan->eof ? STEP_RECORD : STEP_MORE;
     const unsigned char c = *scan->at;
     if (c == (unsigned char)delimiter) {
@@ -115,17 +119,58 @@ static enum step scan_end(struct scan *scan, char delimiter) {
     return STEP_RECORD;
 }
 
-static enum step scan_plain(struct scan *scan, char delimiter, struct pat_text *cell) {
-    const unsigned char *start = scan->at, *at = start, *const end = scan->end;
-    const bool *const ends = scan->ends;
-    while (at < end && !ends[*at]) at++;
-    if (at < end && *at == 0) return STEP_NUL;
-    *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
-    scan->at = at;
-    return scan_end(scan, delimiter);
+/* Sixteen bytes at once, as compilers for any processor know them. */
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
+
+/* Bit i says that byte i of the eight has its lowest bit set; the others must be zero. */
+static inline uint64_t low_bits(uint64_t eight) {
+    return eight * UINT64_C(0x0102040810204080) >> 56;
 }
 
-static enum step scan_quoted(struct scan *scan, char delimiter, struct pat_text *cell, bool *doubled) {
+static uint64_t marks_of(const unsigned char byte[MARKED_BYTES], char delimiter) {
+    uint64_t marks = 0;
+    for (unsigned i = 0; i < MARKED_BYTES; i += sizeof(bytes16)) {
+        bytes16 at;
+        memcpy(&at, byte + i, sizeof at);
+        const bytes16 ends = ((bytes16)(at == (unsigned char)delimiter) | (bytes16)(at == '\n') |
+                              (bytes16)(at == '\r') | (bytes16)(at == 0)) &
+                             1;
+        uint64_t half[2];
+        memcpy(half, &ends, sizeof half);
+        marks |= (low_bits(half[0]) | low_bits(half[1]) << 8) << i;
+    }
+    return marks;
+}
+
+/* find_end beyond the bytes that are marked. */
+static __attribute__((noinline)) const unsigned char *find_end_behind(struct pat_csv *csv, size_t place) {
+    for (size_t block = place / MARKED_BYTES * MARKED_BYTES; block < csv->end; block += MARKED_BYTES) {
+        csv->marks = marks_of(csv->window + block, csv->delimiter);
+        csv->marked = block;
+        const uint64_t marks = place > block ? csv->marks >> (place - block) << (place - block) : csv->marks;
+        if (marks != 0) return csv->window + block + (unsigned)__builtin_ctzll(marks);
+    }
+    return csv->window + csv->end;
+}
+
+/* The first byte from `at` on that ends a plain cell or cannot stand in one; where the window is filled to, if that
+ * comes first. Cells are short: looking for the end of each by itself would be a loop whose end nothing foretells. */
+static inline const unsigned char *find_end(struct pat_csv *csv, const unsigned char *at, const unsigned char *end) {
+    const size_t place = (size_t)(at - csv->window);
+    const uint64_t marks = place / MARKED_BYTES * MARKED_BYTES == csv->marked ? csv->marks >> place % MARKED_BYTES : 0;
+    const unsigned char *const found = marks != 0 ? at + (unsigned)__builtin_ctzll(marks) : find_end_behind(csv, place);
+    return found < end ? found : end;
+}
+
+static inline enum step scan_plain(struct pat_csv *csv, struct scan *scan, struct pat_text *cell) {
+    const unsigned char *const start = scan->at, *const at = find_end(csv, start, scan->end);
+    if (at < scan->end && *at == 0) return STEP_NUL;
+    *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
+    scan->at = at;
+    return scan_end(scan, csv->delimiter);
+}
+
+static enum step scan_quoted(struct pat_csv *csv, struct scan *scan, struct pat_text *cell, bool *doubled) {
     const unsigned char *start = scan->at + 1, *at = start, *const end = scan->end;
     for (;;) {
         while (at < end && *at != '"' && *at != 0) {
@@ -136,17 +181,17 @@ static enum step scan_quoted(struct scan *scan, char delimiter, struct pat_text 
         if (*at == 0) return STEP_NUL;
         if (at + 1 == end && !scan->eof) return STEP_MORE;
         if (at + 1 == end || at[1] != '"') break;
-        *doubled = true;
+        *doubled = scan->doubled = true;
         at += 2;
     }
     *cell = (struct pat_text){(const char *)start, (size_t)(at - start)};
     scan->at = at + 1;
-    if (scan->at < end && *scan->at != (unsigned char)delimiter && *scan->at != '\n' && *scan->at != '\r') {
+    if (scan->at < end && *scan->at != (unsigned char)csv->delimiter && *scan->at != '\n' && *scan->at != '\r') {
         scan->fault = "text stands behind a closing quote";
         struct pat_text behind;
-        return scan_plain(scan, delimiter, &behind);
+        return scan_plain(csv, scan, &behind);
     }
-    return scan_end(scan, delimiter);
+    return scan_end(scan, csv->delimiter);
 }
 
 static enum step scan_record(struct pat_csv *csv, struct scan *scan) {
@@ -161,9 +206,9 @@ static enum step scan_record(struct pat_csv *csv, struct scan *scan) {
         *doubled = false;
         enum step step;
         if (scan->at < scan->end && *scan->at == '"') {
-            step = scan_quoted(scan, csv->delimiter, cell, doubled);
+            step = scan_quoted(csv, scan, cell, doubled);
         } else {
-            step = scan_plain(scan, csv->delimiter, cell);
+            step = scan_plain(csv, scan, cell);
         }
         scan->cells++;
         if (step != STEP_CELL) return step;
@@ -174,7 +219,6 @@ static enum step scan_record(struct pat_csv *csv, struct scan *scan) {
 static enum pat_status undouble(struct pat_csv *csv, unsigned cells) {
     size_t bytes = 0;
     for (unsigned i = 0; i < cells; i++) bytes += csv->doubled[i] ? csv->cell[i].length : 0;
-    if (bytes == 0) return PAT_OK;
     pat_buf_clear(&csv->scratch);
     PAT_TRY(pat_buf_reserve(&csv->scratch, bytes));
     char *to = (char *)csv->scratch.data;
@@ -213,8 +257,7 @@ static bool is_blank(const struct pat_csv *csv, const struct scan *scan, size_t 
 enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record, bool *more, struct pat_error *error) {
     if (!csv->begun) PAT_TRY(begin(csv, error));
     for (;;) {
-        struct scan scan = {
-            .ends = csv->ends, .at = csv->window + csv->at, .end = csv->window + csv->end, .eof = csv->eof};
+        struct scan scan = {.at = csv->window + csv->at, .end = csv->window + csv->end, .eof = csv->eof};
         const unsigned char *start = scan.at;
         *more = !(scan.at == scan.end && csv->eof);
         if (!*more) return PAT_OK;
@@ -238,7 +281,7 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
         csv->line += scan.newlines + (newline ? 1 : 0);
         csv->at += (size_t)(scan.at - start);
         if (is_blank(csv, &scan, raw)) continue;
-        if (undouble(csv, scan.cells) != PAT_OK)
+        if (scan.doubled && undouble(csv, scan.cells) != PAT_OK)
             return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
         record->cell = csv->cell;
         record->cells = scan.cells;

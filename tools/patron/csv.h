@@ -35,7 +35,8 @@ struct pat_csv {
     bool begun;
     bool sampling;  /* what is not in the window is not there */
     uint64_t line;  /* of window[at] */
-    bool ends[256]; /* bytes that end a plain cell, or cannot stand in one */
+    uint64_t marks; /* bit by byte of the 64 from window[marked] on: ends a plain cell, or cannot stand in one */
+    size_t marked;  /* SIZE_MAX: of none yet */
     struct pat_text *cell;
     bool *doubled; /* cell i has doubled quotes to undo */
     unsigned cell_capacity;
