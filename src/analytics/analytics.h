@@ -48,6 +48,9 @@ struct pat_job {
 enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result,
                                   struct pat_error *error) PAT_MUST_CHECK;
 
+/* Asks the processor for what `customer` of these rows reads (PAT_ROW_NONE: of none), for look-ups that come next. */
+void pat_analytics_ahead(const struct pat_view *view, const pat_row *customer, unsigned count);
+
 /* Who is live, facts, scores and what filters select, kept from one question to the next of one view as long as day and
  * rfm stay the same. Holds memory of its own, within the limit of one query. PAT_ERR_NO_MEMORY. */
 enum pat_status pat_memo_open(struct pat_memo **out) PAT_MUST_CHECK;

@@ -14,6 +14,8 @@
 
 /* RULES: further behind than this the answer warns that its history ended. */
 #define STALE_DAYS 7
+/* Members of an answer: a customer with a common profile has a few less. */
+#define MEMBERS_EXPECTED 24u
 
 pat_day pat_analytics_day(const struct pat_job *job) {
     const struct pat_question *question = &job->request->question;
@@ -139,7 +141,7 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
         .customers = job->view->table[PAT_CUSTOMERS].rows,
     };
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
-    run->result = pat_build_map(&run->builder, 16);
+    run->result = pat_build_map(&run->builder, MEMBERS_EXPECTED);
     PAT_TRY(pat_memo__begin(run));
     pat_explain__begin(run);
     return of_one_row(job->request->method) ? PAT_OK : pat_run__find_live(run);

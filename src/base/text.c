@@ -9,16 +9,11 @@
  * stack. */
 #define DISTANCE_BYTES_MAX 64u
 
-struct pat_text pat_text_of(const char *string) {
-    return (struct pat_text){string, string != NULL ? strlen(string) : 0};
-}
-
 bool pat_text_equal(struct pat_text a, struct pat_text b) {
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
-/* Most are told apart by their first byte, without measuring the string. */
-bool pat_text_is(struct pat_text text, const char *string) {
+bool pat_text_is_whole(struct pat_text text, const char *string) {
     for (size_t i = 0; i < text.length; i++) {
         if (string[i] == '\0' || string[i] != text.data[i]) return false;
     }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct pat_text {
     const char *data; /* may be NULL when length is 0 */
@@ -13,9 +14,16 @@ struct pat_text {
 
 #define PAT_TEXT(literal) ((struct pat_text){(literal), sizeof(literal) - 1})
 
-struct pat_text pat_text_of(const char *string); /* NULL gives the empty text */
+/* NULL gives the empty text. Of a literal the length is known when it is compiled. */
+static inline struct pat_text pat_text_of(const char *string) {
+    return (struct pat_text){string, string != NULL ? strlen(string) : 0};
+}
 bool pat_text_equal(struct pat_text a, struct pat_text b);
-bool pat_text_is(struct pat_text text, const char *string);
+bool pat_text_is_whole(struct pat_text text, const char *string);
+/* Most are told apart by their first byte, without measuring the string or a call. */
+static inline bool pat_text_is(struct pat_text text, const char *string) {
+    return text.length == 0 ? string[0] == '\0' : text.data[0] == string[0] && pat_text_is_whole(text, string);
+}
 int pat_text_compare(struct pat_text a, struct pat_text b); /* bytewise: <0, 0, >0 */
 
 /* True for well-formed UTF-8 (no surrogates, no overlong forms). *bad_offset (may be NULL) is the first wrong byte. */

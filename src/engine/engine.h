@@ -83,7 +83,6 @@ struct pat_ticket {
     /* the engine's own: */
     const struct pat_fit_change *change; /* CLV_FIT, CLV_USE: what its entry says */
     struct pat_ticket *next;
-    uint64_t arrived_ns;
     pat_lsn lsn;
 };
 
@@ -141,6 +140,10 @@ enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_in
                                   struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
 /* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
+
+/* Customers that are going to be looked up, at most so many: what that reads is asked for, for all of them at once. */
+#define PAT_LOOK_AHEAD_MAX 16u
+void pat_engine_look_ahead(struct pat_engine *engine, const struct pat_request *const *request, unsigned count);
 
 /* Methods of the loop road: status, schema, load.state, snapshot.list, filter.parse. */
 enum pat_status pat_engine_look(struct pat_engine *engine, const struct pat_request *request, struct pat_arena *arena,

@@ -34,7 +34,6 @@ pat_lsn pat_engine_lsn(const struct pat_engine *engine) {
 
 void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
     ticket->next = NULL;
-    ticket->arrived_ns = pat_clock_monotonic_ns();
     if (engine->queue_tail != NULL) {
         engine->queue_tail->next = ticket;
     } else {
@@ -182,7 +181,9 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     if (group_has_pair(group, batch)) return NEXT_GROUP;
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
-    if (group->count > 0 && !fits(engine, group->bytes + pat_ingest_bytes(batch, engine->store))) return NEXT_GROUP;
+    size_t bytes = pat_ingest_bytes(batch, engine->store);
+    if (group->count > 0 && !fits(engine, group->bytes + bytes)) return NEXT_GROUP;
+    const uint32_t rows = batch->rows;
     enum pat_status status =
         pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
@@ -193,7 +194,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
                                "there are %u producers already; use an existing name with new seqs", producers->count);
         return refuse(engine, ticket, &error);
     }
-    size_t bytes = pat_ingest_bytes(batch, engine->store);
+    if (batch->rows != rows) bytes = pat_ingest_bytes(batch, engine->store);
     make_room(engine, group->bytes + bytes);
     if (!fits(engine, group->bytes + bytes)) {
         (void)pat_error_set(

@@ -56,8 +56,10 @@ static enum pat_status unknown_field(const struct preparation *p, struct pat_tex
                             nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
-static int compare_sent(const void *a, const void *b) {
-    return ((const struct sent_column *)a)->field - ((const struct sent_column *)b)->field;
+/* A few, which most clients send in the same order: looked through from behind. */
+static void insert_sent(struct sent_column *sent, uint32_t count, struct sent_column column) {
+    for (; count > 0 && sent[count - 1].field > column.field; count--) sent[count] = sent[count - 1];
+    sent[count] = column;
 }
 
 static enum pat_status match_columns(struct preparation *p) {
@@ -66,15 +68,14 @@ static enum pat_status match_columns(struct preparation *p) {
     if (p->sent == NULL) return no_memory(p->error);
     for (uint32_t i = 0; i < columns->count; i++) {
         const struct pat_member *member = &columns->as.members[i];
-        struct sent_column *sent = &p->sent[p->columns++];
-        sent->field = find_field(p->schema, member->key, &sent->minor);
-        if (sent->field < 0) return unknown_field(p, member->key);
-        sent->about = pat_schema_field(p->schema, sent->field);
-        sent->name = pat_arena_text(p->arena, member->key).data;
-        sent->value = &member->value;
-        if (sent->name == NULL) return no_memory(p->error);
+        struct sent_column sent = {.value = &member->value};
+        sent.field = find_field(p->schema, member->key, &sent.minor);
+        if (sent.field < 0) return unknown_field(p, member->key);
+        sent.about = pat_schema_field(p->schema, sent.field);
+        sent.name = pat_arena_text(p->arena, member->key).data;
+        if (sent.name == NULL) return no_memory(p->error);
+        insert_sent(p->sent, p->columns++, sent);
     }
-    qsort(p->sent, p->columns, sizeof *p->sent, compare_sent);
     for (uint32_t i = 1; i < p->columns; i++) {
         if (p->sent[i].field != p->sent[i - 1].field) continue;
         return pat_error_set_at(p->error, PAT_ERR_BAD_REQUEST, p->sent[i].name, -1, -1,
@@ -434,7 +435,9 @@ static void hasher_add_value(struct hasher *hasher, const struct pat_value *valu
 
 /* Of the content: the same rows give the same digest whatever the order of columns on the wire. */
 static struct pat_digest digest_of(const struct preparation *p) {
-    struct hasher hasher = {.used = 0};
+    struct hasher hasher; /* `pending` is written before it is read, and would be most of the work */
+    hasher.digest = (struct pat_digest){0, 0};
+    hasher.used = 0;
     unsigned char modes[] = {(unsigned char)p->load->table, p->load->append, p->load->skip_bad};
     hasher_add(&hasher, modes, sizeof modes);
     for (uint32_t i = 0; i < p->columns; i++) {

@@ -101,10 +101,6 @@ struct pat_value pat_build_day(struct pat_builder *builder, int64_t day) {
     return pat_build_text(builder, (struct pat_text){text, sizeof text - 1});
 }
 
-void pat_build_put(struct pat_builder *builder, struct pat_value *map, const char *key, struct pat_value value) {
-    pat_build_put_text_key(builder, map, pat_text_of(key), value);
-}
-
 void pat_build_put_text_key(struct pat_builder *builder, struct pat_value *map, struct pat_text key,
                             struct pat_value value) {
     PAT_ASSERT(map->type == PAT_VALUE_MAP);
@@ -157,10 +153,9 @@ struct pat_value pat_build_copy(struct pat_builder *builder, const struct pat_va
 
 const struct pat_value *pat_value_get(const struct pat_value *map, const char *key) {
     if (map == NULL || map->type != PAT_VALUE_MAP) return NULL;
-    const size_t length = strlen(key);
     for (uint32_t i = 0; i < map->count; i++) {
         const struct pat_member *member = &map->as.members[i];
-        if (member->key.length == length && memcmp(member->key.data, key, length) == 0) return &member->value;
+        if (pat_text_is(member->key, key)) return &member->value;
     }
     return NULL;
 }

@@ -89,9 +89,12 @@ struct pat_value pat_build_printf(struct pat_builder *builder, const char *forma
 struct pat_value pat_build_day(struct pat_builder *builder, int64_t day);
 /* Adds; grows the container by doubling when the capacity given was too small. `key` is borrowed (a literal, mostly).
  */
-void pat_build_put(struct pat_builder *builder, struct pat_value *map, const char *key, struct pat_value value);
 void pat_build_put_text_key(struct pat_builder *builder, struct pat_value *map, struct pat_text key,
                             struct pat_value value);
+static inline void pat_build_put(struct pat_builder *builder, struct pat_value *map, const char *key,
+                                 struct pat_value value) {
+    pat_build_put_text_key(builder, map, pat_text_of(key), value);
+}
 void pat_build_push(struct pat_builder *builder, struct pat_value *array, struct pat_value value);
 
 /* The value with everything in it, texts and keys too, in the builder's arena. */

@@ -3,14 +3,18 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 /* Integers that a double holds exactly; what a client with no others asks to have as text. */
 #define BIGINT_FROM (INT64_C(1) << 53)
 
 static void call_init(struct pat_call *call, struct pat_conn *conn) {
-    struct pat_buf reply = call->reply;
-    struct pat_arena arena = call->arena;
-    bool spare = call->spare;
-    *call = (struct pat_call){.conn = conn, .reply = reply, .arena = arena, .spare = spare};
+    memset(call, 0, offsetof(struct pat_call, request));
+    call->conn = conn;
+    /* Of the call before nothing may show, whoever forgets to say what is wrong. */
+    call->error.status = PAT_OK;
+    call->error.message[0] = call->error.field[0] = '\0';
+    call->error.row = call->error.offset = 0;
     pat_buf_clear(&call->reply);
 }
 
@@ -18,7 +22,8 @@ static struct pat_call *call_make(struct pat_conn *conn) {
     struct pat_link *idle = pat_list_pop(&conn->server->idle_calls);
     if (idle != NULL) {
         struct pat_call *again = PAT_LINK_OF(idle, struct pat_call, link);
-        conn->server->idle_calls_count--;
+        struct pat_server *server = conn->server;
+        if (--server->idle_calls_count < server->idle_calls_least) server->idle_calls_least = server->idle_calls_count;
         call_init(again, conn);
         return again;
     }
@@ -71,18 +76,29 @@ static void call_destroy(struct pat_call *call) {
 
 void pat_call__free(struct pat_call *call) {
     struct pat_server *server = call->conn->server;
-    if (server->idle_calls_count == PAT_NET_CALLS_IDLE_MAX || call->reply.capacity > PAT_NET_REPLY_KEPT_MAX) {
+    const unsigned kept_max = pat_net__short() ? PAT_NET_CALLS_IDLE : PAT_NET_CALLS_IDLE_MAX;
+    if (server->idle_calls_count >= kept_max || call->reply.capacity > PAT_NET_REPLY_KEPT_MAX) {
         call_destroy(call);
         return;
     }
     call->spare = false;
-    pat_list_push(&server->idle_calls, &call->link);
+    pat_list_push(server->idle_calls.next, &call->link); /* in front: the next request finds it in the cache */
     server->idle_calls_count++;
 }
 
+static void idle_shrink(struct pat_server *server, unsigned count) {
+    for (; server->idle_calls_count > count; server->idle_calls_count--)
+        call_destroy(PAT_LINK_OF(pat_list_pop(&server->idle_calls), struct pat_call, link));
+}
+
+void pat_calls__trim_idle(struct pat_server *server) {
+    const unsigned used = server->idle_calls_count - server->idle_calls_least;
+    idle_shrink(server, used > PAT_NET_CALLS_IDLE ? used : PAT_NET_CALLS_IDLE);
+    server->idle_calls_least = server->idle_calls_count;
+}
+
 void pat_calls__free_idle(struct pat_server *server) {
-    for (struct pat_link *link; (link = pat_list_pop(&server->idle_calls)) != NULL; server->idle_calls_count--)
-        call_destroy(PAT_LINK_OF(link, struct pat_call, link));
+    idle_shrink(server, 0);
 }
 
 /* All but the reply. */

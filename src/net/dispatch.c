@@ -10,6 +10,10 @@
 
 #include <inttypes.h>
 
+/* Look-ups answered before what there is of answers is sent: a client that asks for more as it reads has something to
+ * do meanwhile, and a system call for each of so many is still little. */
+#define ANSWERS_TOGETHER 64u
+
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 static enum pat_status unknown_method(struct pat_call *call) {
@@ -323,14 +327,32 @@ static void call_start(struct pat_call *call) {
     }
 }
 
+/* The customers that the first of those waiting ask for are fetched side by side. Gives how many calls to start before
+ * it is worth looking again. */
+static unsigned look_ahead(const struct pat_conn *conn) {
+    const struct pat_request *request[PAT_LOOK_AHEAD_MAX];
+    unsigned calls = 0, count = 0;
+    for (const struct pat_link *link = conn->waiting.next; link != &conn->waiting && calls < PAT_LOOK_AHEAD_MAX;
+         link = link->next, calls++) {
+        const struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
+        if (call->request.method == PAT_METHOD_CUSTOMER && is_look_up(call)) request[count++] = &call->request;
+    }
+    if (count > 1) pat_engine_look_ahead(conn->server->engine, request, count);
+    return calls > 0 ? calls : 1;
+}
+
 /* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it
  * does not take away is not computed. */
 void pat_calls__start_waiting(struct pat_conn *conn) {
     const unsigned pooled_max = pat_net__short() ? 1 : 2 * pat_workers_count(conn->server->workers);
+    unsigned ahead = 0, unsent = 0;
     while (conn->pooled < pooled_max && pat_conn__drained(conn)) {
+        if (ahead == 0) ahead = look_ahead(conn);
         struct pat_link *link = pat_list_pop(&conn->waiting);
         if (link == NULL) return;
         call_start(PAT_LINK_OF(link, struct pat_call, wait));
+        ahead--;
+        if (++unsent % ANSWERS_TOGETHER == 0) pat_conn__flush(conn);
     }
 }
 

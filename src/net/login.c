@@ -241,7 +241,7 @@ static enum pat_status start(struct pat_call *call, const struct pat_value *para
                              struct pat_value *result) {
     struct pat_conn *conn = call->conn;
     struct pat_logins *logins = &conn->server->logins;
-    struct pat_text mechanism, data;
+    struct pat_text mechanism = {NULL, 0}, data = {NULL, 0};
     char out[PAT_SCRAM_MESSAGE_BYTES];
     PAT_TRY(text_of(call, params, "mechanism", &mechanism));
     PAT_TRY(text_of(call, params, "data", &data));

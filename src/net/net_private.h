@@ -80,9 +80,11 @@
 /* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
 #define PAT_NET_STOP_MS 30000u
 #define PAT_NET_TICK_MS 200u
-/* Calls that are kept for requests to come, and how large a reply buffer one of them may keep: what pipelining
- * clients have in flight, some 5 MiB. */
-#define PAT_NET_CALLS_IDLE_MAX 512u
+/* Calls that are kept for requests to come, some 10 KB each: what pipelining clients have in flight, and while they do
+ * as many as there may be batches with the engine; those nobody needed for a second go, but for the first number. And
+ * how large a reply buffer one of them may keep. */
+#define PAT_NET_CALLS_IDLE     512u
+#define PAT_NET_CALLS_IDLE_MAX (PAT_NET_BATCHES_MAX + PAT_NET_CALLS_MAX)
 #define PAT_NET_REPLY_KEPT_MAX ((size_t)4096)
 /* Any error fits, so that there is an answer even when there is no memory. */
 #define PAT_NET_REPLY_BYTES 1024u
@@ -159,6 +161,7 @@ struct pat_server {
     struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
     unsigned idle_calls_count;
     unsigned frames_reading;    /* large ones with the workers: batches, most of them */
+    unsigned idle_calls_least;  /* since they were last trimmed */
     struct pat_buf scratch;     /* what is read from a connection that had nothing unfinished */
     struct pat_buf wire;        /* what is read from a connection with TLS; what is about to be sealed */
     uint64_t turned_away_count; /* since the log last said so */
@@ -270,7 +273,6 @@ struct pat_call {
     struct pat_link line;  /* conn->line */
     struct pat_link timed; /* server->timed */
     enum pat_call_state state;
-    bool spare;
     bool ready;           /* in line: may be submitted */
     bool late;            /* came when the server was stopping */
     bool encoded;         /* `reply` is whole */
@@ -281,7 +283,6 @@ struct pat_call {
 
     /* the worker's while the job is with the workers */
     struct pat_job job;
-    struct pat_arena arena;
     unsigned char *frame;
     size_t frame_bytes;
     bool frame_owned; /* else it stands in the arena */
@@ -289,13 +290,16 @@ struct pat_call {
     enum pat_role role;
     struct pat_message message;
     const struct pat_method_info *info;
-    struct pat_request request;
     struct pat_batch *batch;
     struct pat_inquiry inquiry;
     struct pat_value result; /* of a worker that is not yet encoded: clv.fit */
     struct pat_ticket ticket;
     enum pat_status status;
+    struct pat_request request; /* nothing before `info` says what it is; a new call is zeroed up to here */
     struct pat_error error;
+    /* from one call to the next */
+    bool spare;
+    struct pat_arena arena;
     struct pat_buf reply;
 };
 
@@ -390,7 +394,9 @@ bool pat_call__spare_make(struct pat_conn *conn);
 /* After its last byte, or when there is nobody to tell. */
 void pat_call__release(struct pat_call *call);
 void pat_call__free(struct pat_call *call);
-/* Frees those that wait for requests to come. */
+/* Frees what nobody needed of those that wait for requests to come since the last time. */
+void pat_calls__trim_idle(struct pat_server *server);
+/* Frees all of them. */
 void pat_calls__free_idle(struct pat_server *server);
 /* Thread: any. Writes the reply: the result, or without one the error. */
 void pat_call__encode(struct pat_call *call, const struct pat_value *result);

@@ -137,6 +137,7 @@ static void on_tick(uv_timer_t *timer) {
     pat_stop__tick(server);
     if (++server->ticks % TICKS_PER_SWEEP != 0 && server->stop != PAT_STOP_ENDING) return;
     pat_server__each(server, pat_conn__sweep);
+    pat_calls__trim_idle(server);
     pat_listeners__tick(server);
     if (server->accept_failures > 0) {
         pat_log(PAT_LOG_WARN, "accept-failed", "count=%" PRIu64 " reason=\"%s\"", server->accept_failures,

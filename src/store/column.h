@@ -96,6 +96,14 @@ static inline int64_t pat_chunk_get(const struct pat_chunk *chunk, uint32_t i) {
     }
 }
 
+static inline void pat_chunk_prefetch(const struct pat_chunk *chunk, uint32_t i) {
+    if (chunk->width == PAT_WIDTH_PACKED) {
+        pat_packed_prefetch(chunk->data, i);
+    } else {
+        __builtin_prefetch(chunk->data + (size_t)i * chunk->width);
+    }
+}
+
 /* ---- writer ----------------------------------------------------------------------------------------------------- */
 
 void pat_column_init(struct pat_column *column, struct pat_pins *pins, uint8_t shift, enum pat_mem_purpose purpose);
@@ -129,13 +137,7 @@ static inline int64_t pat_column_get(const struct pat_column *column, pat_row ro
 }
 /* Asks the processor for a value that will be read soon. */
 static inline void pat_column_prefetch(const struct pat_column *column, pat_row row) {
-    const struct pat_chunk *chunk = column->dir->chunk[row >> column->shift];
-    const uint32_t i = row & ((1u << column->shift) - 1);
-    if (chunk->width == PAT_WIDTH_PACKED) {
-        pat_packed_prefetch(chunk->data, i);
-    } else {
-        __builtin_prefetch(chunk->data + (size_t)i * chunk->width);
-    }
+    pat_chunk_prefetch(column->dir->chunk[row >> column->shift], row & ((1u << column->shift) - 1));
 }
 /* True when no row ever had a value, as of fields that nobody sends. Looks at chunks, not at rows. */
 bool pat_column_is_blank(const struct pat_column *column);
@@ -179,6 +181,15 @@ void pat_column_pack_leave(struct pat_column *column, uint32_t index, struct pat
 /* `row` below view->rows. */
 static inline int64_t pat_column_view_get(const struct pat_column_view *view, pat_row row) {
     return pat_chunk_get(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
+}
+/* Asks the processor for a value that will be read soon; the second one, after that, for what a packed one reads then.
+ */
+static inline void pat_column_view_prefetch(const struct pat_column_view *view, pat_row row) {
+    pat_chunk_prefetch(view->chunk[row >> view->shift], row & ((1u << view->shift) - 1));
+}
+static inline void pat_column_view_prefetch_code(const struct pat_column_view *view, pat_row row) {
+    const struct pat_chunk *chunk = view->chunk[row >> view->shift];
+    if (chunk->width == PAT_WIDTH_PACKED) pat_packed_prefetch_code(chunk->data, row & ((1u << view->shift) - 1));
 }
 /* Rows of one chunk as they lie there: values are those of pat_chunk. */
 struct pat_column_part {

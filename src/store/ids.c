@@ -504,6 +504,16 @@ pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id id, s
     return pat_index_find(&table->index, pat_store__id_hash(store, key), is_single, &single);
 }
 
+void pat_table_prefetch_id(const struct pat_store *store, enum pat_table_id id, struct pat_id_key key) {
+    const struct pat_table *table = &store->table[id];
+    const uint32_t *slot = key.number < 0 ? NULL : pat_spans_at(&table->spans, &store->secret, key.number);
+    if (slot != NULL) {
+        __builtin_prefetch(slot);
+    } else {
+        pat_index_prefetch(&table->index, pat_store__id_hash(store, key));
+    }
+}
+
 /* Begins no span: how many there may be is bounded batch by batch. */
 void pat_store__enter_id(struct pat_store *store, enum pat_table_id id, struct pat_id_key key, pat_row row) {
     struct pat_table *table = &store->table[id];

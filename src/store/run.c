@@ -3,6 +3,9 @@
 #include "store/run_private.h"
 #include "store/store_private.h"
 
+/* Odd facts that a search steps over first; twice as many each time. */
+#define ODD_STEP 8u
+
 /* ---- a run's blocks ---------------------------------------------------------------------------------------------- */
 
 #define RUN_BLOCKS 8u
@@ -188,6 +191,31 @@ static bool check_sparse(const struct pat_fact_run *run, const char **why) {
     return true;
 }
 
+uint32_t pat_run_odd_of(const struct pat_fact_run *run, pat_row customer) {
+    const uint32_t block = customer / PAT_RUN_BLOCK, at = pat_run_odd_near(run, customer);
+    uint32_t low = run->odd_block[block], high = run->odd_block[block + 1];
+    if (at < high && run->odd[at].customer < customer) {
+        low = at + 1;
+        for (uint32_t step = ODD_STEP; high - low > step; step *= 2) {
+            if (run->odd[low + step].customer >= customer) {
+                high = low + step;
+                break;
+            }
+            low += step + 1;
+        }
+    } else {
+        high = at;
+        for (uint32_t step = ODD_STEP; high - low > step; step *= 2) {
+            if (run->odd[high - step].customer < customer) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+        }
+    }
+    return pat_run_first_odd(run, low, high, customer);
+}
+
 static bool check_odd(const struct pat_fact_run *run, const char **why) {
     const pat_row blocks = pat_run__blocks(run->customers);
     if (run->odd_block[0] != 0 || run->odd_block[blocks] != run->odd_count) return fails(why, "blocks miss odd facts");
@@ -208,9 +236,19 @@ static bool check_odd(const struct pat_fact_run *run, const char **why) {
     return true;
 }
 
+/* A look-up finds the odd facts of everybody, and of those who have none the place where they would be. */
+static bool check_look_up(const struct pat_fact_run *run, const char **why) {
+    uint32_t at = 0;
+    for (pat_row customer = 0; customer < run->customers; customer++) {
+        if (pat_run_odd_of(run, customer) != at) return fails(why, "odd facts of a customer are not found");
+        while (at < run->odd_count && run->odd[at].customer == customer) at++;
+    }
+    return true;
+}
+
 bool pat_run_check(const struct pat_fact_run *run, const char **why) {
     if (run->orders_from > run->orders_to || run->refunds_from > run->refunds_to)
         return fails(why, "a range ends early");
     if (run->offset != NULL ? !check_dense(run, why) : !check_sparse(run, why)) return false;
-    return check_odd(run, why);
+    return check_odd(run, why) && check_look_up(run, why);
 }

@@ -113,6 +113,14 @@ static inline uint32_t pat_run_first_odd(const struct pat_fact_run *run, uint32_
     return low;
 }
 
+/* Where the odd ones of `customer` begin, were they spread evenly over its block. */
+static inline uint32_t pat_run_odd_near(const struct pat_fact_run *run, pat_row customer) {
+    const uint32_t block = customer / PAT_RUN_BLOCK, low = run->odd_block[block], high = run->odd_block[block + 1];
+    return low + (uint32_t)((uint64_t)(high - low) * (customer % PAT_RUN_BLOCK) / PAT_RUN_BLOCK);
+}
+/* Where they do begin, or would: they are near that nearly always, a few lines instead of a dozen of all. */
+uint32_t pat_run_odd_of(const struct pat_fact_run *run, pat_row customer);
+
 /* ---- making one ------------------------------------------------------------------------------------------------- */
 
 struct pat_kernels;

@@ -148,6 +148,8 @@ struct pat_id_key {
 struct pat_id_key pat_table_key(const struct pat_store *store, enum pat_table_id table, pat_row row);
 /* Row of an id in a table that has ids, or PAT_ROW_NONE. */
 pat_row pat_table_find_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
+/* Asks the processor for where that begins. */
+void pat_table_prefetch_id(const struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* Adds a row with this id (not there yet) and nulls everywhere else. */
 pat_row pat_table_add_id(struct pat_store *store, enum pat_table_id table, struct pat_id_key key);
 /* The same with `values[schema->columns]` for the other columns, which costs less than setting them one by one: rows
