@@ -60,6 +60,8 @@ static void add_order(struct pat_store *store, pat_row customer) {
         if (below(50) == 0) values[PAT_ORDER_BASE] = INT64_C(1) << 31 >> below(2);
         if (below(30) == 0) values[PAT_ORDER_PAID_DAY] = values[PAT_ORDER_DAY] + below(9) - 4;
         if (below(30) == 0) values[PAT_ORDER_CANCELLED] = values[PAT_ORDER_DAY] + below(9) - 2;
+        if (below(200) == 0) values[PAT_ORDER_PAID_DAY] = values[PAT_ORDER_DAY] + 30000 + below(40000);
+        if (below(200) == 0) values[PAT_ORDER_CANCELLED] = values[PAT_ORDER_DAY] + 30000 + below(40000);
         if (below(50) == 0) values[PAT_ORDER_DELETED] = 1;
         if (below(50) == 0) values[PAT_ORDER_TEST] = 1;
     }
