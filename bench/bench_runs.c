@@ -50,7 +50,7 @@ static void build_case(struct bench_local *local, const struct bench_options *op
             if (samples.count == 1 && !pat_run_check(run, &why)) bench_die("%s", why);
             if (samples.count == 1) {
                 bench_case_extra(&test, "bytes a fact", (double)run->bytes / (double)rows);
-                bench_case_extra(&test, "odd facts", (double)run->odd_count);
+                bench_case_extra(&test, "odd facts", (double)run->odd.count);
             }
             pat_run_free(&run);
         }

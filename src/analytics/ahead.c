@@ -30,7 +30,10 @@ static void ask_places(const struct pat_runs *runs, pat_row customer) {
         const struct pat_fact_run *run = runs->run[i];
         if (customer >= run->customers) continue;
         if (run->offset != NULL) __builtin_prefetch(&run->offset[customer]);
-        __builtin_prefetch(&run->odd[pat_run_odd_near(run, customer)]);
+        const uint32_t near = pat_run_odd_near(run, customer);
+        __builtin_prefetch(&run->odd.customer[near]);
+        __builtin_prefetch(&run->odd.from[near]);
+        __builtin_prefetch(&run->odd.until[near]);
     }
 }
 

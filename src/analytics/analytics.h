@@ -25,6 +25,8 @@ struct pat_job {
      * to be kept: NULL in it, pat_kept_window_close it. All may be NULL. */
     const struct pat_kept_window *const *kept_window; /* [PAT_KEPT_WINDOWS], some may be NULL */
     struct pat_kept_window **made_window;
+    /* One that nobody needs any more: that one may take its memory, and sets it to NULL then. May be NULL. */
+    struct pat_kept_window **spare_window;
     bool at_once;   /* what takes a look at everybody is not begun: PAT_ERR_MORE */
     bool continues; /* ROWS: not the first page, go on */
     pat_row after;  /* behind this row of the table */

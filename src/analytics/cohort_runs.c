@@ -172,12 +172,12 @@ static void add_odd_bits(const struct scan *scan, const struct block *block, con
     const struct pat_cohorts *cohorts = scan->cohorts;
     const uint64_t at = block->first / PAT_RUN_BLOCK;
     const pat_day day = cohorts->run->day;
-    for (uint32_t i = run->odd_block[at]; i < run->odd_block[at + 1]; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->from > day || day >= odd->until || odd->orders == 0) continue;
-        const int64_t month = (int64_t)pat_cohort__month(cohorts, odd->day) - cohorts->first_month;
+    for (uint32_t i = run->odd.block[at]; i < run->odd.block[at + 1]; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
+        if (odd.from > day || day >= odd.until || odd.orders == 0) continue;
+        const int64_t month = (int64_t)pat_cohort__month(cohorts, odd.day) - cohorts->first_month;
         if (month < 0 || month / 64 != word) continue;
-        block->own->bits[word][odd->customer - block->first] |= (uint64_t)1 << (month % 64);
+        block->own->bits[word][odd.customer - block->first] |= (uint64_t)1 << (month % 64);
     }
 }
 
@@ -227,12 +227,12 @@ static void count_odd(const struct scan *scan, const struct block *block, const 
     struct pat_cohorts *cohorts = scan->cohorts;
     const pat_day day = cohorts->run->day;
     const uint64_t at = block->first / PAT_RUN_BLOCK;
-    for (uint32_t i = run->odd_block[at]; i < run->odd_block[at + 1]; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->from > day || day >= odd->until || pat_bits__get(cohorts->stale, odd->customer)) continue;
+    for (uint32_t i = run->odd.block[at]; i < run->odd.block[at + 1]; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
+        if (odd.from > day || day >= odd.until || pat_bits__get(cohorts->stale, odd.customer)) continue;
         /* Refunds matter to money only. */
-        if (odd->orders == 0 && cohorts->metric != PAT_COHORT_NET) continue;
-        pat_cohort__count_fact(cohorts, block->part->lane, odd->customer, odd->day, odd->net);
+        if (odd.orders == 0 && cohorts->metric != PAT_COHORT_NET) continue;
+        pat_cohort__count_fact(cohorts, block->part->lane, odd.customer, odd.day, odd.net);
     }
 }
 

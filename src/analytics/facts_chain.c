@@ -72,9 +72,9 @@ static void read_run(struct one *one, const struct pat_fact_run *run) {
         add_fact(one, dated, 1, run->net[at]);
     }
     uint32_t i = pat_run_odd_of(run, customer);
-    for (; i < run->odd_count && run->odd[i].customer == customer; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->from <= day && day < odd->until) add_fact(one, odd->day, odd->orders, odd->net);
+    for (; i < run->odd.count && run->odd.customer[i] == customer; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
+        if (odd.from <= day && day < odd.until) add_fact(one, odd.day, odd.orders, odd.net);
     }
 }
 

@@ -74,10 +74,10 @@ static void add_sparse(const struct pat_facts_pass *pass, const struct pat_fact_
 
 static void add_odd(const struct pat_facts_pass *pass, const struct pat_fact_run *run, const struct span *span) {
     const uint32_t block = span->first / PAT_RUN_BLOCK;
-    for (uint32_t at = run->odd_block[block]; at < run->odd_block[block + 1]; at++) {
-        const struct pat_run_odd *odd = &run->odd[at];
-        if (odd->from > pass->run->day || pass->run->day >= odd->until) continue;
-        pat_facts__add(pass, odd->customer, odd->day, odd->orders, odd->net);
+    for (uint32_t at = run->odd.block[block]; at < run->odd.block[block + 1]; at++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, at);
+        if (odd.from > pass->run->day || pass->run->day >= odd.until) continue;
+        pat_facts__add(pass, odd.customer, odd.day, odd.orders, odd.net);
     }
 }
 

@@ -30,11 +30,11 @@ static void count_block(const struct pat_lifecycle_pass *pass, const struct pat_
         if (day > pass->run->day || !pat_bits__get(pass->asked, run->customer[at])) continue;
         (void)pat_lifecycle__count_order(pass, run->customer[at], day);
     }
-    for (uint32_t at = run->odd_block[block]; at < run->odd_block[block + 1]; at++) {
-        const struct pat_run_odd *odd = &run->odd[at];
-        const bool there = odd->from <= pass->run->day && pass->run->day < odd->until && odd->orders > 0;
-        if (there && pat_bits__get(pass->asked, odd->customer)) {
-            (void)pat_lifecycle__count_order(pass, odd->customer, odd->day);
+    for (uint32_t at = run->odd.block[block]; at < run->odd.block[block + 1]; at++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, at);
+        const bool there = odd.from <= pass->run->day && pass->run->day < odd.until && odd.orders > 0;
+        if (there && pat_bits__get(pass->asked, odd.customer)) {
+            (void)pat_lifecycle__count_order(pass, odd.customer, odd.day);
         }
     }
 }

@@ -46,7 +46,7 @@ static void advance(const struct pat_runs *runs, pat_row row, struct entries *at
             while (at->end[i] < run->count && run->customer[at->end[i]] == row) at->end[i]++;
         }
         at->odd_first[i] = at->odd_end[i];
-        while (at->odd_end[i] < run->odd_count && run->odd[at->odd_end[i]].customer == row) at->odd_end[i]++;
+        while (at->odd_end[i] < run->odd.count && run->odd.customer[at->odd_end[i]] == row) at->odd_end[i]++;
     }
 }
 
@@ -55,7 +55,7 @@ static void stand_before(const struct pat_runs *runs, pat_row row, struct entrie
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct pat_fact_run *run = runs->run[i];
         at->end[i] = run->offset == NULL ? pat_run_first(run, 0, run->count, row) : 0;
-        at->odd_end[i] = pat_run_first_odd(run, 0, run->odd_count, row);
+        at->odd_end[i] = pat_run_first_odd(&run->odd, 0, run->odd.count, row);
     }
 }
 
@@ -85,13 +85,15 @@ static struct pat_history read_plain(const struct pat_fact_run *run, const struc
 }
 
 /* False when the odd fact changes no day as asked; else the day and amount that it has there. */
-static bool odd_fact(const struct pat_run_odd *odd, const struct pat_purchase_ask *ask, struct pat_purchase_fact *out) {
-    if (odd->from > ask->day || ask->day >= odd->until) return false;
-    *out = (struct pat_purchase_fact){.amount = odd->net, .day = odd->day};
-    if (odd->orders != 0) return odd->day > ask->after;
-    if (!ask->spend || odd->refers == INT32_MIN) return false;
-    out->day = odd->refers;
-    return (int64_t)odd->refers + odd->unpaid <= ask->day;
+static bool odd_fact(const struct pat_run_odds *odds, uint32_t i, const struct pat_purchase_ask *ask,
+                     struct pat_purchase_fact *out) {
+    const struct pat_run_odd odd = pat_run_odd_at(odds, i);
+    if (odd.from > ask->day || ask->day >= odd.until) return false;
+    *out = (struct pat_purchase_fact){.amount = odd.net, .day = odd.day};
+    if (odd.orders != 0) return odd.day > ask->after;
+    if (!ask->spend || odd.refers == INT32_MIN) return false;
+    out->day = odd.refers;
+    return (int64_t)odd.refers + odd.unpaid <= ask->day;
 }
 
 /* All facts of a customer as a list; false when they are too many. */
@@ -108,7 +110,9 @@ static bool list_facts(const struct pass *pass, pat_row row, const struct entrie
                 lane->fact[(*n)++] = (struct pat_purchase_fact){.amount = run->net[k], .day = day};
             }
         }
-        for (uint32_t k = at->odd_first[i]; k < at->odd_end[i]; k++) *n += odd_fact(&run->odd[k], ask, &lane->fact[*n]);
+        for (uint32_t k = at->odd_first[i]; k < at->odd_end[i]; k++) {
+            *n += odd_fact(&run->odd, k, ask, &lane->fact[*n]);
+        }
     }
     if (pass->tail.facts == NULL) return true;
     const uint64_t *start = pass->tail.start + row;

@@ -160,12 +160,12 @@ static void run_by_customer(struct piece *p, const struct pat_fact_run *run, pat
 }
 
 static void run_odd(struct piece *p, const struct pat_fact_run *run, pat_row end) {
-    const uint32_t last = run->odd_block[(end + PAT_RUN_BLOCK - 1) / PAT_RUN_BLOCK];
-    for (uint32_t i = run->odd_block[p->first / PAT_RUN_BLOCK]; i < last; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->until != INT32_MAX) continue; /* cancelled one day */
-        p->run_orders[odd->customer - p->first] += odd->orders;
-        if (odd->net != PAT_NULL) p->run_net[odd->customer - p->first] += odd->net;
+    const uint32_t last = run->odd.block[(end + PAT_RUN_BLOCK - 1) / PAT_RUN_BLOCK];
+    for (uint32_t i = run->odd.block[p->first / PAT_RUN_BLOCK]; i < last; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
+        if (odd.until != INT32_MAX) continue; /* cancelled one day */
+        p->run_orders[odd.customer - p->first] += odd.orders;
+        if (odd.net != PAT_NULL) p->run_net[odd.customer - p->first] += odd.net;
     }
 }
 

@@ -54,18 +54,38 @@ const struct pat_kept_window *pat_window__find_near(const struct pat_window *win
     return best;
 }
 
-struct pat_kept_window *pat_window__begin_kept(const struct pat_window *window) {
-    const struct pat_runs *runs = &window->view->runs;
-    const size_t bytes = window->blocks * (sizeof(struct pat_window_narrow) + sizeof(bool));
+static struct pat_kept_window *new_kept(uint32_t blocks) {
+    const size_t bytes = blocks * (sizeof(struct pat_window_narrow) + sizeof(bool));
     if (!pat_mem_would_fit(bytes + pat_mem_budget() / FREE_SHARE)) return NULL;
     struct pat_kept_window *kept = pat_mem_alloc(PAT_MEM_VIEWS, sizeof *kept);
     if (kept == NULL) return NULL;
-    *kept = (struct pat_kept_window){
-        .day = window->day, .from = window->from, .runs = runs->count, .blocks = window->blocks};
-    for (uint32_t i = 0; i < runs->count; i++) kept->generation[i] = runs->run[i]->generation;
-    kept->there = pat_mem_alloc(PAT_MEM_VIEWS, window->blocks * sizeof *kept->there);
-    kept->narrow = pat_mem_alloc_big(PAT_MEM_VIEWS, window->blocks * sizeof *kept->narrow);
+    *kept = (struct pat_kept_window){.blocks = blocks};
+    kept->there = pat_mem_alloc(PAT_MEM_VIEWS, blocks * sizeof *kept->there);
+    kept->narrow = pat_mem_alloc_big(PAT_MEM_VIEWS, blocks * sizeof *kept->narrow);
     if (kept->there == NULL || kept->narrow == NULL) pat_kept_window_close(&kept);
+    return kept;
+}
+
+/* The spare one: fresh pages for ten million customers take as long as all the rest of making it of another. */
+static struct pat_kept_window *take_spare(const struct pat_window *window) {
+    struct pat_kept_window **const spare = window->run->job->spare_window;
+    if (spare == NULL || *spare == NULL || (*spare)->blocks != window->blocks) return NULL;
+    struct pat_kept_window *const kept = *spare;
+    *spare = NULL;
+    memset(kept->there, 0, kept->blocks * sizeof *kept->there);
+    return kept;
+}
+
+struct pat_kept_window *pat_window__begin_kept(const struct pat_window *window) {
+    const struct pat_runs *runs = &window->view->runs;
+    struct pat_kept_window *kept = take_spare(window);
+    if (kept == NULL) kept = new_kept(window->blocks);
+    if (kept == NULL) return NULL;
+    kept->whole = false;
+    kept->day = window->day;
+    kept->from = window->from;
+    kept->runs = runs->count;
+    for (uint32_t i = 0; i < runs->count; i++) kept->generation[i] = runs->run[i]->generation;
     return kept;
 }
 

@@ -62,6 +62,8 @@ static inline void add_fact(const struct pat_window *window, struct pat_window_s
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 
+#define ODD_BYTES 16u /* of the columns of an odd fact, those that are read */
+
 /* Customers first .. first + count - 1, and which entries of a run count for them. */
 struct span {
     pat_row first;
@@ -140,20 +142,96 @@ static void add_sparse(const struct pat_window *window, const struct pat_fact_ru
     }
 }
 
+/* Which of a few odd facts count: bitmaps over them. */
+struct odds {
+    const struct pat_run_odds *of;
+    uint32_t first, count; /* PAT_WINDOW_ROWS at the most */
+    uint64_t orders[PAT_WINDOW_WORDS], refunds[PAT_WINDOW_WORDS]; /* there at D, but for wide ones */
+    uint64_t inside[PAT_WINDOW_WORDS];                            /* dated in the window */
+};
+
+/* A day as odd facts count them, or the nearest one. */
+static uint16_t odd_day(const struct pat_run_odds *of, pat_day day, uint16_t most) {
+    const int64_t above = (int64_t)day - of->base;
+    return (uint16_t)(above < 0 ? 0 : above < most ? above : most);
+}
+
+static void find_odds(const struct pat_window *window, struct odds *odds) {
+    const struct pat_kernels *kernels = window->run->kernels;
+    const struct pat_run_odds *of = odds->of;
+    const size_t n = odds->count, words = pat_bits__words(n);
+    const uint16_t day = odd_day(of, window->day, UINT16_MAX - 1), from = odd_day(of, window->from, UINT16_MAX);
+    uint64_t there[PAT_WINDOW_WORDS];
+    kernels->select_range_u16(of->from + odds->first, n, 0, day, there);
+    kernels->select_range_u16(of->until + odds->first, n, (uint16_t)(day + 1), UINT16_MAX, odds->inside);
+    kernels->bits_and(there, odds->inside, words);
+    kernels->select_range_u16(of->refers + odds->first, n, PAT_RUN_ODD_ORDER, PAT_RUN_ODD_ORDER, odds->orders);
+    memcpy(odds->refunds, there, words * sizeof *there);
+    kernels->bits_andnot(odds->refunds, odds->orders, words);
+    kernels->bits_and(odds->orders, there, words);
+    kernels->select_range_u16(of->day + odds->first, n, from, UINT16_MAX, odds->inside);
+}
+
+static void add_odd_order(const struct odds *odds, uint32_t k, pat_row first, struct pat_window_scratch *to) {
+    const struct pat_run_odds *of = odds->of;
+    const uint32_t at = odds->first + k, i = of->customer[at] - first;
+    const uint32_t inside = odds->inside[k / 64] >> (k % 64) & 1;
+    const int32_t day = of->base + of->day[at];
+    to->all[i]++;
+    to->wide.orders[i] += inside;
+    to->wide.last[i] = day > to->wide.last[i] ? day : to->wide.last[i];
+    add_net(to, i, of->net[at] & -(int64_t)inside);
+}
+
+static void add_odds(const struct odds *odds, pat_row first, struct pat_window_scratch *to) {
+    const struct pat_run_odds *of = odds->of;
+    for (uint32_t word = 0; word < pat_bits__words(odds->count); word++) {
+        for (uint64_t rest = odds->orders[word]; rest != 0; rest &= rest - 1) {
+            add_odd_order(odds, word * 64 + (uint32_t)__builtin_ctzll(rest), first, to);
+        }
+        for (uint64_t rest = odds->refunds[word] & odds->inside[word]; rest != 0; rest &= rest - 1) {
+            const uint32_t at = odds->first + word * 64 + (uint32_t)__builtin_ctzll(rest);
+            add_net(to, of->customer[at] - first, of->net[at]);
+        }
+    }
+}
+
+static void add_odds_beside(const struct pat_window *window, const struct odds *odds, pat_row first,
+                            struct pat_window_scratch *to) {
+    for (uint32_t word = 0; word < pat_bits__words(odds->count); word++) {
+        for (uint64_t rest = odds->orders[word] | odds->refunds[word]; rest != 0; rest &= rest - 1) {
+            const uint32_t at = odds->first + word * 64 + (uint32_t)__builtin_ctzll(rest);
+            const struct pat_run_odd odd = pat_run_odd_at(odds->of, at);
+            add_beside(window, to, odd.customer - first, 1, odd.day, odd.orders, odd.net);
+        }
+    }
+}
+
+static void add_wide_odds(const struct pat_window *window, const struct pat_run_odds *of, const struct span *span,
+                          struct pat_window_scratch *to) {
+    const uint64_t end = (uint64_t)span->first + span->count;
+    if (of->wide_count == 0) return;
+    for (uint32_t at = pat_run_first_wide(of, span->first); at < of->wide_count; at++) {
+        const struct pat_run_odd *odd = &of->wide[at];
+        if (odd->customer >= end) return;
+        const bool there = odd->from <= window->day && window->day < odd->until;
+        if (there) add_fact(window, to, odd->customer - span->first, 1, odd->day, odd->orders, odd->net);
+    }
+}
+
 static void add_odd(const struct pat_window *window, const struct pat_fact_run *run, const struct span *span,
                     struct pat_window_scratch *to) {
-    const uint32_t block = span->first / PAT_RUN_BLOCK, begin = run->odd_block[block];
-    const uint32_t end = run->odd_block[block + 1];
-    const pat_day day = window->day, from = window->from;
-    const bool beside = window->beside != NULL;
-    for (uint32_t at = begin; at < end; at++) {
-        const struct pat_run_odd *odd = &run->odd[at];
-        const uint32_t there = (uint32_t)(odd->from <= day) & (uint32_t)(day < odd->until);
-        const uint32_t i = odd->customer - span->first;
-        add_inside(to, i, there, from, odd->day, odd->orders, odd->net);
-        if (beside) add_beside(window, to, i, there, odd->day, there & odd->orders, odd->net);
+    const uint32_t block = span->first / PAT_RUN_BLOCK, end = run->odd.block[block + 1];
+    struct odds odds = {.of = &run->odd};
+    add_wide_odds(window, &run->odd, span, to);
+    if (window->day < run->odd.base) return; /* all of the others come later */
+    for (odds.first = run->odd.block[block]; odds.first < end; odds.first += odds.count) {
+        odds.count = end - odds.first < PAT_WINDOW_ROWS ? end - odds.first : PAT_WINDOW_ROWS;
+        find_odds(window, &odds);
+        add_odds(&odds, span->first, to);
+        if (window->beside != NULL) add_odds_beside(window, &odds, span->first, to);
+        pat_explain__read(window->run, (uint64_t)odds.count * ODD_BYTES);
     }
-    pat_explain__read(window->run, (uint64_t)(end - begin) * sizeof *run->odd);
 }
 
 static void add_run(const struct pat_window *window, const struct pat_fact_run *run, uint32_t block,
@@ -181,7 +259,7 @@ static bool run_has_block(const struct pat_fact_run *run, uint32_t block) {
     const uint64_t first = (uint64_t)block * PAT_RUN_BLOCK;
     if (run->customers <= first) return false;
     const uint64_t end = first + PAT_RUN_BLOCK < run->customers ? first + PAT_RUN_BLOCK : run->customers;
-    if (run->odd_block[block] != run->odd_block[block + 1]) return true;
+    if (run->odd.block[block] != run->odd.block[block + 1]) return true;
     return run->offset != NULL ? run->offset[first] != run->offset[end] : run->block[block] != run->block[block + 1];
 }
 
@@ -208,14 +286,19 @@ static const struct pat_window_narrow *kept_block(const struct pat_window *windo
     return kept != NULL && block < kept->blocks && kept->there[block] ? &kept->narrow[block] : NULL;
 }
 
-const struct pat_window_narrow *pat_window__unchanged(const struct pat_window *window, uint32_t block) {
+/* The kept block, when there is nothing to add to it but facts that were moved, or NULL. */
+static const struct pat_window_narrow *same_block(const struct pat_window *window, uint32_t block) {
     const struct pat_window_narrow *kept = kept_block(window, block);
     const struct pat_runs *runs = &window->view->runs;
-    if (kept == NULL || pat_window__differs(window, block) || any_moved(window, block)) return NULL;
+    if (kept == NULL || pat_window__differs(window, block)) return NULL;
     for (uint32_t i = window->kept->runs; i < runs->count; i++) {
         if (run_has_block(runs->run[i], block)) return NULL;
     }
     return kept;
+}
+
+const struct pat_window_narrow *pat_window__unchanged(const struct pat_window *window, uint32_t block) {
+    return any_moved(window, block) ? NULL : same_block(window, block);
 }
 
 static void take_narrow(const struct pat_window *window, const struct pat_window_narrow *from, uint32_t count,
@@ -242,6 +325,27 @@ static void move(const struct pat_window *window, uint32_t block, struct pat_win
             add_net(to, i, out ? -fact->net : fact->net);
         }
     }
+}
+
+/* The same in narrow values: of most blocks little else is to be done than copying them. False when they do not hold a
+ * fact or a sum of it, and then `to` means nothing. Last days and first orders lie in both windows. */
+static bool move_narrow(const struct pat_window *window, uint32_t block, struct pat_window_narrow *to) {
+    const bool out = window->kept->from < window->from;
+    bool fits = true;
+    if (!any_moved(window, block)) return true;
+    for (uint32_t at = window->moved.start[block]; at < window->moved.start[block + 1]; at++) {
+        const struct pat_window_fact *fact = &window->moved.fact[at];
+        const uint32_t i = fact->customer - block * PAT_WINDOW_ROWS;
+        const int64_t net = fact->net == PAT_NULL ? 0 : fact->net;
+        const int64_t orders = (int64_t)to->orders[i] + (out ? -(int64_t)fact->orders : (int64_t)fact->orders);
+        int64_t sum;
+        fits = fits && (out || fact->net != PAT_NULL) && orders == (uint16_t)orders;
+        fits = fits && !__builtin_add_overflow((int64_t)to->net[i], out ? -net : net, &sum) && sum == (int32_t)sum;
+        if (!fits) return false;
+        to->orders[i] = (uint16_t)orders;
+        to->net[i] = (int32_t)sum;
+    }
+    return true;
 }
 
 /* ---- narrow blocks ----------------------------------------------------------------------------------------------- */
@@ -364,11 +468,25 @@ static struct pat_window_block put_wide(struct pat_window *window, uint32_t bloc
     return window->block[block];
 }
 
+/* A kept block that moved facts alone tell from this window's, made of it; NULL when that does not go. */
+static const struct pat_window_narrow *moved_block(struct pat_window *window, uint32_t block) {
+    const struct pat_window_narrow *kept = window->beside == NULL ? same_block(window, block) : NULL;
+    struct pat_kept_window *const keeping = window->keeping;
+    struct pat_window_narrow *const to = keeping != NULL ? &keeping->narrow[block] : window->narrow[block];
+    if (kept == NULL || to == NULL) return NULL;
+    memcpy(to, kept, sizeof *to);
+    if (!move_narrow(window, block, to)) return NULL;
+    if (keeping != NULL) keeping->there[block] = true;
+    pat_explain__read(window->run, sizeof *kept);
+    return to;
+}
+
 struct pat_window_block pat_window__make(struct pat_window *window, uint32_t block,
                                          struct pat_window_scratch *scratch) {
     const uint32_t count = pat_window__count(window, block);
     struct pat_kept_window *const keeping = window->keeping;
     const struct pat_window_narrow *unchanged = keeping == NULL ? pat_window__unchanged(window, block) : NULL;
+    if (unchanged == NULL) unchanged = moved_block(window, block);
     if (unchanged == NULL) {
         take_block(window, block, scratch);
         if (keeping != NULL && keeping->there[block] && !pat_window__differs(window, block)) {

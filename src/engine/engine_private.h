@@ -91,7 +91,7 @@ struct pat_loan {
     struct shelved_window *shelved[PAT_KEPT_WINDOWS];
     /* whoever answers */
     const struct pat_kept_window *window[PAT_KEPT_WINDOWS];
-    struct pat_kept_window *given_up; /* to be closed; NULL: nothing */
+    struct pat_kept_window *given_up; /* to be closed, or its memory taken for `made`; NULL: nothing */
     struct pat_kept_window *made;
 };
 

@@ -213,6 +213,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
                                 .known = findings != NULL ? findings->known : NULL,
                                 .kept_window = loan != NULL ? loan->window : NULL,
                                 .made_window = loan != NULL ? &loan->made : NULL,
+                                .spare_window = loan != NULL ? &loan->given_up : NULL,
                                 .at_once = inquiry->at_once,
                                 .continues = request->cursor_given,
                                 .after = request->cursor.row,
@@ -310,13 +311,25 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
+/* Many megabytes, given back by a worker; but a question that makes a window may take them for it first. */
+static void free_given_up(const struct pat_inquiry *inquiry) {
+    if (inquiry->loan != NULL) pat_kept_window_close(&inquiry->loan->given_up);
+}
+
+static bool makes_window(const struct pat_request *request) {
+    return request->method == PAT_METHOD_RFM_GRID || request->method == PAT_METHOD_RFM_GROUPS;
+}
+
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) {
-    if (inquiry->loan != NULL) pat_kept_window_close(&inquiry->loan->given_up);
+    if (!makes_window(inquiry->request)) free_given_up(inquiry);
     if (inquiry->backup != NULL) {
         struct pat_builder builder = {.arena = inquiry->arena};
         return pat_engine__backup_read(inquiry->backup, &inquiry->request->backup, &builder, result, error);
     }
     if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
-    return answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
+    const enum pat_status status =
+        answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
+    free_given_up(inquiry);
+    return status;
 }

@@ -149,13 +149,30 @@ static void window_cells(const uint16_t *orders, const int32_t *net, const uint1
     }
 }
 
+/* Both sums of a cell, which are added to at once. */
+typedef uint64_t window_pair __attribute__((vector_size(16)));
+_Static_assert(sizeof(window_pair) == sizeof(struct pat_kernel_sums), "sums are two words");
+
 /* Neighbours go to different sums: those of one cell would wait for each other. */
 static void window_sums(const uint8_t *restrict cell, const uint16_t *restrict orders, const int32_t *restrict net,
                         const uint16_t *restrict age, size_t n, struct pat_kernel_sums *restrict sums) {
-    for (size_t i = 0; i < n; i++) {
-        struct pat_kernel_sums *const to = &sums[i % PAT_WINDOW_TURNS * PAT_WINDOW_CELLS + cell[i]];
-        to->net_count += (int64_t)net[i] * 65536 + 1;
-        to->age_orders += (uint64_t)age[i] << 32 | orders[i];
+    for (size_t first = 0; first < n; first += WINDOW_STEP) {
+        const size_t here = n - first < WINDOW_STEP ? n - first : WINDOW_STEP;
+        struct window_step step;
+        uint64_t value[2 * WINDOW_STEP];
+        window_step(&step, orders + first, net + first, age + first, here);
+        for (size_t i = 0; i < WINDOW_STEP; i++) {
+            value[2 * i] = (uint64_t)(int64_t)step.net[i] * 65536 + 1;
+            value[2 * i + 1] = (uint64_t)step.age[i] << 32 | step.orders[i];
+        }
+        for (size_t i = 0; i < here; i++) {
+            struct pat_kernel_sums *const to = &sums[i % PAT_WINDOW_TURNS * PAT_WINDOW_CELLS + cell[first + i]];
+            window_pair more, sum;
+            memcpy(&more, &value[2 * i], sizeof more);
+            memcpy(&sum, to, sizeof sum);
+            sum += more;
+            memcpy(to, &sum, sizeof sum);
+        }
     }
 }
 

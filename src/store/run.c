@@ -8,12 +8,14 @@
 
 /* ---- a run's blocks ---------------------------------------------------------------------------------------------- */
 
-#define RUN_BLOCKS 8u
+#define RUN_BLOCKS 15u
 
 /* What a run is made of, itself last. */
 static void blocks_of(struct pat_fact_run *run, void *block[RUN_BLOCKS]) {
-    const void *const blocks[RUN_BLOCKS] = {run->day,   run->net, run->offset,    run->customer,
-                                            run->block, run->odd, run->odd_block, run};
+    const struct pat_run_odds *odds = &run->odd;
+    const void *const blocks[RUN_BLOCKS] = {run->day,     run->net,    run->offset, run->customer, run->block,
+                                            odds->customer, odds->day,   odds->from,  odds->until,   odds->net,
+                                            odds->refers, odds->unpaid, odds->block, odds->wide,    run};
     for (unsigned i = 0; i < RUN_BLOCKS; i++) block[i] = (void *)(uintptr_t)blocks[i];
 }
 
@@ -193,11 +195,11 @@ static bool check_sparse(const struct pat_fact_run *run, const char **why) {
 
 uint32_t pat_run_odd_of(const struct pat_fact_run *run, pat_row customer) {
     const uint32_t block = customer / PAT_RUN_BLOCK, at = pat_run_odd_near(run, customer);
-    uint32_t low = run->odd_block[block], high = run->odd_block[block + 1];
-    if (at < high && run->odd[at].customer < customer) {
+    uint32_t low = run->odd.block[block], high = run->odd.block[block + 1];
+    if (at < high && run->odd.customer[at] < customer) {
         low = at + 1;
         for (uint32_t step = ODD_STEP; high - low > step; step *= 2) {
-            if (run->odd[low + step].customer >= customer) {
+            if (run->odd.customer[low + step] >= customer) {
                 high = low + step;
                 break;
             }
@@ -206,34 +208,39 @@ uint32_t pat_run_odd_of(const struct pat_fact_run *run, pat_row customer) {
     } else {
         high = at;
         for (uint32_t step = ODD_STEP; high - low > step; step *= 2) {
-            if (run->odd[high - step].customer < customer) {
+            if (run->odd.customer[high - step] < customer) {
                 low = high - step + 1;
                 break;
             }
             high -= step;
         }
     }
-    return pat_run_first_odd(run, low, high, customer);
+    return pat_run_first_odd(&run->odd, low, high, customer);
 }
 
 static bool check_odd(const struct pat_fact_run *run, const char **why) {
+    const struct pat_run_odds *odds = &run->odd;
     const pat_row blocks = pat_run__blocks(run->customers);
-    if (run->odd_block[0] != 0 || run->odd_block[blocks] != run->odd_count) return fails(why, "blocks miss odd facts");
+    uint32_t wide = 0;
+    if (odds->block[0] != 0 || odds->block[blocks] != odds->count) return fails(why, "blocks miss odd facts");
     for (pat_row b = 0; b < blocks; b++) {
-        const uint32_t from = run->odd_block[b], to = run->odd_block[b + 1];
-        if (!block_holds(from, to, run->odd_count, b, from < to ? run->odd[from].customer : 0,
-                         from < to ? run->odd[to - 1].customer : 0)) {
+        const uint32_t from = odds->block[b], to = odds->block[b + 1];
+        if (!block_holds(from, to, odds->count, b, from < to ? odds->customer[from] : 0,
+                         from < to ? odds->customer[to - 1] : 0)) {
             return fails(why, "a block holds odd facts of another");
         }
     }
-    for (uint32_t i = 0; i < run->odd_count; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->from < odd->day || odd->until <= odd->from) return fails(why, "an odd fact is never there");
+    for (uint32_t i = 0; i < odds->count; i++) {
+        if (pat_run_odd_is_wide(odds, i) && ((uint32_t)odds->net[i] != wide || ++wide > odds->wide_count)) return fails(why, "wide facts descend");
+        const struct pat_run_odd odd = pat_run_odd_at(odds, i);
+        if (odd.customer != odds->customer[i]) return fails(why, "an odd fact is somebody else's");
+        if (odd.from < odd.day || odd.until <= odd.from) return fails(why, "an odd fact is never there");
         if (i == 0) continue;
-        if (odd->customer < odd[-1].customer) return fails(why, "customers of odd facts descend");
-        if (odd->customer == odd[-1].customer && odd->day < odd[-1].day) return fails(why, "days of odd facts descend");
+        const struct pat_run_odd before = pat_run_odd_at(odds, i - 1);
+        if (odd.customer < before.customer) return fails(why, "customers of odd facts descend");
+        if (odd.customer == before.customer && odd.day < before.day) return fails(why, "days of odd facts descend");
     }
-    return true;
+    return wide == odds->wide_count || fails(why, "a wide fact is nobody's");
 }
 
 /* A look-up finds the odd facts of everybody, and of those who have none the place where they would be. */
@@ -241,7 +248,7 @@ static bool check_look_up(const struct pat_fact_run *run, const char **why) {
     uint32_t at = 0;
     for (pat_row customer = 0; customer < run->customers; customer++) {
         if (pat_run_odd_of(run, customer) != at) return fails(why, "odd facts of a customer are not found");
-        while (at < run->odd_count && run->odd[at].customer == customer) at++;
+        while (at < run->odd.count && run->odd.customer[at] == customer) at++;
     }
     return true;
 }

@@ -6,6 +6,8 @@
  *   run 1          those of rows [a, b)             the same with the customer beside each      10 bytes an order
  *   tail           rows [b, n)                      read from the table itself
  *
+ * and of each run the odd facts, which a day and a net do not say                           18 bytes each
+ *
  * A run is derived: built from a view on any thread, never changed, never saved, swapped in between two versions and
  * given up like a retired block. What changed since in rows that runs cover is told by customer: see
  * pat_runs_stale. Sums over runs add up: a customer's facts may lie in several. */
@@ -22,7 +24,7 @@
 /* Runs in a version at the most: each one more is a stream more for every scan. */
 #define PAT_RUNS_MAX 16u
 
-/* Customers of one entry of `odd_block`, and of `block` in a run without offsets. A multiple of the rows that analytics
+/* Customers of one entry of `block`, of odd facts and in a run without offsets. A multiple of the rows that analytics
  * takes at a time. */
 #define PAT_RUN_BLOCK 4096u
 
@@ -38,6 +40,44 @@ struct pat_run_odd {
     uint32_t unpaid : 31; /* refunds: days from `refers` on for which the order that it names is not paid */
     int64_t net;          /* base minor, negated for refunds; PAT_NULL without a rate */
 };
+
+/* Them as they lie, by customer, then day: columns, of which a scan reads those that it needs. Days are above `base`,
+ * 65,534 at the most. What does not fit stands in `wide`, and its row says that it is never there. */
+struct pat_run_odds {
+    uint32_t count;
+    pat_day base;
+    const pat_row *customer;
+    const uint16_t *day, *from;
+    const uint16_t *until; /* PAT_RUN_ODD_NONE: for ever; 0: net is a place in `wide` */
+    const int32_t *net;
+    const uint16_t *refers; /* PAT_RUN_ODD_NONE: no purchase; PAT_RUN_ODD_ORDER: the fact is an order itself */
+    const uint16_t *unpaid;
+    const uint32_t *block; /* first fact of each PAT_RUN_BLOCK customers, and the end */
+    uint32_t wide_count;   /* in the order of the others */
+    const struct pat_run_odd *wide;
+};
+
+#define PAT_RUN_ODD_NONE  UINT16_MAX
+#define PAT_RUN_ODD_ORDER (UINT16_MAX - 1)
+
+static inline bool pat_run_odd_is_wide(const struct pat_run_odds *odds, uint32_t i) {
+    return odds->until[i] == 0;
+}
+
+static inline struct pat_run_odd pat_run_odd_at(const struct pat_run_odds *odds, uint32_t i) {
+    const uint16_t until = odds->until[i], refers = odds->refers[i];
+    if (pat_run_odd_is_wide(odds, i)) return odds->wide[odds->net[i]];
+    return (struct pat_run_odd){
+        .customer = odds->customer[i],
+        .day = odds->base + odds->day[i],
+        .from = odds->base + odds->from[i],
+        .until = until == PAT_RUN_ODD_NONE ? INT32_MAX : odds->base + until,
+        .refers = refers >= PAT_RUN_ODD_ORDER ? INT32_MIN : odds->base + refers,
+        .orders = refers == PAT_RUN_ODD_ORDER,
+        .unpaid = odds->unpaid[i],
+        .net = odds->net[i],
+    };
+}
 
 /* A run; the bare name is what analytics calls a question being answered. */
 struct pat_fact_run {
@@ -56,9 +96,7 @@ struct pat_fact_run {
     const pat_row *customer; /* [count]; NULL in a run with `offset` */
     const uint32_t *block;   /* with `customer`: first entry of each PAT_RUN_BLOCK customers, and the end */
 
-    uint32_t odd_count; /* by customer, then day */
-    const struct pat_run_odd *odd;
-    const uint32_t *odd_block; /* first odd of each PAT_RUN_BLOCK customers, and the end */
+    struct pat_run_odds odd;
 };
 
 /* Columns of an order or a refund that decide what a run says of it. */
@@ -100,11 +138,25 @@ static inline uint32_t pat_run_first(const struct pat_fact_run *run, uint32_t lo
     return low;
 }
 
-static inline uint32_t pat_run_first_odd(const struct pat_fact_run *run, uint32_t low, uint32_t high,
+static inline uint32_t pat_run_first_odd(const struct pat_run_odds *odds, uint32_t low, uint32_t high,
                                          uint64_t customer) {
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (run->odd[middle].customer < customer) {
+        if (odds->customer[middle] < customer) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The same of the wide ones. */
+static inline uint32_t pat_run_first_wide(const struct pat_run_odds *odds, uint64_t customer) {
+    uint32_t low = 0, high = odds->wide_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (odds->wide[middle].customer < customer) {
             low = middle + 1;
         } else {
             high = middle;
@@ -115,7 +167,7 @@ static inline uint32_t pat_run_first_odd(const struct pat_fact_run *run, uint32_
 
 /* Where the odd ones of `customer` begin, were they spread evenly over its block. */
 static inline uint32_t pat_run_odd_near(const struct pat_fact_run *run, pat_row customer) {
-    const uint32_t block = customer / PAT_RUN_BLOCK, low = run->odd_block[block], high = run->odd_block[block + 1];
+    const uint32_t block = customer / PAT_RUN_BLOCK, low = run->odd.block[block], high = run->odd.block[block + 1];
     return low + (uint32_t)((uint64_t)(high - low) * (customer % PAT_RUN_BLOCK) / PAT_RUN_BLOCK);
 }
 /* Where they do begin, or would: they are near that nearly always, a few lines instead of a dozen of all. */

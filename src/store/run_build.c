@@ -53,7 +53,8 @@ struct build {
     uint32_t *plain_start, *plain_at; /* [partitions + 1] into the run, [partitions] into the scratch */
     uint32_t *odd_start, *odd_at;     /* likewise into `odd` */
     run_key *scratch, *sorted;        /* of a group of partitions; of one */
-    struct pat_run_odd *odd_sorted;   /* of one partition */
+    struct pat_run_odd *odd;          /* twice those of one partition */
+    struct pat_run_odds spread;       /* odd facts by partition, in the run's columns */
     struct pat_run_writer writer;
 };
 
@@ -138,7 +139,7 @@ static enum pat_status count_facts(struct build *build) {
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static void *take(struct pat_fact_run *run, size_t count, size_t width, size_t padding) {
+void *pat_run__take_array(struct pat_fact_run *run, size_t count, size_t width, size_t padding) {
     void *block = pat_mem_alloc_big(PAT_MEM_RUNS, count * width + padding);
     if (block == NULL) return NULL;
     if (padding > 0) memset((unsigned char *)block + count * width, 0, padding);
@@ -149,17 +150,18 @@ static void *take(struct pat_fact_run *run, size_t count, size_t width, size_t p
 bool pat_run__take(struct pat_run_writer *writer, uint32_t odd_max) {
     struct pat_fact_run *run = writer->run;
     const size_t blocks = (size_t)pat_run__blocks(run->customers) + 1;
-    run->day = writer->day = take(run, run->count, sizeof *run->day, PAT_RUN_PADDING);
-    run->net = writer->net = take(run, run->count, sizeof *run->net, PAT_RUN_PADDING);
-    run->odd = writer->odd = take(run, odd_max, sizeof *run->odd, 0);
-    run->odd_block = writer->odd_block = take(run, blocks, sizeof *run->odd_block, 0);
-    if (run->day == NULL || run->net == NULL || run->odd == NULL || run->odd_block == NULL) return false;
+    run->day = writer->day = pat_run__take_array(run, run->count, sizeof *run->day, PAT_RUN_PADDING);
+    run->net = writer->net = pat_run__take_array(run, run->count, sizeof *run->net, PAT_RUN_PADDING);
+    writer->odd.run = run;
+    run->odd.block = writer->odd.block = pat_run__take_array(run, blocks, sizeof *run->odd.block, 0);
+    if (run->day == NULL || run->net == NULL || run->odd.block == NULL) return false;
+    if (!pat_run__take_odds(&writer->odd, odd_max)) return false;
     if (run->count >= run->customers) {
-        run->offset = writer->offset = take(run, (size_t)run->customers + 1, sizeof *run->offset, 0);
+        run->offset = writer->offset = pat_run__take_array(run, (size_t)run->customers + 1, sizeof *run->offset, 0);
         return run->offset != NULL;
     }
-    run->customer = writer->customer = take(run, run->count, sizeof *run->customer, PAT_RUN_PADDING);
-    run->block = writer->block = take(run, blocks, sizeof *run->block, 0);
+    run->customer = writer->customer = pat_run__take_array(run, run->count, sizeof *run->customer, PAT_RUN_PADDING);
+    run->block = writer->block = pat_run__take_array(run, blocks, sizeof *run->block, 0);
     return run->customer != NULL && run->block != NULL;
 }
 
@@ -168,7 +170,7 @@ void pat_run__note_end(const struct pat_run_writer *writer) {
     const pat_row blocks = pat_run__blocks(run->customers);
     if (writer->offset != NULL) writer->offset[run->customers] = run->count;
     if (writer->block != NULL) writer->block[blocks] = run->count;
-    writer->odd_block[blocks] = run->odd_count;
+    writer->odd.block[blocks] = run->odd.count;
 }
 
 static uint32_t greatest_partition(const uint32_t *start, uint32_t partitions) {
@@ -195,13 +197,14 @@ static bool take_scratch(struct build *build) {
     const size_t odd = greatest_partition(build->odd_start, build->partitions);
     build->scratch = pat_mem_alloc_big(PAT_MEM_RUNS, keys * sizeof *build->scratch);
     build->sorted = pat_mem_alloc_big(PAT_MEM_RUNS, greatest * sizeof *build->sorted);
-    build->odd_sorted = pat_mem_alloc_big(PAT_MEM_RUNS, odd * sizeof *build->odd_sorted);
-    return build->scratch != NULL && build->sorted != NULL && build->odd_sorted != NULL;
+    build->odd = pat_mem_alloc_big(PAT_MEM_RUNS, odd * 2 * sizeof *build->odd);
+    return build->scratch != NULL && build->sorted != NULL && build->odd != NULL;
 }
 
 static void free_scratch(struct build *build) {
     void *const blocks[] = {build->block,  build->plain_start, build->plain_at, build->odd_start,
-                            build->odd_at, build->scratch,     build->sorted,   build->odd_sorted};
+                            build->odd_at, build->scratch,     build->sorted,   build->odd,
+                            (void *)(uintptr_t)build->spread.wide};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) pat_mem_free(PAT_MEM_RUNS, blocks[i]);
 }
 
@@ -302,6 +305,10 @@ static enum pat_status make_plain(struct build *build) {
 
 /* ---- odd facts --------------------------------------------------------------------------------------------------- */
 
+static bool spread_fact(struct build *build, const struct pat_run_odd *odd) {
+    return pat_run__put_odd(&build->writer.odd, build->odd_at[odd->customer >> PARTITION_SHIFT]++, odd);
+}
+
 static enum pat_status spread_odd(struct build *build) {
     memcpy(build->odd_at, build->odd_start, build->partitions * sizeof *build->odd_at);
     for (pat_row first = build->run->orders_from; first < build->run->orders_to;) {
@@ -310,7 +317,8 @@ static enum pat_status spread_odd(struct build *build) {
         for (uint32_t i = 0; i < block->count; i++) {
             const struct pat_run_order order = order_at(block, i);
             if (pat_run__order_kind(&order, build->run->day_base) != PAT_RUN_ODD) continue;
-            build->writer.odd[build->odd_at[order.customer >> PARTITION_SHIFT]++] = pat_run__odd_order(&order);
+            const struct pat_run_odd odd = pat_run__odd_order(&order);
+            if (!spread_fact(build, &odd)) return PAT_ERR_NO_MEMORY;
         }
         first += block->count;
     }
@@ -321,7 +329,7 @@ static enum pat_status spread_odd(struct build *build) {
             const struct pat_run_refund refund = refund_at(block, i);
             struct pat_run_odd odd;
             if (!pat_run__refund_may_count(&refund) || !pat_run__odd_refund(build->view, &refund, &odd)) continue;
-            build->writer.odd[build->odd_at[odd.customer >> PARTITION_SHIFT]++] = odd;
+            if (!spread_fact(build, &odd)) return PAT_ERR_NO_MEMORY;
         }
         first += block->count;
     }
@@ -356,26 +364,38 @@ const struct pat_run_odd *pat_run__sort_odd(struct pat_run_odd *odd, struct pat_
     return from;
 }
 
-/* Refunds that turned out never to count left gaps behind their partitions. */
+/* The facts of a partition in order, in memory of the build. */
+static const struct pat_run_odd *sort_odd(const struct build *build, uint32_t p, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) build->odd[i] = pat_run_odd_at(&build->spread, build->odd_start[p] + i);
+    return pat_run__sort_odd(build->odd, build->odd + count, count);
+}
+
+/* From where they were spread to where they stay, at the same places or before: refunds that turned out never to count
+ * left gaps behind their partitions. Wide ones are noted anew. */
 static enum pat_status make_odd(struct build *build) {
     PAT_TRY(spread_odd(build));
-    const struct pat_run_writer *writer = &build->writer;
+    struct pat_run_odd_writer *writer = &build->writer.odd;
     uint32_t end = 0;
     uint64_t next = 0; /* first customer of the next block */
+    build->spread = build->run->odd;
+    build->run->bytes -= writer->wide_capacity * sizeof *build->spread.wide;
+    build->run->odd.wide = NULL;
+    build->run->odd.wide_count = writer->wide_capacity = 0;
     for (uint32_t p = 0; p < build->partitions; p++) {
         if (pat_run__stopped(build->plan)) return PAT_ERR_CANCELLED;
         const uint32_t count = build->odd_at[p] - build->odd_start[p];
-        const struct pat_run_odd *sorted =
-            pat_run__sort_odd(writer->odd + build->odd_start[p], build->odd_sorted, count);
-        memmove(writer->odd + end, sorted, count * sizeof *sorted);
+        const struct pat_run_odd *sorted = sort_odd(build, p, count);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!pat_run__put_odd(writer, end + i, &sorted[i])) return PAT_ERR_NO_MEMORY;
+        }
         uint32_t at = end;
         end += count;
         for (; next < partition_end(build, p); next += PAT_RUN_BLOCK) {
-            while (at < end && writer->odd[at].customer < next) at++;
-            writer->odd_block[next / PAT_RUN_BLOCK] = at;
+            while (at < end && writer->customer[at] < next) at++;
+            writer->block[next / PAT_RUN_BLOCK] = at;
         }
     }
-    build->run->odd_count = end;
+    build->run->odd.count = end;
     return PAT_OK;
 }
 

@@ -219,6 +219,16 @@ static enum pat_status repair_all(struct repair *repair) {
     return PAT_OK;
 }
 
+static bool put_repaired(struct pat_fact_run *run, const struct list *odd) {
+    struct pat_run_odd_writer writer = {.run = run};
+    if (!pat_run__take_odds(&writer, odd->count)) return false;
+    for (uint32_t i = 0; i < odd->count; i++) {
+        if (!pat_run__put_odd(&writer, i, &((const struct pat_run_odd *)odd->item)[i])) return false;
+    }
+    run->odd.count = odd->count;
+    return true;
+}
+
 /* A run without blocks, only to be merged. */
 static enum pat_status make_repaired(struct merge *merge) {
     struct repair repair = {.merge = merge};
@@ -232,10 +242,10 @@ static enum pat_status make_repaired(struct merge *merge) {
                                              .day_base = merge->run->day_base,
                                              .day = repair.day.item,
                                              .net = repair.net.item,
-                                             .customer = repair.customer.item,
-                                             .odd_count = repair.odd.count,
-                                             .odd = repair.odd.item};
-    return status;
+                                             .customer = repair.customer.item};
+    const bool put = put_repaired(merge->repaired, &repair.odd);
+    pat_mem_free(PAT_MEM_RUNS, repair.odd.item);
+    return status == PAT_OK && !put ? PAT_ERR_NO_MEMORY : status;
 }
 
 /* ---- sources ----------------------------------------------------------------------------------------------------- */
@@ -276,8 +286,9 @@ static uint32_t plain_of(const struct pat_fact_run *run, pat_row customer) {
 
 static uint32_t odd_of(const struct pat_fact_run *run, pat_row customer) {
     if (customer >= run->customers) return 0;
-    const uint32_t first = run->odd_block[customer / PAT_RUN_BLOCK], end = run->odd_block[customer / PAT_RUN_BLOCK + 1];
-    return pat_run_first_odd(run, first, end, (uint64_t)customer + 1) - pat_run_first_odd(run, first, end, customer);
+    const struct pat_run_odds *odds = &run->odd;
+    const uint32_t first = odds->block[customer / PAT_RUN_BLOCK], end = odds->block[customer / PAT_RUN_BLOCK + 1];
+    return pat_run_first_odd(odds, first, end, (uint64_t)customer + 1) - pat_run_first_odd(odds, first, end, customer);
 }
 
 /* What the new run will have: all entries of all sources, less those of stale customers where others have them. */
@@ -285,7 +296,7 @@ static void count_entries(const struct merge *merge, uint32_t *plain, uint32_t *
     *plain = *odd = 0;
     for (uint32_t s = 0; s < merge->sources; s++) {
         *plain += merge->source[s].run->count;
-        *odd += merge->source[s].run->odd_count;
+        *odd += merge->source[s].run->odd.count;
     }
     for (uint64_t word = 0; word < ((uint64_t)merge->run->customers + 63) / 64; word++) {
         for (uint64_t bits = merge->stale[word]; bits != 0; bits &= bits - 1) {
@@ -391,8 +402,8 @@ static uint64_t next_odd(const struct merge *merge) {
     uint64_t next = merge->run->customers;
     for (uint32_t s = 0; s < merge->sources; s++) {
         const struct source *source = &merge->source[s];
-        if (source->odd < source->run->odd_count && source->run->odd[source->odd].customer < next)
-            next = source->run->odd[source->odd].customer;
+        const struct pat_run_odds *odds = &source->run->odd;
+        if (source->odd < odds->count && odds->customer[source->odd] < next) next = odds->customer[source->odd];
     }
     return next;
 }
@@ -402,9 +413,9 @@ static void cut_odd(struct merge *merge, pat_row customer) {
     merge->slices = 0;
     for (uint32_t s = 0; s < merge->sources; s++) {
         struct source *source = &merge->source[s];
+        const struct pat_run_odds *odds = &source->run->odd;
         const uint32_t at = source->odd;
-        while (source->odd < source->run->odd_count && source->run->odd[source->odd].customer == customer)
-            source->odd++;
+        while (source->odd < odds->count && odds->customer[source->odd] == customer) source->odd++;
         if (at == source->odd || stale != source->of_stale) continue;
         merge->slice[merge->slices++] = (struct slice){source, at, source->odd};
     }
@@ -412,8 +423,9 @@ static void cut_odd(struct merge *merge, pat_row customer) {
 
 /* By day, orders before refunds. */
 static bool odd_is_earlier(const struct slice *a, const struct slice *b) {
-    const struct pat_run_odd *x = &a->source->run->odd[a->at], *y = &b->source->run->odd[b->at];
-    return x->day != y->day ? x->day < y->day : x->orders > y->orders;
+    const struct pat_run_odd x = pat_run_odd_at(&a->source->run->odd, a->at);
+    const struct pat_run_odd y = pat_run_odd_at(&b->source->run->odd, b->at);
+    return x.day != y.day ? x.day < y.day : x.orders > y.orders;
 }
 
 static struct slice *earliest_odd(struct merge *merge) {
@@ -426,7 +438,7 @@ static struct slice *earliest_odd(struct merge *merge) {
 }
 
 static enum pat_status merge_odd(struct merge *merge, uint32_t count) {
-    const struct pat_run_writer *writer = &merge->writer;
+    struct pat_run_odd_writer *writer = &merge->writer.odd;
     uint64_t block = 0, asked = 0; /* first customer of the next block, and where to ask again */
     uint32_t place = 0;
     for (uint64_t row = next_odd(merge); row < merge->run->customers; row = next_odd(merge)) {
@@ -434,15 +446,16 @@ static enum pat_status merge_odd(struct merge *merge, uint32_t count) {
             asked = row + PAT_RUN_BLOCK;
             if (pat_run__stopped(merge->plan)) return PAT_ERR_CANCELLED;
         }
-        for (; block <= row; block += PAT_RUN_BLOCK) writer->odd_block[block / PAT_RUN_BLOCK] = place;
+        for (; block <= row; block += PAT_RUN_BLOCK) writer->block[block / PAT_RUN_BLOCK] = place;
         cut_odd(merge, (pat_row)row);
         for (struct slice *slice; (slice = earliest_odd(merge)) != NULL; slice->at++) {
-            writer->odd[place++] = slice->source->run->odd[slice->at];
+            const struct pat_run_odd odd = pat_run_odd_at(&slice->source->run->odd, slice->at);
+            if (!pat_run__put_odd(writer, place++, &odd)) return PAT_ERR_NO_MEMORY;
         }
     }
-    for (; block < merge->run->customers; block += PAT_RUN_BLOCK) writer->odd_block[block / PAT_RUN_BLOCK] = place;
+    for (; block < merge->run->customers; block += PAT_RUN_BLOCK) writer->block[block / PAT_RUN_BLOCK] = place;
     PAT_ASSERT(place == count);
-    merge->run->odd_count = place;
+    merge->run->odd.count = place;
     return PAT_OK;
 }
 

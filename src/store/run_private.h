@@ -81,13 +81,35 @@ static inline bool pat_run__odd_refund(const struct pat_view *view, const struct
 
 /* ---- a run that is being written --------------------------------------------------------------------------------- */
 
+/* Columns that facts are put into (run_odd.c), and room for wide ones, which grows. */
+struct pat_run_odd_writer {
+    struct pat_fact_run *run; /* that they are of; its base of days is set */
+    pat_row *customer;
+    uint16_t *day, *from, *until, *refers, *unpaid;
+    int32_t *net;
+    uint32_t *block;
+    uint32_t wide_capacity;
+};
+
+/* Takes columns for so many facts, without blocks; they are the run's. */
+bool pat_run__take_odds(struct pat_run_odd_writer *writer, uint32_t odd_max);
+/* False when there is no memory for one that is wide. */
+bool pat_run__put_odd(struct pat_run_odd_writer *writer, uint32_t place, const struct pat_run_odd *odd);
+/* Base of the days of odd facts in a run whose others begin on `day_base`: as many days after the newest fact as
+ * before it, since orders are paid and cancelled later. */
+static inline pat_day pat_run__odd_base(pat_day day_base) {
+    return day_base + UINT16_MAX / 2 + 1;
+}
+/* An array of the run, or NULL. */
+void *pat_run__take_array(struct pat_fact_run *run, size_t count, size_t width, size_t padding);
+
 struct pat_run_writer {
     struct pat_fact_run *run; /* count, customers and day_base are set */
     uint16_t *day;
     int32_t *net;
-    uint32_t *offset, *block, *odd_block;
+    uint32_t *offset, *block;
     pat_row *customer;
-    struct pat_run_odd *odd;
+    struct pat_run_odd_writer odd;
 };
 
 /* Takes the arrays of a run of run->count plain facts and room for `odd_max` others; they are the run's. */

@@ -29,7 +29,7 @@ struct shop {
     struct pat_error error;
     struct pat_known *known; /* of the store as it is, or NULL */
     bool keeps;              /* windows, from one question to the next */
-    struct pat_kept_window *kept[PAT_KEPT_WINDOWS];
+    struct pat_kept_window *kept[PAT_KEPT_WINDOWS], *spare;
     enum pat_status (*stop_cb)(void *context);
     void *stop_context;
     const struct pat_spread *spread;
@@ -312,6 +312,7 @@ static inline const struct pat_value *shop_params(struct pat_arena *arena, const
 
 static inline void shop_forget(struct shop *shop) {
     for (unsigned i = 0; i < PAT_KEPT_WINDOWS; i++) pat_kept_window_close(&shop->kept[i]);
+    pat_kept_window_close(&shop->spare);
 }
 
 /* In place of its predecessor, else of the one that was kept last. */
@@ -321,7 +322,8 @@ static inline void shop_shelve(struct shop *shop, struct pat_kept_window *made) 
            !pat_kept_window_same(shop->kept[place], made)) {
         place++;
     }
-    pat_kept_window_close(&shop->kept[place]);
+    pat_kept_window_close(&shop->spare);
+    shop->spare = shop->kept[place];
     shop->kept[place] = made;
 }
 
@@ -348,6 +350,7 @@ static inline const char *ask(struct shop *shop, const char *method, const char 
                               .known = shop->known,
                               .kept_window = shop->keeps ? (const struct pat_kept_window *const *)shop->kept : NULL,
                               .made_window = shop->keeps ? &made : NULL,
+                              .spare_window = shop->keeps ? &shop->spare : NULL,
                               .row = PAT_ROW_NONE,
                               .clock_cb = shop->clock_cb,
                               .stop_cb = shop->stop_cb,

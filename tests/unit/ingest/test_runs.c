@@ -100,12 +100,12 @@ static void run_says(struct said *said, const struct pat_fact_run *run, pat_row 
         if (run->customer != NULL && run->customer[i] != customer) continue;
         if (run->day_base + run->day[i] <= d) say_order(said, run->day_base + run->day[i], run->net[i]);
     }
-    for (i = run->odd_block[block]; i < run->odd_block[block + 1]; i++) {
-        const struct pat_run_odd *odd = &run->odd[i];
-        if (odd->customer != customer || odd->from > d || odd->until <= d) continue;
-        if (odd->orders == 1) say_order(said, odd->day, odd->net);
-        const bool purchase = odd->refers != INT32_MIN && (int64_t)odd->refers + odd->unpaid <= d;
-        if (odd->orders == 0) say_refund(said, odd->day, odd->net, purchase ? odd->refers : INT32_MIN);
+    for (i = run->odd.block[block]; i < run->odd.block[block + 1]; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
+        if (odd.customer != customer || odd.from > d || odd.until <= d) continue;
+        if (odd.orders == 1) say_order(said, odd.day, odd.net);
+        const bool purchase = odd.refers != INT32_MIN && (int64_t)odd.refers + odd.unpaid <= d;
+        if (odd.orders == 0) say_refund(said, odd.day, odd.net, purchase ? odd.refers : INT32_MIN);
     }
 }
 
@@ -163,13 +163,18 @@ static void begin_run(struct making *making, struct pat_store *store) {
 /* To the bit. */
 static void check_same_run(const struct pat_fact_run *a, const struct pat_fact_run *b) {
     assert_int_equal(a->count, b->count);
-    assert_int_equal(a->odd_count, b->odd_count);
+    assert_int_equal(a->odd.count, b->odd.count);
+    assert_int_equal(a->odd.wide_count, b->odd.wide_count);
     assert_int_equal(a->offset != NULL, b->offset != NULL);
     assert_memory_equal(a->day, b->day, a->count * sizeof *a->day);
     assert_memory_equal(a->net, b->net, a->count * sizeof *a->net);
     if (a->offset != NULL) assert_memory_equal(a->offset, b->offset, (a->customers + 1) * sizeof *a->offset);
     if (a->customer != NULL) assert_memory_equal(a->customer, b->customer, a->count * sizeof *a->customer);
-    assert_memory_equal(a->odd, b->odd, a->odd_count * sizeof *a->odd);
+    for (uint32_t i = 0; i < a->odd.count; i++) {
+        const struct pat_run_odd x = pat_run_odd_at(&a->odd, i), y = pat_run_odd_at(&b->odd, i);
+        assert_memory_equal(&x, &y, sizeof x);
+        assert_int_equal(pat_run_odd_is_wide(&a->odd, i), pat_run_odd_is_wide(&b->odd, i));
+    }
 }
 
 static void finish_run(struct making *making, struct pat_store *store) {

@@ -60,6 +60,8 @@ static void add_order(struct pat_store *store, pat_row customer) {
         if (below(50) == 0) values[PAT_ORDER_BASE] = INT64_C(1) << 31 >> below(2);
         if (below(30) == 0) values[PAT_ORDER_PAID_DAY] = values[PAT_ORDER_DAY] + below(9) - 4;
         if (below(30) == 0) values[PAT_ORDER_CANCELLED] = values[PAT_ORDER_DAY] + below(9) - 2;
+        if (below(200) == 0) values[PAT_ORDER_PAID_DAY] = values[PAT_ORDER_DAY] + 30000 + below(40000);
+        if (below(200) == 0) values[PAT_ORDER_CANCELLED] = values[PAT_ORDER_DAY] + 30000 + below(40000);
         if (below(50) == 0) values[PAT_ORDER_DELETED] = 1;
         if (below(50) == 0) values[PAT_ORDER_TEST] = 1;
     }
@@ -171,15 +173,16 @@ static void check_run(const struct pat_fact_run *run, const struct pat_store *st
         if (refund_fact(store, row, &fact[facts])) fact[facts++].number = number++;
     }
     qsort(fact, facts, sizeof *fact, compare_facts);
-    assert_int_equal(run->count + run->odd_count, facts);
+    assert_int_equal(run->count + run->odd.count, facts);
     assert_int_equal(run->offset != NULL, run->count >= run->customers);
     for (uint32_t i = 0; i < run->count; i++) {
         assert_true(fact[i].plain);
         check_plain(run, i, &fact[i]);
     }
-    for (uint32_t i = 0; i < run->odd_count; i++) {
+    for (uint32_t i = 0; i < run->odd.count; i++) {
+        const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
         assert_false(fact[run->count + i].plain);
-        assert_memory_equal(&run->odd[i], &fact[run->count + i].odd, sizeof run->odd[i]);
+        assert_memory_equal(&odd, &fact[run->count + i].odd, sizeof odd);
     }
     free(fact);
 }
