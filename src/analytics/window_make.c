@@ -145,7 +145,7 @@ static void add_sparse(const struct pat_window *window, const struct pat_fact_ru
 /* Which of a few odd facts count: bitmaps over them. */
 struct odds {
     const struct pat_run_odds *of;
-    uint32_t first, count; /* PAT_WINDOW_ROWS at the most */
+    uint32_t first, count;                                        /* PAT_WINDOW_ROWS at the most */
     uint64_t orders[PAT_WINDOW_WORDS], refunds[PAT_WINDOW_WORDS]; /* there at D, but for wide ones */
     uint64_t inside[PAT_WINDOW_WORDS];                            /* dated in the window */
 };

@@ -12,8 +12,8 @@ uint64_t pat_machine_resident(void);
 /* The most that it ever had. */
 uint64_t pat_machine_resident_max(void);
 
-/* Asks that this thread gets a core sooner, and for less at a time, than others of the same priority do. From Linux 6.12
- * on; others take no notice. */
+/* Asks that this thread gets a core sooner, and for less at a time, than others of the same priority do. From
+ * Linux 6.12 on; others take no notice. */
 void pat_machine_be_prompt(void);
 
 /* The least limit of the groups that `membership` (text of /proc/self/cgroup) names, below `root` ("/sys/fs/cgroup");

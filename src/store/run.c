@@ -13,9 +13,9 @@
 /* What a run is made of, itself last. */
 static void blocks_of(struct pat_fact_run *run, void *block[RUN_BLOCKS]) {
     const struct pat_run_odds *odds = &run->odd;
-    const void *const blocks[RUN_BLOCKS] = {run->day,     run->net,    run->offset, run->customer, run->block,
-                                            odds->customer, odds->day,   odds->from,  odds->until,   odds->net,
-                                            odds->refers, odds->unpaid, odds->block, odds->wide,    run};
+    const void *const blocks[RUN_BLOCKS] = {run->day,       run->net,     run->offset, run->customer, run->block,
+                                            odds->customer, odds->day,    odds->from,  odds->until,   odds->net,
+                                            odds->refers,   odds->unpaid, odds->block, odds->wide,    run};
     for (unsigned i = 0; i < RUN_BLOCKS; i++) block[i] = (void *)(uintptr_t)blocks[i];
 }
 
@@ -231,7 +231,8 @@ static bool check_odd(const struct pat_fact_run *run, const char **why) {
         }
     }
     for (uint32_t i = 0; i < odds->count; i++) {
-        if (pat_run_odd_is_wide(odds, i) && ((uint32_t)odds->net[i] != wide || ++wide > odds->wide_count)) return fails(why, "wide facts descend");
+        if (pat_run_odd_is_wide(odds, i) && ((uint32_t)odds->net[i] != wide || ++wide > odds->wide_count))
+            return fails(why, "wide facts descend");
         const struct pat_run_odd odd = pat_run_odd_at(odds, i);
         if (odd.customer != odds->customer[i]) return fails(why, "an odd fact is somebody else's");
         if (odd.from < odd.day || odd.until <= odd.from) return fails(why, "an odd fact is never there");

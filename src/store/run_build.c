@@ -202,9 +202,9 @@ static bool take_scratch(struct build *build) {
 }
 
 static void free_scratch(struct build *build) {
-    void *const blocks[] = {build->block,  build->plain_start, build->plain_at, build->odd_start,
-                            build->odd_at, build->scratch,     build->sorted,   build->odd,
-                            (void *)(uintptr_t)build->spread.wide};
+    void *const blocks[] = {build->block,     build->plain_start, build->plain_at,
+                            build->odd_start, build->odd_at,      build->scratch,
+                            build->sorted,    build->odd,         (void *)(uintptr_t)build->spread.wide};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) pat_mem_free(PAT_MEM_RUNS, blocks[i]);
 }
 
