@@ -110,16 +110,17 @@ struct group {
     struct pat_entry entry[GROUP_TICKETS_MAX];
     struct pat_ticket *head, *tail;
     unsigned count;
-    uint64_t rows;
+    uint64_t rows, rows_max;
     size_t bytes; /* memory reserved for applying */
     uint64_t seen[SEEN_BITS / 64];
 };
 
 /* All but the entries, which are written before they are read: there are many, and mostly few are used. */
-static void group_init(struct group *group) {
+static void group_init(struct group *group, uint64_t rows_max) {
     group->head = group->tail = NULL;
     group->count = 0;
     group->rows = 0;
+    group->rows_max = rows_max;
     group->bytes = 0;
     memset(group->seen, 0, sizeof group->seen);
 }
@@ -176,8 +177,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         reply_known(engine, ticket, state, answer);
         return ANSWERED;
     }
-    const uint32_t rows_max = pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX;
-    if (group->rows + batch->rows > rows_max && group->count > 0) return NEXT_GROUP;
+    if (group->rows + batch->rows > group->rows_max && group->count > 0) return NEXT_GROUP;
     if (group_has_pair(group, batch)) return NEXT_GROUP;
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
@@ -323,7 +323,7 @@ void pat_engine__group_start(struct pat_engine *engine) {
     if (engine->group_head != NULL || engine->snapshot_waits) return;
     if (engine->store->unsettled && engine->damage.status == PAT_OK) return; /* ids cannot be found yet */
     struct group group;
-    group_init(&group);
+    group_init(&group, pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX);
     while (engine->queue_head != NULL) {
         /* Taken off before it is judged: an answer may give its memory back, and may submit again. */
         struct pat_ticket *ticket = queue_pop(engine);
