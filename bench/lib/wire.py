@@ -23,7 +23,7 @@ class Client:
                 return result
             self.unpacker.feed(self.socket.recv(1 << 20))
 
-    def settle(self, seconds=60):
+    def settle(self, seconds=240):
         """Until what the server does in the background after a load is done: the peers' tables are merged, too. Chunks that are
         being packed show in the memory of the orders, which then goes down."""
         orders, since = None, 0
