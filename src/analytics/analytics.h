@@ -62,6 +62,8 @@ void pat_memo_close(struct pat_memo **memo);
  * that are given it. Thread: opened and closed with nobody reading, else any. PAT_ERR_NO_MEMORY. */
 enum pat_status pat_known_open(struct pat_known **out) PAT_MUST_CHECK;
 void pat_known_close(struct pat_known **known);
+/* Something is known. Thread: any. */
+bool pat_known_any(const struct pat_known *known);
 
 /* What runs say of every customer's orders and money within a window that ends on a day. It holds for any view that has
  * the same runs, whatever came behind them: a question adds that. */

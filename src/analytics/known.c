@@ -34,6 +34,10 @@ static bool is_of(const struct entry *entry, pat_day day, struct pat_text key) {
     return entry->day == day && pat_text_equal((struct pat_text){entry->key, entry->length}, key);
 }
 
+bool pat_known_any(const struct pat_known *known) {
+    return __atomic_load_n(&known->slot[0], __ATOMIC_ACQUIRE) != NULL;
+}
+
 const struct pat_thresholds *pat_known__find(const struct pat_known *known, pat_day day, struct pat_text key) {
     for (unsigned i = 0; i < SLOTS; i++) {
         const struct entry *entry = __atomic_load_n(&known->slot[i], __ATOMIC_ACQUIRE);

@@ -108,6 +108,7 @@ static bool snapshot_due(const struct pat_engine *engine) {
 }
 
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine) {
+    engine->snapshot_waits = false;
     /* The journal is cut at the snapshot's lsn, so no group may be under way. */
     if (engine->snapshot_view != NULL || engine->group_head != NULL || !snapshot_due(engine)) return;
     engine->snapshot_waits = !pat_engine__is_settled(engine);

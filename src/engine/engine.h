@@ -115,8 +115,9 @@ struct pat_inquiry {
     struct pat_backup *backup;       /* set by pat_engine_pin: backup.read */
     struct pat_early *early;         /* set by pat_engine_pin: verify, which does not need its version to the end */
     pat_day today;                   /* set by pat_engine_pin */
+    pat_lsn lsn;                     /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
-    pat_lsn seen_lsn;                /* set by the asker: what he has been told was taken; he sees no less */
+    pat_lsn seen_lsn;                /* set by the asker: the greatest that he has been told of; he sees no less */
     bool loading;                    /* set by the asker: batches are on their way */
     bool patient;                    /* set by the asker: it asks again when a version has to be made first */
     bool at_once;                    /* set by the asker: answer only what takes no look at everybody */

@@ -29,6 +29,7 @@ struct pat_pinned {
     unsigned readers;
     unsigned rankers; /* of them, those that rank everybody for a look-up */
     bool ranked;      /* one of them has done so */
+    uint64_t opened_ns;
     struct pat_pinned *next;
 };
 

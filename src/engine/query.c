@@ -61,6 +61,7 @@ static enum pat_status pin(struct pat_engine *engine, struct pat_inquiry *inquir
     pinned->readers++;
     if (inquiry->ranks) pinned->rankers++;
     inquiry->pinned = pinned;
+    inquiry->lsn = pinned->view->lsn;
     inquiry->row = row_of_id(engine, request, pinned->view);
     inquiry->recall = NULL;
     if (request->method == PAT_METHOD_BACKUP_READ) {
@@ -330,6 +331,6 @@ enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_in
     if (inquiry->request->method == PAT_METHOD_BATCH) return answer_batch(engine, inquiry, result, error);
     const enum pat_status status =
         answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
-    free_given_up(inquiry);
+    if (makes_window(inquiry->request)) free_given_up(inquiry); /* verify has given its version back by now */
     return status;
 }

@@ -70,7 +70,7 @@ static struct known_answer *find(struct known_answers *known, struct pat_text ke
 
 void pat_engine__recall(struct pat_engine *engine, struct pat_inquiry *inquiry) {
     struct known_answers *known = &engine->answers;
-    if (!repeatable(inquiry->request)) return;
+    if (!repeatable(inquiry->request) || inquiry->pinned->view->lsn < known->lsn) return;
     if (known->lsn != inquiry->pinned->view->lsn) {
         pat_engine__forget_answers(engine);
         known->lsn = inquiry->pinned->view->lsn;

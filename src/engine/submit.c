@@ -362,7 +362,7 @@ static void apply_batches(struct pat_engine *engine) {
     batch[0] = ticket->batch;
     for (struct pat_ticket *at = ticket->next; at != NULL && is_orders(ticket) && is_orders(at); at = at->next) {
         rows += at->batch->rows;
-        if (rows > APPLY_ROWS) break;
+        if (rows > APPLY_ROWS || pat_ingest_settles_first(engine->store, PAT_ORDERS, rows)) break;
         batch[count++] = at->batch;
     }
     pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
@@ -423,7 +423,8 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
 
 bool pat_engine__must_fold(const struct pat_engine *engine) {
     const struct pat_ticket *ticket = engine->group_head;
-    return engine->group_durable && ticket->batch != NULL && pat_ingest_settles_first(engine->store, ticket->batch);
+    return engine->group_durable && ticket->batch != NULL &&
+           pat_ingest_settles_first(engine->store, ticket->batch->table, ticket->batch->rows);
 }
 
 bool pat_engine__apply_some(struct pat_engine *engine) {

@@ -13,9 +13,12 @@
  * may cost copies of what is being loaded. */
 #define VIEWS_BEFORE_SHARING (PAT_VIEWS_MAX / 2)
 /* While batches come, so many times what the last version took passes before the next is made: a fifth of the loop's
- * time goes to versions at the most, but nobody reads what is older than the longest wait. */
+ * time goes to versions at the most, but this is the longest wait (a second one while somebody ranks everybody of it).
+ */
 #define VERSION_WAIT_SHARE  4u
 #define VERSION_WAIT_NS_MAX UINT64_C(1000000000)
+/* And a look-up nothing that was opened longer ago, however long ranking everybody takes. */
+#define BEFORE_NS_MAX UINT64_C(4000000000)
 /* A version that nobody has asked for since is closed before the store changes: it would only cost copies. */
 #define ASKED_NS UINT64_C(200000000)
 /* Waiting orders that are folded at once; more take steps. Some two milliseconds. */
@@ -76,7 +79,7 @@ static enum pat_status version_open(struct pat_engine *engine, struct pat_pinned
     engine->pinned = pinned;
     struct pat_versions *versions = &engine->versions;
     const uint64_t now_ns = pat_clock_monotonic_ns();
-    versions->opened_ns = now_ns;
+    versions->opened_ns = pinned->opened_ns = now_ns;
     put_off(versions, versions->spent_ns + now_ns - start_ns);
     versions->spent_ns = 0;
     versions->wanted = false;
@@ -129,7 +132,7 @@ void pat_engine__store_changes(struct pat_engine *engine) {
 
 void pat_engine__ranked(struct pat_engine *engine, struct pat_pinned *pinned) {
     pinned->rankers--;
-    if (pinned->ranked) return;
+    if (pinned->ranked || pinned->findings == NULL || !pat_known_any(pinned->findings->known)) return;
     pinned->ranked = true;
     if (pinned == engine->versions.resting)
         put_off(&engine->versions, pat_clock_monotonic_ns() - engine->versions.opened_ns);
@@ -165,8 +168,8 @@ void pat_engine__publish(struct pat_engine *engine) {
     engine->versions.wanted = false;
     if (version_open(engine, &pinned) != PAT_OK) return; /* who asks next is told */
     pinned->readers = 1;
-    give_up(engine, &engine->versions.before);
     if (engine->versions.resting != NULL && engine->versions.resting->ranked) {
+        give_up(engine, &engine->versions.before);
         engine->versions.before = engine->versions.resting;
     } else {
         give_up(engine, &engine->versions.resting);
@@ -178,6 +181,8 @@ struct pat_pinned *pat_engine__version_before(const struct pat_engine *engine, c
     const struct pat_versions *versions = &engine->versions;
     const struct pat_request *request = inquiry->request;
     if (versions->before == NULL || versions->resting == NULL || versions->resting->rankers == 0) return NULL;
+    if (engine->queued == 0 && !inquiry->loading) return NULL;
+    if (pat_clock_monotonic_ns() - versions->before->opened_ns > BEFORE_NS_MAX) return NULL;
     const pat_lsn lsn = versions->before->view->lsn;
     if (request->cursor_given || lsn < request->question.min_lsn || lsn < inquiry->seen_lsn) return NULL;
     return versions->before;
@@ -214,7 +219,8 @@ enum pat_status pat_engine__version(struct pat_engine *engine, const struct pat_
         return resting != NULL ? PAT_OK : PAT_ERR_MORE;
     }
     const enum pat_status status = version_open(engine, out);
-    if (status == PAT_OK && loading) pat_engine__rest(engine, *out);
+    /* None older stays behind it. */
+    if (status == PAT_OK && (loading || versions->resting != NULL)) pat_engine__rest(engine, *out);
     if (status == PAT_OK) return PAT_OK;
     return pat_error_set(error, status,
                          status == PAT_ERR_BUSY ? "%u versions are being read; try again"

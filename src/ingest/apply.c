@@ -286,9 +286,9 @@ void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread)
     if (store->orders_waiting > 0) pat_orders__fold(store, spread);
 }
 
-bool pat_ingest_settles_first(const struct pat_store *store, const struct pat_batch *batch) {
-    if (batch->table != PAT_ORDERS) return store->orders_waiting > 0;
-    return store->orders_waiting + batch->rows > ORDERS_WAITING_MAX;
+bool pat_ingest_settles_first(const struct pat_store *store, enum pat_table_id table, uint64_t rows) {
+    if (table != PAT_ORDERS) return store->orders_waiting > 0;
+    return store->orders_waiting + rows > ORDERS_WAITING_MAX;
 }
 
 bool pat_ingest_settle_some(struct pat_store *store, const struct pat_spread *spread) {

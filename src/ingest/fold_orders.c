@@ -81,6 +81,7 @@ struct pat_fold {
     uint32_t done; /* ranges that are read, parts that are folded, orders that are chained, parts that are refreshed */
     pat_row first; /* of the rows that wait */
     uint32_t rows;
+    uint32_t refreshed;  /* of the part that is being refreshed */
     unsigned part_shift; /* customers of a part: 1 << part_shift */
     uint32_t parts;
     uint32_t begin[PARTS_MAX + 1];
@@ -425,7 +426,7 @@ static struct pat_fold *fold_open(struct pat_store *store, const struct pat_spre
         pat_mem_alloc_raw_must(PAT_MEM_OTHER, sizeof *fold + countries->count * sizeof fold->country[0]);
     fold->store = store;
     fold->stage = FOLD_READ;
-    fold->done = 0;
+    fold->done = fold->refreshed = 0;
     fold->rows = store->orders_waiting;
     fold->first = store->table[PAT_ORDERS].rows - fold->rows;
     memset(fold->country, 0, countries->count * sizeof fold->country[0]);
@@ -461,14 +462,17 @@ static bool chain_step(struct pat_fold *fold) {
     return fold->done == fold->rows;
 }
 
-/* Computes anew what sums could not tell, of the next parts; true when those were the last. */
+/* Computes anew what sums could not tell, of the next customers; true when those were the last. */
 static bool refresh_step(struct pat_fold *fold) {
-    for (uint32_t customers = 0; fold->done < fold->parts && customers < STEP_REFRESH; fold->done++) {
-        fold->store->counts.customers += fold->begun[fold->done];
+    for (uint32_t left = STEP_REFRESH; fold->done < fold->parts && left > 0;) {
         const pat_row *touched = fold->touched + fold->begin[fold->done];
         const uint32_t count = fold->touched_count[fold->done];
-        for (uint32_t i = 0; i < count; i++) pat_customer__refresh(fold->store, touched[i]);
-        customers += count;
+        for (; fold->refreshed < count && left > 0; left--) {
+            pat_customer__refresh(fold->store, touched[fold->refreshed++]);
+        }
+        if (fold->refreshed < count) break;
+        fold->store->counts.customers += fold->begun[fold->done++];
+        fold->refreshed = 0;
     }
     return fold->done == fold->parts;
 }

@@ -49,8 +49,8 @@ void pat_ingest_apply_all(struct pat_store *store, const struct pat_batch *const
 size_t pat_ingest_waiting_bytes(const struct pat_store *store);
 /* Makes waiting orders wait no longer: before a view is opened, and before anything else but ingest reads the store. */
 void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread);
-/* Whether applying the batch begins with that. */
-bool pat_ingest_settles_first(const struct pat_store *store, const struct pat_batch *batch);
+/* Whether applying so many rows of a table at once begins with that. */
+bool pat_ingest_settles_first(const struct pat_store *store, enum pat_table_id table, uint64_t rows);
 /* A step of that, a few milliseconds at the most; true while more is left. Between steps questions may be answered
  * from views that are open, and nothing but ingest may change the store. */
 bool pat_ingest_settle_some(struct pat_store *store, const struct pat_spread *spread);

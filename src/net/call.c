@@ -87,8 +87,11 @@ void pat_call__free(struct pat_call *call) {
 }
 
 static void idle_shrink(struct pat_server *server, unsigned count) {
-    for (; server->idle_calls_count > count; server->idle_calls_count--)
-        call_destroy(PAT_LINK_OF(pat_list_pop(&server->idle_calls), struct pat_call, link));
+    for (; server->idle_calls_count > count; server->idle_calls_count--) {
+        struct pat_link *coldest = server->idle_calls.prev;
+        pat_list_remove(coldest);
+        call_destroy(PAT_LINK_OF(coldest, struct pat_call, link));
+    }
 }
 
 void pat_calls__trim_idle(struct pat_server *server) {

@@ -215,10 +215,15 @@ void pat_call__begin(struct pat_call *call) {
 
 /* ---- writes ----------------------------------------------------------------------------------------------------- */
 
+/* What a connection has been told of, it sees from then on: a later answer is of no older version. */
+static void note_seen(struct pat_conn *conn, pat_lsn lsn) {
+    if (lsn > conn->seen_lsn) conn->seen_lsn = lsn;
+}
+
 static void on_ticket(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
     struct pat_call *call = ticket->context;
     call->conn->submitted--;
-    call->conn->seen_lsn = pat_engine_lsn(call->conn->server->engine);
+    note_seen(call->conn, pat_engine_lsn(call->conn->server->engine));
     on_submitted(call, result, error);
 }
 
@@ -263,7 +268,11 @@ static void call_park(struct pat_call *call) {
     call->state = PAT_CALL_PARKED;
     pat_list_push(&call->conn->server->parked, &call->wait);
     const bool behind = call->request.question.min_lsn > pat_engine_lsn(call->conn->server->engine);
-    if (call->deadline_ms != 0 || !behind) return; /* what the engine itself makes comes for certain */
+    if (!behind && call->request.question.deadline_ms == 0) {
+        pat_list_remove(&call->timed); /* what the engine itself makes comes for certain */
+        call->deadline_ms = 0;
+    }
+    if (!behind || call->deadline_ms != 0) return;
     call->deadline_ms = call->arrived_ms + PAT_NET_MIN_LSN_MS;
     pat_server__time(call);
 }
@@ -287,9 +296,15 @@ static bool is_look_up(const struct pat_call *call) {
            !request->with_refunds && !request->with_lines && !request->question.explain_plan;
 }
 
+/* Later pages are of an old version on purpose. */
+static void note_answered(struct pat_call *call) {
+    if (call->status == PAT_OK && !call->request.cursor_given) note_seen(call->conn, call->inquiry.lsn);
+}
+
 /* On the loop. PAT_ERR_MORE when it takes a look at everybody after all, as the first one of a version does. */
 static enum pat_status look_up(struct pat_call *call) {
     job_answer(&call->job);
+    note_answered(call);
     pat_engine_unpin(call->conn->server->engine, &call->inquiry);
     return call->status;
 }
@@ -358,6 +373,7 @@ void pat_calls__start_waiting(struct pat_conn *conn) {
 
 static void call_unpool(struct pat_call *call) {
     call->conn->pooled--;
+    note_answered(call);
     pat_engine_unpin(call->conn->server->engine, &call->inquiry);
 }
 

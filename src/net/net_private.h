@@ -242,7 +242,7 @@ struct pat_conn {
     size_t calls_bytes;      /* of their frames */
     unsigned pooled;         /* questions with the workers */
     unsigned submitted;      /* writes with the engine */
-    pat_lsn seen_lsn;        /* what answers to those may have told: its questions see no less */
+    pat_lsn seen_lsn;        /* the greatest that answers may have told: its questions see no less */
     struct pat_call *spare;  /* for saying that there is no memory for a call; NULL while it is in use */
 
     /* writing */

@@ -269,13 +269,22 @@ static uint64_t background_rest(uint64_t start_ns) {
     return now_ns + (now_ns - start_ns) / (BACKGROUND_SHARE - 1);
 }
 
-/* The same inside a background job. After other work it is that job's turn for a while; but brief jobs do not wait for
- * what a long one owes. */
+/* The brief job or the frame that is next, in turns; NULL: none waits. Under the mutex. */
+static struct job_queue *short_queue(struct pat_workers *workers) {
+    if (workers->reading.head != NULL && (workers->brief.head == NULL || workers->others_next)) {
+        return &workers->reading;
+    }
+    return workers->brief.head != NULL ? &workers->brief : NULL;
+}
+
+/* The same inside a background job. After other work it is that job's turn for a while; but brief jobs and frames do
+ * not wait for what a long one owes. */
 static bool pause_run(struct pat_workers *workers) {
     const uint64_t start_ns = pat_clock_monotonic_ns();
-    if (workers->brief.head != NULL) {
+    struct job_queue *queue = short_queue(workers);
+    if (queue != NULL) {
         if (start_ns < workers->rest_brief_ns) return false;
-        job_run(workers, job_take(workers, &workers->brief));
+        job_run(workers, job_take(workers, queue));
         workers->rest_brief_ns = background_rest(start_ns);
         return true;
     }

@@ -180,8 +180,9 @@ enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_erro
     uint64_t number = persist->manifest->next_journal++; /* used once, whatever becomes of it */
     pthread_mutex_unlock(&persist->mutex);
     const struct pat_journal_entry entry = pat_persist__next_journal(persist, number);
-    PAT_TRY(pat_journal__create(&fresh, persist->fs, &entry, pat_space__spare_take(persist), error));
-    enum pat_status status = rotate_manifest(persist, &fresh, error);
+    enum pat_status status = pat_space__create_journal(persist, &fresh, &entry, error);
+    if (status != PAT_OK) return status;
+    status = rotate_manifest(persist, &fresh, error);
     if (status == PAT_OK) {
         rotate_adopt(persist, &fresh);
     } else {

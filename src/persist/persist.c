@@ -251,7 +251,7 @@ static enum pat_status start_journal(struct pat_persist *persist, struct pat_err
         }
     }
     const struct pat_journal_entry fresh = pat_persist__next_journal(persist, manifest->next_journal++);
-    PAT_TRY(pat_journal__create(&persist->journal, persist->fs, &fresh, pat_space__spare_take(persist), error));
+    PAT_TRY(pat_space__create_journal(persist, &persist->journal, &fresh, error));
     manifest->journal[manifest->journals++] = persist->journal.entry;
     return PAT_OK;
 }

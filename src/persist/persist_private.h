@@ -112,8 +112,10 @@ void *pat_persist__journal_main(void *persist);
  * thread. */
 enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes,
                                 struct pat_error *error) PAT_MUST_CHECK;
-/* The name of a file to make the next journal file of, or NULL. */
-const char *pat_space__spare_take(struct pat_persist *persist);
+/* The next journal file, made of the spare one where there is one. */
+enum pat_status pat_space__create_journal(struct pat_persist *persist, struct pat_journal *out,
+                                          const struct pat_journal_entry *entry,
+                                          struct pat_error *error) PAT_MUST_CHECK;
 /* Makes the spare file of a journal file that is no longer needed, or removes it. */
 void pat_space__recycle(struct pat_persist *persist, const char *name);
 /* Whether this is the name of the spare file or of the reserve: of what is in them nothing counts. */

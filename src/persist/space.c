@@ -97,10 +97,14 @@ static void spare_set(struct pat_persist *persist, bool there) {
     pthread_mutex_unlock(&persist->mutex);
 }
 
-const char *pat_space__spare_take(struct pat_persist *persist) {
+/* Until the spare file has its new name it counts as there: a new one made meanwhile would get that name, and the
+ * records would go into a file without any. */
+enum pat_status pat_space__create_journal(struct pat_persist *persist, struct pat_journal *out,
+                                          const struct pat_journal_entry *entry, struct pat_error *error) {
     const bool there = spare_is_there(persist);
+    const enum pat_status status = pat_journal__create(out, persist->fs, entry, there ? SPARE_NAME : NULL, error);
     if (there) spare_set(persist, false);
-    return there ? SPARE_NAME : NULL;
+    return status;
 }
 
 /* Long enough, and not longer than it should be. */

@@ -55,6 +55,28 @@ static void questions_share_a_version_while_batches_come(void **state) {
     call_free(&wants);
 }
 
+/* A version that was opened while nothing came takes the place of the one that rests: nobody reads that one later. */
+static void no_older_version_stays_behind_a_newer(void **state) {
+    (void)state;
+    struct call call;
+    call_make(&call, "count {}");
+    (void)load_order("p", 1, 1);
+    struct pat_inquiry first = inquiry_of(&call, true), quiet = inquiry_of(&call, false), again = first;
+    pin(&first);
+    pat_engine_unpin(world.engine, &first);
+    hold_versions();
+    (void)load_order("p", 2, 2);
+    pin(&quiet);
+    assert_int_equal(quiet.lsn, 2);
+    pat_engine_unpin(world.engine, &quiet);
+    hold_versions();
+    (void)load_order("p", 3, 3);
+    pin(&again);
+    assert_int_equal(again.lsn, 2);
+    pat_engine_unpin(world.engine, &again);
+    call_free(&call);
+}
+
 static void a_version_is_due_by_and_by(void **state) {
     (void)state;
     struct call call;
@@ -156,6 +178,20 @@ static void a_snapshot_waits_for_the_fold(void **state) {
     call_free(&call);
 }
 
+/* It is not due any more while it waits: batches go on. */
+static void a_snapshot_that_is_called_off_holds_up_nobody(void **state) {
+    (void)state;
+    load_many(0);
+    world.engine->snapshot_every_ms = 1;
+    world.engine->snapshot_ns = 0;
+    (void)pat_ingest_settle_some(world.engine->store, NULL);
+    pat_engine_turn(world.engine);
+    world.engine->snapshot_waits = true; /* as when the fold takes more turns */
+    pat_engine_set_snapshot_every(world.engine, 0);
+    (void)load_order("s", 1, 99999);
+    assert_false(world.engine->snapshot_waits);
+}
+
 static void look_ups_read_the_version_before_while_everybody_is_ranked(void **state) {
     (void)state;
     struct call call;
@@ -183,6 +219,9 @@ static void look_ups_read_the_version_before_while_everybody_is_ranked(void **st
     told = asking;
     told.seen_lsn = 2;
     assert_false(pat_engine_pin_ranked(world.engine, &told));
+    told = asking;
+    told.loading = false; /* nothing comes any more: he sees all there is */
+    assert_false(pat_engine_pin_ranked(world.engine, &told));
     pat_engine_unpin(world.engine, &ranking);
     assert_false(pat_engine_pin_ranked(world.engine, &asking)); /* the newest is ranked by now */
     call_free(&call);
@@ -191,10 +230,12 @@ static void look_ups_read_the_version_before_while_everybody_is_ranked(void **st
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(questions_share_a_version_while_batches_come),
+        TEST(no_older_version_stays_behind_a_newer),
         TEST(a_version_is_due_by_and_by),
         TEST(many_orders_are_folded_in_steps),
         TEST(a_fold_is_finished_by_whoever_needs_it),
         TEST(a_snapshot_waits_for_the_fold),
+        TEST(a_snapshot_that_is_called_off_holds_up_nobody),
         TEST(look_ups_read_the_version_before_while_everybody_is_ranked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

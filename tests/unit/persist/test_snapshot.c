@@ -369,6 +369,53 @@ static void test_snapshots_verify_and_ingest_go_on_side_by_side(void **state) {
     }
 }
 
+/* While a journal file is made of the spare one, the other thread looks whether there is one: as late as it can be. */
+static struct {
+    const struct pat_fs_ops *ops;
+    struct pat_persist *persist;
+    unsigned taken;
+} spare_hook;
+
+static enum pat_status rename_spare(struct pat_fs *fs, const char *from, const char *to, struct pat_error *error) {
+    if (strcmp(from, "journal.spare") == 0) {
+        spare_hook.taken++;
+        pat_space__keep(spare_hook.persist);
+    }
+    return spare_hook.ops->rename(fs, from, to, error);
+}
+
+static void test_a_spare_file_that_is_being_taken_is_not_made_again(void **state) {
+    (void)state;
+    static struct pat_digest digests[13];
+    struct sim_disk disk, killed;
+    struct kit_engine engine;
+    uint64_t checks;
+    kit_digests(digests, SEED, 12, 30);
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, 30), PAT_OK);
+    spare_hook.ops = disk.base.ops;
+    spare_hook.persist = engine.persist;
+    spare_hook.taken = 0;
+    struct pat_fs_ops hooked = *disk.base.ops;
+    hooked.rename = rename_spare;
+    disk.base.ops = &hooked;
+    for (unsigned round = 0; round < 4; round++) {
+        assert_int_equal(kit_load(&engine, 3), PAT_OK);
+        assert_int_equal(kit_snapshot(&engine), PAT_OK);
+        if (pat_persist_verify(engine.persist, &checks, &engine.error) != PAT_OK) fail_msg("%s", engine.error.message);
+    }
+    assert_true(spare_hook.taken > 0);
+    disk.base.ops = spare_hook.ops;
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    assert_int_equal(kit_recover(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, 30), PAT_OK);
+    assert_int_equal(engine.recovery.lsn, 12);
+    assert_true(pat_digest_equal(kit_digest(engine.store), digests[12]));
+    kit_close(&engine);
+    sim_deinit(&killed);
+    sim_deinit(&disk);
+}
+
 static void test_the_real_disk_keeps_it_too(void **state) {
     (void)state;
     struct pat_fs *fs;
@@ -404,6 +451,7 @@ int main(void) {
         cmocka_unit_test(test_a_whole_file_that_the_manifest_does_not_speak_of_is_refused),
         cmocka_unit_test(test_a_file_of_another_length_says_both),
         cmocka_unit_test(test_snapshots_verify_and_ingest_go_on_side_by_side),
+        cmocka_unit_test(test_a_spare_file_that_is_being_taken_is_not_made_again),
         cmocka_unit_test(test_the_real_disk_keeps_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
