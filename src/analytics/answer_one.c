@@ -15,12 +15,10 @@ enum pat_status pat_run__not_found(struct pat_run *run, const char *what) {
 /* The set fields of the profile; the id and base money's `currency` have their own places. */
 static void put_profile(struct pat_run *run, pat_row row) {
     for (unsigned column = PAT_CUSTOMER_CREATED; column < PAT_CUSTOMER_LOADED_COLUMNS; column++) {
-        /* Of a country alone there are two opinions; what nobody sent is told without finding out what it would be. */
-        const bool plain = column != PAT_CUSTOMER_COUNTRY;
-        int64_t value = plain ? pat_view_get(run->view, PAT_CUSTOMERS, column, row) : PAT_NULL;
-        if (plain && value == PAT_NULL) continue;
+        /* Mostly nobody sent it; of the country alone orders say something, too. */
+        if (column != PAT_CUSTOMER_COUNTRY && pat_view_get(run->view, PAT_CUSTOMERS, column, row) == PAT_NULL) continue;
         const struct pat_source source = pat_source__of_column(PAT_CUSTOMERS, column);
-        if (!plain) value = pat_source__get(run, &source, row);
+        const int64_t value = pat_source__get(run, &source, row);
         if (value == PAT_NULL) continue;
         const char *name = column == PAT_CUSTOMER_CURRENCY ? "profile_currency" : source.name;
         pat_run__put(run, name, pat_source__value(run, &source, row, value));

@@ -63,8 +63,9 @@ static void read_run(struct one *one, const struct pat_fact_run *run) {
     const pat_day day = one->run->day;
     if (customer >= run->customers) return;
     const uint32_t block = customer / PAT_RUN_BLOCK;
-    uint32_t at = run->offset != NULL ? run->offset[customer]
-                                      : pat_run_first(run, run->block[block], run->block[block + 1], customer);
+    uint32_t at = run->offset != NULL
+                      ? run->offset[customer]
+                      : pat_run_first(run->customer, run->block[block], run->block[block + 1], customer);
     const uint32_t end = run->offset != NULL ? run->offset[customer + 1] : run->count;
     for (; at < end && (run->offset != NULL || run->customer[at] == customer); at++) {
         const int64_t dated = (int64_t)run->day_base + run->day[at];

@@ -54,8 +54,8 @@ static void advance(const struct pat_runs *runs, pat_row row, struct entries *at
 static void stand_before(const struct pat_runs *runs, pat_row row, struct entries *at) {
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct pat_fact_run *run = runs->run[i];
-        at->end[i] = run->offset == NULL ? pat_run_first(run, 0, run->count, row) : 0;
-        at->odd_end[i] = pat_run_first_odd(&run->odd, 0, run->odd.count, row);
+        at->end[i] = run->offset == NULL ? pat_run_first(run->customer, 0, run->count, row) : 0;
+        at->odd_end[i] = pat_run_first(run->odd.customer, 0, run->odd.count, row);
     }
 }
 

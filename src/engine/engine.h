@@ -118,7 +118,7 @@ struct pat_inquiry {
     pat_lsn lsn;                     /* set by pat_engine_pin */
     uint64_t started_ns;             /* set by pat_engine_pin */
     pat_lsn seen_lsn;                /* set by the asker: the greatest that he has been told of; he sees no less */
-    bool loading;                    /* set by the asker: batches are on their way */
+    bool loading;                    /* set by the asker, and by pat_engine_pin: batches are on their way */
     bool patient;                    /* set by the asker: it asks again when a version has to be made first */
     bool at_once;                    /* set by the asker: answer only what takes no look at everybody */
     bool ranks;                      /* set by the asker: it was not answered at once */

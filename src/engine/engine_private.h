@@ -248,7 +248,7 @@ struct pat_engine {
 };
 
 /* engine.c */
-/* The owner calls pat_engine_turn soon. */
+/* The owner calls pat_engine_turn soon. Thread: any. */
 void pat_engine__wake(const struct pat_engine *engine);
 /* versions.c */
 /* The version for a question that goes on from no other. PAT_ERR_MORE: after a later turn. */

@@ -81,6 +81,7 @@ enum pat_status pat_engine_pin(struct pat_engine *engine, struct pat_inquiry *in
     const struct pat_request *request = inquiry->request;
     const bool batch = request->method == PAT_METHOD_BATCH;
     struct pat_pinned *pinned = NULL;
+    inquiry->loading |= engine->queued > 0;
     if (inquiry->started_ns == 0) inquiry->started_ns = pat_clock_monotonic_ns();
     if (engine->damage.status != PAT_OK) {
         if (error != NULL) *error = engine->damage;

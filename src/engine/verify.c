@@ -26,7 +26,7 @@ void pat_engine__early_give(struct pat_engine *engine, const struct pat_inquiry 
     early->next = __atomic_load_n(&engine->early, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&engine->early, &early->next, early, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         continue;
-    if (engine->wake_cb != NULL) engine->wake_cb(engine->wake_context);
+    pat_engine__wake(engine);
 }
 
 void pat_engine__early_release(struct pat_engine *engine) {

@@ -177,35 +177,36 @@ void pat_engine__publish(struct pat_engine *engine) {
     engine->versions.resting = pinned;
 }
 
-struct pat_pinned *pat_engine__version_before(const struct pat_engine *engine, const struct pat_inquiry *inquiry) {
-    const struct pat_versions *versions = &engine->versions;
-    const struct pat_request *request = inquiry->request;
-    if (versions->before == NULL || versions->resting == NULL || versions->resting->rankers == 0) return NULL;
-    if (engine->queued == 0 && !inquiry->loading) return NULL;
-    if (pat_clock_monotonic_ns() - versions->before->opened_ns > BEFORE_NS_MAX) return NULL;
-    const pat_lsn lsn = versions->before->view->lsn;
-    if (request->cursor_given || lsn < request->question.min_lsn || lsn < inquiry->seen_lsn) return NULL;
-    return versions->before;
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+
+/* What it asked for, and what its asker was told of. */
+static pat_lsn least_lsn(const struct pat_inquiry *inquiry) {
+    const pat_lsn asked = inquiry->request->question.min_lsn;
+    return asked > inquiry->seen_lsn ? asked : inquiry->seen_lsn;
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+struct pat_pinned *pat_engine__version_before(const struct pat_engine *engine, const struct pat_inquiry *inquiry) {
+    const struct pat_versions *versions = &engine->versions;
+    struct pat_pinned *before = versions->before;
+    if (before == NULL || versions->resting == NULL || versions->resting->rankers == 0) return NULL;
+    if (!inquiry->loading || before->view->lsn < least_lsn(inquiry)) return NULL;
+    return pat_clock_monotonic_ns() - before->opened_ns <= BEFORE_NS_MAX ? before : NULL;
+}
 
 enum pat_status pat_engine__version(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                     struct pat_pinned **out, struct pat_error *error) {
     struct pat_versions *versions = &engine->versions;
-    const pat_lsn min_lsn = inquiry->request->question.min_lsn;
-    const pat_lsn least = min_lsn > inquiry->seen_lsn ? min_lsn : inquiry->seen_lsn;
-    struct pat_pinned *newest = engine->pinned, *resting = versions->resting;
+    const pat_lsn least = least_lsn(inquiry);
+    struct pat_pinned *newest = engine->pinned, *resting = NULL;
     engine->asked = true;
     if (newest != NULL && newest->view->lsn >= least &&
         (is_newest(engine, newest) || engine->store->pins.open_count >= VIEWS_BEFORE_SHARING)) {
         *out = newest;
         return PAT_OK;
     }
-    if (resting != NULL && resting->view->lsn < least) resting = NULL;
-    const bool loading = engine->queued > 0 || inquiry->loading;
-    if (!loading) resting = NULL; /* nobody is told less than what is there */
-    if (loading) {
+    /* While nothing comes, nobody is told less than what is there. */
+    if (inquiry->loading) {
+        if (versions->resting != NULL && versions->resting->view->lsn >= least) resting = versions->resting;
         const uint64_t now_ns = pat_clock_monotonic_ns();
         const uint64_t ranked_ns = versions->next_ns + VERSION_WAIT_NS_MAX;
         versions->asked_until_ns = now_ns + ASKED_NS;
@@ -220,7 +221,7 @@ enum pat_status pat_engine__version(struct pat_engine *engine, const struct pat_
     }
     const enum pat_status status = version_open(engine, out);
     /* None older stays behind it. */
-    if (status == PAT_OK && (loading || versions->resting != NULL)) pat_engine__rest(engine, *out);
+    if (status == PAT_OK && (inquiry->loading || versions->resting != NULL)) pat_engine__rest(engine, *out);
     if (status == PAT_OK) return PAT_OK;
     return pat_error_set(error, status,
                          status == PAT_ERR_BUSY ? "%u versions are being read; try again"

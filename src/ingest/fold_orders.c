@@ -130,8 +130,9 @@ size_t pat_ingest_waiting_bytes(const struct pat_store *store) {
     const uint32_t rows = store->orders_waiting;
     if (rows == 0) return 0;
     const struct pat_table *orders = &store->table[PAT_ORDERS];
-    const size_t kept = kept_bytes(store, rows), chunks = kept >> store->table[PAT_CUSTOMERS].column[0].shift;
-    const size_t retired = 2 * (store->pins.retired_count + chunks) * sizeof(struct pat_retired);
+    /* A chunk has a byte of these and more for each of its rows, so there are no more chunks than that. */
+    const size_t kept = kept_bytes(store, rows), chunks_most = kept >> store->table[PAT_CUSTOMERS].column[0].shift;
+    const size_t retired = 2 * (store->pins.retired_count + chunks_most) * sizeof(struct pat_retired);
     const size_t country = orders->dict[PAT_ORDER_COUNTRY]->count * sizeof(uint32_t);
     return sizeof(struct pat_fold) + country + 4 * (size_t)PAT_MEM_ALIGN + kept + retired +
            pat_store_column_bytes_for(&orders->column[PAT_ORDER_NEXT], rows);

@@ -3,7 +3,7 @@
  *   small frame ─► read here ─┐          ┌─► session, loop: answered at once
  *   big frame ─► READING ─────┴─► route ─┼─► HELD ─► SUBMITTED ─► ANSWERED   writes, in the order they came
  *             (a worker)                 ├─► WAITING ─► POOLED ─► ANSWERED   questions
- *                                        │      ▲─ PARKED ◄─┘                (min_lsn)
+ *                                        │      ▲─ PARKED ◄─┘                (version, min_lsn)
  *                                        └─► SUBMITTED ─► ANSWERED           snapshot.save
  */
 #include "net/net_private.h"
@@ -326,7 +326,7 @@ static enum pat_status call_look_up(struct pat_call *call) {
 static void call_start(struct pat_call *call) {
     struct pat_engine *engine = call->conn->server->engine;
     call->inquiry.seen_lsn = call->conn->seen_lsn;
-    call->inquiry.loading = call->conn->server->frames_reading > 0 || pat_engine_queued(engine) > 0;
+    call->inquiry.loading = call->conn->server->frames_reading > 0;
     enum pat_status status =
         is_look_up(call) ? call_look_up(call) : pat_engine_pin(engine, &call->inquiry, &call->error);
     if (status == PAT_OK && call->inquiry.at_once) {

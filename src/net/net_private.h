@@ -156,7 +156,7 @@ struct pat_server {
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
     struct pat_link shaking;    /* conns whose handshake waits for the next turn */
     uint64_t shaking_ns;        /* spent with handshakes in this one */
-    struct pat_link parked;     /* questions whose min_lsn is not there yet */
+    struct pat_link parked;     /* questions whose version, or min_lsn, is not there yet */
     struct pat_link timed;      /* questions with a deadline, until they end or are told to */
     struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
     unsigned idle_calls_count;
@@ -260,7 +260,7 @@ enum pat_call_state {
     PAT_CALL_READING,   /* a worker decodes it */
     PAT_CALL_HELD,      /* a write behind others of its connection */
     PAT_CALL_WAITING,   /* a question of a connection that has enough of them running */
-    PAT_CALL_PARKED,    /* its min_lsn is not there yet */
+    PAT_CALL_PARKED,    /* its version, or its min_lsn, is not there yet */
     PAT_CALL_POOLED,    /* with the workers, pinned */
     PAT_CALL_SUBMITTED, /* with the engine: batch, map or snapshot; it will be answered whatever happens */
     PAT_CALL_ANSWERED,

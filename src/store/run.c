@@ -215,7 +215,7 @@ uint32_t pat_run_odd_of(const struct pat_fact_run *run, pat_row customer) {
             high -= step;
         }
     }
-    return pat_run_first_odd(&run->odd, low, high, customer);
+    return pat_run_first(run->odd.customer, low, high, customer);
 }
 
 static bool check_odd(const struct pat_fact_run *run, const char **why) {

@@ -125,24 +125,11 @@ static inline bool pat_runs_stale(const struct pat_runs *runs, pat_row customer)
     return changed != PAT_NULL && (uint64_t)changed >= runs->run[0]->generation;
 }
 
-/* First of the entries low .. high - 1 that belongs to `customer` or a later one; of the odd ones the same. */
-static inline uint32_t pat_run_first(const struct pat_fact_run *run, uint32_t low, uint32_t high, uint64_t customer) {
+/* First of low .. high - 1 of these rising customers that is not below `least`. */
+static inline uint32_t pat_run_first(const pat_row *customer, uint32_t low, uint32_t high, uint64_t least) {
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (run->customer[middle] < customer) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static inline uint32_t pat_run_first_odd(const struct pat_run_odds *odds, uint32_t low, uint32_t high,
-                                         uint64_t customer) {
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (odds->customer[middle] < customer) {
+        if (customer[middle] < least) {
             low = middle + 1;
         } else {
             high = middle;

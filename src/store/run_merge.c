@@ -281,14 +281,16 @@ static uint32_t plain_of(const struct pat_fact_run *run, pat_row customer) {
     if (customer >= run->customers) return 0;
     if (run->offset != NULL) return run->offset[customer + 1] - run->offset[customer];
     const uint32_t first = run->block[customer / PAT_RUN_BLOCK], end = run->block[customer / PAT_RUN_BLOCK + 1];
-    return pat_run_first(run, first, end, (uint64_t)customer + 1) - pat_run_first(run, first, end, customer);
+    return pat_run_first(run->customer, first, end, (uint64_t)customer + 1) -
+           pat_run_first(run->customer, first, end, customer);
 }
 
 static uint32_t odd_of(const struct pat_fact_run *run, pat_row customer) {
     if (customer >= run->customers) return 0;
     const struct pat_run_odds *odds = &run->odd;
     const uint32_t first = odds->block[customer / PAT_RUN_BLOCK], end = odds->block[customer / PAT_RUN_BLOCK + 1];
-    return pat_run_first_odd(odds, first, end, (uint64_t)customer + 1) - pat_run_first_odd(odds, first, end, customer);
+    return pat_run_first(odds->customer, first, end, (uint64_t)customer + 1) -
+           pat_run_first(odds->customer, first, end, customer);
 }
 
 /* What the new run will have: all entries of all sources, less those of stale customers where others have them. */

@@ -14,6 +14,12 @@ static void pin(struct pat_inquiry *inquiry) {
     if (pat_engine_pin(world.engine, inquiry, &error) != PAT_OK) fail_msg("%s", error.message);
 }
 
+/* Asks and is answered: the version may rest then. */
+static void ask(struct pat_inquiry *inquiry) {
+    pin(inquiry);
+    pat_engine_unpin(world.engine, inquiry);
+}
+
 /* As if somebody asked all the time, and no version was due. */
 static void hold_versions(void) {
     world.engine->versions.asked_until_ns = world.engine->versions.next_ns = pat_clock_monotonic_ns() + FAR_NS;
@@ -27,8 +33,7 @@ static void questions_share_a_version_while_batches_come(void **state) {
     (void)load_order("p", 1, 1);
     struct pat_inquiry first = inquiry_of(&call, true), second = first, told = first, quiet = inquiry_of(&call, false);
     struct pat_inquiry least = inquiry_of(&wants, true);
-    pin(&first);
-    pat_engine_unpin(world.engine, &first);
+    ask(&first);
     assert_int_equal(world.engine->store->pins.open_count, 1); /* for the next one */
     hold_versions();
     (void)load_order("p", 2, 2);
@@ -62,18 +67,15 @@ static void no_older_version_stays_behind_a_newer(void **state) {
     call_make(&call, "count {}");
     (void)load_order("p", 1, 1);
     struct pat_inquiry first = inquiry_of(&call, true), quiet = inquiry_of(&call, false), again = first;
-    pin(&first);
-    pat_engine_unpin(world.engine, &first);
+    ask(&first);
     hold_versions();
     (void)load_order("p", 2, 2);
-    pin(&quiet);
+    ask(&quiet);
     assert_int_equal(quiet.lsn, 2);
-    pat_engine_unpin(world.engine, &quiet);
     hold_versions();
     (void)load_order("p", 3, 3);
-    pin(&again);
+    ask(&again);
     assert_int_equal(again.lsn, 2);
-    pat_engine_unpin(world.engine, &again);
     call_free(&call);
 }
 
@@ -83,8 +85,7 @@ static void a_version_is_due_by_and_by(void **state) {
     call_make(&call, "count {}");
     (void)load_order("p", 1, 1);
     struct pat_inquiry first = inquiry_of(&call, true), second = first;
-    pin(&first);
-    pat_engine_unpin(world.engine, &first);
+    ask(&first);
     hold_versions();
     (void)load_order("p", 2, 2);
     world.engine->versions.next_ns = 0;
@@ -107,8 +108,7 @@ static void many_orders_are_folded_in_steps(void **state) {
     call_make(&call, "count {}");
     load_orders(0, 1, 1);
     struct pat_inquiry first = inquiry_of(&call, true), older = first, newest = inquiry_of(&call, false), rash = newest;
-    pin(&first);
-    pat_engine_unpin(world.engine, &first);
+    ask(&first);
     hold_versions();
     load_many(1);
     assert_int_equal(world.engine->store->orders_waiting, MANY);
