@@ -28,18 +28,6 @@ static void refuse_plain(struct pat_conn *conn, const void *data, size_t bytes) 
     pat_conn__broken(conn, msgid, &error);
 }
 
-/* False when what came is no handshake that could still become one. */
-static bool handshake_goes_on(struct pat_conn *conn, const unsigned char *data, size_t bytes) {
-    if (conn->handshake_bytes == 0 && data[0] != HANDSHAKE_BYTE) {
-        refuse_plain(conn, data, bytes);
-        return false;
-    }
-    conn->handshake_bytes += bytes;
-    if (conn->handshake_bytes <= PAT_NET_HANDSHAKE_BYTES) return true;
-    pat_conn__drop(conn, "handshake too long");
-    return false;
-}
-
 /* What was sealed last says why, where it can still be sent. */
 static void tls_failed(struct pat_conn *conn, const struct pat_error *error) {
     pat_log(PAT_LOG_DEBUG, "tls-failed", "reason=\"%s\"", error->message);
@@ -71,11 +59,21 @@ static void unseal(struct pat_conn *conn, const void *data, size_t bytes) {
     pat_tls_feed(conn->tls, NULL, 0);
 }
 
-static void shake(struct pat_conn *conn, const void *data, size_t bytes) {
+/* Requests may follow the handshake's last bytes in one read: those are not counted as its. */
+static void shake(struct pat_conn *conn, const unsigned char *data, size_t bytes) {
+    const size_t left = PAT_NET_HANDSHAKE_BYTES - conn->handshake_bytes, first = bytes < left ? bytes : left;
     const uint64_t from_ns = uv_hrtime();
-    unseal(conn, data, bytes);
+    unseal(conn, data, first);
     conn->server->shaking_ns += uv_hrtime() - from_ns;
-    if (pat_tls_ready(conn->tls)) pat_log(PAT_LOG_DEBUG, "handshake", "version=%s", pat_tls_version(conn->tls));
+    conn->handshake_bytes += first;
+    const bool ready = pat_tls_ready(conn->tls);
+    if (ready) pat_log(PAT_LOG_DEBUG, "handshake", "version=%s", pat_tls_version(conn->tls));
+    if (first == bytes || conn->state != PAT_CONN_OPEN) return;
+    if (ready) {
+        unseal(conn, data + first, bytes - first);
+    } else {
+        pat_conn__drop(conn, "handshake too long");
+    }
 }
 
 /* Nothing more is read from it until its turn has come. */
@@ -107,7 +105,9 @@ void pat_conn__unseal(struct pat_conn *conn, const void *data, size_t bytes) {
     const struct pat_server *server = conn->server;
     if (pat_tls_ready(conn->tls)) {
         unseal(conn, data, bytes);
-    } else if (handshake_goes_on(conn, data, bytes)) {
+    } else if (conn->handshake_bytes == 0 && *(const unsigned char *)data != HANDSHAKE_BYTE) {
+        refuse_plain(conn, data, bytes);
+    } else {
         const bool now = server->shaking_ns < SHAKING_NS && pat_list_empty(&server->shaking);
         now ? shake(conn, data, bytes) : shake_later(conn, data, bytes);
     }

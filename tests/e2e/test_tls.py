@@ -296,6 +296,39 @@ def client_hello(authority):
     return outgoing.read()
 
 
+def requests_behind_the_handshake(server, authority):
+    """More of them than a handshake may have bytes, in one read with its last ones: they are requests, and answered."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = authority.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    connection = socket.create_connection((server.host, server.port))
+    connection.settimeout(60)
+    while True:
+        try:
+            client.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(1 << 16))
+    count = 4000
+    client.write(b"".join(msgpack.packb([0, msgid, "ping", []]) for msgid in range(count)))
+    behind = outgoing.read()
+    check(16384 < len(behind) < 65536, "%d bytes are more than a handshake's and less than a read's", len(behind))
+    os.kill(server.process.pid, signal.SIGSTOP)
+    connection.sendall(behind)
+    os.kill(server.process.pid, signal.SIGCONT)
+    answers, got = msgpack.Unpacker(raw=False), []
+    while len(got) < count:
+        try:
+            answers.feed(client.read(1 << 16))
+            got.extend(answers)
+        except ssl.SSLWantReadError:
+            piece = connection.recv(1 << 16)
+            check(piece, "the server closed the connection after %d answers", len(got))
+            incoming.write(piece)
+    equal(sorted(got), [[1, msgid, None, "pong"] for msgid in range(count)], "answers to what came behind the handshake")
+    connection.close()
+
+
 def many_at_once(server, authority):
     """Handshakes that come together are done some in each turn of the loop, between what others ask; all of them."""
     hello, before, waiting = client_hello(authority), len(server.log_since(0)), []
@@ -502,7 +535,8 @@ def run():
     our_own_client(server, folder, authority)
     plain_port(authority)
     print("ok  our own client", flush=True)
-    for case in (versions, the_other_client, big_and_many, slow_readers, deadlines_and_cancel, many_at_once, no_handshakes):
+    for case in (versions, the_other_client, big_and_many, slow_readers, deadlines_and_cancel, requests_behind_the_handshake, many_at_once,
+                 no_handshakes):
         case(server, authority)
         print("ok  %s" % case.__name__.replace("_", " "), flush=True)
     server.stop()
