@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include "base/pages.h"
 #include "base/scratch.h"
 #include "base/status.h"
 
@@ -38,13 +39,19 @@ size_t pat_mem_budget(void) {
 }
 
 static bool fits(size_t budget, size_t bytes) {
-    const size_t total = pat_mem_used_total() + pat_scratch_waiting();
+    const size_t total = pat_mem_used_total() + pat_scratch_waiting() + pat_pages_waiting();
     return total <= budget && bytes <= budget - total;
+}
+
+/* Blocks of scratch may leave their pages waiting. */
+static bool drop_waiting(void) {
+    const bool scratch = pat_scratch_drop();
+    return pat_pages_drop() || scratch;
 }
 
 bool pat_mem_would_fit(size_t bytes) {
     const size_t budget = pat_mem_budget();
-    return budget == 0 || fits(budget, bytes) || (pat_scratch_drop() && fits(budget, bytes));
+    return budget == 0 || fits(budget, bytes) || (drop_waiting() && fits(budget, bytes));
 }
 
 static bool fault_due(void) {
@@ -61,6 +68,19 @@ static void account(enum pat_mem_purpose purpose, size_t bytes) {
 static void unaccount(enum pat_mem_purpose purpose, size_t bytes) {
     atomic_fetch_sub_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
     atomic_fetch_sub_explicit(&accountant.total, bytes, memory_order_relaxed);
+}
+
+static size_t bytes_of(void *block) {
+    const size_t pages = pat_pages_bytes(block);
+    return pages > 0 ? pages : malloc_usable_size(block);
+}
+
+static void give(void *block) {
+    if (pat_pages_bytes(block) > 0) {
+        pat_pages_give(block);
+    } else {
+        free(block);
+    }
 }
 
 /* Below this malloc's own alignment is kept: small blocks are never vector columns, and 64-byte slots would waste half.
@@ -96,16 +116,27 @@ void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
     return take(purpose, bytes);
 }
 
-/* Pages of 2 MiB: what x86-64 and arm64 with small pages of 4 KiB have. Below two of them small pages do. */
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+/* From here on a block is whole huge pages of its own (pages.h), of which the last one may be empty but for a byte. */
+#define PAGES_FROM_BYTES (4 * PAT_HUGE_PAGE_BYTES)
+
+static void *take_pages(size_t bytes) {
+#ifdef __SANITIZE_ADDRESS__
+    (void)bytes; /* its own blocks have ends that it watches */
+    return NULL;
+#else
+    return bytes < PAGES_FROM_BYTES ? NULL : pat_pages_take(bytes);
+#endif
+}
 
 void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
     if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
-    if (bytes < 2 * HUGE_PAGE_BYTES) return take_raw(purpose, bytes);
-    void *block = NULL;
-    if (posix_memalign(&block, HUGE_PAGE_BYTES, bytes) != 0) return NULL;
-    (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
-    account(purpose, malloc_usable_size(block));
+    if (bytes < 2 * PAT_HUGE_PAGE_BYTES) return take_raw(purpose, bytes); /* small pages do */
+    void *block = take_pages(bytes);
+    if (block == NULL) {
+        if (posix_memalign(&block, PAT_HUGE_PAGE_BYTES, bytes) != 0) return NULL;
+        (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
+    }
+    account(purpose, bytes_of(block));
     return block;
 }
 
@@ -163,11 +194,11 @@ static size_t whole_pages(size_t bytes) {
 
 void *pat_mem_reserve_must(size_t bytes) {
     /* A huge page more than is wanted, to begin at a multiple; what lies before and behind goes back. */
-    const size_t asked = whole_pages(bytes) + HUGE_PAGE_BYTES;
+    const size_t asked = whole_pages(bytes) + PAT_HUGE_PAGE_BYTES;
     unsigned char *pages =
         mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED) give_up(PAT_MEM_OTHER, bytes);
-    const size_t before = (HUGE_PAGE_BYTES - (uintptr_t)pages % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    const size_t before = (PAT_HUGE_PAGE_BYTES - (uintptr_t)pages % PAT_HUGE_PAGE_BYTES) % PAT_HUGE_PAGE_BYTES;
     const size_t used = whole_pages(bytes);
     if (before > 0) (void)munmap(pages, before);
     if (asked - before > used) (void)munmap(pages + before + used, asked - before - used);
@@ -199,27 +230,27 @@ void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, 
 
 void pat_mem_free(enum pat_mem_purpose purpose, void *block) {
     if (block == NULL) return;
-    unaccount(purpose, malloc_usable_size(block));
-    free(block);
+    unaccount(purpose, bytes_of(block));
+    give(block);
 }
 
 void *pat_mem_suspend(enum pat_mem_purpose purpose, void *block) {
-    unaccount(purpose, malloc_usable_size(block));
+    unaccount(purpose, bytes_of(block));
     return block;
 }
 
 void *pat_mem_resume(enum pat_mem_purpose purpose, void *block) {
-    account(purpose, malloc_usable_size(block));
+    account(purpose, bytes_of(block));
     return block;
 }
 
 void pat_mem_free_suspended(void *block) {
-    free(block);
+    give(block);
 }
 
 void pat_mem_free_pages(enum pat_mem_purpose purpose, void *block) {
     if (block == NULL) return;
-    const uintptr_t end = ((uintptr_t)block + malloc_usable_size(block)) / PAGE_BYTES * PAGE_BYTES;
+    const uintptr_t end = ((uintptr_t)block + bytes_of(block)) / PAGE_BYTES * PAGE_BYTES;
     /* The allocator keeps a few words at both ends of what is free. */
     const uintptr_t first = ((uintptr_t)block + PAT_MEM_ALIGN + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
@@ -228,7 +259,7 @@ void pat_mem_free_pages(enum pat_mem_purpose purpose, void *block) {
 
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block) {
     if (block == NULL) return;
-    size_t bytes = malloc_usable_size(block);
+    size_t bytes = bytes_of(block);
     atomic_fetch_sub_explicit(&accountant.used[from], bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&accountant.used[to], bytes, memory_order_relaxed);
 }
