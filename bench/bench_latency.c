@@ -1,6 +1,7 @@
 /* Latency under load: a segment question, a look-up and a ping, each asked at a stated rate whatever the answers take
  * (open loop: time counts from when a question was due, so a server that stalls is charged for all that it held up),
- * first by themselves, then while orders are loaded as fast as they are taken; and that load by itself.
+ * first by themselves, then while orders are loaded at stated rates and as fast as they are taken; and that load by
+ * itself.
  *
  * The longest ping is the longest pause of the server's loop, as seen from outside. Clients and server share the
  * machine. */
@@ -114,24 +115,41 @@ static void *stream_main(void *context) {
 /* ---- the load -----------------------------------------------------------------------------------------------------
  */
 
+/* Orders a second: more than the busiest shops have, and a loader that brings a year of theirs in minutes. */
+static const uint64_t rates[] = {100000, 500000};
+
 struct loader {
     const struct bench_load *load;
     struct pat_client *client;
     atomic_bool stop;
-    size_t sent; /* batches, in all phases */
+    uint64_t orders_per_s; /* 0: as fast as they are taken */
+    size_t sent;           /* batches, in all phases */
     uint64_t rows, ns;
     pthread_t thread;
 };
+
+/* When the next batch is to be sent, of those of this phase. */
+static uint64_t batch_due(const struct loader *loader, uint64_t start_ns, uint64_t sent) {
+    if (loader->orders_per_s == 0) return 0;
+    return start_ns + (uint64_t)((double)sent * LOAD_ROWS * 1e9 / (double)loader->orders_per_s);
+}
+
+static void sleep_until(uint64_t at_ns) {
+    const uint64_t now_ns = pat_clock_monotonic_ns();
+    if (at_ns > now_ns) pat_clock_sleep_ms((unsigned)((at_ns - now_ns + 999999) / 1000000));
+}
 
 static void *loader_main(void *context) {
     struct loader *loader = context;
     const uint64_t start = pat_clock_monotonic_ns();
     unsigned flight = 0;
+    uint64_t sent = 0;
     loader->rows = 0;
     for (;;) {
         uint32_t msgid;
         const bool more = !atomic_load(&loader->stop) && loader->sent < loader->load->count;
         if (more && flight < LOAD_DEPTH) {
+            sleep_until(batch_due(loader, start, sent++));
             bench_send(loader->client, loader->load->method, &loader->load->params[loader->sent++], &msgid);
             flight++;
             continue;
@@ -178,13 +196,23 @@ static void run_phase(const struct bench_options *options, const struct bench_se
     bench_must(pthread_join(loader->thread, NULL) == 0, "pthread_join");
 }
 
+static void name_case(char name[96], const struct stream *stream, const struct loader *loader) {
+    const unsigned rate = (unsigned)(1000000000 / stream->interval_ns);
+    if (loader == NULL) {
+        (void)snprintf(name, 96, "%s at %u/s", stream->name, rate);
+    } else if (loader->orders_per_s == 0) {
+        (void)snprintf(name, 96, "%s at %u/s, orders loaded meanwhile", stream->name, rate);
+    } else {
+        (void)snprintf(name, 96, "%s at %u/s, %u k orders/s loaded meanwhile", stream->name, rate,
+                       (unsigned)(loader->orders_per_s / 1000));
+    }
+}
+
 static void print_streams(const struct bench_options *options, const char *cpu, const struct loader *loader) {
     for (size_t i = 0; i < STREAMS; i++) {
         char name[96];
         const struct bench_figures figures = bench_figures_of(&streams[i].samples);
-        (void)snprintf(name, sizeof name, "%s at %u/s%s", streams[i].name,
-                       (unsigned)(1000000000 / streams[i].interval_ns),
-                       loader != NULL ? ", orders loaded meanwhile" : "");
+        name_case(name, &streams[i], loader);
         struct bench_case test = {
             .work = "latency", .name = name, .cpu = cpu, .samples = &streams[i].samples, .rows = 1, .row = "question"};
         bench_case_extra(&test, "p999_us", (double)figures.p999_ns / 1e3);
@@ -218,11 +246,18 @@ static void run_cpu(const struct bench_options *options, const char *cpu) {
     bench_server_start(&server, &dir, options, cpu);
     struct pat_client *client = bench_connect(&server);
     bench_fill(client, &shop);
+    if (options->full) bench_settle(client);
     struct bench_load load;
     bench_load_open(&load, BENCH_ORDERS, &longer, shop.orders, more, LOAD_ROWS);
     struct loader loader = {.load = &load, .client = client};
     run_phase(options, &server, &loader, true, false);
     print_streams(options, cpu, NULL);
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        loader.orders_per_s = rates[i];
+        run_phase(options, &server, &loader, true, true);
+        print_streams(options, cpu, &loader);
+    }
+    loader.orders_per_s = 0;
     run_phase(options, &server, &loader, false, true);
     print_load(options, cpu, &loader);
     run_phase(options, &server, &loader, true, true);

@@ -158,6 +158,7 @@ int main(int argc, char **argv) {
         lookups.server = &server;
         lookups.client = bench_connect(&server);
         if (i == 0) bench_fill(lookups.client, &shop);
+        if (options.full) bench_settle(lookups.client);
         run_cpu(&lookups, &options, options.cpu[i]);
         pat_client_close(&lookups.client);
         bench_server_stop(&server);

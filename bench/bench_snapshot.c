@@ -43,6 +43,7 @@ static uint64_t run_cpu(const struct bench_options *options, const struct bench_
     bench_server_start(&server, &dir, options, cpu);
     struct pat_client *client = bench_connect(&server);
     bench_fill(client, &shop);
+    if (options->full) bench_settle(client);
     bench_server_peak_reset(&server);
     const uint64_t rss = bench_server_rss(&server);
     struct bench_case test = {

@@ -1,5 +1,7 @@
 #include "lib/remote.h"
 
+#include "base/clock.h"
+
 #include "base/mem.h"
 #include "lib/report.h"
 #include "model/limits.h"
@@ -124,6 +126,39 @@ void bench_fill(struct pat_client *client, const struct bench_shop *shop) {
             (void)bench_load_send(&load, client, 4);
             bench_load_close(&load);
         }
+    }
+}
+
+/* ---- until it rests ------------------------------------------------------------------------------------------------
+ */
+
+/* Packing is seen in the memory of orders alone: so long it must not change. It sweeps every two seconds. */
+#define STILL_LOOKS 30u
+#define LOOK_MS     100u
+/* Longer than ten million orders take. */
+#define LOOKS_MAX 2400u
+
+static bool runs_are_one(const struct pat_value *status) {
+    const struct pat_value *runs = pat_value_get(status, "runs");
+    const struct pat_value *making = runs != NULL ? pat_value_get(runs, "making") : NULL;
+    bench_must(making != NULL && making->type == PAT_VALUE_BOOL, "status says nothing of runs");
+    return bench_number(runs, "count") <= 1 && bench_number(runs, "tail_rows") == 0 && !making->as.boolean;
+}
+
+void bench_settle(struct pat_client *client) {
+    int64_t before = -1;
+    unsigned still = 0;
+    for (unsigned i = 0; i < LOOKS_MAX && still < STILL_LOOKS; i++) {
+        struct pat_arena arena;
+        pat_arena_init(&arena, 0);
+        const struct pat_value status = bench_call(client, "status", "{}", &arena);
+        const struct pat_value *memory = pat_value_get(&status, "memory");
+        bench_must(memory != NULL, "status says nothing of memory");
+        const int64_t orders = bench_number(memory, "orders");
+        still = orders == before && runs_are_one(&status) ? still + 1 : 0;
+        before = orders;
+        pat_arena_deinit(&arena);
+        pat_clock_sleep_ms(LOOK_MS);
     }
 }
 

@@ -37,6 +37,8 @@ void bench_queue(struct pat_client *client, const char *method, const struct pat
 
 /* The whole shop into a server: customers, orders, refunds. */
 void bench_fill(struct pat_client *client, const struct bench_shop *shop);
+/* Until what the server does in the background after a load is done: runs made into one, chunks packed. */
+void bench_settle(struct pat_client *client);
 
 /* What the server must answer on the last day of the shop. */
 struct bench_totals {

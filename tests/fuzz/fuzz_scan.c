@@ -77,6 +77,11 @@ static bool check_object(const msgpack_object *object, unsigned depth) {
     return ours;
 }
 
+/* Where nothing is, msgpack-c points wherever its parser stood. */
+static bool is_same_place(const void *ours, const void *theirs, size_t bytes) {
+    return bytes == 0 || ours == theirs;
+}
+
 static void check_same(const struct pat_value *value, const msgpack_object *object) {
     switch (object->type) {
     case MSGPACK_OBJECT_NIL: PAT_ASSERT(value->type == PAT_VALUE_NIL); break;
@@ -97,11 +102,11 @@ static void check_same(const struct pat_value *value, const msgpack_object *obje
         break;
     case MSGPACK_OBJECT_STR:
         PAT_ASSERT(value->type == PAT_VALUE_TEXT && value->count == object->via.str.size);
-        PAT_ASSERT(value->as.text == object->via.str.ptr);
+        PAT_ASSERT(is_same_place(value->as.text, object->via.str.ptr, value->count));
         break;
     case MSGPACK_OBJECT_BIN:
         PAT_ASSERT(value->type == PAT_VALUE_BIN && value->count == object->via.bin.size);
-        PAT_ASSERT((const char *)value->as.bin == object->via.bin.ptr);
+        PAT_ASSERT(is_same_place(value->as.bin, object->via.bin.ptr, value->count));
         break;
     case MSGPACK_OBJECT_ARRAY:
         PAT_ASSERT(value->type == PAT_VALUE_ARRAY && value->count == object->via.array.size);
@@ -110,8 +115,9 @@ static void check_same(const struct pat_value *value, const msgpack_object *obje
     case MSGPACK_OBJECT_MAP:
         PAT_ASSERT(value->type == PAT_VALUE_MAP && value->count == object->via.map.size);
         for (uint32_t i = 0; i < value->count; i++) {
-            PAT_ASSERT(value->as.members[i].key.data == object->via.map.ptr[i].key.via.str.ptr);
-            PAT_ASSERT(value->as.members[i].key.length == object->via.map.ptr[i].key.via.str.size);
+            const struct pat_text key = value->as.members[i].key;
+            PAT_ASSERT(key.length == object->via.map.ptr[i].key.via.str.size);
+            PAT_ASSERT(is_same_place(key.data, object->via.map.ptr[i].key.via.str.ptr, key.length));
             check_same(&value->as.members[i].value, &object->via.map.ptr[i].val);
         }
         break;
