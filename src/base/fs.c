@@ -29,6 +29,7 @@ struct real_fs {
 struct real_file {
     struct pat_file base;
     int fd;
+    bool direct;              /* writes go past the system's cache */
     const struct real_fs *fs; /* outlives its files */
     char name[];
 };
@@ -76,14 +77,29 @@ static void real_file_close(struct pat_file **base) {
     *base = NULL;
 }
 
+/* From now on through the cache; what was written is where it is. */
+static void leave_direct(struct real_file *file) {
+    file->direct = false;
+    (void)fcntl(file->fd, F_SETFL, fcntl(file->fd, F_GETFL) & ~O_DIRECT);
+}
+
+static bool is_piece(const void *data, size_t bytes, off_t at) {
+    return ((uintptr_t)data | bytes | (uintptr_t)at) % PAT_FILE_PIECE_ALIGN == 0;
+}
+
 static enum pat_status real_file_write_at(struct pat_file *base, uint64_t offset, const void *data, size_t bytes,
                                           struct pat_error *error) {
     struct real_file *file = real_file_of(base);
     off_t at = checked_offset(offset, bytes);
     const char *from = data;
     while (bytes > 0) {
+        if (file->direct && !is_piece(from, bytes, at)) leave_direct(file);
         ssize_t written = pwrite(file->fd, from, bytes, at);
         if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EINVAL && file->direct) { /* it wants larger multiples, or none */
+            leave_direct(file);
+            continue;
+        }
         /* Nothing written and no reason given does not happen on a regular file; it must not loop if it does. */
         if (written <= 0) return fail(error, file->fs, file->name, "write", written < 0 ? errno : EIO);
         from += written;
@@ -166,6 +182,7 @@ static int sync_again(int fd, int (*sync_call)(int)) {
 }
 
 static void real_file_push(struct pat_file *base, uint64_t offset, uint64_t bytes) {
+    if (real_file_of(base)->direct) return; /* there already */
     /* What fails here is remembered by the system for fdatasync. */
     (void)sync_file_range(real_file_of(base)->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
@@ -275,23 +292,35 @@ static int open_again(int dir_fd, const char *name, int flags) {
     return fd;
 }
 
+static const int flags_of[] = {
+    [PAT_FILE_READ] = O_RDONLY,
+    [PAT_FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+    [PAT_FILE_STREAM] = O_RDWR | O_CREAT | O_EXCL,
+    [PAT_FILE_APPEND] = O_RDWR,
+};
+
+/* Asked for behind the opening: a file system that cannot would fail that with the file made. */
+static bool enter_direct(int fd) {
+    return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_DIRECT) == 0;
+}
+
 static enum pat_status real_file_open(struct pat_fs *base, struct pat_file **out, const char *name,
                                       enum pat_file_mode mode, struct pat_error *error) {
     const struct real_fs *fs = real_fs_of(base);
     check_name(name);
-    int flags = mode == PAT_FILE_READ ? O_RDONLY : mode == PAT_FILE_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDWR;
     size_t name_bytes = strlen(name) + 1;
     struct real_file *file = pat_mem_alloc(PAT_MEM_OTHER, sizeof *file + name_bytes);
     if (file == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "%s/%s: no memory to open it", fs->path, name);
     file->base.ops = &real_ops;
     file->fs = fs;
     memcpy(file->name, name, name_bytes);
-    file->fd = open_again(fs->dir_fd, name, flags);
+    file->fd = open_again(fs->dir_fd, name, flags_of[mode]);
     if (file->fd < 0) {
-        enum pat_status status = fail(error, fs, name, mode == PAT_FILE_CREATE ? "create" : "open", errno);
+        enum pat_status status = fail(error, fs, name, (flags_of[mode] & O_CREAT) != 0 ? "create" : "open", errno);
         pat_mem_free(PAT_MEM_OTHER, file);
         return status;
     }
+    file->direct = mode == PAT_FILE_STREAM && enter_direct(file->fd);
     *out = &file->base;
     return PAT_OK;
 }

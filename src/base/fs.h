@@ -16,9 +16,17 @@
 
 struct pat_file; /* an open file of some pat_fs */
 
+/* What disks and file systems want at the most: a page. */
+#define PAT_FILE_PIECE_ALIGN 4096u
+
 enum pat_file_mode {
     PAT_FILE_READ,
     PAT_FILE_CREATE, /* new, write; fails when it exists */
+    /* The same, for much that is written once from the front to the end and not read soon: past the system's cache,
+     * where the system can, so that nothing of others is pushed out by it and no memory looked for. That is for pieces
+     * whose place, length and address are multiples of PAT_FILE_PIECE_ALIGN: from the first other one on (the end of
+     * the file) it is as with PAT_FILE_CREATE. */
+    PAT_FILE_STREAM,
     PAT_FILE_APPEND, /* existing, read and write */
 };
 

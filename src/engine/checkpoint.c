@@ -55,7 +55,7 @@ static enum pat_status snapshot_start(struct pat_engine *engine, struct pat_erro
         (void)pat_error_set(error, status, "no room for another view");
         goto done;
     }
-    status = pat_persist_snapshot(engine->persist, engine->snapshot_view, &producers, error);
+    status = pat_persist_snapshot(engine->persist, engine->snapshot_view, &producers, engine->stopping, error);
     if (status != PAT_OK) pat_view_close(&engine->snapshot_view);
 done:
     pat_buf_deinit(&producers);

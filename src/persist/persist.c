@@ -364,13 +364,14 @@ enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_
 }
 
 enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct pat_view *view,
-                                     const struct pat_buf *producers, struct pat_error *error) {
+                                     const struct pat_buf *producers, bool read_soon, struct pat_error *error) {
     PAT_ASSERT(persist->started && !persist->group_busy);
     if (persist->snapshot_busy) return pat_error_set(error, PAT_ERR_BUSY, "a snapshot is being written");
     pat_buf_clear(&persist->producers);
     enum pat_status status = pat_buf_append(&persist->producers, producers->data, producers->length);
     if (status != PAT_OK) return pat_error_set(error, status, "no memory for the producers' part of a snapshot");
     persist->view = view;
+    persist->read_soon = read_soon;
     persist->generation = (struct pat_generation_entry){.lsn = view->lsn, .saved_ms = persist->now_ms};
     persist->snapshot_busy = true;
     pthread_mutex_lock(&persist->mutex);

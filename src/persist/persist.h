@@ -136,9 +136,11 @@ enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_
 
 /* Starts writing a snapshot of `view` (which holds lsn S; all entries up to S are durable and no group is in flight:
  * the journal goes on in a new file from S + 1). `producers` are pat_producers_write's bytes as of S, copied. The view
- * must stay open until PAT_EVENT_SNAPSHOT. One at a time: PAT_ERR_BUSY. */
+ * must stay open until PAT_EVENT_SNAPSHOT. `read_soon` says that this is the last one before a start: the file stays
+ * in the system's cache. One at a time: PAT_ERR_BUSY. */
 enum pat_status pat_persist_snapshot(struct pat_persist *persist, const struct pat_view *view,
-                                     const struct pat_buf *producers, struct pat_error *error) PAT_MUST_CHECK;
+                                     const struct pat_buf *producers, bool read_soon,
+                                     struct pat_error *error) PAT_MUST_CHECK;
 
 enum pat_event_kind { PAT_EVENT_NONE, PAT_EVENT_JOURNAL, PAT_EVENT_SNAPSHOT };
 

@@ -65,6 +65,7 @@ struct pat_persist {
     pat_lsn group_last;
     const struct pat_view *view;
     struct pat_buf producers;
+    bool read_soon;
     struct pat_generation_entry generation; /* being written */
 
     /* journal thread; the owner before start and after the thread ended */

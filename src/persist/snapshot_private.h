@@ -43,9 +43,9 @@ enum pat_section {
 
 /* Writes `view` to the tmp file of generation entry->number, syncs it, gives it its name and syncs the directory.
  * Number, id and lsn of `entry` are given, bytes, chain and totals come back. On failure nothing with the final name
- * stays. */
+ * stays. With `read_soon` it goes through the system's cache and stays there, otherwise past it. */
 enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings *settings, const struct pat_view *view,
-                                    const struct pat_buf *producers, struct pat_generation_entry *entry,
+                                    const struct pat_buf *producers, bool read_soon, struct pat_generation_entry *entry,
                                     struct pat_error *error) PAT_MUST_CHECK;
 
 /* Reads a snapshot from end to end without looking into its sections: length, every digest, the last one as the

@@ -136,7 +136,7 @@ void pat_persist__snapshot(struct pat_persist *persist) {
     pthread_mutex_unlock(&persist->mutex);
     entry->id = pat_persist__file_id(persist);
     enum pat_status status = pat_snapshot__write(persist->fs, &persist->manifest->settings, persist->view,
-                                                 &persist->producers, entry, &error);
+                                                 &persist->producers, persist->read_soon, entry, &error);
     if (status == PAT_OK) status = read_back(persist, &error);
     struct dropped dropped = {.count = 0};
     if (status == PAT_OK) status = commit(persist, &dropped, &error);

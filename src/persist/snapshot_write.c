@@ -10,42 +10,56 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes that the disk is given at a time: it works while the next ones are copied and checksummed, instead of having
- * all to do at the end. Small enough to be under way soon, large enough for a call not to matter. */
-#define PUSH_BYTES ((uint64_t)8 << 20)
+/* Bytes that are written at a time: past the system's cache a disk wants some megabytes (measured: 0.84 GB/s by one,
+ * 1.6 GB/s by four). */
+#define PIECE_BYTES ((size_t)4 << 20)
+_Static_assert(PIECE_BYTES % PAT_FILE_PIECE_ALIGN == 0, "pieces go past the cache");
+/* Bytes that the disk is given at a time where the cache takes them first: it works while the next ones are copied and
+ * checksummed, instead of having all to do at the end. Small enough to be under way soon, large enough for a call not
+ * to matter. */
+#define PUSH_BYTES  ((uint64_t)8 << 20)
+#define BLOCK_BYTES (PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES)
 
 struct writer {
     struct pat_fs *fs;
     struct pat_file *file;
     struct pat_digest chain;
-    uint64_t offset;
-    uint64_t pushed; /* bytes before are on their way to the disk */
+    uint64_t written; /* bytes of the file */
+    uint64_t pushed;  /* bytes before are on their way to the disk */
     uint32_t sequence;
     enum pat_section section;
-    uint32_t used; /* payload bytes in `block` */
-    unsigned char *block;
+    unsigned char *piece; /* what is written next, and behind it the block that is being filled */
+    size_t ready;         /* bytes of whole blocks in it, fewer than PIECE_BYTES */
+    uint32_t used;        /* payload bytes in the block behind */
     struct pat_error *error;
 };
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
 
-static enum pat_status block_flush(struct writer *w) {
-    if (w->used == 0) return PAT_OK;
-    pat_put_u32(w->block, PAT_BLOCK_MAGIC);
-    pat_put_u32(w->block + 4, w->used);
-    pat_put_u32(w->block + 8, w->section);
-    pat_put_u32(w->block + 12, w->sequence++);
-    w->chain = pat_digest_chain(pat_digest_chain(w->chain, w->block, 16), w->block + PAT_BLOCK_HEADER_BYTES, w->used);
-    pat_put_digest(w->block + 16, w->chain);
-    size_t bytes = PAT_BLOCK_HEADER_BYTES + w->used;
-    PAT_TRY(w->file->ops->file_write_at(w->file, w->offset, w->block, bytes, w->error));
-    w->offset += bytes;
-    w->used = 0;
-    if (w->offset - w->pushed >= PUSH_BYTES && w->file->ops->file_push != NULL) {
-        w->file->ops->file_push(w->file, w->pushed, w->offset - w->pushed);
-        w->pushed = w->offset;
+static enum pat_status write_ready(struct writer *w, size_t bytes) {
+    PAT_TRY(w->file->ops->file_write_at(w->file, w->written, w->piece, bytes, w->error));
+    w->written += bytes;
+    w->ready -= bytes;
+    memmove(w->piece, w->piece + bytes, w->ready);
+    if (w->written - w->pushed >= PUSH_BYTES && w->file->ops->file_push != NULL) {
+        w->file->ops->file_push(w->file, w->pushed, w->written - w->pushed);
+        w->pushed = w->written;
     }
     return PAT_OK;
+}
+
+static enum pat_status block_flush(struct writer *w) {
+    if (w->used == 0) return PAT_OK;
+    unsigned char *const block = w->piece + w->ready;
+    pat_put_u32(block, PAT_BLOCK_MAGIC);
+    pat_put_u32(block + 4, w->used);
+    pat_put_u32(block + 8, w->section);
+    pat_put_u32(block + 12, w->sequence++);
+    w->chain = pat_digest_chain(pat_digest_chain(w->chain, block, 16), block + PAT_BLOCK_HEADER_BYTES, w->used);
+    pat_put_digest(block + 16, w->chain);
+    w->ready += PAT_BLOCK_HEADER_BYTES + w->used;
+    w->used = 0;
+    return w->ready < PIECE_BYTES ? PAT_OK : write_ready(w, PIECE_BYTES);
 }
 
 static enum pat_status section_begin(struct writer *w, enum pat_section section) {
@@ -60,7 +74,7 @@ static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
         if (w->used == PAT_BLOCK_PAYLOAD_BYTES) PAT_TRY(block_flush(w));
         size_t room = PAT_BLOCK_PAYLOAD_BYTES - w->used;
         size_t here = bytes < room ? bytes : room;
-        memcpy(w->block + PAT_BLOCK_HEADER_BYTES + w->used, from, here);
+        memcpy(w->piece + w->ready + PAT_BLOCK_HEADER_BYTES + w->used, from, here);
         w->used += (uint32_t)here;
         from += here;
         bytes -= here;
@@ -251,11 +265,9 @@ static enum pat_status put_all(struct writer *w, const struct pat_settings *sett
 
 static enum pat_status write_file(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
                                   const struct pat_buf *producers, struct pat_generation_entry *entry) {
-    unsigned char bytes[PAT_FILE_HEADER_BYTES];
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->lsn};
-    pat_file__header_write(PAT_FILE_SNAPSHOT, &header, bytes);
-    PAT_TRY(w->file->ops->file_write_at(w->file, 0, bytes, sizeof bytes, w->error));
-    w->offset = sizeof bytes;
+    pat_file__header_write(PAT_FILE_SNAPSHOT, &header, w->piece);
+    w->ready = PAT_FILE_HEADER_BYTES;
     w->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
     struct counting counting;
     counting_start(&counting, view);
@@ -264,34 +276,37 @@ static enum pat_status write_file(struct writer *w, const struct pat_settings *s
     PAT_TRY(status);
     entry->totals = counting.totals;
     PAT_TRY(put_footer(w, &entry->totals));
-    entry->bytes = w->offset;
+    PAT_TRY(write_ready(w, w->ready));
+    entry->bytes = w->written;
     entry->chain = w->chain;
     return w->file->ops->file_sync(w->file, w->error);
 }
 
-static enum pat_status write_tmp(struct writer *w, const char *tmp, const struct pat_settings *settings,
-                                 const struct pat_view *view, const struct pat_buf *producers,
-                                 struct pat_generation_entry *entry) {
-    w->block = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES);
-    if (w->block == NULL) return PAT_ERR_NO_MEMORY;
-    enum pat_status status = w->fs->ops->file_open(w->fs, &w->file, tmp, PAT_FILE_CREATE, w->error);
+static enum pat_status write_tmp(struct writer *w, const char *tmp, enum pat_file_mode mode,
+                                 const struct pat_settings *settings, const struct pat_view *view,
+                                 const struct pat_buf *producers, struct pat_generation_entry *entry) {
+    /* Of so many bytes it begins at a multiple of a huge page. */
+    w->piece = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, PIECE_BYTES + BLOCK_BYTES);
+    if (w->piece == NULL) return PAT_ERR_NO_MEMORY;
+    enum pat_status status = w->fs->ops->file_open(w->fs, &w->file, tmp, mode, w->error);
     if (status == PAT_OK) {
         status = write_file(w, settings, view, producers, entry);
         w->file->ops->file_close(&w->file);
     }
-    pat_mem_free(PAT_MEM_SNAPSHOT, w->block);
+    pat_mem_free(PAT_MEM_SNAPSHOT, w->piece);
     return status;
 }
 
 enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings *settings, const struct pat_view *view,
-                                    const struct pat_buf *producers, struct pat_generation_entry *entry,
+                                    const struct pat_buf *producers, bool read_soon, struct pat_generation_entry *entry,
                                     struct pat_error *error) {
+    const enum pat_file_mode mode = read_soon ? PAT_FILE_CREATE : PAT_FILE_STREAM;
     char name[PAT_FILE_NAME_BYTES], tmp[PAT_FILE_NAME_BYTES + 4];
     pat_file__name(PAT_FILE_SNAPSHOT, entry->number, name);
     (void)snprintf(tmp, sizeof tmp, "%s.tmp", name);
     struct writer w = {.fs = fs, .error = error};
     PAT_ASSERT(view->lsn == entry->lsn);
-    enum pat_status status = write_tmp(&w, tmp, settings, view, producers, entry);
+    enum pat_status status = write_tmp(&w, tmp, mode, settings, view, producers, entry);
     if (status == PAT_OK) status = fs->ops->rename(fs, tmp, name, error);
     if (status == PAT_OK) status = fs->ops->sync_dir(fs, error);
     if (status == PAT_OK) return PAT_OK;

@@ -127,6 +127,37 @@ static void the_directory_is_private(void **state) {
     assert_int_equal(info.st_mode & 0777, 0700);
 }
 
+/* Pieces past the cache, then an end that is none; and small writes alone, which never were. */
+static void a_stream_is_what_was_written(void **state) {
+    (void)state;
+    enum { PIECES = 5, PIECE = 1 << 20, END = 12345 };
+    unsigned char *data = NULL;
+    assert_int_equal(posix_memalign((void **)&data, PAT_FILE_PIECE_ALIGN, PIECES * PIECE + END), 0);
+    for (size_t i = 0; i < PIECES * PIECE + END; i++) data[i] = (unsigned char)(i * 2654435761u >> 13);
+    const size_t first[] = {PIECE, 100}; /* written at once; the rest follows piece by piece */
+    for (size_t f = 0; f < sizeof first / sizeof first[0]; f++) {
+        struct pat_file *file = open_file("stream", PAT_FILE_STREAM);
+        size_t at = 0;
+        for (size_t bytes = first[f]; at < PIECES * PIECE + END; bytes = PIECE) {
+            const size_t left = PIECES * PIECE + END - at, here = bytes < left ? bytes : left;
+            assert_int_equal(file->ops->file_write_at(file, at, data + at, here, &error), PAT_OK);
+            if (file->ops->file_push != NULL) file->ops->file_push(file, at, here);
+            at += here;
+        }
+        assert_int_equal(file->ops->file_sync(file, &error), PAT_OK);
+        file->ops->file_close(&file);
+        unsigned char *read = NULL;
+        size_t bytes = 0;
+        assert_int_equal(pat_fs_read_all(fs, "stream", (PIECES + 1) * PIECE, &read, &bytes, &error), PAT_OK);
+        assert_int_equal(bytes, PIECES * PIECE + END);
+        assert_memory_equal(read, data, bytes);
+        pat_mem_free(PAT_MEM_OTHER, read);
+        assert_int_equal(fs->ops->file_open(fs, &file, "stream", PAT_FILE_STREAM, &error), PAT_ERR_IO); /* exists */
+        assert_int_equal(fs->ops->remove(fs, "stream", &error), PAT_OK);
+    }
+    free(data);
+}
+
 static void a_file_is_written_read_cut_and_kept(void **state) {
     (void)state;
     struct pat_file *file = open_file("journal", PAT_FILE_CREATE);
@@ -372,6 +403,7 @@ static void a_failed_replacement_keeps_the_old_file(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_directory_is_private, begin, end),
+        cmocka_unit_test_setup_teardown(a_stream_is_what_was_written, begin, end),
         cmocka_unit_test_setup_teardown(a_file_is_written_read_cut_and_kept, begin, end),
         cmocka_unit_test_setup_teardown(files_are_opened_only_as_asked, begin, end),
         cmocka_unit_test_setup_teardown(listing_shows_the_files_and_not_the_lock, begin, end),

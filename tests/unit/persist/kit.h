@@ -407,7 +407,7 @@ static inline enum pat_status kit_snapshot_begin(struct kit_engine *engine, stru
     pat_buf_init(&producers, PAT_MEM_OTHER);
     assert_int_equal(pat_producers_write(&engine->store->producers, &producers), PAT_OK);
     assert_int_equal(pat_view_open(view, engine->store), PAT_OK);
-    enum pat_status status = pat_persist_snapshot(engine->persist, *view, &producers, &engine->error);
+    enum pat_status status = pat_persist_snapshot(engine->persist, *view, &producers, false, &engine->error);
     pat_buf_deinit(&producers);
     return status;
 }

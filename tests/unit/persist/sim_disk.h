@@ -45,7 +45,8 @@ struct sim_disk {
     uint64_t capacity;  /* bytes of all files that the disk has room for; 0: any number */
     uint64_t fail_read; /* the n-th read fails; 0: never */
     uint64_t reads;
-    uint64_t damage_at; /* the call that writes something else than it was given, and says nothing; 0: none */
+    uint64_t damage_at;     /* the call that writes something else than it was given, and says nothing; 0: none */
+    unsigned damage_eighth; /* where in it */
     uint64_t failed;
 };
 
@@ -149,7 +150,7 @@ static inline enum pat_status sim_file_open(struct pat_fs *fs, struct pat_file *
     enum pat_status status = PAT_OK;
     pthread_mutex_lock(&disk->mutex);
     struct sim_name *slot = sim_find(disk->live, name);
-    if (mode == PAT_FILE_CREATE) {
+    if (mode == PAT_FILE_CREATE || mode == PAT_FILE_STREAM) {
         if (sim_fails(disk) || slot != NULL) {
             status = sim_error(disk, error, name, "create");
         } else {
@@ -217,7 +218,7 @@ static inline enum pat_status sim_file_write_at(struct pat_file *file, uint64_t 
     if (full) kept = offset < end + room ? (size_t)(end + room - offset) : 0;
     sim_put(handle->inode, offset, data, kept);
     if (handle->disk->damage_at == handle->disk->calls && kept > 0) {
-        handle->inode->cache.data[offset + kept / 2] ^= 1;
+        handle->inode->cache.data[offset + kept * handle->disk->damage_eighth / 8] ^= 1;
         handle->disk->failed++;
     }
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "write") : PAT_OK;

@@ -77,7 +77,7 @@ static struct pat_generation_entry write_snapshot(struct sim_disk *disk, struct 
     pat_buf_init(&producers, PAT_MEM_OTHER);
     assert_int_equal(pat_producers_write(&store->producers, &producers), PAT_OK);
     assert_int_equal(pat_view_open(&view, store), PAT_OK);
-    assert_int_equal(pat_snapshot__write(&disk->base, &settings, view, &producers, &entry, &error), PAT_OK);
+    assert_int_equal(pat_snapshot__write(&disk->base, &settings, view, &producers, false, &entry, &error), PAT_OK);
     pat_view_close(&view);
     pat_buf_deinit(&producers);
     return entry;
