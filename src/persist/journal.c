@@ -188,9 +188,10 @@ enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs
     *journal = (struct pat_journal){.fs = fs, .entry = *entry, .written = found->end, .synced = found->end};
     PAT_TRY(fs->ops->file_open(fs, &journal->file, name, PAT_FILE_APPEND, error));
     enum pat_status status = journal->file->ops->file_size(journal->file, &journal->reserved, error);
-    /* What an earlier start wiped may be zeros in the cache only, and records on the disk that follow on what is
-     * written next, if the same comes again. */
-    if (status == PAT_OK && killed && found->version == PAT_JOURNAL_VERSION) {
+    /* Nothing may be found behind the end later: a record that was cut off could follow on one that is written now.
+     * Zeros and not a shorter file, because the room is to stay; and after each kill, since what an earlier start wiped
+     * may be zeros in the cache only. */
+    if (status == PAT_OK && (killed || found->torn_bytes > 0) && found->version == PAT_JOURNAL_VERSION) {
         status = pat_journal__zero(journal->file, found->end.offset, journal->reserved, error);
     }
     if (status == PAT_OK) {

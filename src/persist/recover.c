@@ -219,22 +219,13 @@ static enum pat_status fail_gap(const struct recovery *r, const struct pat_journ
                             first - 1, first, r->out->lsn + 1, first - 1, rows, r->out->note);
 }
 
-/* Nothing may be found behind the end later: a record that was cut off could follow on one that is written now. Zeros
- * and not a shorter file, because the room is to stay. Files of version 2 are not continued. */
-static enum pat_status cut(struct recovery *r, const struct pat_journal_found *found, struct pat_error *error) {
-    struct pat_fs *fs = r->persist->fs;
-    struct pat_file *file;
+/* It is wiped when the file is opened to go on. */
+static void cut(struct recovery *r, const struct pat_journal_found *found) {
     r->out->torn_bytes = found->torn_bytes;
     note(r->out,
          "%s: cut off %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64
          ", no proof that they were acknowledged",
          r->name, found->torn_bytes, found->end.offset, found->end.lsn);
-    if (r->persist->options.read_only || found->version != PAT_JOURNAL_VERSION) return PAT_OK;
-    PAT_TRY(fs->ops->file_open(fs, &file, r->name, PAT_FILE_APPEND, error));
-    enum pat_status status = pat_journal__zero(file, found->end.offset, found->end.offset + found->torn_bytes, error);
-    if (status == PAT_OK) status = file->ops->file_sync(file, error);
-    file->ops->file_close(&file);
-    return status;
 }
 
 /* What cannot be read at all is lost up to where the next file begins, or as far as anything says. */
@@ -291,7 +282,7 @@ static enum pat_status replay_files(struct recovery *r, struct pat_error *error)
         if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry, error);
         PAT_TRY(scan_file(r, entry, &found, true, error));
         if (entry->closed) continue;
-        if (found.torn_bytes > 0) PAT_TRY(cut(r, &found, error));
+        if (found.torn_bytes > 0) cut(r, &found);
         r->persist->found = found;
     }
     return PAT_OK;
