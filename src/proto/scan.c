@@ -285,9 +285,26 @@ static enum pat_status value_scan(struct pat_scan *scan, const unsigned char *da
     return value_pass(scan, data, &head, error);
 }
 
+/* All of a frame at once. Of one that comes in pieces this is tried with the first, so that a head is read twice at
+ * most. */
+static bool frame_pass(struct pat_scan *scan, const unsigned char *data, size_t length) {
+    size_t values = 0;
+    const size_t bytes = pat_scan__quick(&scan->limits, data, length, &values);
+    if (bytes == 0) return false;
+    scan->at = bytes;
+    scan->objects = values;
+    scan->heads_read += values;
+    scan->pending = 0;
+    return true;
+}
+
 enum pat_status pat_scan_run(struct pat_scan *scan, const unsigned char *data, size_t length, size_t *frame_bytes,
                              struct pat_error *error) {
     if (length < scan->wait_for) return PAT_ERR_MORE;
+    if (scan->at == 0 && frame_pass(scan, data, length)) {
+        *frame_bytes = scan->at;
+        return PAT_OK;
+    }
     while (scan->pending > 0) PAT_TRY(value_scan(scan, data, length, error));
     *frame_bytes = scan->at;
     return PAT_OK;

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pat_scan_limits;
+
 enum pat_wire__kind {
     PAT_WIRE__SCALAR, /* nil, bool, number: nothing behind the head */
     PAT_WIRE__STR,
@@ -55,5 +57,9 @@ static inline uint64_t pat_wire__children(const struct pat_wire__head *head) {
 static inline uint32_t pat_wire__payload(const struct pat_wire__head *head) {
     return pat_wire__has_payload(head->kind) ? head->count : 0;
 }
+
+/* scan_quick.c: bytes of the frame that begins `data`, if it is whole and of the plain kind, and how many values it
+ * has; else 0, and the scanner has its say. */
+size_t pat_scan__quick(const struct pat_scan_limits *limits, const unsigned char *data, size_t length, size_t *values);
 
 #endif
