@@ -58,20 +58,46 @@ static void walk_refunds(struct one *one, pat_row end) {
 
 /* A chained order costs about a cache miss for each column, all of a customer's in a run one or two together. */
 
+/* All of a customer's at once: they stand in the order of their days, and 64 bits hold the sum of any 2^32 of them. */
+static void read_dense(struct one *one, const struct pat_fact_run *run) {
+    const int64_t base = run->day_base, high = (int64_t)one->run->day - base, low = (int64_t)one->from - base;
+    const uint32_t begin = run->offset[one->customer];
+    uint32_t end = run->offset[one->customer + 1];
+    while (end > begin && run->day[end - 1] > high) end--;
+    if (begin == end) return;
+    int64_t net = 0, window_net = 0;
+    uint32_t inside = 0;
+    for (uint32_t at = begin; at < end; at++) {
+        const bool counts = run->day[at] >= low;
+        inside += counts;
+        net += run->net[at];
+        window_net += counts ? run->net[at] : 0;
+    }
+    int64_t *const value = one->out->value;
+    const int64_t first = base + run->day[begin], last = base + run->day[end - 1];
+    value[PAT_FACT_ORDERS] += end - begin;
+    value[PAT_FACT_WINDOW_ORDERS] += inside;
+    if (value[PAT_FACT_FIRST] == PAT_NULL || first < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = first;
+    if (value[PAT_FACT_LAST] == PAT_NULL || last > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = last;
+    one->net += net;
+    one->window_net += window_net;
+}
+
+static void read_sparse(struct one *one, const struct pat_fact_run *run) {
+    const uint32_t block = one->customer / PAT_RUN_BLOCK;
+    uint32_t at = pat_run_first(run->customer, run->block[block], run->block[block + 1], one->customer);
+    for (; at < run->count && run->customer[at] == one->customer; at++) {
+        const int64_t dated = (int64_t)run->day_base + run->day[at];
+        if (dated > one->run->day) break; /* the later ones, too */
+        add_fact(one, dated, 1, run->net[at]);
+    }
+}
+
 static void read_run(struct one *one, const struct pat_fact_run *run) {
     const pat_row customer = one->customer;
     const pat_day day = one->run->day;
     if (customer >= run->customers) return;
-    const uint32_t block = customer / PAT_RUN_BLOCK;
-    uint32_t at = run->offset != NULL
-                      ? run->offset[customer]
-                      : pat_run_first(run->customer, run->block[block], run->block[block + 1], customer);
-    const uint32_t end = run->offset != NULL ? run->offset[customer + 1] : run->count;
-    for (; at < end && (run->offset != NULL || run->customer[at] == customer); at++) {
-        const int64_t dated = (int64_t)run->day_base + run->day[at];
-        if (dated > day) break; /* the later ones, too */
-        add_fact(one, dated, 1, run->net[at]);
-    }
+    run->offset != NULL ? read_dense(one, run) : read_sparse(one, run);
     uint32_t i = pat_run_odd_of(run, customer);
     for (; i < run->odd.count && run->odd.customer[i] == customer; i++) {
         const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
