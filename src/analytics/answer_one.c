@@ -70,7 +70,7 @@ static enum pat_status find_lifecycle(struct pat_run *run, pat_row row, const st
                                       enum pat_lifecycle *out) {
     pat_lifecycle__note(run);
     if (!pat_lifecycle__by_gaps(run)) {
-        *out = pat_lifecycle__of_customer(run, row, facts);
+        *out = pat_lifecycle__of_customer(run, facts);
         return PAT_OK;
     }
     void *memory;

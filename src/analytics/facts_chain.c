@@ -10,6 +10,16 @@ struct one {
     pat_int128 net, window_net;
 };
 
+/* An order of that day, or the first and the last of several. PAT_NULL is less than any day. */
+static void note_days(struct pat_customer_facts *facts, int64_t first, int64_t last) {
+    int64_t *const value = facts->value;
+    if (value[PAT_FACT_FIRST] == PAT_NULL || first < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = first;
+    const int64_t other = last > value[PAT_FACT_LAST] ? value[PAT_FACT_LAST] : last;
+    if (last > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = last;
+    if (other > facts->before_last) facts->before_last = other;
+}
+_Static_assert(PAT_NULL == INT64_MIN, "PAT_NULL is less than any day");
+
 /* An eligible order, or a refund that counts (`orders` 0, `minor` negative): `minor` is PAT_NULL without a rate. */
 static void add_fact(struct one *one, int64_t day, uint32_t orders, int64_t minor) {
     int64_t *const value = one->out->value;
@@ -17,8 +27,7 @@ static void add_fact(struct one *one, int64_t day, uint32_t orders, int64_t mino
     if (orders != 0) {
         value[PAT_FACT_ORDERS]++;
         value[PAT_FACT_WINDOW_ORDERS] += inside;
-        if (value[PAT_FACT_FIRST] == PAT_NULL || day < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = day;
-        if (value[PAT_FACT_LAST] == PAT_NULL || day > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = day;
+        note_days(one->out, day, day);
     }
     if (minor == PAT_NULL) {
         value[PAT_FACT_UNPRICED]++;
@@ -74,11 +83,10 @@ static void read_dense(struct one *one, const struct pat_fact_run *run) {
         window_net += counts ? run->net[at] : 0;
     }
     int64_t *const value = one->out->value;
-    const int64_t first = base + run->day[begin], last = base + run->day[end - 1];
     value[PAT_FACT_ORDERS] += end - begin;
     value[PAT_FACT_WINDOW_ORDERS] += inside;
-    if (value[PAT_FACT_FIRST] == PAT_NULL || first < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = first;
-    if (value[PAT_FACT_LAST] == PAT_NULL || last > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = last;
+    if (end - begin > 1) note_days(one->out, base + run->day[begin], base + run->day[end - 2]);
+    note_days(one->out, base + run->day[begin], base + run->day[end - 1]);
     one->net += net;
     one->window_net += window_net;
 }
@@ -114,7 +122,8 @@ static int64_t hold(pat_int128 sum) {
 }
 
 static struct one one_begin(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out) {
-    *out = (struct pat_customer_facts){.value = {[PAT_FACT_FIRST] = PAT_NULL, [PAT_FACT_LAST] = PAT_NULL}};
+    *out = (struct pat_customer_facts){.value = {[PAT_FACT_FIRST] = PAT_NULL, [PAT_FACT_LAST] = PAT_NULL},
+                                       .before_last = PAT_NULL};
     return (struct one){.run = run, .customer = customer, .from = pat_run__window_start(run), .out = out};
 }
 

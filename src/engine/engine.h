@@ -77,7 +77,8 @@ struct pat_ticket {
     const struct pat_clv_fit *fit;     /* CLV_FIT: what the worker made, else NULL */
     struct pat_value *answer;          /* CLV_FIT: what the worker answered, to be completed */
     struct pat_arena *arena;           /* the request's */
-    /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success. */
+    /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success; `result` is
+     * gone when this returns. */
     void (*reply_cb)(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error);
     void *context;
     /* the engine's own: */

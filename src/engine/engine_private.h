@@ -209,6 +209,8 @@ struct pat_engine {
     struct pat_ticket *group_head;              /* handed to the journal, in lsn order; not yet applied */
     bool group_durable;                         /* the journal has them */
     struct pat_groups groups;
+    struct pat_arena reply_arena; /* of the answer to a batch while `replying` */
+    bool replying;
     bool turning;        /* replies may submit again: such batches wait for the turn's end */
     bool journal_failed; /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;

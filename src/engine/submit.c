@@ -60,12 +60,19 @@ static void reply(struct pat_engine *engine, struct pat_ticket *ticket, const st
     ticket->reply_cb(ticket, result, builder->failed ? &error : NULL);
 }
 
+/* The answer stands where the one before it stood, not behind the batch, whose memory was last looked at thousands of
+ * batches ago; but for one that is given from within another's reply. */
 static void reply_outcome(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_batch_outcome *outcome,
                           const struct pat_batch *errors_of) {
-    struct pat_builder builder = {.arena = ticket->arena};
+    const bool outer = !engine->replying;
+    struct pat_builder builder = {.arena = outer ? &engine->reply_arena : ticket->arena};
     struct pat_value result =
         pat_engine__load_answer(engine, ticket->request->load.table, outcome, errors_of, &builder);
+    engine->replying = true;
     reply(engine, ticket, &builder, &result);
+    if (!outer) return;
+    engine->replying = false;
+    pat_arena_reset(&engine->reply_arena);
 }
 
 /* A pair that was applied before: the first answer, or a short one when it is too old, or a conflict. */

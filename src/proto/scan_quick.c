@@ -4,6 +4,8 @@
 #include "proto/wire.h"
 #include "proto/wire_private.h"
 
+#include <string.h>
+
 /* Requests and answers about one row nest to four. */
 #define LEVELS_MAX 8u
 /* Of all open maps: a customer's answer has some thirty. */
@@ -27,12 +29,30 @@ struct walk {
     struct pat_text key[KEYS_MAX];
 };
 
+/* Nearly all keys and texts are ASCII and short: two words that may overlap say so of up to 16 bytes. */
+static inline bool is_text(struct pat_text text) {
+    static const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    if (text.length >= 8 && text.length <= 16) {
+        uint64_t head, tail;
+        memcpy(&head, text.data, sizeof head);
+        memcpy(&tail, text.data + text.length - sizeof tail, sizeof tail);
+        if (((head | tail) & high_bits) == 0) return true;
+    } else if (text.length >= 4 && text.length < 8) {
+        uint32_t head, tail;
+        memcpy(&head, text.data, sizeof head);
+        memcpy(&tail, text.data + text.length - sizeof tail, sizeof tail);
+        if (((head | tail) & (uint32_t)high_bits) == 0) return true;
+    }
+    return pat_text_utf8_valid(text, NULL);
+}
+
 static bool key_is_new(struct walk *walk, struct level *level, struct pat_text key) {
     if (key.length == 0 || walk->keys == KEYS_MAX) return false;
     const unsigned first = (unsigned char)key.data[0], last = (unsigned char)key.data[key.length - 1];
     const uint64_t bit = UINT64_C(1) << ((first + 5 * last + 11 * key.length) % 64);
     for (uint32_t i = level->keys_from; (level->seen & bit) != 0 && i < walk->keys; i++) {
-        if (pat_text_equal(walk->key[i], key)) return false;
+        const struct pat_text other = walk->key[i];
+        if (other.length == key.length && memcmp(other.data, key.data, key.length) == 0) return false;
     }
     level->seen |= bit;
     walk->key[walk->keys++] = key;
@@ -43,7 +63,7 @@ static bool pass_text(struct walk *walk, const struct pat_wire__head *head, bool
     const size_t start = walk->at + head->bytes;
     if (head->count > walk->length - start) return false;
     const struct pat_text text = {(const char *)walk->data + start, head->count};
-    if ((is_key || head->kind == PAT_WIRE__STR) && !pat_text_utf8_valid(text, NULL)) return false;
+    if ((is_key || head->kind == PAT_WIRE__STR) && !is_text(text)) return false;
     if (is_key && !key_is_new(walk, &walk->level[walk->depth - 1], text)) return false;
     walk->at = start + head->count;
     return true;

@@ -102,7 +102,8 @@ static inline void replied(struct pat_ticket *ticket, const struct pat_value *re
     struct call *call = ticket->context;
     call->replies++;
     call->ok = error == NULL;
-    if (error == NULL) call->result = *result;
+    struct pat_builder builder = {.arena = &call->arena};
+    if (error == NULL) call->result = pat_build_copy(&builder, result);
     if (error != NULL) call->error = *error;
     struct call *then = call->then;
     memset(ticket, 0xee, sizeof *ticket); /* the caller's again: nobody may look at it now */
