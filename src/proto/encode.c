@@ -17,8 +17,11 @@ struct packer {
 };
 
 static struct packer frame_begin(struct pat_buf *out) {
-    return (struct packer){
-        .out = out, .start = out->length, .at = out->data + out->length, .end = out->data + out->capacity};
+    struct packer packer = {.out = out, .start = out->length};
+    if (out->data == NULL) return packer; /* there is no room, and nothing to point to */
+    packer.at = out->data + out->length;
+    packer.end = out->data + out->capacity;
+    return packer;
 }
 
 static enum pat_status frame_end(const struct packer *packer) {
@@ -31,9 +34,10 @@ static bool grow(struct packer *packer, size_t bytes) {
     if (packer->failed) return false;
     out->length = (size_t)(packer->at - out->data);
     packer->failed = pat_buf_reserve(out, bytes) != PAT_OK;
+    if (packer->failed) return false;
     packer->at = out->data + out->length;
     packer->end = out->data + out->capacity;
-    return !packer->failed;
+    return true;
 }
 
 /* The longest head, and as much again: numbers are stored eight bytes at a time, whatever they take. */
