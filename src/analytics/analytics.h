@@ -50,6 +50,17 @@ struct pat_job {
 enum pat_status pat_analytics_run(const struct pat_job *job, struct pat_value *result,
                                   struct pat_error *error) PAT_MUST_CHECK;
 
+/* The answer to one of several look-ups: a result, or NULL and what is wrong with it. `builder` and what is in the
+ * result are gone with the next. */
+typedef void pat_looked_up_cb(void *context, unsigned which, struct pat_value *result, struct pat_builder *builder,
+                              const struct pat_error *error);
+/* `customer` for several customers, job->row standing for none: what pat_analytics_run would answer to each of them,
+ * one after the other, with what they have in common found once. The request asks for no facts and no plan, and scores
+ * everybody by days. Fails before the first answer: PAT_ERR_MORE, PAT_ERR_NO_MEMORY. */
+enum pat_status pat_analytics_look_up(const struct pat_job *job, const struct pat_look_up *look, unsigned count,
+                                      pat_looked_up_cb *looked_up_cb, void *context,
+                                      struct pat_error *error) PAT_MUST_CHECK;
+
 /* Asks the processor for what `customer` of these rows reads (PAT_ROW_NONE: of none), for look-ups that come next. */
 void pat_analytics_ahead(const struct pat_view *view, const pat_row *customer, unsigned count);
 

@@ -130,8 +130,8 @@ enum pat_status pat_answer__clv_predict(struct pat_run *run) {
     if (request->id.length == 0) {
         put_given(run, &outlook);
     } else {
-        if (row == PAT_ROW_NONE || row >= run->customers || !pat_run__lives(run, row)) {
-            return pat_run__not_found(run, "customer");
+        if (!pat_customer__there(run, row)) {
+            return pat_run__not_found(run, "customer", request->id);
         }
         pat_run__put(run, "customer", pat_id__value(run, pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row)));
         PAT_TRY(put_customer(run, &outlook, row, &run->result));

@@ -5,9 +5,9 @@
 #include "analytics/scores_private.h"
 #include "model/date.h"
 
-enum pat_status pat_run__not_found(struct pat_run *run, const char *what) {
+enum pat_status pat_run__not_found(struct pat_run *run, const char *what, struct pat_text id) {
     char shown[PAT_ERROR_FIELD_BYTES], day[11];
-    (void)pat_text_printable(run->job->request->id, shown, sizeof shown);
+    (void)pat_text_printable(id, shown, sizeof shown);
     pat_day_print(run->day, day);
     return pat_error_set_at(run->error, PAT_ERR_NOT_FOUND, what, -1, -1, "no %s \"%s\" as of %s", what, shown, day);
 }
@@ -42,12 +42,10 @@ static void put_scores(struct pat_run *run, struct pat_customer_scores scores, c
 /* By thresholds, so that look-ups need not rank everybody; but a population with a filter says who is in it only for
  * all of them together. */
 static enum pat_status find_scores(struct pat_run *run, pat_row row, const struct pat_customer_facts *facts,
-                                   struct pat_customer_scores *out) {
+                                   const struct pat_thresholds *thresholds, struct pat_customer_scores *out) {
     *out = (struct pat_customer_scores){0};
     if (run->rfm->population == NULL) {
-        struct pat_thresholds thresholds;
-        PAT_TRY(pat_scores__thresholds(run, &thresholds));
-        if (facts->value[PAT_FACT_WINDOW_ORDERS] > 0) *out = pat_scores__of_customer(run, &thresholds, facts);
+        if (facts->value[PAT_FACT_WINDOW_ORDERS] > 0) *out = pat_scores__of_customer(run, thresholds, facts);
         return PAT_OK;
     }
     run->scores_needed = run->scores_by_row = true;
@@ -72,7 +70,7 @@ static enum pat_status find_lifecycle(struct pat_run *run, pat_row row, const st
                                       enum pat_lifecycle *out) {
     pat_lifecycle__note(run);
     if (!pat_lifecycle__by_gaps(run)) {
-        *out = pat_lifecycle__of_customer(run, row, facts);
+        *out = pat_lifecycle__of_customer(run, facts);
         return PAT_OK;
     }
     void *memory;
@@ -107,27 +105,30 @@ static enum pat_status put_facts(struct pat_run *run, pat_row row) {
     return PAT_OK;
 }
 
-enum pat_status pat_answer__customer(struct pat_run *run) {
-    const pat_row row = run->job->row;
+enum pat_status pat_customer__terms(struct pat_run *run, struct pat_customer_terms *out) {
+    PAT_TRY(pat_run__group_names(run, &out->names));
+    return run->rfm->population == NULL ? pat_scores__thresholds(run, &out->thresholds) : PAT_OK;
+}
+
+bool pat_customer__there(const struct pat_run *run, pat_row row) {
+    return row != PAT_ROW_NONE && row < run->customers && pat_run__lives(run, row);
+}
+
+enum pat_status pat_customer__tell(struct pat_run *run, pat_row row, const struct pat_customer_terms *terms) {
     struct pat_customer_facts facts;
     struct pat_customer_scores scores;
-    struct pat_group_names names;
     enum pat_lifecycle lifecycle;
     struct pat_value clv;
-    if (row == PAT_ROW_NONE || row >= run->customers || !pat_run__lives(run, row)) {
-        return pat_run__not_found(run, "customer");
-    }
     if (pat_lifecycle__by_gaps(run)) run->facts_needed |= PAT_FACTS_LIFECYCLE;
     pat_facts__look_up(run, row, &facts);
-    PAT_TRY(pat_run__group_names(run, &names));
-    PAT_TRY(find_scores(run, row, &facts, &scores));
+    PAT_TRY(find_scores(run, row, &facts, &terms->thresholds, &scores));
     PAT_TRY(find_lifecycle(run, row, &facts, &lifecycle));
     const int64_t id = pat_view_get(run->view, PAT_CUSTOMERS, PAT_CUSTOMER_ID, row);
     pat_run__put(run, "customer", pat_id__value(run, id));
     put_profile(run, row);
     put_history(run, &facts);
     pat_run__put(run, "lifecycle", pat_value_string(pat_lifecycle_names[lifecycle]));
-    put_scores(run, scores, &names);
+    put_scores(run, scores, &terms->names);
     PAT_TRY(pat_clv__of_customer(run, row, &clv));
     pat_run__put(run, "clv", clv);
     PAT_TRY(put_facts(run, row));
@@ -135,6 +136,13 @@ enum pat_status pat_answer__customer(struct pat_run *run) {
     /* This customer's, whoever the scores compare with. */
     run->money_for_all = run->money_of_shown = run->money_of_window = false;
     return PAT_OK;
+}
+
+enum pat_status pat_answer__customer(struct pat_run *run) {
+    struct pat_customer_terms terms;
+    if (!pat_customer__there(run, run->job->row)) return pat_run__not_found(run, "customer", run->job->request->id);
+    PAT_TRY(pat_customer__terms(run, &terms));
+    return pat_customer__tell(run, run->job->row, &terms);
 }
 
 /* An order whose lines sum below zero is a refund of the same id. */
@@ -157,7 +165,8 @@ enum pat_status pat_answer__order(struct pat_run *run) {
     const struct pat_request *request = run->job->request;
     const pat_row row = run->job->row;
     const bool there = row != PAT_ROW_NONE && row < run->view->table[PAT_ORDERS].rows;
-    if (!there || (!pat_order__known(run, row) && !negative(run, row))) return pat_run__not_found(run, "order");
+    if (!there || (!pat_order__known(run, row) && !negative(run, row)))
+        return pat_run__not_found(run, "order", request->id);
     if (negative(run, row)) {
         put_negative(run, row);
     } else {

@@ -3,6 +3,7 @@
 #define PAT_ANALYTICS_ANSWERS_PRIVATE_H
 
 #include "analytics/bind_private.h"
+#include "analytics/scores_private.h"
 
 enum pat_status pat_answer__count(struct pat_run *run) PAT_MUST_CHECK;
 enum pat_status pat_answer__rows(struct pat_run *run) PAT_MUST_CHECK;
@@ -23,8 +24,20 @@ enum pat_status pat_answer__clv_dist(struct pat_run *run) PAT_MUST_CHECK;
 /* `clv` of `customer`: what the fit in use says of that row, nil without one. */
 enum pat_status pat_clv__of_customer(struct pat_run *run, pat_row row, struct pat_value *out) PAT_MUST_CHECK;
 
-/* PAT_ERR_NOT_FOUND of the request's id. */
-enum pat_status pat_run__not_found(struct pat_run *run, const char *what) PAT_MUST_CHECK;
+/* What answers to `customer` have in common. */
+struct pat_customer_terms {
+    struct pat_group_names names;
+    struct pat_thresholds thresholds; /* where everybody is scored */
+};
+enum pat_status pat_customer__terms(struct pat_run *run, struct pat_customer_terms *out) PAT_MUST_CHECK;
+/* The customer is in answers at D; PAT_ROW_NONE is not. */
+bool pat_customer__there(const struct pat_run *run, pat_row row);
+/* All about it but what pat_run__finish puts. */
+enum pat_status pat_customer__tell(struct pat_run *run, pat_row row,
+                                   const struct pat_customer_terms *terms) PAT_MUST_CHECK;
+
+/* PAT_ERR_NOT_FOUND of that id. */
+enum pat_status pat_run__not_found(struct pat_run *run, const char *what, struct pat_text id) PAT_MUST_CHECK;
 /* A sum that an answer carries as an integer; PAT_ERR_TOO_LARGE names `what` when 64 bits do not hold it. */
 enum pat_status pat_run__total(struct pat_run *run, const char *what, pat_int128 total,
                                struct pat_value *out) PAT_MUST_CHECK;

@@ -10,6 +10,16 @@ struct one {
     pat_int128 net, window_net;
 };
 
+/* An order of that day, or the first and the last of several. PAT_NULL is less than any day. */
+static void note_days(struct pat_customer_facts *facts, int64_t first, int64_t last) {
+    int64_t *const value = facts->value;
+    if (value[PAT_FACT_FIRST] == PAT_NULL || first < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = first;
+    const int64_t other = last > value[PAT_FACT_LAST] ? value[PAT_FACT_LAST] : last;
+    if (last > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = last;
+    if (other > facts->before_last) facts->before_last = other;
+}
+_Static_assert(PAT_NULL == INT64_MIN, "PAT_NULL is less than any day");
+
 /* An eligible order, or a refund that counts (`orders` 0, `minor` negative): `minor` is PAT_NULL without a rate. */
 static void add_fact(struct one *one, int64_t day, uint32_t orders, int64_t minor) {
     int64_t *const value = one->out->value;
@@ -17,8 +27,7 @@ static void add_fact(struct one *one, int64_t day, uint32_t orders, int64_t mino
     if (orders != 0) {
         value[PAT_FACT_ORDERS]++;
         value[PAT_FACT_WINDOW_ORDERS] += inside;
-        if (value[PAT_FACT_FIRST] == PAT_NULL || day < value[PAT_FACT_FIRST]) value[PAT_FACT_FIRST] = day;
-        if (value[PAT_FACT_LAST] == PAT_NULL || day > value[PAT_FACT_LAST]) value[PAT_FACT_LAST] = day;
+        note_days(one->out, day, day);
     }
     if (minor == PAT_NULL) {
         value[PAT_FACT_UNPRICED]++;
@@ -58,20 +67,45 @@ static void walk_refunds(struct one *one, pat_row end) {
 
 /* A chained order costs about a cache miss for each column, all of a customer's in a run one or two together. */
 
+/* All of a customer's at once: they stand in the order of their days, and 64 bits hold the sum of any 2^32 of them. */
+static void read_dense(struct one *one, const struct pat_fact_run *run) {
+    const int64_t base = run->day_base, high = (int64_t)one->run->day - base, low = (int64_t)one->from - base;
+    const uint32_t begin = run->offset[one->customer];
+    uint32_t end = run->offset[one->customer + 1];
+    while (end > begin && run->day[end - 1] > high) end--;
+    if (begin == end) return;
+    int64_t net = 0, window_net = 0;
+    uint32_t inside = 0;
+    for (uint32_t at = begin; at < end; at++) {
+        const bool counts = run->day[at] >= low;
+        inside += counts;
+        net += run->net[at];
+        window_net += counts ? run->net[at] : 0;
+    }
+    int64_t *const value = one->out->value;
+    value[PAT_FACT_ORDERS] += end - begin;
+    value[PAT_FACT_WINDOW_ORDERS] += inside;
+    if (end - begin > 1) note_days(one->out, base + run->day[begin], base + run->day[end - 2]);
+    note_days(one->out, base + run->day[begin], base + run->day[end - 1]);
+    one->net += net;
+    one->window_net += window_net;
+}
+
+static void read_sparse(struct one *one, const struct pat_fact_run *run) {
+    const uint32_t block = one->customer / PAT_RUN_BLOCK;
+    uint32_t at = pat_run_first(run->customer, run->block[block], run->block[block + 1], one->customer);
+    for (; at < run->count && run->customer[at] == one->customer; at++) {
+        const int64_t dated = (int64_t)run->day_base + run->day[at];
+        if (dated > one->run->day) break; /* the later ones, too */
+        add_fact(one, dated, 1, run->net[at]);
+    }
+}
+
 static void read_run(struct one *one, const struct pat_fact_run *run) {
     const pat_row customer = one->customer;
     const pat_day day = one->run->day;
     if (customer >= run->customers) return;
-    const uint32_t block = customer / PAT_RUN_BLOCK;
-    uint32_t at = run->offset != NULL
-                      ? run->offset[customer]
-                      : pat_run_first(run->customer, run->block[block], run->block[block + 1], customer);
-    const uint32_t end = run->offset != NULL ? run->offset[customer + 1] : run->count;
-    for (; at < end && (run->offset != NULL || run->customer[at] == customer); at++) {
-        const int64_t dated = (int64_t)run->day_base + run->day[at];
-        if (dated > day) break; /* the later ones, too */
-        add_fact(one, dated, 1, run->net[at]);
-    }
+    run->offset != NULL ? read_dense(one, run) : read_sparse(one, run);
     uint32_t i = pat_run_odd_of(run, customer);
     for (; i < run->odd.count && run->odd.customer[i] == customer; i++) {
         const struct pat_run_odd odd = pat_run_odd_at(&run->odd, i);
@@ -88,7 +122,8 @@ static int64_t hold(pat_int128 sum) {
 }
 
 static struct one one_begin(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out) {
-    *out = (struct pat_customer_facts){.value = {[PAT_FACT_FIRST] = PAT_NULL, [PAT_FACT_LAST] = PAT_NULL}};
+    *out = (struct pat_customer_facts){.value = {[PAT_FACT_FIRST] = PAT_NULL, [PAT_FACT_LAST] = PAT_NULL},
+                                       .before_last = PAT_NULL};
     return (struct one){.run = run, .customer = customer, .from = pat_run__window_start(run), .out = out};
 }
 

@@ -53,6 +53,7 @@ enum pat_status pat_facts__make(struct pat_run *run, unsigned needed, struct pat
 /* The same of one customer, from its chains: for a few of them without all the others. */
 struct pat_customer_facts {
     int64_t value[PAT_FACT_KINDS];
+    int64_t before_last; /* day of the eligible order before the last, which may be the same; PAT_NULL: there is none */
 };
 void pat_facts__of_customer(const struct pat_run *run, pat_row customer, struct pat_customer_facts *out);
 /* The same, out of runs as far as they say it: for single questions. */

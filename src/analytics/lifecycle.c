@@ -159,20 +159,11 @@ enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who)
     return PAT_OK;
 }
 
-enum pat_lifecycle pat_lifecycle__of_customer(const struct pat_run *run, pat_row customer,
-                                              const struct pat_customer_facts *facts) {
-    const struct pat_view *view = run->view;
+enum pat_lifecycle pat_lifecycle__of_customer(const struct pat_run *run, const struct pat_customer_facts *facts) {
     const int32_t *fixed = run->job->request->question.lifecycle_cut;
     const int64_t cut[2] = {fixed[0], fixed[1]}, last = facts->value[PAT_FACT_LAST];
     bool asked;
     const enum pat_lifecycle state =
         judge(run->day, facts->value[PAT_FACT_ORDERS], facts->value[PAT_FACT_FIRST], last, cut, &asked);
-    if (!asked) return state;
-    unsigned late = 0;
-    int64_t row = pat_view_get(view, PAT_CUSTOMERS, PAT_CUSTOMER_ORDER_HEAD, customer);
-    for (; row != PAT_NULL && late < 2; row = pat_view_get(view, PAT_ORDERS, PAT_ORDER_NEXT, (pat_row)row)) {
-        const bool counts = pat_order__eligible(view, (pat_row)row, run->day);
-        late += counts && pat_view_get(view, PAT_ORDERS, PAT_ORDER_DAY, (pat_row)row) >= last - cut[0];
-    }
-    return late == 2 ? PAT_LIFECYCLE_ACTIVE : state;
+    return asked && facts->before_last >= last - cut[0] ? PAT_LIFECYCLE_ACTIVE : state;
 }

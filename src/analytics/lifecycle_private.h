@@ -59,8 +59,7 @@ enum pat_status pat_lifecycle__own_cuts(struct pat_run *run, struct pat_own_cuts
 void pat_lifecycle__note(struct pat_run *run);
 
 /* The state of one customer with these facts, when cuts are the same for all. */
-enum pat_lifecycle pat_lifecycle__of_customer(const struct pat_run *run, pat_row customer,
-                                              const struct pat_customer_facts *facts);
+enum pat_lifecycle pat_lifecycle__of_customer(const struct pat_run *run, const struct pat_customer_facts *facts);
 /* Sets run->lifecycle of the customers whose bit is on in `who`. Lifetime facts must be there. */
 enum pat_status pat_lifecycle__compute(struct pat_run *run, const uint64_t *who) PAT_MUST_CHECK;
 

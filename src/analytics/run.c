@@ -128,6 +128,10 @@ static bool of_one_row(enum pat_method method) {
     return method == PAT_METHOD_CUSTOMER || method == PAT_METHOD_ORDER || method == PAT_METHOD_CLV_PREDICT;
 }
 
+struct pat_value pat_run__new_result(struct pat_run *run) {
+    return pat_build_map(&run->builder, MEMBERS_EXPECTED);
+}
+
 enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) {
     *run = (struct pat_run){
         .job = job,
@@ -141,7 +145,8 @@ enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, s
         .customers = job->view->table[PAT_CUSTOMERS].rows,
     };
     run->day_end = pat_zone_day_start(run->view->zone, run->day + 1);
-    run->result = pat_build_map(&run->builder, MEMBERS_EXPECTED);
+    run->as_of = pat_build_day(&run->builder, run->day);
+    run->result = pat_run__new_result(run);
     PAT_TRY(pat_memo__begin(run));
     pat_explain__begin(run);
     return of_one_row(job->request->method) ? PAT_OK : pat_run__find_live(run);
@@ -182,7 +187,7 @@ static enum pat_status put_unpriced(struct pat_run *run) {
 }
 
 static void put_day(struct pat_run *run) {
-    pat_run__put(run, "as_of", pat_build_day(&run->builder, run->day));
+    pat_run__put(run, "as_of", run->as_of);
     const pat_day newest = run->view->counts.newest_fact;
     const enum pat_method method = run->job->request->method;
     const bool dated = method != PAT_METHOD_VERIFY && method != PAT_METHOD_ORDER && method != PAT_METHOD_CONTROL &&

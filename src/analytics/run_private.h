@@ -39,10 +39,11 @@ struct pat_run {
     const struct pat_rfm_spec *rfm;
     const struct pat_bound *population; /* its filter; NULL: none, or not bound yet */
 
-    pat_day day;       /* D */
-    int64_t day_end;   /* first instant after D */
-    pat_row customers; /* rows of that table */
-    uint64_t *live;    /* bitmap over them: live at D */
+    pat_day day;            /* D */
+    struct pat_value as_of; /* its text */
+    int64_t day_end;        /* first instant after D */
+    pat_row customers;      /* rows of that table */
+    uint64_t *live;         /* bitmap over them: live at D */
     uint64_t live_count;
     const uint64_t *shown; /* live ones that `where` selects; == live until a filter was run */
 
@@ -75,6 +76,8 @@ struct pat_run {
 
 /* Sets `run` up for job: day, live customers. */
 enum pat_status pat_run__begin(struct pat_run *run, const struct pat_job *job, struct pat_error *error) PAT_MUST_CHECK;
+/* An empty map, as large as most answers. */
+struct pat_value pat_run__new_result(struct pat_run *run);
 /* Who is live. Begin does it but for questions about one row. */
 enum pat_status pat_run__find_live(struct pat_run *run) PAT_MUST_CHECK;
 /* The same of one customer, without the others. */

@@ -30,28 +30,11 @@ enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) {
     return PAT_OK;
 }
 
-/* Mostly there is room, and how much is copied is known where it is called. */
-static inline enum pat_status append(struct pat_buf *buf, const void *data, size_t bytes) {
+enum pat_status pat_buf_append(struct pat_buf *buf, const void *data, size_t bytes) {
     if (bytes > buf->capacity - buf->length) PAT_TRY(pat_buf_reserve(buf, bytes));
     if (bytes > 0) memcpy(buf->data + buf->length, data, bytes);
     buf->length += bytes;
     return PAT_OK;
-}
-
-enum pat_status pat_buf_append(struct pat_buf *buf, const void *data, size_t bytes) {
-    return append(buf, data, bytes);
-}
-
-enum pat_status pat_buf_append_u8(struct pat_buf *buf, uint8_t value) {
-    return append(buf, &value, sizeof value);
-}
-
-enum pat_status pat_buf_append_u32(struct pat_buf *buf, uint32_t value) {
-    return append(buf, &value, sizeof value);
-}
-
-enum pat_status pat_buf_append_u64(struct pat_buf *buf, uint64_t value) {
-    return append(buf, &value, sizeof value);
 }
 
 enum pat_status pat_buf_printf(struct pat_buf *buf, const char *format, ...) {

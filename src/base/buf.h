@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct pat_buf {
     unsigned char *data;
@@ -20,9 +21,23 @@ void pat_buf_deinit(struct pat_buf *buf);
 /* Makes room for `bytes` more. PAT_ERR_NO_MEMORY leaves it as it was. */
 enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) PAT_MUST_CHECK;
 enum pat_status pat_buf_append(struct pat_buf *buf, const void *data, size_t bytes) PAT_MUST_CHECK;
-enum pat_status pat_buf_append_u8(struct pat_buf *buf, uint8_t value) PAT_MUST_CHECK;
-enum pat_status pat_buf_append_u32(struct pat_buf *buf, uint32_t value) PAT_MUST_CHECK; /* little-endian */
-enum pat_status pat_buf_append_u64(struct pat_buf *buf, uint64_t value) PAT_MUST_CHECK;
+/* Numbers are little-endian. Inline: mostly there is room, and an entry of the journal has dozens. */
+static inline PAT_MUST_CHECK enum pat_status pat_buf_append_number(struct pat_buf *buf, const void *number,
+                                                                   size_t bytes) {
+    if (bytes > buf->capacity - buf->length) return pat_buf_append(buf, number, bytes);
+    memcpy(buf->data + buf->length, number, bytes);
+    buf->length += bytes;
+    return PAT_OK;
+}
+static inline PAT_MUST_CHECK enum pat_status pat_buf_append_u8(struct pat_buf *buf, uint8_t value) {
+    return pat_buf_append_number(buf, &value, sizeof value);
+}
+static inline PAT_MUST_CHECK enum pat_status pat_buf_append_u32(struct pat_buf *buf, uint32_t value) {
+    return pat_buf_append_number(buf, &value, sizeof value);
+}
+static inline PAT_MUST_CHECK enum pat_status pat_buf_append_u64(struct pat_buf *buf, uint64_t value) {
+    return pat_buf_append_number(buf, &value, sizeof value);
+}
 enum pat_status pat_buf_printf(struct pat_buf *buf, const char *format, ...) PAT_MUST_CHECK
     __attribute__((format(printf, 2, 3)));
 /* Drops the first `bytes`, moving the rest to the front. */

@@ -107,10 +107,14 @@ static bool snapshot_due(const struct pat_engine *engine) {
     return pat_clock_monotonic_ns() - engine->snapshot_ns >= engine->snapshot_every_ms * NS_PER_MS;
 }
 
+bool pat_engine__snapshot_comes(const struct pat_engine *engine) {
+    return engine->snapshot_view == NULL && snapshot_due(engine);
+}
+
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine) {
     engine->snapshot_waits = false;
     /* The journal is cut at the snapshot's lsn, so no group may be under way. */
-    if (engine->snapshot_view != NULL || engine->group_head != NULL || !snapshot_due(engine)) return;
+    if (engine->group_head != NULL || !pat_engine__snapshot_comes(engine)) return;
     engine->snapshot_waits = !pat_engine__is_settled(engine);
     if (engine->snapshot_waits) return;
     struct pat_error error;

@@ -201,6 +201,7 @@ static enum pat_status engine_start(struct pat_engine *engine, const struct pat_
 
 static void engine_free(struct pat_engine *engine) {
     pat_engine__scrub_close(engine);
+    pat_arena_deinit(&engine->reply_arena);
     directory_close(engine);
     if (engine->fs != NULL) engine->fs->ops->close(&engine->fs);
     pat_mem_free(PAT_MEM_OTHER, engine);
@@ -210,6 +211,7 @@ enum pat_status pat_engine_open(struct pat_engine **out, const struct pat_engine
                                 struct pat_error *error) {
     struct pat_engine *engine = pat_mem_alloc(PAT_MEM_OTHER, sizeof *engine);
     if (engine == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the engine");
+    pat_arena_init(&engine->reply_arena, 0);
     engine->version = options->version;
     engine->wake_cb = options->wake_cb;
     engine->wake_context = options->wake_context;

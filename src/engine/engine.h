@@ -77,7 +77,8 @@ struct pat_ticket {
     const struct pat_clv_fit *fit;     /* CLV_FIT: what the worker made, else NULL */
     struct pat_value *answer;          /* CLV_FIT: what the worker answered, to be completed */
     struct pat_arena *arena;           /* the request's */
-    /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success. */
+    /* Loop thread, exactly once, possibly before pat_engine_submit returns. `error` is NULL on success; `result` is
+     * gone when this returns. */
     void (*reply_cb)(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error);
     void *context;
     /* the engine's own: */
@@ -105,9 +106,11 @@ struct pat_pinned;
 struct pat_inquiry {
     const struct pat_request *request;
     struct pat_arena *arena;
-    struct pat_clv_fit *fit;         /* CLV_FIT: room for what is to be submitted then */
-    struct pat_pinned *pinned;       /* set by pat_engine_pin */
-    pat_row row;                     /* set by pat_engine_pin: customer, order */
+    struct pat_clv_fit *fit;   /* CLV_FIT: room for what is to be submitted then */
+    struct pat_pinned *pinned; /* set by pat_engine_pin */
+    pat_row row;               /* set by pat_engine_pin: customer, order */
+    struct pat_look_up *look;  /* set by the asker, the rows by pat_engine_pin: for pat_engine_look_up */
+    unsigned looks;
     const pat_row *call_row;         /* set by pat_engine_pin: the same for each call of a batch */
     struct pat_paging *paging;       /* set by pat_engine_pin: rows, and batches that may hold some */
     struct pat_recall *recall;       /* set by pat_engine_pin: NULL where answers are not given again */
@@ -139,6 +142,18 @@ bool pat_engine_pin_ranked(struct pat_engine *engine, struct pat_inquiry *inquir
  * PAT_ERR_MORE: not at once; ask again without. */
 enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   struct pat_value *result, struct pat_error *error) PAT_MUST_CHECK;
+/* One answer of several: without a result, what is wrong. It is gone with the next. */
+typedef void pat_engine_looked_up_cb(void *context, unsigned which, const struct pat_value *result,
+                                     const struct pat_error *error);
+/* Instead of pat_engine_answer for `customer` of several customers, inquiry->look: the request (its id apart) is one
+ * that pat_engine_looks_up. Each gets its own answer, in their order; or nobody does, with an error or PAT_ERR_MORE.
+ * Thread: any, one at a time per inquiry. */
+enum pat_status pat_engine_look_up(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                   pat_engine_looked_up_cb *looked_up_cb, void *context,
+                                   struct pat_error *error) PAT_MUST_CHECK;
+/* A question for one customer that several may ask at once: it does not wait, has no deadline, and needs no look at
+ * everybody but for the thresholds of scores. */
+bool pat_engine_looks_up(const struct pat_request *request);
 /* Before the answer is sent: a version that a cursor was given for stays pinned. */
 void pat_engine_unpin(struct pat_engine *engine, struct pat_inquiry *inquiry);
 

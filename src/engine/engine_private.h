@@ -209,6 +209,9 @@ struct pat_engine {
     struct pat_ticket *group_head;              /* handed to the journal, in lsn order; not yet applied */
     bool group_durable;                         /* the journal has them */
     struct pat_groups groups;
+    struct pat_applied *applied;  /* within a turn: to be answered before anybody else; see submit.c */
+    struct pat_arena reply_arena; /* of the answer to a batch while `replying` */
+    bool replying;
     bool turning;        /* replies may submit again: such batches wait for the turn's end */
     bool journal_failed; /* no batch is taken until a snapshot has made a new journal */
     struct pat_error journal_error;
@@ -343,6 +346,8 @@ struct pat_value pat_engine__fit_apply(struct pat_engine *engine, struct pat_tic
 /* checkpoint.c */
 void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_event *event);
 void pat_engine__snapshot_start_if_due(struct pat_engine *engine);
+/* One is to start as soon as no group is under way. */
+bool pat_engine__snapshot_comes(const struct pat_engine *engine);
 /* Files that were found damaged are replaced: what is in memory is whole. */
 void pat_engine__watch_damage(struct pat_engine *engine);
 /* verify.c */

@@ -10,6 +10,12 @@
 #define NS_PER_MS UINT64_C(1000000)
 /* Ids lead to rows through the index, which only this thread may use; rows behind the view's count are not in it yet.
  */
+static pat_row row_of_key(const struct pat_engine *engine, enum pat_table_id table, struct pat_id_key key,
+                          const struct pat_view *view) {
+    const pat_row row = pat_table_find_id(engine->store, table, key);
+    return row != PAT_ROW_NONE && row < view->table[table].rows ? row : PAT_ROW_NONE;
+}
+
 static pat_row row_of_id(const struct pat_engine *engine, const struct pat_request *request,
                          const struct pat_view *view) {
     enum pat_table_id table = PAT_CUSTOMERS;
@@ -19,9 +25,23 @@ static pat_row row_of_id(const struct pat_engine *engine, const struct pat_reque
         return PAT_ROW_NONE;
     }
     if (request->id.length == 0) return PAT_ROW_NONE;
-    struct pat_id_key key = {.number = pat_id_number(request->id), .text = request->id};
-    pat_row row = pat_table_find_id(engine->store, table, key);
-    return row != PAT_ROW_NONE && row < view->table[table].rows ? row : PAT_ROW_NONE;
+    const struct pat_id_key key = {.number = pat_id_number(request->id), .text = request->id};
+    return row_of_key(engine, table, key, view);
+}
+
+/* Sixteen at a time, so that their misses pass side by side. */
+static void find_look_rows(const struct pat_engine *engine, struct pat_inquiry *inquiry) {
+    struct pat_id_key key[PAT_LOOK_AHEAD_MAX];
+    const struct pat_view *const view = inquiry->pinned->view;
+    for (unsigned first = 0; first < inquiry->looks; first += PAT_LOOK_AHEAD_MAX) {
+        struct pat_look_up *const look = inquiry->look + first;
+        const unsigned left = inquiry->looks - first, count = left < PAT_LOOK_AHEAD_MAX ? left : PAT_LOOK_AHEAD_MAX;
+        for (unsigned i = 0; i < count; i++) {
+            key[i] = (struct pat_id_key){.number = look[i].number, .text = look[i].text};
+            pat_table_prefetch_id(engine->store, PAT_CUSTOMERS, key[i]);
+        }
+        for (unsigned i = 0; i < count; i++) look[i].row = row_of_key(engine, PAT_CUSTOMERS, key[i], view);
+    }
 }
 
 /* A question for one order, or a batch with one. */
@@ -63,6 +83,7 @@ static enum pat_status pin(struct pat_engine *engine, struct pat_inquiry *inquir
     inquiry->pinned = pinned;
     inquiry->lsn = pinned->view->lsn;
     inquiry->row = row_of_id(engine, request, pinned->view);
+    find_look_rows(engine, inquiry);
     inquiry->recall = NULL;
     if (request->method == PAT_METHOD_BACKUP_READ) {
         const enum pat_status found = pat_engine__backup_find(engine, &request->backup, &inquiry->backup, error);
@@ -178,9 +199,8 @@ static enum pat_status run_job(const struct pat_engine *engine, const struct pat
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
-static void put_version(const struct pat_engine *engine, pat_lsn lsn, uint64_t started_ns, struct pat_builder *builder,
+static void put_version(const struct pat_engine *engine, pat_lsn lsn, uint64_t passed_ns, struct pat_builder *builder,
                         struct pat_value *result) {
-    const uint64_t passed_ns = pat_clock_monotonic_ns() - started_ns;
     pat_build_put(builder, result, "lsn", pat_value_uint(lsn));
     pat_build_put(builder, result, "epoch", pat_value_uint(engine->settings.epoch));
     pat_build_put(builder, result, "ms", pat_value_real((double)(passed_ns / 1000) / 1000.0));
@@ -195,6 +215,27 @@ static enum pat_status fail_stopped(enum pat_status status, const struct pat_req
     return pat_error_set(error, status, "not done after %u ms", request->question.deadline_ms);
 }
 
+static struct pat_job job_of(const struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                             const struct pat_request *request, struct watch *watch, struct pat_arena *arena) {
+    const struct pat_findings *const findings = inquiry->pinned->findings;
+    struct pat_loan *const loan = inquiry->loan;
+    return (struct pat_job){.view = inquiry->pinned->view,
+                            .request = request,
+                            .kernels = engine->kernels,
+                            .arena = arena,
+                            .today = inquiry->today,
+                            .known = findings != NULL ? findings->known : NULL,
+                            .kept_window = loan != NULL ? loan->window : NULL,
+                            .made_window = loan != NULL ? &loan->made : NULL,
+                            .spare_window = loan != NULL ? &loan->given_up : NULL,
+                            .at_once = inquiry->at_once,
+                            .row = PAT_ROW_NONE,
+                            .clock_cb = pat_clock_monotonic_ns,
+                            .stop_cb = watch_stop,
+                            .stop_context = watch,
+                            .spread = inquiry->spread};
+}
+
 /* One question, by itself or in a batch: the whole answer in `arena`. */
 static enum pat_status answer_one(struct pat_engine *engine, const struct pat_inquiry *inquiry,
                                   const struct pat_request *request, pat_row row, struct pat_memo *memo,
@@ -202,30 +243,15 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
     struct watch watch = {.inquiry = inquiry,
                           .request = request,
                           .started_ns = request == inquiry->request ? inquiry->started_ns : pat_clock_monotonic_ns()};
-    const struct pat_findings *const findings = inquiry->pinned->findings;
-    struct pat_loan *const loan = inquiry->loan;
     const pat_lsn lsn = inquiry->pinned->view->lsn;
     pat_row last = PAT_ROW_NONE;
-    const struct pat_job job = {.view = inquiry->pinned->view,
-                                .request = request,
-                                .kernels = engine->kernels,
-                                .arena = arena,
-                                .today = inquiry->today,
-                                .memo = memo,
-                                .known = findings != NULL ? findings->known : NULL,
-                                .kept_window = loan != NULL ? loan->window : NULL,
-                                .made_window = loan != NULL ? &loan->made : NULL,
-                                .spare_window = loan != NULL ? &loan->given_up : NULL,
-                                .at_once = inquiry->at_once,
-                                .continues = request->cursor_given,
-                                .after = request->cursor.row,
-                                .last = request->method == PAT_METHOD_ROWS ? &last : NULL,
-                                .fit = request == inquiry->request ? inquiry->fit : NULL,
-                                .row = row,
-                                .clock_cb = pat_clock_monotonic_ns,
-                                .stop_cb = watch_stop,
-                                .stop_context = &watch,
-                                .spread = inquiry->spread};
+    struct pat_job job = job_of(engine, inquiry, request, &watch, arena);
+    job.memo = memo;
+    job.continues = request->cursor_given;
+    job.after = request->cursor.row;
+    job.last = request->method == PAT_METHOD_ROWS ? &last : NULL;
+    job.fit = request == inquiry->request ? inquiry->fit : NULL;
+    job.row = row;
     struct pat_recall *const recall = request == inquiry->request ? inquiry->recall : NULL;
     enum pat_status status = run_job(engine, &job, recall, result, error);
     if (status != PAT_OK) return fail_stopped(status, request, error);
@@ -238,7 +264,7 @@ static enum pat_status answer_one(struct pat_engine *engine, const struct pat_in
     if (last != PAT_ROW_NONE) {
         PAT_TRY(pat_engine__put_cursor(engine, inquiry, request, last, &builder, result, error));
     }
-    put_version(engine, lsn, watch.started_ns, &builder, result);
+    put_version(engine, lsn, pat_clock_monotonic_ns() - watch.started_ns, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
@@ -309,7 +335,7 @@ static enum pat_status answer_batch(struct pat_engine *engine, const struct pat_
         if (status != PAT_OK) return status;
         pat_build_put(&builder, result, "answers", answers);
     }
-    put_version(engine, inquiry->pinned->view->lsn, inquiry->started_ns, &builder, result);
+    put_version(engine, inquiry->pinned->view->lsn, pat_clock_monotonic_ns() - inquiry->started_ns, &builder, result);
     return builder.failed ? pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the answer") : PAT_OK;
 }
 
@@ -334,4 +360,50 @@ enum pat_status pat_engine_answer(struct pat_engine *engine, const struct pat_in
         answer_one(engine, inquiry, inquiry->request, inquiry->row, NULL, inquiry->arena, result, error);
     if (makes_window(inquiry->request)) free_given_up(inquiry); /* verify has given its version back by now */
     return status;
+}
+
+/* ---- several look-ups -------------------------------------------------------------------------------------------- */
+
+bool pat_engine_looks_up(const struct pat_request *request) {
+    const struct pat_question *const question = &request->question;
+    return request->method == PAT_METHOD_CUSTOMER && !request->with_orders && !request->with_refunds &&
+           !request->with_lines && !question->explain_plan && question->min_lsn == 0 && question->deadline_ms == 0 &&
+           !question->unless.given && question->rfm.population == NULL && question->lifecycle_gap_milli[0] == 0;
+}
+
+/* Each takes about a microsecond, and the clock a part of that. */
+#define LOOKS_PER_CLOCK 8u
+
+struct looking {
+    const struct pat_engine *engine;
+    const struct pat_inquiry *inquiry;
+    uint64_t passed_ns;
+    pat_engine_looked_up_cb *looked_up_cb;
+    void *context;
+};
+
+static void looked_up(void *context, unsigned which, struct pat_value *result, struct pat_builder *builder,
+                      const struct pat_error *error) {
+    struct looking *const looking = context;
+    if (which % LOOKS_PER_CLOCK == 0) looking->passed_ns = pat_clock_monotonic_ns() - looking->inquiry->started_ns;
+    if (result == NULL) {
+        looking->looked_up_cb(looking->context, which, NULL, error);
+        return;
+    }
+    put_version(looking->engine, looking->inquiry->lsn, looking->passed_ns, builder, result);
+    struct pat_error no_memory;
+    if (builder->failed) (void)pat_error_set(&no_memory, PAT_ERR_NO_MEMORY, "no memory for the answer");
+    looking->looked_up_cb(looking->context, which, builder->failed ? NULL : result, &no_memory);
+}
+
+enum pat_status pat_engine_look_up(struct pat_engine *engine, const struct pat_inquiry *inquiry,
+                                   pat_engine_looked_up_cb *looked_up_cb, void *context, struct pat_error *error) {
+    struct watch watch = {.inquiry = inquiry, .request = inquiry->request, .started_ns = inquiry->started_ns};
+    struct looking looking = {engine, inquiry, 0, looked_up_cb, context};
+    PAT_ASSERT(pat_engine_looks_up(inquiry->request));
+    free_given_up(inquiry);
+    const struct pat_job job = job_of(engine, inquiry, inquiry->request, &watch, inquiry->arena);
+    const enum pat_status status =
+        pat_analytics_look_up(&job, inquiry->look, inquiry->looks, looked_up, &looking, error);
+    return status == PAT_OK ? PAT_OK : fail_stopped(status, inquiry->request, error);
 }

@@ -47,7 +47,17 @@ void pat_engine_submit(struct pat_engine *engine, struct pat_ticket *ticket) {
 /* ---- answers
  * ---------------------------------------------------------------------------------------------------------------- */
 
+/* Batches that are applied and not yet answered: the next group is on its way to the disk before they are. */
+struct pat_applied {
+    struct pat_ticket *ticket; /* `count` of them, in a row */
+    unsigned count;
+    const struct pat_batch *const *batch;
+    const struct pat_batch_outcome *outcome;
+};
+static void answer_applied(struct pat_engine *engine);
+
 static void reply_error(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_error *error) {
+    answer_applied(engine);
     engine->queued--;
     ticket->reply_cb(ticket, NULL, error);
 }
@@ -56,16 +66,35 @@ static void reply(struct pat_engine *engine, struct pat_ticket *ticket, const st
                   const struct pat_value *result) {
     struct pat_error error;
     (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "the batch was taken, but there is no memory for the answer");
+    answer_applied(engine);
     engine->queued--;
     ticket->reply_cb(ticket, result, builder->failed ? &error : NULL);
 }
 
+/* The answer stands where the one before it stood, not behind the batch, whose memory was last looked at thousands of
+ * batches ago; but for one that is given from within another's reply. */
 static void reply_outcome(struct pat_engine *engine, struct pat_ticket *ticket, const struct pat_batch_outcome *outcome,
                           const struct pat_batch *errors_of) {
-    struct pat_builder builder = {.arena = ticket->arena};
+    const bool outer = !engine->replying;
+    struct pat_builder builder = {.arena = outer ? &engine->reply_arena : ticket->arena};
     struct pat_value result =
         pat_engine__load_answer(engine, ticket->request->load.table, outcome, errors_of, &builder);
+    engine->replying = true;
     reply(engine, ticket, &builder, &result);
+    if (!outer) return;
+    engine->replying = false;
+    pat_arena_reset(&engine->reply_arena);
+}
+
+/* Before anybody else is answered, so that answers come in the order of batches. */
+static void answer_applied(struct pat_engine *engine) {
+    struct pat_applied *applied = engine->applied;
+    engine->applied = NULL;
+    for (unsigned i = 0; applied != NULL && i < applied->count; i++) {
+        struct pat_ticket *ticket = applied->ticket;
+        applied->ticket = ticket->next;
+        reply_outcome(engine, ticket, &applied->outcome[i], applied->batch[i]);
+    }
 }
 
 /* A pair that was applied before: the first answer, or a short one when it is too old, or a conflict. */
@@ -351,7 +380,8 @@ static bool is_orders(const struct pat_ticket *ticket) {
     return ticket->batch != NULL && ticket->batch->table == PAT_ORDERS;
 }
 
-/* Applies and answers the first batches of the group, as many as are applied together; one of another table alone. */
+/* Applies and answers the first batches of the group, as many as are applied together; one of another table alone. When
+ * they are the last, the disk has the next group before they are answered: what it waits for is short then. */
 static void apply_batches(struct pat_engine *engine) {
     struct pat_ticket *ticket = engine->group_head;
     const struct pat_batch *batch[GROUP_TICKETS_MAX];
@@ -366,11 +396,14 @@ static void apply_batches(struct pat_engine *engine) {
         batch[count++] = at->batch;
     }
     pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
-    for (unsigned i = 0; i < count; i++) {
-        ticket = engine->group_head;
-        engine->group_head = ticket->next;
-        reply_outcome(engine, ticket, &outcome[i], batch[i]);
+    struct pat_applied applied = {ticket, count, batch, outcome};
+    engine->applied = &applied;
+    for (unsigned i = 0; i < count; i++) engine->group_head = engine->group_head->next;
+    if (engine->group_head == NULL) {
+        engine->group_durable = false;
+        if (!pat_engine__snapshot_comes(engine)) pat_engine__group_start(engine);
     }
+    answer_applied(engine);
 }
 
 static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {

@@ -172,9 +172,10 @@ static bool is_currency(enum pat_table_id table, int field) {
  * and the next batch finds its pages ready. */
 #define BIG_VALUES 4096u
 
-/* Each column's values begin on a line of their own. */
+/* Each column's values begin on a line of their own, unless all of a few rows fit into one or two. */
 static uint32_t values_apart(const struct preparation *p) {
-    return (p->batch->rows + 7) & ~UINT32_C(7);
+    const uint32_t rows = p->batch->rows;
+    return rows < 4 ? rows : (rows + 7) & ~UINT32_C(7);
 }
 
 static int64_t *values_take(const struct preparation *p) {

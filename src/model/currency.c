@@ -35,14 +35,21 @@ const struct pat_currency pat_currencies[] = {
 /* clang-format on */
 const size_t pat_currency_count = sizeof pat_currencies / sizeof pat_currencies[0];
 
+/* In the order of their bytes. */
+static unsigned number_of_code(const char *code) {
+    const unsigned char *byte = (const unsigned char *)code;
+    return (unsigned)byte[0] << 16 | (unsigned)byte[1] << 8 | byte[2];
+}
+
 int pat_currency_find(struct pat_text code) {
     if (code.length != 3) return -1;
+    const unsigned wanted = number_of_code(code.data);
     size_t first = 0, behind = pat_currency_count;
     while (first < behind) {
         const size_t middle = first + (behind - first) / 2;
-        const int order = memcmp(code.data, pat_currencies[middle].code, 3);
-        if (order == 0) return (int)middle;
-        if (order < 0) {
+        const unsigned there = number_of_code(pat_currencies[middle].code);
+        if (there == wanted) return (int)middle;
+        if (there > wanted) {
             behind = middle;
         } else {
             first = middle + 1;

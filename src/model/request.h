@@ -165,6 +165,14 @@ struct pat_batch_call {
     const struct pat_error *error; /* what is wrong with the call; NULL for nothing */
 };
 
+/* One of several customers that are asked for in the same words: its id, a number or else a text, and where it leads.
+ */
+struct pat_look_up {
+    int64_t number; /* -1: none */
+    struct pat_text text;
+    pat_row row;
+};
+
 enum pat_cohort_metric { PAT_COHORT_CUSTOMERS, PAT_COHORT_ORDERS, PAT_COHORT_NET };
 enum pat_control_by { PAT_CONTROL_DAY, PAT_CONTROL_MONTH, PAT_CONTROL_CURRENCY, PAT_CONTROL_PRODUCER };
 

@@ -153,9 +153,11 @@ struct pat_value pat_build_copy(struct pat_builder *builder, const struct pat_va
 
 const struct pat_value *pat_value_get(const struct pat_value *map, const char *key) {
     if (map == NULL || map->type != PAT_VALUE_MAP) return NULL;
+    const size_t length = strlen(key);
     for (uint32_t i = 0; i < map->count; i++) {
         const struct pat_member *member = &map->as.members[i];
-        if (pat_text_is(member->key, key)) return &member->value;
+        if (member->key.length == length && (length == 0 || memcmp(member->key.data, key, length) == 0))
+            return &member->value;
     }
     return NULL;
 }

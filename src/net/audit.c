@@ -157,7 +157,7 @@ static void note_success(struct pat_call *call, const struct pat_value *result) 
     case PAT_METHOD_CUSTOMER:
     case PAT_METHOD_ORDER:
         audit_begin(call->conn);
-        call->conn->audit.lookups++;
+        call->conn->audit.lookups += call->looks > 0 ? call->found : 1;
         break;
     default: break;
     }
@@ -168,8 +168,11 @@ static void note_slow(const struct pat_call *call, const char *code) {
     const uint64_t slow_ms = conn->server->settings->slow_ms, ms = uv_now(&conn->server->loop) - call->arrived_ms;
     const bool question = call->info->road == PAT_ROAD_READ || call->info->road == PAT_ROAD_FIT;
     if (slow_ms == 0 || ms < slow_ms || !question || call->info->method == PAT_METHOD_BACKUP_READ) return;
-    pat_log(PAT_LOG_WARN, "slow", CONN " method=%s ms=%" PRIu64 " code=%s", conn->audit.number, conn->user,
-            call->info->name, ms, code);
+    for (unsigned i = 0; i < (call->looks > 0 ? call->looks : 1); i++) {
+        if (call->looks > 0 && i == call->found) code = pat_status_code(call->error.status);
+        pat_log(PAT_LOG_WARN, "slow", CONN " method=%s ms=%" PRIu64 " code=%s", conn->audit.number, conn->user,
+                call->info->name, ms, code);
+    }
 }
 
 /* What somebody may not call: this, or the first such call of a batch. NULL: nothing was refused. */

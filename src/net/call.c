@@ -74,10 +74,17 @@ static void call_destroy(struct pat_call *call) {
     pat_mem_free(PAT_MEM_NET, call);
 }
 
+/* To what an idle call may keep; false without memory for that. */
+static bool reply_shrink(struct pat_buf *reply) {
+    if (reply->capacity <= PAT_NET_REPLY_KEPT_MAX) return true;
+    pat_buf_deinit(reply);
+    return pat_buf_reserve(reply, PAT_NET_REPLY_BYTES) == PAT_OK;
+}
+
 void pat_call__free(struct pat_call *call) {
     struct pat_server *server = call->conn->server;
     const unsigned kept_max = pat_net__short() ? PAT_NET_CALLS_IDLE : PAT_NET_CALLS_IDLE_MAX;
-    if (server->idle_calls_count >= kept_max || call->reply.capacity > PAT_NET_REPLY_KEPT_MAX) {
+    if (server->idle_calls_count >= kept_max || !reply_shrink(&call->reply)) {
         call_destroy(call);
         return;
     }
@@ -122,7 +129,7 @@ static void call_strip(struct pat_call *call) {
 void pat_call__release(struct pat_call *call) {
     struct pat_conn *conn = call->conn;
     call_strip(call);
-    conn->calls_count--;
+    conn->calls_count -= call->looks > 0 ? call->looks : 1;
     pat_conn__touch(conn);
     if (!call->spare) {
         pat_call__free(call);
@@ -171,22 +178,26 @@ static struct pat_value bigint_to_text(struct pat_builder *builder, const struct
     return copy;
 }
 
-static enum pat_status result_encode(struct pat_call *call, const struct pat_value *result) {
-    if (!call->bigint_text) return pat_wire_result(&call->reply, call->message.msgid, result);
+enum pat_status pat_call__encode_result(struct pat_call *call, uint32_t msgid, const struct pat_value *result) {
+    if (!call->bigint_text) return pat_wire_result(&call->reply, msgid, result);
     struct pat_builder builder = {.arena = &call->arena};
     struct pat_value changed = bigint_to_text(&builder, result);
     if (builder.failed) return PAT_ERR_NO_MEMORY;
-    return pat_wire_result(&call->reply, call->message.msgid, &changed);
+    return pat_wire_result(&call->reply, msgid, &changed);
 }
 
 void pat_call__encode(struct pat_call *call, const struct pat_value *result) {
     call->encoded = true;
     if (result != NULL) {
-        enum pat_status status = result_encode(call, result);
+        enum pat_status status = pat_call__encode_result(call, call->message.msgid, result);
         if (status == PAT_OK && call->reply.length <= UINT32_MAX) return;
         pat_buf_clear(&call->reply);
         (void)pat_error_set(&call->error, status == PAT_OK ? PAT_ERR_TOO_LARGE : PAT_ERR_NO_MEMORY, "%s",
                             status == PAT_OK ? "the answer is over 4 GiB" : "no memory for the answer");
+    }
+    if (call->looks > 0) {
+        pat_looks__fail(call);
+        return;
     }
     /* Fits PAT_NET_REPLY_BYTES, which every call has from the start. */
     enum pat_status status = pat_wire_error(&call->reply, call->message.msgid, &call->error, call->errors_map);

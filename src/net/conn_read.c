@@ -89,12 +89,18 @@ static size_t frame_take(struct pat_conn *conn, struct pat_buf *buf, size_t at, 
 static size_t frames_take(struct pat_conn *conn, struct pat_buf *buf) {
     size_t at = 0;
     conn->backlog = false;
+    pat_looks__end(conn);
     for (unsigned frames = 0; at < buf->length; frames++) {
         if (!pat_conn__may_take(conn) || frames == PAT_NET_FRAMES_PER_TURN) {
             conn->backlog = conn->state == PAT_CONN_OPEN;
             break;
         }
-        size_t bytes;
+        size_t bytes = pat_looks__follow(conn, buf->data + at, buf->length - at);
+        if (bytes > 0) {
+            at += bytes;
+            conn->frame_ms = 0;
+            continue;
+        }
         struct pat_error error;
         enum pat_status status = pat_scan_run(&conn->scan, buf->data + at, buf->length - at, &bytes, &error);
         if (status == PAT_ERR_MORE) break;

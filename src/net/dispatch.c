@@ -10,10 +10,6 @@
 
 #include <inttypes.h>
 
-/* Look-ups answered before what there is of answers is sent: a client that asks for more as it reads has something to
- * do meanwhile, and a system call for each of so many is still little. */
-#define ANSWERS_TOGETHER 64u
-
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 static enum pat_status unknown_method(struct pat_call *call) {
@@ -99,6 +95,7 @@ static void go_read(struct pat_call *call) {
     }
     call->state = PAT_CALL_WAITING;
     pat_list_push(&call->conn->waiting, &call->wait);
+    if (pat_engine_looks_up(&call->request)) pat_looks__lead(call);
     if (call->request.question.deadline_ms != 0) {
         call->deadline_ms = call->arrived_ms + call->request.question.deadline_ms;
         pat_server__time(call);
@@ -253,6 +250,10 @@ void pat_calls__submit_ready(struct pat_conn *conn) {
 
 static void job_answer(struct pat_job *job) {
     struct pat_call *call = PAT_LINK_OF(job, struct pat_call, job);
+    if (call->looks > 0) {
+        pat_looks__answer(call);
+        return;
+    }
     call->status = pat_engine_answer(call->conn->server->engine, &call->inquiry, &call->result, &call->error);
     /* Errors are left to the loop, which knows why a call was stopped; so is what the journal has still to take. */
     if (call->status == PAT_OK && call->info->road != PAT_ROAD_FIT) pat_call__encode(call, &call->result);
@@ -350,7 +351,8 @@ static unsigned look_ahead(const struct pat_conn *conn) {
     for (const struct pat_link *link = conn->waiting.next; link != &conn->waiting && calls < PAT_LOOK_AHEAD_MAX;
          link = link->next, calls++) {
         const struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
-        if (call->request.method == PAT_METHOD_CUSTOMER && is_look_up(call)) request[count++] = &call->request;
+        if (call->request.method == PAT_METHOD_CUSTOMER && is_look_up(call) && call->looks == 0)
+            request[count++] = &call->request;
     }
     if (count > 1) pat_engine_look_ahead(conn->server->engine, request, count);
     return calls > 0 ? calls : 1;
@@ -365,9 +367,13 @@ void pat_calls__start_waiting(struct pat_conn *conn) {
         if (ahead == 0) ahead = look_ahead(conn);
         struct pat_link *link = pat_list_pop(&conn->waiting);
         if (link == NULL) return;
-        call_start(PAT_LINK_OF(link, struct pat_call, wait));
+        struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
+        unsent += call->looks > 0 ? call->looks : 1;
+        call_start(call);
         ahead--;
-        if (++unsent % ANSWERS_TOGETHER == 0) pat_conn__flush(conn);
+        if (unsent < PAT_NET_ANSWERS_TOGETHER) continue;
+        pat_conn__flush(conn);
+        unsent = 0;
     }
 }
 

@@ -86,6 +86,9 @@
 #define PAT_NET_CALLS_IDLE     512u
 #define PAT_NET_CALLS_IDLE_MAX (PAT_NET_BATCHES_MAX + PAT_NET_CALLS_MAX)
 #define PAT_NET_REPLY_KEPT_MAX ((size_t)4096)
+/* Look-ups answered before what there is of answers is sent: a client that asks for more as it reads has something to
+ * do meanwhile, and a system call for each of so many is still little. */
+#define PAT_NET_ANSWERS_TOGETHER 64u
 /* Any error fits, so that there is an answer even when there is no memory. */
 #define PAT_NET_REPLY_BYTES 1024u
 
@@ -230,9 +233,11 @@ struct pat_conn {
     struct pat_buf in; /* an unfinished frame, or frames that wait for room */
     struct pat_scan scan;
     bool reading;
-    bool backlog;       /* `in` may hold a whole frame */
-    uint64_t frame_ms;  /* uv_now when the unfinished frame began, 0 = there is none */
-    size_t frame_bytes; /* of the last one that was large */
+    bool backlog;              /* `in` may hold a whole frame */
+    uint64_t frame_ms;         /* uv_now when the unfinished frame began, 0 = there is none */
+    size_t frame_bytes;        /* of the last one that was large */
+    struct pat_call *leader;   /* while frames are taken: the look-up that was taken last, for those like it */
+    struct pat_wire_like like; /* what those are; front NULL: not looked at yet */
 
     /* calls */
     struct pat_link calls;   /* not yet answered */
@@ -280,6 +285,11 @@ struct pat_call {
     bool cancelled;       /* the same for a worker; written with relaxed atomics */
     uint64_t arrived_ms;  /* uv_now */
     uint64_t deadline_ms; /* uv_now, 0 = none */
+
+    /* several look-ups; see look_ups.c */
+    struct pat_look *look;
+    unsigned looks; /* 0: it is one request like others */
+    unsigned found;
 
     /* the worker's while the job is with the workers */
     struct pat_job job;
@@ -403,6 +413,24 @@ void pat_call__encode(struct pat_call *call, const struct pat_value *result);
 /* Encodes unless that is done, gives everything but the reply back, and queues that. */
 void pat_call__answer(struct pat_call *call, const struct pat_value *result);
 void pat_call__fail(struct pat_call *call, const struct pat_error *error);
+
+/* Thread: any. Appends to the reply; PAT_ERR_NO_MEMORY leaves it as it was. */
+enum pat_status pat_call__encode_result(struct pat_call *call, uint32_t msgid,
+                                        const struct pat_value *result) PAT_MUST_CHECK;
+
+/* ---- look_ups.c ---- */
+/* Frames like this call's may follow it; it waits to be started. */
+void pat_looks__lead(struct pat_call *call);
+/* None may follow any more. */
+void pat_looks__end(struct pat_conn *conn);
+/* The bytes of the next frame, if it is one that follows, and is taken by this; else 0, and none may follow. */
+size_t pat_looks__follow(struct pat_conn *conn, const unsigned char *data, size_t bytes);
+/* Thread: any. Answers all, or sets call->status. */
+void pat_looks__answer(struct pat_call *call);
+/* Thread: any. Writes call->error to each. */
+void pat_looks__fail(struct pat_call *call);
+/* Those of this id are told so when the others are answered; false when there is none. */
+bool pat_looks__cancel(struct pat_call *call, uint32_t msgid);
 
 /* ---- dispatch.c ---- */
 /* A whole frame has come. */

@@ -94,6 +94,10 @@ static bool cancel_all(struct pat_conn *conn, const struct pat_call *canceller, 
     for (struct pat_link *link = conn->calls.next; link != &conn->calls; link = next) {
         next = link->next;
         struct pat_call *call = PAT_LINK_OF(link, struct pat_call, link);
+        if (call->looks > 0) {
+            found |= pat_looks__cancel(call, msgid);
+            continue;
+        }
         /* A worker is still finding out the id of one that is being read. */
         if (call == canceller || call->state == PAT_CALL_READING || call->message.msgid != msgid) continue;
         found |= pat_call__stop(call, PAT_ERR_CANCELLED);

@@ -60,9 +60,21 @@ static enum pat_status array_take(struct decoder *decoder, struct pat_value *out
     return PAT_OK;
 }
 
+/* Texts of up to 31 bytes, which most keys and texts are; false for anything else. */
+static inline bool short_text_take(struct decoder *decoder, struct pat_text *out) {
+    const size_t left = (size_t)(decoder->end - decoder->at);
+    if (left == 0 || (decoder->at[0] & 0xe0) != 0xa0) return false;
+    const size_t length = decoder->at[0] & 0x1f;
+    if (length > left - 1) return false;
+    *out = (struct pat_text){(const char *)decoder->at + 1, length};
+    decoder->at += 1 + length;
+    return true;
+}
+
 /* Keys are str or, from clients that know no better, bin. */
 static enum pat_status key_take(struct decoder *decoder, struct pat_text *out, unsigned depth) {
     struct pat_value key;
+    if (short_text_take(decoder, out)) return PAT_OK;
     PAT_TRY(value_take(decoder, &key, depth));
     if (key.type == PAT_VALUE_TEXT || key.type == PAT_VALUE_BIN) {
         *out = (struct pat_text){key.type == PAT_VALUE_TEXT ? key.as.text : (const char *)key.as.bin, key.count};
@@ -87,7 +99,12 @@ static enum pat_status map_take(struct decoder *decoder, struct pat_value *out, 
 /* Texts and bins are borrowed where they stand. `depth`: levels that the value may still have. */
 static enum pat_status value_take(struct decoder *decoder, struct pat_value *out, unsigned depth) {
     const size_t left = (size_t)(decoder->end - decoder->at);
+    struct pat_text text;
     if (left == 0) return PAT_ERR_PROTO;
+    if (short_text_take(decoder, &text)) {
+        *out = pat_value_text(text);
+        return PAT_OK;
+    }
     const unsigned char *const at = decoder->at;
     const struct pat_wire__head head = pat_wire__head_read(at, left);
     if (head.bytes > left || pat_wire__payload(&head) > left - head.bytes) return PAT_ERR_PROTO;

@@ -8,74 +8,84 @@
 /* ---- values to bytes -------------------------------------------------------------------------------------------- */
 
 /* A frame being appended. Every number, count and length takes the smallest form there is. Whole frames only: one that
- * ran out of memory leaves nothing behind. */
+ * ran out of memory leaves nothing behind. Written where `at` is, which `out` learns of when the frame ends. */
 struct packer {
     struct pat_buf *out;
     size_t start;
+    unsigned char *at, *end;
     bool failed;
 };
 
 static struct packer frame_begin(struct pat_buf *out) {
-    return (struct packer){.out = out, .start = out->length};
+    struct packer packer = {.out = out, .start = out->length};
+    if (out->data == NULL) return packer; /* there is no room, and nothing to point to */
+    packer.at = out->data + out->length;
+    packer.end = out->data + out->capacity;
+    return packer;
 }
 
 static enum pat_status frame_end(const struct packer *packer) {
-    if (!packer->failed) return PAT_OK;
-    packer->out->length = packer->start;
-    return PAT_ERR_NO_MEMORY;
+    packer->out->length = packer->failed ? packer->start : (size_t)(packer->at - packer->out->data);
+    return packer->failed ? PAT_ERR_NO_MEMORY : PAT_OK;
 }
 
-/* Room for `bytes` more, which count as written; NULL without memory. */
-static unsigned char *packer_room(struct packer *packer, size_t bytes) {
+static bool grow(struct packer *packer, size_t bytes) {
     struct pat_buf *out = packer->out;
-    if (bytes > out->capacity - out->length && (packer->failed || pat_buf_reserve(out, bytes) != PAT_OK)) {
-        packer->failed = true;
-        return NULL;
-    }
-    unsigned char *at = out->data + out->length;
-    out->length += bytes;
-    return at;
+    if (packer->failed) return false;
+    out->length = (size_t)(packer->at - out->data);
+    packer->failed = pat_buf_reserve(out, bytes) != PAT_OK;
+    if (packer->failed) return false;
+    packer->at = out->data + out->length;
+    packer->end = out->data + out->capacity;
+    return true;
 }
 
-/* `byte` and the last `width` bytes of `bits`; `more` bytes are to follow. Gives where. */
-static unsigned char *put_head(struct packer *packer, unsigned byte, uint64_t bits, unsigned width, size_t more) {
-    unsigned char *at = packer_room(packer, 1 + width + more);
-    if (at == NULL) return NULL;
-    at[0] = (unsigned char)byte;
-    for (unsigned i = 0; i < width; i++) at[1 + i] = (unsigned char)(bits >> 8 * (width - 1 - i));
-    return at + 1 + width;
+/* The longest head, and as much again: numbers are stored eight bytes at a time, whatever they take. */
+#define HEAD_ROOM 16u
+
+/* Room for a head and `bytes` behind it; false without memory. */
+static inline bool has_room(struct packer *packer, size_t bytes) {
+    return (size_t)(packer->end - packer->at) >= bytes + HEAD_ROOM || grow(packer, bytes + HEAD_ROOM);
+}
+
+/* `byte` and the last `width` bytes of `bits`, 0 to 8. There must be room. */
+static inline void put_head(struct packer *packer, unsigned byte, uint64_t bits, unsigned width) {
+    const uint64_t turned = __builtin_bswap64(width > 0 ? bits << (64 - 8 * width) : 0);
+    packer->at[0] = (unsigned char)byte;
+    memcpy(packer->at + 1, &turned, sizeof turned);
+    packer->at += 1 + width;
 }
 
 /* The smallest of 1, 2, 4 and 8 bytes that hold `bits`, numbered from 0. */
-static unsigned step_of(uint64_t bits) {
+static inline unsigned step_of(uint64_t bits) {
     return (unsigned)(bits > UINT8_MAX) + (unsigned)(bits > UINT16_MAX) + (unsigned)(bits > UINT32_MAX);
 }
 
-static void pack_unsigned(struct packer *packer, uint64_t value) {
-    const unsigned step = step_of(value);
+static inline void put_unsigned(struct packer *packer, uint64_t value) {
     if (value <= 0x7f) {
-        (void)put_head(packer, (unsigned)value, 0, 0, 0);
+        *packer->at++ = (unsigned char)value;
         return;
     }
-    (void)put_head(packer, 0xcc + step, value, 1u << step, 0);
+    const unsigned step = step_of(value);
+    put_head(packer, 0xcc + step, value, 1u << step);
 }
 
-static void pack_signed(struct packer *packer, int64_t value) {
+static inline void put_signed(struct packer *packer, int64_t value) {
     if (value >= 0) {
-        pack_unsigned(packer, (uint64_t)value);
+        put_unsigned(packer, (uint64_t)value);
     } else if (value >= -32) {
-        (void)put_head(packer, (unsigned char)value, 0, 0, 0);
+        *packer->at++ = (unsigned char)value;
     } else {
         const unsigned step =
             (unsigned)(value < INT8_MIN) + (unsigned)(value < INT16_MIN) + (unsigned)(value < INT32_MIN);
-        (void)put_head(packer, 0xd0 + step, (uint64_t)value, 1u << step, 0);
+        put_head(packer, 0xd0 + step, (uint64_t)value, 1u << step);
     }
 }
 
-static void pack_real(struct packer *packer, double value) {
+static inline void put_real(struct packer *packer, double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    (void)put_head(packer, 0xcb, bits, 8, 0);
+    put_head(packer, 0xcb, bits, 8);
 }
 
 /* Counts of up to `fix_max` stand in the byte `fix` itself; greater ones behind `byte` and those after it, in one byte
@@ -86,20 +96,47 @@ struct count_form {
 static const struct count_form str_form = {0xa0, 31, 0xd9, 0}, bin_form = {0, 0, 0xc4, 0},
                                array_form = {0x90, 15, 0xdc, 1}, map_form = {0x80, 15, 0xde, 1};
 
-static unsigned char *pack_count(struct packer *packer, const struct count_form *form, uint32_t count, size_t more) {
+static inline void put_count(struct packer *packer, const struct count_form *form, uint32_t count) {
+    if (form->fix != 0 && count <= form->fix_max) {
+        *packer->at++ = (unsigned char)(form->fix | count);
+        return;
+    }
     unsigned step = step_of(count);
-    if (form->fix != 0 && count <= form->fix_max) return put_head(packer, form->fix | count, 0, 0, more);
     if (step < form->from) step = form->from;
-    return put_head(packer, form->byte + step - form->from, count, 1u << step, more);
+    put_head(packer, form->byte + step - form->from, count, 1u << step);
 }
 
-static void pack_bytes(struct packer *packer, const struct count_form *form, const void *data, size_t length) {
+/* Most keys and texts have 4 to 16 bytes, and a call would cost more than the copy: two halves that may overlap. */
+static inline void put_short(unsigned char *at, const void *data, size_t length) {
+    const unsigned char *from = data;
+    if (length >= 8 && length <= 16) {
+        uint64_t head, tail;
+        memcpy(&head, from, sizeof head);
+        memcpy(&tail, from + length - sizeof tail, sizeof tail);
+        memcpy(at, &head, sizeof head);
+        memcpy(at + length - sizeof tail, &tail, sizeof tail);
+    } else if (length >= 4 && length < 8) {
+        uint32_t head, tail;
+        memcpy(&head, from, sizeof head);
+        memcpy(&tail, from + length - sizeof tail, sizeof tail);
+        memcpy(at, &head, sizeof head);
+        memcpy(at + length - sizeof tail, &tail, sizeof tail);
+    } else if (length > 16) {
+        memcpy(at, from, length);
+    } else {
+        for (size_t i = 0; i < length; i++) at[i] = from[i];
+    }
+}
+
+static inline void pack_bytes(struct packer *packer, const struct count_form *form, const void *data, size_t length) {
     PAT_ASSERT(length <= UINT32_MAX);
-    unsigned char *at = pack_count(packer, form, (uint32_t)length, length);
-    if (at != NULL && length > 0) memcpy(at, data, length);
+    if (!has_room(packer, length)) return;
+    put_count(packer, form, (uint32_t)length);
+    put_short(packer->at, data, length);
+    packer->at += length;
 }
 
-static void pack_text(struct packer *packer, struct pat_text text) {
+static inline void pack_text(struct packer *packer, struct pat_text text) {
     pack_bytes(packer, &str_form, text.data, text.length);
 }
 
@@ -107,35 +144,44 @@ static void pack_string(struct packer *packer, const char *string) {
     pack_text(packer, pat_text_of(string));
 }
 
-static void pack_value(struct packer *packer, const struct pat_value *value) {
+static void pack_items(struct packer *packer, const struct pat_value *value);
+static void pack_members(struct packer *packer, const struct pat_value *value);
+
+static inline void pack_value(struct packer *packer, const struct pat_value *value) {
+    if (!has_room(packer, 0)) return;
     switch ((enum pat_value_type)value->type) {
-    case PAT_VALUE_NIL: (void)put_head(packer, 0xc0, 0, 0, 0); break;
-    case PAT_VALUE_BOOL: (void)put_head(packer, value->as.boolean ? 0xc3 : 0xc2, 0, 0, 0); break;
-    case PAT_VALUE_INT: pack_signed(packer, value->as.integer); break;
-    case PAT_VALUE_UINT: pack_unsigned(packer, value->as.uinteger); break;
-    case PAT_VALUE_FLOAT: pack_real(packer, value->as.real); break;
+    case PAT_VALUE_NIL: *packer->at++ = 0xc0; break;
+    case PAT_VALUE_BOOL: *packer->at++ = value->as.boolean ? 0xc3 : 0xc2; break;
+    case PAT_VALUE_INT: put_signed(packer, value->as.integer); break;
+    case PAT_VALUE_UINT: put_unsigned(packer, value->as.uinteger); break;
+    case PAT_VALUE_FLOAT: put_real(packer, value->as.real); break;
     case PAT_VALUE_TEXT: pack_text(packer, pat_value_as_text(value)); break;
     case PAT_VALUE_BIN: pack_bytes(packer, &bin_form, value->as.bin, value->count); break;
-    case PAT_VALUE_ARRAY:
-        (void)pack_count(packer, &array_form, value->count, 0);
-        for (uint32_t i = 0; i < value->count && !packer->failed; i++) pack_value(packer, &value->as.items[i]);
-        break;
-    case PAT_VALUE_MAP:
-        (void)pack_count(packer, &map_form, value->count, 0);
-        for (uint32_t i = 0; i < value->count && !packer->failed; i++) {
-            pack_text(packer, value->as.members[i].key);
-            pack_value(packer, &value->as.members[i].value);
-        }
-        break;
+    case PAT_VALUE_ARRAY: pack_items(packer, value); break;
+    case PAT_VALUE_MAP: pack_members(packer, value); break;
+    }
+}
+
+static void pack_items(struct packer *packer, const struct pat_value *value) {
+    put_count(packer, &array_form, value->count);
+    for (uint32_t i = 0; i < value->count && !packer->failed; i++) pack_value(packer, &value->as.items[i]);
+}
+
+static void pack_members(struct packer *packer, const struct pat_value *value) {
+    put_count(packer, &map_form, value->count);
+    for (uint32_t i = 0; i < value->count && !packer->failed; i++) {
+        pack_text(packer, value->as.members[i].key);
+        pack_value(packer, &value->as.members[i].value);
     }
 }
 
 /* ---- frames ----------------------------------------------------------------------------------------------------- */
 
 static void pack_head(struct packer *packer, enum pat_message_kind kind, uint32_t msgid) {
-    (void)pack_count(packer, &array_form, 4, 0);
-    pack_unsigned(packer, (unsigned)kind);
-    pack_unsigned(packer, msgid);
+    if (!has_room(packer, HEAD_ROOM)) return;
+    put_count(packer, &array_form, 4);
+    put_unsigned(packer, (unsigned)kind);
+    put_unsigned(packer, msgid);
 }
 
 enum pat_status pat_wire_request(struct pat_buf *out, uint32_t msgid, const char *method,
@@ -143,7 +189,7 @@ enum pat_status pat_wire_request(struct pat_buf *out, uint32_t msgid, const char
     struct packer packer = frame_begin(out);
     pack_head(&packer, PAT_MESSAGE_REQUEST, msgid);
     pack_string(&packer, method);
-    (void)pack_count(&packer, &array_form, params != NULL ? 1 : 0, 0);
+    if (has_room(&packer, 0)) put_count(&packer, &array_form, params != NULL ? 1 : 0);
     if (params != NULL) pack_value(&packer, params);
     return frame_end(&packer);
 }

@@ -9,33 +9,6 @@
  * duplicates, whose place for the offsets is on the stack. */
 #define MAP_KEYS_MAX 4096u
 
-/* Heads of 0xc0 to 0xdf; the rest of the byte range carries its value or count in itself. `width` is the size of the
- * count behind the first byte, or of the whole scalar behind it. In order: nil, reserved, false, true; bin; ext; float,
- * double; unsigned; signed; ext of fixed size, which is 1 << (byte - 0xd4); str; array; map. */
-static const struct {
-    uint8_t kind;
-    uint8_t width;
-} head_of[32] = {
-    {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__RESERVED, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__SCALAR, 0}, {PAT_WIRE__BIN, 1},
-    {PAT_WIRE__BIN, 2},    {PAT_WIRE__BIN, 4},      {PAT_WIRE__EXT, 1},    {PAT_WIRE__EXT, 2},    {PAT_WIRE__EXT, 4},
-    {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},   {PAT_WIRE__SCALAR, 1}, {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4},
-    {PAT_WIRE__SCALAR, 8}, {PAT_WIRE__SCALAR, 1},   {PAT_WIRE__SCALAR, 2}, {PAT_WIRE__SCALAR, 4}, {PAT_WIRE__SCALAR, 8},
-    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},      {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},    {PAT_WIRE__EXT, 0},
-    {PAT_WIRE__STR, 1},    {PAT_WIRE__STR, 2},      {PAT_WIRE__STR, 4},    {PAT_WIRE__ARRAY, 2},  {PAT_WIRE__ARRAY, 4},
-    {PAT_WIRE__MAP, 2},    {PAT_WIRE__MAP, 4},
-};
-
-struct pat_wire__head pat_wire__head_read_long(const unsigned char *at, size_t left) {
-    unsigned char byte = at[0];
-    unsigned width = head_of[byte - 0xc0].width;
-    struct pat_wire__head head = {(enum pat_wire__kind)head_of[byte - 0xc0].kind, 1 + width, 0};
-    if (head.kind == PAT_WIRE__EXT) head.bytes++; /* its type */
-    if (head.kind == PAT_WIRE__SCALAR || head.bytes > left) return head;
-    head.count =
-        head.kind == PAT_WIRE__EXT && width == 0 ? 1u << (byte - 0xd4) : (uint32_t)pat_wire__big_endian(at + 1, width);
-    return head;
-}
-
 void pat_scan_init(struct pat_scan *scan, struct pat_scan_limits limits) {
     PAT_ASSERT(limits.depth_max <= PAT_FRAME_DEPTH_MAX);
     PAT_ASSERT(limits.bytes_max > 0 && limits.bytes_max <= UINT32_MAX); /* key offsets are 32 bits */
@@ -285,9 +258,26 @@ static enum pat_status value_scan(struct pat_scan *scan, const unsigned char *da
     return value_pass(scan, data, &head, error);
 }
 
+/* All of a frame at once. Of one that comes in pieces this is tried with the first, so that a head is read twice at
+ * most. */
+static bool frame_pass(struct pat_scan *scan, const unsigned char *data, size_t length) {
+    size_t values = 0;
+    const size_t bytes = pat_scan__quick(&scan->limits, data, length, &values);
+    if (bytes == 0) return false;
+    scan->at = bytes;
+    scan->objects = values;
+    scan->heads_read += values;
+    scan->pending = 0;
+    return true;
+}
+
 enum pat_status pat_scan_run(struct pat_scan *scan, const unsigned char *data, size_t length, size_t *frame_bytes,
                              struct pat_error *error) {
     if (length < scan->wait_for) return PAT_ERR_MORE;
+    if (scan->at == 0 && frame_pass(scan, data, length)) {
+        *frame_bytes = scan->at;
+        return PAT_OK;
+    }
     while (scan->pending > 0) PAT_TRY(value_scan(scan, data, length, error));
     *frame_bytes = scan->at;
     return PAT_OK;

@@ -80,6 +80,20 @@ enum pat_status pat_wire_decode(struct pat_message *out, const unsigned char *da
  * *msgid as it was, when they do not show one. Takes any bytes. */
 bool pat_wire_peek_msgid(const unsigned char *data, size_t length, uint32_t *msgid);
 
+/* What requests have in common that differ in nothing but their msgid and one id: who has decoded the first of them has
+ * decoded all. Borrows from the first one's frame. */
+struct pat_wire_like {
+    const unsigned char *front, *back; /* between the msgid and the id; behind the id */
+    size_t front_bytes, back_bytes;
+};
+/* Of a request that was decoded and is no mistake; `key` names the id in its argument. False when it is too large to be
+ * compared, or has no such key. */
+bool pat_wire_like_open(struct pat_wire_like *out, const unsigned char *frame, size_t bytes, const char *key);
+/* The bytes of a frame like that at the front of `data`, its msgid and its id: a number, or -1 and a text of printable
+ * ASCII that stands in `data`. 0 for anything else, which may be a good request all the same. */
+size_t pat_wire_like_take(const struct pat_wire_like *like, const unsigned char *data, size_t bytes, uint32_t *msgid,
+                          int64_t *number, struct pat_text *text);
+
 /* The one positional argument of params: [] and [nil] give *out = NULL, [{}] the map. PAT_ERR_BAD_REQUEST for anything
  * else. */
 enum pat_status pat_wire_argument(const struct pat_message *message, const struct pat_value **out,

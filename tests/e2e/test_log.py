@@ -151,8 +151,15 @@ def many_batches():
         if seq % 100 == 99:
             for _ in range(100):
                 client.receive()
+    # Look-ups that come side by side are counted one by one, those of nobody not at all.
+    for seq in range(200):
+        client.send("customer", {"customer": seq % 10})
+    for _ in range(200):
+        client.receive()
     client.close()
     server.stop()
+    found = with_event(events(server, parse_logfmt), "looked-up")
+    equal(sum(int(line["answers"]) for line in found), 140, "look-ups")
     loaded = with_event(events(server, parse_logfmt), "loaded")
     equal(sum(int(line["batches"]) for line in loaded), batches, "batches")
     check(len(loaded) < batches / 20, "%d lines for %d batches", len(loaded), batches)

@@ -180,6 +180,69 @@ def facts_come_with_their_customer(server, client):
     equal((order["order"], order["amount_minor"], order["currency"]), ("1", 1050, "GBP"), "an order")
 
 
+# What one may ask of a customer, in every order, and what is no good question.
+LOOK_UPS = [lambda who: {"customer": who}, lambda who: {"customer": who, "as_of": "2024-03-20"},
+            lambda who: {"as_of": "latest", "customer": who, "lifecycle": {"cuts": [10, 20]}},
+            lambda who: {"rfm": {"scoring": "mean"}, "customer": who}, lambda who: {"customer": who, "rfm": {"map": "none"}},
+            lambda who: {"customer": who, "with": ["orders"]}, lambda who: {"customer": who, "deadline_ms": 60000},
+            lambda who: {"customer": who, "min_lsn": 1}, lambda who: {"customer": who, "colour": 1},
+            lambda who: {"customer": who, "rfm": {"population": "orders >= 1"}}, lambda who: {"of": who}]
+WHO = [1, 2, 3, 7, "3", "03", 200, 70000, 1 << 40, (1 << 64) - 1, -4, "anna", "b\u00e4r", "x y", "a\tb", "", "n" * 64, "n" * 65, None, 1.5]
+
+
+def without_clock(answer):
+    return {key: value for key, value in answer.items() if key != "ms"} if isinstance(answer, dict) else answer
+
+
+def look_ups_may_come_side_by_side(server, client):
+    """Series of them in the same words, cut anywhere: each is answered as when it comes alone."""
+    rng = random.Random(seed())
+    client.call("load.orders", {"producer": "side", "seq": 1, "columns": {
+        "order": ["s1", "s2", "s3"], "customer": ["anna", "b\u00e4r", "n" * 64], "time": ["2024-03-02T12:00:00Z"] * 3,
+        "amount": ["1", "2", "3"], "currency": ["GBP"] * 3}})
+    for hello in ({}, {"errors": "map"}, {"bigint": "string"}):
+        other = server.client()
+        other.call("hello", hello)
+        asked = []
+        while len(asked) < 600:
+            words = rng.choice(LOOK_UPS)
+            asked += [words(rng.choice(WHO)) for _ in range(rng.choice((1, 2, 3, 70)))]
+        alone = {}
+        for params in asked:
+            packed = msgpack.packb(params)
+            if packed in alone:
+                continue
+            other.raw(msgpack.packb([0, 7, "customer", [params]]))
+            alone[packed] = other.receive()[1:]
+        # As many at once as may be unanswered: nobody reads meanwhile.
+        for first in range(0, len(asked), 200):
+            part = asked[first:first + 200]
+            stream = b"".join(msgpack.packb([0, 1000 + k, "customer", [params]]) for k, params in enumerate(part))
+            cut = rng.randrange(len(stream))
+            other.raw(stream[:cut])
+            time.sleep(rng.choice((0, 0.01)))
+            other.raw(stream[cut:])
+            got = dict((msgid, rest) for msgid, *rest in (other.receive() for _ in part))
+            equal(sorted(got), list(range(1000, 1000 + len(part))), "each is answered once")
+            for k, params in enumerate(part):
+                error, result = alone[msgpack.packb(params)]
+                equal([got[1000 + k][0], without_clock(got[1000 + k][1])], [error, without_clock(result)],
+                      "the answer to %r" % params)
+        other.close()
+
+
+def one_of_several_look_ups_may_be_cancelled(server, client):
+    frames = [msgpack.packb([0, 100 + k, "customer", [{"customer": 1 + k % 7}]]) for k in range(20)]
+    client.raw(b"".join(frames) + msgpack.packb([0, 500, "cancel", [{"msgid": 105}]]) + frames[0])
+    got = [client.receive() for _ in range(22)]
+    stopped = [result["cancelled"] for msgid, _, result in got if msgid == 500][0]
+    for msgid, error, result in got:
+        if msgid == 105 and stopped:
+            check(error.startswith("CANCELLED: "), "cancelled, and answered with %r", error)
+        elif msgid != 500:
+            check(error is None and result["customer"] == str(1 + (msgid - 100) % 7), "look-up %d: %r %r", msgid, error, result)
+
+
 def limits_are_said(server, client):
     client.fails("load.orders", dict(orders(30, 1, 1), meta="m" * 257), ("BAD_REQUEST", "TOO_LARGE"), ["meta"])
     client.fails("count", {"where": "orders = 1 OR " * 6000 + "orders = 2"}, ("BAD_REQUEST", "TOO_LARGE"))
@@ -353,8 +416,10 @@ def run():
     server = Server().start()
     client = server.client()
     for case in (says_hello, params_may_be_missing, method_names_may_be_bin, columns_may_be_binary, answers_match_requests,
-                 bytes_may_trickle, big_msgids_come_back, strange_parameters_are_a_mistake, notifications_are_ignored, errors_name_the_nearest, errors_may_be_maps,
-                 ids_are_strings, pairs_are_taken_once, facts_come_with_their_customer, limits_are_said,
+                 bytes_may_trickle, big_msgids_come_back, strange_parameters_are_a_mistake, notifications_are_ignored,
+                 errors_name_the_nearest, errors_may_be_maps,
+                 ids_are_strings, pairs_are_taken_once, facts_come_with_their_customer, look_ups_may_come_side_by_side,
+                 one_of_several_look_ups_may_be_cancelled, limits_are_said,
                  frames_that_are_broken_end_their_connection_only, reads_its_writes, batches_go_to_the_disk_together,
                  filters_are_parsed_both_ways, rfm_maps_are_proved, random_splits):
         try:

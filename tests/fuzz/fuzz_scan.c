@@ -210,6 +210,49 @@ static void check_round_trip(const struct pat_value *value, struct pat_arena *ar
     pat_buf_deinit(&twice);
 }
 
+static const char *const like_keys[] = {"customer", "where", "producer", "x"};
+
+/* What is taken as like the request before it, by its bytes, is what scanner and decoder make of it. */
+static void check_like(const struct pat_message *first, const uint8_t *frame, size_t frame_bytes, const uint8_t *rest,
+                       size_t left, struct pat_arena *arena) {
+    for (size_t k = 0; k < sizeof like_keys / sizeof like_keys[0]; k++) {
+        struct pat_wire_like like;
+        uint32_t msgid;
+        int64_t number;
+        struct pat_text text;
+        if (!pat_wire_like_open(&like, frame, frame_bytes, like_keys[k])) continue;
+        unsigned char *next = copy_of(rest, left);
+        const size_t taken = pat_wire_like_take(&like, next, left, &msgid, &number, &text);
+        size_t next_bytes = 0;
+        struct pat_error error;
+        struct pat_message message;
+        if (taken > 0) {
+            PAT_ASSERT(scan_whole(next, left, &next_bytes, &error) == PAT_OK && next_bytes == taken);
+            PAT_ASSERT(pat_wire_decode(&message, next, taken, arena, &error) == PAT_OK);
+            PAT_ASSERT(message.kind == PAT_MESSAGE_REQUEST && message.msgid == msgid);
+            PAT_ASSERT(pat_text_equal(message.method, first->method) && message.params.count == 1);
+            const struct pat_value *id = pat_value_get(&message.params.as.items[0], like_keys[k]);
+            PAT_ASSERT(id != NULL && (id->type == PAT_VALUE_INT || id->type == PAT_VALUE_TEXT));
+            PAT_ASSERT(id->type == PAT_VALUE_TEXT || (id->as.integer == number && number >= 0));
+            PAT_ASSERT(number >= 0 || pat_text_equal(pat_value_as_text(id), text));
+            PAT_ASSERT(pat_value_get(&first->params.as.items[0], like_keys[k]) != NULL);
+            PAT_ASSERT(first->params.as.items[0].count == message.params.as.items[0].count);
+        }
+        free(next);
+    }
+}
+
+/* Only a request that is no mistake leads others. */
+static void check_good(const uint8_t *frame, size_t frame_bytes, const uint8_t *rest, size_t left,
+                       struct pat_arena *arena) {
+    struct pat_message message;
+    struct pat_error error;
+    if (pat_wire_decode(&message, frame, frame_bytes, arena, &error) != PAT_OK) return;
+    if (message.kind == PAT_MESSAGE_REQUEST && message.params.count == 1 &&
+        message.params.as.items[0].type == PAT_VALUE_MAP)
+        check_like(&message, frame, frame_bytes, rest, left, arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t frame_bytes = 0;
     struct pat_error error = {.offset = -1};
@@ -227,6 +270,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         decode_both(&message, frame, frame_bytes, &arena);
         check_round_trip(&message.result, &arena);
         check_round_trip(&message.params, &arena);
+        check_good(frame, frame_bytes, data + frame_bytes, size - frame_bytes, &arena);
     } else {
         /* The decoder relies on the scanner for the answer, not for its memory's sake. */
         (void)!pat_wire_decode(&message, frame, size, &arena, &error);

@@ -109,6 +109,7 @@ static void many_tickets_at_once(void **state) {
     turn_until_idle();
     assert_int_equal(pat_engine_queued(world.engine), 0);
     int64_t last = 0;
+    unsigned place = 0; /* of the answer to it */
     for (unsigned i = 0; i < MANY; i++) {
         assert_int_equal(calls[i].replies, 1);
         bool bad = i % 3 != 1 && i % 10 != 9 && i % 17 == 5;
@@ -121,6 +122,8 @@ static void many_tickets_at_once(void **state) {
         } else {
             int64_t lsn = number(&calls[i].result, "lsn"); /* in the order they came, but for repeats */
             assert_true(lsn > last || (i % 10 == 9 && i % 3 != 1));
+            assert_true(calls[i].place > place || (i % 10 == 9 && i % 3 != 1));
+            if (lsn > last) place = calls[i].place;
             if (lsn > last) last = lsn;
         }
         call_free(&calls[i]);

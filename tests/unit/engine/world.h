@@ -24,6 +24,7 @@ struct world {
     atomic_uint wakes;
     const char *zone, *currency, *sync;
     uint64_t settle_rows;
+    unsigned replies;
 };
 
 static inline void wake(void *context) {
@@ -87,7 +88,7 @@ struct call {
     struct pat_arena arena;
     struct pat_request request;
     struct pat_ticket ticket;
-    unsigned replies;
+    unsigned replies, place; /* of its answer among those of the world */
     bool ok;
     struct pat_value result; /* in the arena */
     struct pat_error error;
@@ -101,8 +102,10 @@ static inline void submit(struct call *call) {
 static inline void replied(struct pat_ticket *ticket, const struct pat_value *result, const struct pat_error *error) {
     struct call *call = ticket->context;
     call->replies++;
+    call->place = ++world.replies;
     call->ok = error == NULL;
-    if (error == NULL) call->result = *result;
+    struct pat_builder builder = {.arena = &call->arena};
+    if (error == NULL) call->result = pat_build_copy(&builder, result);
     if (error != NULL) call->error = *error;
     struct call *then = call->then;
     memset(ticket, 0xee, sizeof *ticket); /* the caller's again: nobody may look at it now */
