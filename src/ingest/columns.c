@@ -1,6 +1,7 @@
 #include "ingest/ingest_private.h"
 
 #include "base/hash.h"
+#include "store/lane.h"
 
 #include <string.h>
 
@@ -245,21 +246,17 @@ static int64_t bin_at(const unsigned char *bin, size_t width, uint32_t row) {
 static bool convert_bin_whole(struct pat_batch_column *out, const struct pat_convert *convert,
                               const struct pat_value *bin, uint32_t rows) {
     const bool wide = bin_width(convert->field->type) == 8;
-    int64_t least = INT64_MAX, greatest = INT64_MIN, low, high;
+    int64_t low, high;
     if (wide && rows > 0) memcpy(out->value, bin->as.bin, rows * sizeof *out->value);
-    for (uint32_t row = 0; row < rows; row++) {
-        const int64_t raw = wide ? out->value[row] : bin_at(bin->as.bin, 4, row);
-        out->value[row] = raw;
-        least = raw < least ? raw : least;
-        greatest = raw > greatest ? raw : greatest;
-    }
+    for (uint32_t row = 0; !wide && row < rows; row++) out->value[row] = bin_at(bin->as.bin, 4, row);
+    const struct pat_range range = pat_lane_range(convert->kernels, out->value, rows);
     pat_value__bounds(convert, &low, &high);
-    if (least < low || greatest > high) return false;
+    if (range.has_null || range.low < low || range.high > high) return false;
     const bool time = convert->field->type == PAT_TYPE_TIME;
     /* From 1970 on, which is nearly always, the division needs no care for signs. */
-    for (uint32_t row = 0; time && least >= 0 && row < rows; row++)
+    for (uint32_t row = 0; time && range.low >= 0 && row < rows; row++)
         out->value[row] = (int64_t)((uint64_t)out->value[row] / 1000);
-    for (uint32_t row = 0; time && least < 0 && row < rows; row++)
+    for (uint32_t row = 0; time && range.low < 0 && row < rows; row++)
         (void)pat_value__check(convert, row, out->value[row], &out->value[row]);
     return true;
 }
