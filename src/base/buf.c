@@ -15,6 +15,19 @@ void pat_buf_deinit(struct pat_buf *buf) {
     *buf = (struct pat_buf){.purpose = buf->purpose};
 }
 
+/* From here on on huge pages that serve again (pat_mem_alloc_big): frames of megabytes come and go. Between the chunks
+ * of columns in malloc's heap they would leave holes. */
+#define BIG_BYTES ((size_t)4 << 20)
+
+static unsigned char *bigger(const struct pat_buf *buf, size_t capacity) {
+    if (capacity < BIG_BYTES) return pat_mem_grow(buf->purpose, buf->data, buf->length, capacity);
+    unsigned char *const data = pat_mem_alloc_big(buf->purpose, capacity);
+    if (data == NULL) return NULL;
+    if (buf->length > 0) memcpy(data, buf->data, buf->length);
+    pat_mem_free(buf->purpose, buf->data);
+    return data;
+}
+
 enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) {
     size_t needed;
     if (!pat_size_add(buf->length, bytes, &needed)) return PAT_ERR_NO_MEMORY;
@@ -23,7 +36,7 @@ enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) {
     while (capacity < needed) {
         if (!pat_size_mul(capacity, 2, &capacity)) return PAT_ERR_NO_MEMORY;
     }
-    unsigned char *data = pat_mem_grow(buf->purpose, buf->data, buf->length, capacity);
+    unsigned char *data = bigger(buf, capacity);
     if (data == NULL) return PAT_ERR_NO_MEMORY;
     buf->data = data;
     buf->capacity = capacity;

@@ -2,6 +2,7 @@
 
 #include "base/pages.h"
 #include "base/scratch.h"
+#include "base/size.h"
 #include "base/status.h"
 
 #include <malloc.h>
@@ -86,14 +87,34 @@ static void give(void *block) {
 /* Below this malloc's own alignment is kept: small blocks are never vector columns, and 64-byte slots would waste half.
  */
 #define ALIGN_FROM_BYTES 256u
+/* What malloc keeps before a block. */
+#define MALLOC_HEAD_BYTES sizeof(size_t)
+/* Above it blocks may be mappings of their own, which begin where no line does. */
+#define TRIED_BYTES_MAX ((size_t)4 << 20)
+
+/* glibc looks for an aligned block in holes that are longer by its alignment and some: no block could ever take the
+ * place of one of the same length, and the heap of a load was half as long again as what it held. So a block is whole
+ * lines with what malloc keeps before it, and where one was, malloc alone gives an aligned one. */
+static void *take_aligned(size_t bytes) {
+    void *aligned = NULL;
+    size_t whole;
+    if (!pat_size_add(bytes, MALLOC_HEAD_BYTES + PAT_MEM_ALIGN - 1, &whole)) return NULL;
+    whole = whole / PAT_MEM_ALIGN * PAT_MEM_ALIGN - MALLOC_HEAD_BYTES;
+    if (whole <= TRIED_BYTES_MAX) {
+        void *const block = malloc(whole);
+        if (block == NULL || (uintptr_t)block % PAT_MEM_ALIGN == 0) return block;
+        free(block);
+    }
+    return posix_memalign(&aligned, PAT_MEM_ALIGN, whole) == 0 ? aligned : NULL;
+}
+
 static void *take(enum pat_mem_purpose purpose, size_t bytes) {
     void *block = NULL;
     if (bytes < ALIGN_FROM_BYTES) {
         block = calloc(1, bytes == 0 ? 1 : bytes);
-    } else if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) == 0) {
-        memset(block, 0, bytes);
     } else {
-        block = NULL;
+        block = take_aligned(bytes);
+        if (block != NULL) memset(block, 0, bytes);
     }
     if (block != NULL) account(purpose, malloc_usable_size(block));
     return block;
@@ -101,12 +122,7 @@ static void *take(enum pat_mem_purpose purpose, size_t bytes) {
 
 /* The same without the zeroes. */
 static void *take_raw(enum pat_mem_purpose purpose, size_t bytes) {
-    void *block = NULL;
-    if (bytes < ALIGN_FROM_BYTES) {
-        block = malloc(bytes == 0 ? 1 : bytes);
-    } else if (posix_memalign(&block, PAT_MEM_ALIGN, bytes) != 0) {
-        block = NULL;
-    }
+    void *const block = bytes < ALIGN_FROM_BYTES ? malloc(bytes == 0 ? 1 : bytes) : take_aligned(bytes);
     if (block != NULL) account(purpose, malloc_usable_size(block));
     return block;
 }
@@ -117,7 +133,7 @@ void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
 }
 
 /* From here on a block is whole huge pages of its own (pages.h), of which the last one may be empty but for a byte. */
-#define PAGES_FROM_BYTES (4 * PAT_HUGE_PAGE_BYTES)
+#define PAGES_FROM_BYTES (2 * PAT_HUGE_PAGE_BYTES)
 
 static void *take_pages(size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__

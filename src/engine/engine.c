@@ -121,7 +121,8 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
     struct pat_store_options options = {.zone = engine->zone,
                                         .base_currency = engine->settings.base_currency,
                                         .entropy = entropy,
-                                        .entropy_bytes = sizeof entropy};
+                                        .entropy_bytes = sizeof entropy,
+                                        .kernels = engine->kernels};
     PAT_TRY(pat_store_open(&engine->store, &options, error));
     PAT_TRY(pat_persist_recover(engine->persist, engine->store, replay, engine, &engine->recovery, error));
     pat_ingest_settle(engine->store, NULL);
@@ -139,6 +140,7 @@ static enum pat_status engine_recover(struct pat_engine *engine, struct pat_erro
 static enum pat_status directory_open(struct pat_engine *engine, const struct pat_engine_options *options,
                                       enum pat_sync sync, struct pat_error *error) {
     struct pat_persist_options persist = {.fs = engine->fs,
+                                          .kernels = engine->kernels,
                                           .sync = sync,
                                           .sync_interval_ms = SYNC_INTERVAL_MS,
                                           .read_only = options->read_only || engine->degraded,

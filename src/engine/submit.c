@@ -21,6 +21,7 @@ enum pat_status pat_engine_prepare(struct pat_engine *engine, const struct pat_l
                                    struct pat_batch **out, struct pat_error *error) {
     struct pat_load typed = *load;
     typed.schema = pat_store_schema(engine->store, load->table);
+    typed.kernels = engine->kernels;
     return pat_ingest_prepare(out, &typed, engine->zone, &engine->store->secret, pat_clock_wall_ms(), arena, error);
 }
 

@@ -254,13 +254,17 @@ static void append_sent(const struct order_block *block, struct pat_column *to, 
     for (uint32_t at = 0; at < block->rows;) {
         const struct piece piece = piece_at(block, &s, at, block->rows);
         const int64_t *stored = stored_values(&piece, c, flag, room);
+        at += piece.count;
         if (waiting + piece.count > PIECE_ROWS) {
             pat_column_append_all(to, value, waiting);
             waiting = 0;
         }
+        if (piece.count == PIECE_ROWS) {
+            pat_column_append_all(to, stored, PIECE_ROWS);
+            continue;
+        }
         memcpy(value + waiting, stored, piece.count * sizeof *value);
         waiting += piece.count;
-        at += piece.count;
     }
     if (waiting > 0) pat_column_append_all(to, value, waiting);
 }

@@ -1,6 +1,7 @@
 #include "ingest/ingest_private.h"
 
 #include "base/hash.h"
+#include "store/lane.h"
 
 #include <string.h>
 
@@ -149,40 +150,81 @@ static void convert_items(struct pat_batch_column *out, const struct pat_convert
     out->dict_count = set.count;
 }
 
-static uint32_t code_at(const unsigned char *codes, size_t width, uint32_t row) {
+static inline uint32_t code_at(const unsigned char *codes, size_t width, uint32_t row) {
     uint32_t code = 0;
     memcpy(&code, codes + (size_t)row * width, width);
     return code;
 }
 
-/* {dict, codes}: each entry is converted where the first row uses it, so that a bad one is reported with a row. */
-static enum pat_status convert_dict(struct pat_batch_column *out, const struct pat_convert *convert,
-                                    const struct pat_hash_secret *secret, const struct pat_value *map, uint32_t rows) {
-    const struct pat_value *dict = pat_value_get(map, "dict"), *codes = pat_value_get(map, "codes");
-    size_t width = codes_width(dict->count);
-    struct text_set set = {.arena = convert->arena, .secret = secret};
-    int64_t *word = pat_arena_array(convert->arena, dict->count, sizeof *word);
-    uint8_t *known = pat_arena_array(convert->arena, dict->count, 1);
-    if (word == NULL || known == NULL) return PAT_ERR_NO_MEMORY;
-    for (uint32_t row = 0; row < rows; row++) {
-        out->value[row] = PAT_NULL;
-        if (is_skipped(convert, row)) continue;
-        uint32_t code = code_at(codes->as.bin, width, row);
-        if (code >= dict->count) {
-            pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_VALUE,
-                             "%s: code %u, the dict has %u entries", convert->name, code, dict->count);
-            continue;
-        }
-        if (known[code] == 0) known[code] = word_of(convert, &set, row, &dict->as.items[code], &word[code]) ? 1 : 2;
-        if (known[code] == 1) {
-            out->value[row] = word[code];
-        } else if (!convert->rejects->bad[row]) {
-            int64_t ignored; /* again, for this row's error */
-            (void)word_of(convert, &set, row, &dict->as.items[code], &ignored);
+/* A column of {dict, codes} on its way. Each entry is converted where the first row uses it, so that a bad one is
+ * reported with a row. */
+struct coded {
+    struct pat_batch_column *out;
+    const struct pat_convert *convert;
+    const struct pat_value *dict;
+    const unsigned char *codes;
+    uint32_t rows;
+    struct text_set set;
+    /* [dict->count] */
+    int64_t *word;
+    enum { CODE_NEW, CODE_GOOD, CODE_BAD } * known;
+};
+
+/* The row's code is the first of its entry, or a bad one, or the row is rejected already. */
+static void convert_code(struct coded *coded, uint32_t row, uint32_t code) {
+    const struct pat_convert *convert = coded->convert;
+    int64_t *const out = &coded->out->value[row];
+    *out = PAT_NULL;
+    if (is_skipped(convert, row)) return;
+    if (code >= coded->dict->count) {
+        pat_rejects__add(convert->rejects, row, convert->name, PAT_REJECT_BAD_VALUE,
+                         "%s: code %u, the dict has %u entries", convert->name, code, coded->dict->count);
+        return;
+    }
+    const struct pat_value *entry = &coded->dict->as.items[code];
+    if (coded->known[code] == CODE_NEW)
+        coded->known[code] = word_of(convert, &coded->set, row, entry, &coded->word[code]) ? CODE_GOOD : CODE_BAD;
+    if (coded->known[code] == CODE_GOOD) {
+        *out = coded->word[code];
+    } else if (!convert->rejects->bad[row]) {
+        int64_t ignored; /* again, for this row's error */
+        (void)word_of(convert, &coded->set, row, entry, &ignored);
+    }
+}
+
+/* `width` is known where it is called, so that a code is one load. */
+static inline void convert_codes(struct coded *coded, size_t width) {
+    const uint32_t entries = coded->dict->count;
+    const uint8_t *bad = coded->convert->rejects->bad;
+    for (uint32_t row = 0; row < coded->rows; row++) {
+        const uint32_t code = code_at(coded->codes, width, row);
+        if (code < entries && coded->known[code] == CODE_GOOD && bad[row] == 0) {
+            coded->out->value[row] = coded->word[code];
+        } else {
+            convert_code(coded, row, code);
         }
     }
-    out->dict = set.text;
-    out->dict_count = set.count;
+}
+
+static enum pat_status convert_dict(struct pat_batch_column *out, const struct pat_convert *convert,
+                                    const struct pat_hash_secret *secret, const struct pat_value *map, uint32_t rows) {
+    const struct pat_value *dict = pat_value_get(map, "dict");
+    struct coded coded = {.out = out,
+                          .convert = convert,
+                          .dict = dict,
+                          .codes = pat_value_get(map, "codes")->as.bin,
+                          .rows = rows,
+                          .set = {.arena = convert->arena, .secret = secret}};
+    coded.word = pat_arena_array(convert->arena, dict->count, sizeof *coded.word);
+    coded.known = pat_arena_array(convert->arena, dict->count, sizeof *coded.known);
+    if (coded.word == NULL || coded.known == NULL) return PAT_ERR_NO_MEMORY;
+    switch (codes_width(dict->count)) {
+    case 1: convert_codes(&coded, 1); break;
+    case 2: convert_codes(&coded, 2); break;
+    default: convert_codes(&coded, 4);
+    }
+    out->dict = coded.set.text;
+    out->dict_count = coded.set.count;
     return PAT_OK;
 }
 
@@ -204,21 +246,17 @@ static int64_t bin_at(const unsigned char *bin, size_t width, uint32_t row) {
 static bool convert_bin_whole(struct pat_batch_column *out, const struct pat_convert *convert,
                               const struct pat_value *bin, uint32_t rows) {
     const bool wide = bin_width(convert->field->type) == 8;
-    int64_t least = INT64_MAX, greatest = INT64_MIN, low, high;
+    int64_t low, high;
     if (wide && rows > 0) memcpy(out->value, bin->as.bin, rows * sizeof *out->value);
-    for (uint32_t row = 0; row < rows; row++) {
-        const int64_t raw = wide ? out->value[row] : bin_at(bin->as.bin, 4, row);
-        out->value[row] = raw;
-        least = raw < least ? raw : least;
-        greatest = raw > greatest ? raw : greatest;
-    }
+    for (uint32_t row = 0; !wide && row < rows; row++) out->value[row] = bin_at(bin->as.bin, 4, row);
+    const struct pat_range range = pat_lane_range(convert->kernels, out->value, rows);
     pat_value__bounds(convert, &low, &high);
-    if (least < low || greatest > high) return false;
+    if (range.has_null || range.low < low || range.high > high) return false;
     const bool time = convert->field->type == PAT_TYPE_TIME;
     /* From 1970 on, which is nearly always, the division needs no care for signs. */
-    for (uint32_t row = 0; time && least >= 0 && row < rows; row++)
+    for (uint32_t row = 0; time && range.low >= 0 && row < rows; row++)
         out->value[row] = (int64_t)((uint64_t)out->value[row] / 1000);
-    for (uint32_t row = 0; time && least < 0 && row < rows; row++)
+    for (uint32_t row = 0; time && range.low < 0 && row < rows; row++)
         (void)pat_value__check(convert, row, out->value[row], &out->value[row]);
     return true;
 }
@@ -285,7 +323,7 @@ enum pat_status pat_column__convert(struct pat_batch_column *out, const struct p
     } else {
         for (uint32_t row = 0; row < rows; row++) {
             out->value[row] = PAT_NULL;
-            if (convert->rejects->bad[row]) continue;
+            if (value->as.items[row].type == PAT_VALUE_NIL || convert->rejects->bad[row]) continue;
             if (!pat_value__scalar(convert, row, &value->as.items[row], &out->value[row])) out->value[row] = PAT_NULL;
         }
     }

@@ -41,6 +41,7 @@ struct pat_convert {
     const char *name; /* as sent, e.g. "amount_minor" */
     bool minor;       /* money in minor units */
     const struct pat_zone *zone;
+    const struct pat_kernels *kernels;
     int64_t now_ms;
     bool dated_fact;     /* a time that must not lie ahead of the clock */
     bool currency_field; /* text that must be an ISO 4217 code */

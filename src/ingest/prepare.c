@@ -197,6 +197,7 @@ static enum pat_status convert_columns(struct preparation *p, struct pat_rejects
             .name = sent->name,
             .minor = sent->minor,
             .zone = p->zone,
+            .kernels = p->load->kernels,
             .now_ms = p->now_ms,
             .dated_fact = is_dated_fact(batch->table, sent->field),
             .currency_field = is_currency(batch->table, sent->field),

@@ -75,6 +75,68 @@ static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) 
     pat_kernels_scalar.widen_u32(in + i, n - i, base, out + i);
 }
 
+/* Low words of eight values less the base, all ones where they are null. */
+static inline __m256i debase8(const int64_t *in, __m256i base) {
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    const __m256i a = load4(in), b = load4(in + 4);
+    const __m256i low = _mm256_or_si256(_mm256_sub_epi64(a, base), _mm256_cmpeq_epi64(a, null));
+    const __m256i high = _mm256_or_si256(_mm256_sub_epi64(b, base), _mm256_cmpeq_epi64(b, null));
+    const __m256 words =
+        _mm256_shuffle_ps(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high), _MM_SHUFFLE(2, 0, 2, 0));
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(words), _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+/* The low halves of eight words. */
+static inline __m128i halves(__m256i words) {
+    const __m256i low = _mm256_and_si256(words, _mm256_set1_epi32(UINT16_MAX));
+    return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
+static void narrow_u8(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m128i low = _mm_and_si128(halves(debase8(in + i, bases)), _mm_set1_epi16(UINT8_MAX));
+        _mm_storel_epi64((__m128i *)(void *)(out + i), _mm_packus_epi16(low, low));
+    }
+    pat_kernels_scalar.narrow_u8(in + i, n - i, base, out + i);
+}
+
+static void narrow_u16(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) _mm_storeu_si128((__m128i *)(void *)(out + i * 2), halves(debase8(in + i, bases)));
+    pat_kernels_scalar.narrow_u16(in + i, n - i, base, out + i * 2);
+}
+
+static void narrow_u32(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m256i bases = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) _mm256_storeu_si256((__m256i *)(void *)(out + i * 4), debase8(in + i, bases));
+    pat_kernels_scalar.narrow_u32(in + i, n - i, base, out + i * 4);
+}
+
+static bool range(const int64_t *in, size_t n, int64_t *least, int64_t *greatest) {
+    const __m256i null = _mm256_set1_epi64x(PAT_KERNEL_NULL);
+    __m256i low = _mm256_set1_epi64x(INT64_MAX), high = null, nulls = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m256i value = load4(in + i), here = _mm256_cmpeq_epi64(value, null);
+        nulls = _mm256_or_si256(nulls, here);
+        low = _mm256_blendv_epi8(low, value, _mm256_andnot_si256(here, _mm256_cmpgt_epi64(low, value)));
+        high = _mm256_blendv_epi8(high, value, _mm256_cmpgt_epi64(value, high));
+    }
+    const bool has_null = pat_kernels_scalar.range(in + i, n - i, least, greatest) || lanes(nulls) != 0;
+    int64_t lows[4], highs[4];
+    store4(lows, low);
+    store4(highs, high);
+    for (unsigned k = 0; k < 4; k++) {
+        if (lows[k] < *least) *least = lows[k];
+        if (highs[k] > *greatest) *greatest = highs[k];
+    }
+    return has_null;
+}
+
 static void fill(int64_t value, size_t n, int64_t *out) {
     const __m256i values = _mm256_set1_epi64x(value);
     size_t i = 0;
@@ -565,6 +627,10 @@ const struct pat_kernels pat_kernels_avx2 = {
     .widen_u8 = widen_u8,
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
+    .narrow_u8 = narrow_u8,
+    .narrow_u16 = narrow_u16,
+    .narrow_u32 = narrow_u32,
+    .range = range,
     .fill = fill,
     .fill_null = fill_null,
     .select_range = select_range,

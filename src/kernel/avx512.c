@@ -67,6 +67,56 @@ static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) 
     pat_kernels_scalar.widen_u32(in + i, n - i, base, out + i);
 }
 
+/* Eight values less the base, all ones where they are null. */
+static inline __m512i debase(const int64_t *in, __m512i base) {
+    const __m512i value = _mm512_loadu_si512(in);
+    const __mmask8 null = _mm512_cmpeq_epi64_mask(value, _mm512_set1_epi64(PAT_KERNEL_NULL));
+    return _mm512_mask_mov_epi64(_mm512_sub_epi64(value, base), null, _mm512_set1_epi64(-1));
+}
+
+static void narrow_u8(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm_storel_epi64((__m128i *)(void *)(out + i), _mm512_cvtepi64_epi8(debase(in + i, bases)));
+    pat_kernels_scalar.narrow_u8(in + i, n - i, base, out + i);
+}
+
+static void narrow_u16(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(void *)(out + i * 2), _mm512_cvtepi64_epi16(debase(in + i, bases)));
+    pat_kernels_scalar.narrow_u16(in + i, n - i, base, out + i * 2);
+}
+
+static void narrow_u32(const int64_t *in, size_t n, int64_t base, unsigned char *out) {
+    const __m512i bases = _mm512_set1_epi64(base);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_si256((__m256i *)(void *)(out + i * 4), _mm512_cvtepi64_epi32(debase(in + i, bases)));
+    pat_kernels_scalar.narrow_u32(in + i, n - i, base, out + i * 4);
+}
+
+static bool range(const int64_t *in, size_t n, int64_t *least, int64_t *greatest) {
+    const __m512i null = _mm512_set1_epi64(PAT_KERNEL_NULL);
+    __m512i low = _mm512_set1_epi64(INT64_MAX), high = null;
+    __mmask8 nulls = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512i value = _mm512_loadu_si512(in + i);
+        const __mmask8 here = _mm512_cmpeq_epi64_mask(value, null);
+        nulls = (__mmask8)(nulls | here);
+        low = _mm512_mask_min_epi64(low, (__mmask8)~here, low, value);
+        high = _mm512_max_epi64(high, value);
+    }
+    const bool edge = pat_kernels_scalar.range(in + i, n - i, least, greatest);
+    const int64_t low_here = _mm512_reduce_min_epi64(low), high_here = _mm512_reduce_max_epi64(high);
+    if (low_here < *least) *least = low_here;
+    if (high_here > *greatest) *greatest = high_here;
+    return edge || nulls != 0;
+}
+
 static void fill(int64_t value, size_t n, int64_t *out) {
     const __m512i values = _mm512_set1_epi64(value);
     size_t i = 0;
@@ -554,6 +604,10 @@ const struct pat_kernels pat_kernels_avx512 = {
     .widen_u8 = widen_u8,
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
+    .narrow_u8 = narrow_u8,
+    .narrow_u16 = narrow_u16,
+    .narrow_u32 = narrow_u32,
+    .range = range,
     .fill = fill,
     .fill_null = fill_null,
     .select_range = select_range,

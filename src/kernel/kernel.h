@@ -74,6 +74,12 @@ struct pat_kernels {
     void (*widen_u8)(const uint8_t *in, size_t n, int64_t base, int64_t *out);
     void (*widen_u16)(const uint16_t *in, size_t n, int64_t base, int64_t *out);
     void (*widen_u32)(const uint32_t *in, size_t n, int64_t base, int64_t *out);
+    /* And back: out[i] = in[i] is null ? all ones : in[i] - base, cut to its width. `out` may lie anywhere. */
+    void (*narrow_u8)(const int64_t *in, size_t n, int64_t base, unsigned char *out);
+    void (*narrow_u16)(const int64_t *in, size_t n, int64_t base, unsigned char *out);
+    void (*narrow_u32)(const int64_t *in, size_t n, int64_t base, unsigned char *out);
+    /* Least and greatest of what is not null, INT64_MAX and INT64_MIN without any; gives whether there is a null. */
+    bool (*range)(const int64_t *in, size_t n, int64_t *least, int64_t *greatest);
     /* out[i] = value. */
     void (*fill)(int64_t value, size_t n, int64_t *out);
     /* values[i] = values[i] is null ? value : values[i]. */

@@ -35,6 +35,32 @@ static void widen_u32(const uint32_t *in, size_t n, int64_t base, int64_t *out) 
     for (size_t i = 0; i < n; i++) out[i] = in[i] == UINT32_MAX ? PAT_KERNEL_NULL : (int64_t)((uint64_t)base + in[i]);
 }
 
+#define DEFINE_NARROW(name, type)                                                                                      \
+    static void name(const int64_t *in, size_t n, int64_t base, unsigned char *out) {                                  \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            const type narrow = in[i] == PAT_KERNEL_NULL ? (type)-1 : (type)((uint64_t)in[i] - (uint64_t)base);        \
+            memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);                                                   \
+        }                                                                                                              \
+    }
+DEFINE_NARROW(narrow_u8, uint8_t)
+DEFINE_NARROW(narrow_u16, uint16_t)
+DEFINE_NARROW(narrow_u32, uint32_t)
+
+static bool range(const int64_t *in, size_t n, int64_t *least, int64_t *greatest) {
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    bool has_null = false;
+    for (size_t i = 0; i < n; i++) {
+        const bool null = in[i] == PAT_KERNEL_NULL;
+        has_null |= null;
+        /* Null is the least integer: it never raises `high`, and must not lower `low`. */
+        low = !null && in[i] < low ? in[i] : low;
+        high = in[i] > high ? in[i] : high;
+    }
+    *least = low;
+    *greatest = high;
+    return has_null;
+}
+
 static void fill(int64_t value, size_t n, int64_t *out) {
     for (size_t i = 0; i < n; i++) out[i] = value;
 }
@@ -234,6 +260,10 @@ const struct pat_kernels pat_kernels_scalar = {
     .widen_u8 = widen_u8,
     .widen_u16 = widen_u16,
     .widen_u32 = widen_u32,
+    .narrow_u8 = narrow_u8,
+    .narrow_u16 = narrow_u16,
+    .narrow_u32 = narrow_u32,
+    .range = range,
     .fill = fill,
     .fill_null = fill_null,
     .select_range = select_range,

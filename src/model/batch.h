@@ -19,6 +19,8 @@
 
 /* ---- as sent ---------------------------------------------------------------------------------------------------- */
 
+struct pat_kernels;
+
 /* load.TABLE's parameters, checked for shape only; values are borrowed from the frame. */
 struct pat_load {
     enum pat_table_id table;
@@ -30,6 +32,7 @@ struct pat_load {
     uint32_t errors_max;                   /* how many row errors to report back */
     const struct pat_value *columns;       /* map of field -> array, bin, {bin, nulls} or {dict, codes} */
     const struct pat_table_schema *schema; /* what names are looked up in; NULL: the table without attributes */
+    const struct pat_kernels *kernels;     /* with which values are converted; NULL: scalar */
 };
 
 /* ---- typed ------------------------------------------------------------------------------------------------------ */

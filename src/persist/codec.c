@@ -1,6 +1,7 @@
 #include "persist/codec_private.h"
 
 #include "model/schema.h"
+#include "store/lane.h"
 
 #include <string.h>
 
@@ -60,25 +61,7 @@ static struct pat_text text_read(struct pat_reader *reader) {
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
 
-struct range {
-    int64_t low, high; /* of what is not null; low > high: nothing */
-    bool has_null;
-};
-
-static struct range range_of(const int64_t *value, uint32_t rows) {
-    int64_t low = INT64_MAX, high = INT64_MIN;
-    bool has_null = false;
-    for (uint32_t i = 0; i < rows; i++) {
-        bool null = value[i] == PAT_NULL;
-        has_null |= null;
-        /* Null is the least integer: it never raises `high`, and must not lower `low`. */
-        low = !null && value[i] < low ? value[i] : low;
-        high = value[i] > high ? value[i] : high;
-    }
-    return (struct range){low, high, has_null};
-}
-
-static uint8_t width_of(struct range range, int64_t *base) {
+static uint8_t width_of(struct pat_range range, int64_t *base) {
     if (range.low > range.high) {
         *base = PAT_NULL;
         return 0;
@@ -93,17 +76,6 @@ static uint8_t width_of(struct range range, int64_t *base) {
     return 8;
 }
 
-#define DEFINE_NARROW(name, type, all_ones)                                                                            \
-    static void name(const int64_t *restrict value, uint32_t rows, int64_t base, unsigned char *restrict out) {        \
-        for (uint32_t i = 0; i < rows; i++) {                                                                          \
-            type narrow = value[i] == PAT_NULL ? all_ones : (type)((uint64_t)value[i] - (uint64_t)base);               \
-            memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);                                                   \
-        }                                                                                                              \
-    }
-DEFINE_NARROW(narrow_u8, uint8_t, UINT8_MAX)
-DEFINE_NARROW(narrow_u16, uint16_t, UINT16_MAX)
-DEFINE_NARROW(narrow_u32, uint32_t, UINT32_MAX)
-
 /* Sums wrap: bytes that passed their checksum and are nonsense all the same must not be undefined behaviour. */
 #define DEFINE_WIDEN(name, type, all_ones)                                                                             \
     static void name(const unsigned char *restrict in, uint32_t rows, int64_t base, int64_t *restrict value) {         \
@@ -117,17 +89,10 @@ DEFINE_WIDEN(widen_u8, uint8_t, UINT8_MAX)
 DEFINE_WIDEN(widen_u16, uint16_t, UINT16_MAX)
 DEFINE_WIDEN(widen_u32, uint32_t, UINT32_MAX)
 
-static enum pat_status values_write(struct pat_buf *out, const int64_t *value, uint32_t rows, uint8_t width,
-                                    int64_t base) {
+static enum pat_status values_write(struct pat_buf *out, const struct pat_kernels *kernels, const int64_t *value,
+                                    uint32_t rows, uint8_t width, int64_t base) {
     PAT_TRY(pat_buf_reserve(out, (size_t)rows * width));
-    unsigned char *at = out->data + out->length;
-    switch (width) {
-    case 0: break;
-    case 1: narrow_u8(value, rows, base, at); break;
-    case 2: narrow_u16(value, rows, base, at); break;
-    case 4: narrow_u32(value, rows, base, at); break;
-    default: memcpy(at, value, (size_t)rows * 8);
-    }
+    pat_lane_narrow(kernels, value, rows, width, base, out->data + out->length);
     out->length += (size_t)rows * width;
     return PAT_OK;
 }
@@ -168,16 +133,16 @@ static enum pat_status field_write(struct pat_buf *out, enum pat_table_id table,
     return pat_buf_append_u8(out, (uint8_t)column->type);
 }
 
-static enum pat_status column_write(struct pat_buf *out, enum pat_table_id table, const struct pat_batch_column *column,
-                                    uint32_t rows) {
+static enum pat_status column_write(struct pat_buf *out, const struct pat_kernels *kernels, enum pat_table_id table,
+                                    const struct pat_batch_column *column, uint32_t rows) {
     int64_t base;
-    uint8_t width = width_of(range_of(column->value, rows), &base);
+    uint8_t width = width_of(pat_lane_range(kernels, column->value, rows), &base);
     PAT_TRY(field_write(out, table, column));
     PAT_TRY(pat_buf_append_u8(out, column->decimal));
     PAT_TRY(pat_buf_append_u8(out, width));
     PAT_TRY(pat_buf_append_u64(out, (uint64_t)base));
     PAT_TRY(dict_write(out, column));
-    return values_write(out, column->value, rows, width, base);
+    return values_write(out, kernels, column->value, rows, width, base);
 }
 
 /* Field and type; whether an attribute is the table's is for the replay to see. */
@@ -239,7 +204,8 @@ static enum pat_status column_read(struct pat_batch_column *column, const struct
 
 /* ---- batches ---------------------------------------------------------------------------------------------------- */
 
-static enum pat_status batch_write(const struct pat_batch *batch, struct pat_buf *out) {
+static enum pat_status batch_write(const struct pat_batch *batch, const struct pat_kernels *kernels,
+                                   struct pat_buf *out) {
     PAT_TRY(pat_buf_append_u8(out, (uint8_t)batch->table));
     PAT_TRY(pat_buf_append_u8(out, batch->append));
     PAT_TRY(pat_buf_append_u32(out, batch->rows));
@@ -253,7 +219,7 @@ static enum pat_status batch_write(const struct pat_batch *batch, struct pat_buf
     PAT_TRY(text_write(out, batch->meta));
     PAT_TRY(pat_buf_append_u32(out, batch->columns));
     for (uint32_t c = 0; c < batch->columns; c++)
-        PAT_TRY(column_write(out, batch->table, &batch->column[c], batch->rows));
+        PAT_TRY(column_write(out, kernels, batch->table, &batch->column[c], batch->rows));
     return pat_batch_errors_write(batch, out);
 }
 
@@ -337,10 +303,11 @@ static enum pat_status attribute_read(struct pat_attribute *attribute, struct pa
 
 /* ---- entries ---------------------------------------------------------------------------------------------------- */
 
-enum pat_status pat_codec__entry_write(const struct pat_entry *entry, struct pat_buf *out) {
+enum pat_status pat_codec__entry_write(const struct pat_entry *entry, const struct pat_kernels *kernels,
+                                       struct pat_buf *out) {
     PAT_TRY(pat_buf_append_u8(out, (uint8_t)entry->kind));
     switch (entry->kind) {
-    case PAT_ENTRY_BATCH: return batch_write(entry->batch, out);
+    case PAT_ENTRY_BATCH: return batch_write(entry->batch, kernels, out);
     case PAT_ENTRY_RFM_MAP: return pat_codec__map_write(entry->map, out);
     case PAT_ENTRY_ATTRIBUTE: return attribute_write(entry->attribute, out);
     case PAT_ENTRY_FIT:

@@ -23,7 +23,10 @@
 #include "persist/persist.h"
 
 /* Appends to `out`. Fails: PAT_ERR_NO_MEMORY, `out` may then hold a part. */
-enum pat_status pat_codec__entry_write(const struct pat_entry *entry, struct pat_buf *out) PAT_MUST_CHECK;
+enum pat_status pat_codec__entry_write(const struct pat_entry *entry, const struct pat_kernels *kernels,
+                                       struct pat_buf *out) PAT_MUST_CHECK;
+
+struct pat_kernels;
 
 struct pat_decoded {
     struct pat_entry entry; /* points at one of those below; lsn is the caller's to set */

@@ -75,11 +75,12 @@ bool pat_journal__was_mark(const unsigned char *at, const struct pat_journal_poi
 
 /* ---- a group in memory ------------------------------------------------------------------------------------------ */
 
-static enum pat_status group_add(struct pat_buf *group, const struct pat_entry *entry) {
+static enum pat_status group_add(struct pat_buf *group, const struct pat_entry *entry,
+                                 const struct pat_kernels *kernels) {
     static const unsigned char zeros[PAT_RECORD_HEADER_BYTES];
     size_t start = group->length;
     PAT_TRY(pat_buf_append(group, zeros, sizeof zeros));
-    PAT_TRY(pat_codec__entry_write(entry, group));
+    PAT_TRY(pat_codec__entry_write(entry, kernels, group));
     PAT_TRY(pat_buf_append(group, zeros, (8 - group->length % 8) % 8));
     size_t payload_bytes = group->length - start - PAT_RECORD_HEADER_BYTES;
     PAT_ASSERT(payload_bytes > 0 && payload_bytes <= UINT32_MAX); /* limits.h bounds a batch far below */
@@ -89,10 +90,11 @@ static enum pat_status group_add(struct pat_buf *group, const struct pat_entry *
     return PAT_OK;
 }
 
-enum pat_status pat_journal__group_add(struct pat_buf *group, const struct pat_entry *entry) {
+enum pat_status pat_journal__group_add(struct pat_buf *group, const struct pat_entry *entry,
+                                       const struct pat_kernels *kernels) {
     PAT_ASSERT(group->length % 8 == 0);
     size_t before = group->length;
-    enum pat_status status = group_add(group, entry);
+    enum pat_status status = group_add(group, entry, kernels);
     if (status != PAT_OK) group->length = before;
     return status;
 }

@@ -79,7 +79,8 @@ struct pat_journal {
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
 /* Appends `entry` to a group in memory; headers are completed by pat_journal__append. PAT_ERR_NO_MEMORY: as before. */
-enum pat_status pat_journal__group_add(struct pat_buf *group, const struct pat_entry *entry) PAT_MUST_CHECK;
+enum pat_status pat_journal__group_add(struct pat_buf *group, const struct pat_entry *entry,
+                                       const struct pat_kernels *kernels) PAT_MUST_CHECK;
 
 /* Makes the file of entry->number, which starts behind `start`: out of the file `spare` (whose bytes stay), or with
  * NULL a new one with entry->bytes of room. Its header, name and length are on disk when this returns; entry->bytes is

@@ -348,7 +348,7 @@ enum pat_status pat_persist_write(struct pat_persist *persist, const struct pat_
     pat_buf_clear(&persist->group);
     for (unsigned i = 0; i < count; i++) {
         PAT_ASSERT(entries[i].lsn == next + i);
-        enum pat_status status = pat_journal__group_add(&persist->group, &entries[i]);
+        enum pat_status status = pat_journal__group_add(&persist->group, &entries[i], persist->options.kernels);
         if (status != PAT_OK) return pat_error_set(error, status, "no memory for %u journal records", count);
         if (entries[i].kind == PAT_ENTRY_BATCH && entries[i].batch->now_ms > persist->now_ms) {
             persist->now_ms = entries[i].batch->now_ms;

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pat_kernels;
 struct pat_persist;
 
 enum pat_sync {
@@ -37,7 +38,8 @@ struct pat_settings {
 };
 
 struct pat_persist_options {
-    struct pat_fs *fs; /* borrowed; stays open longer than this */
+    struct pat_fs *fs;                 /* borrowed; stays open longer than this */
+    const struct pat_kernels *kernels; /* with which batches are encoded; NULL: scalar */
     enum pat_sync sync;
     unsigned sync_interval_ms;
     bool read_only; /* nothing is written, not even what recovery would cut; pat_persist_start is not for it */

@@ -52,10 +52,19 @@ static struct pat_value scalar_of(const unsigned char *at, unsigned width) {
     }
 }
 
+_Static_assert(PAT_VALUE_NIL == 0, "zeroed memory is nils");
+
 static enum pat_status array_take(struct decoder *decoder, struct pat_value *out, uint32_t count, unsigned depth) {
     struct pat_value *items = pat_arena_array(decoder->arena, count, sizeof *items);
     if (items == NULL) return PAT_ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < count; i++) PAT_TRY(value_take(decoder, &items[i], depth));
+    for (uint32_t i = 0; i < count; i++) {
+        /* The arena's zeros are nils. */
+        const size_t left = (size_t)(decoder->end - decoder->at);
+        const size_t nils = pat_wire__nils(decoder->at, count - i < left ? count - i : left);
+        decoder->at += nils;
+        i += (uint32_t)nils;
+        if (i < count) PAT_TRY(value_take(decoder, &items[i], depth));
+    }
     *out = (struct pat_value){.type = PAT_VALUE_ARRAY, .count = count, .as.items = items};
     return PAT_OK;
 }

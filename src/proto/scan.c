@@ -170,6 +170,19 @@ static enum pat_status value_pass(struct pat_scan *scan, const unsigned char *da
     return levels_close(scan, data, error);
 }
 
+/* Nils of an array that follow each other, as those of a field that nobody filled in, are passed together: a byte each.
+ */
+static enum pat_status nils_pass(struct pat_scan *scan, const unsigned char *data, size_t length,
+                                 struct pat_error *error) {
+    uint32_t *const left = &scan->level[scan->depth - 1].left;
+    const size_t most = *left < length - scan->at ? *left : length - scan->at;
+    const size_t count = pat_wire__nils(data + scan->at, most);
+    *left -= (uint32_t)count;
+    scan->at += count;
+    scan->pending -= count;
+    return levels_close(scan, data, error);
+}
+
 static enum pat_status container_check(const struct pat_scan *scan, const struct pat_wire__head *head,
                                        struct pat_error *error) {
     if (scan->at == 0 && head->count != 3 && head->count != 4)
@@ -242,6 +255,8 @@ static enum pat_status head_check(const struct pat_scan *scan, const struct pat_
 static enum pat_status value_scan(struct pat_scan *scan, const unsigned char *data, size_t length,
                                   struct pat_error *error) {
     if (length <= scan->at) return wait_until(scan, scan->at + 1);
+    if (data[scan->at] == PAT_WIRE__NIL && scan->depth > 0 && !scan->level[scan->depth - 1].map)
+        return nils_pass(scan, data, length, error);
     struct pat_wire__head head = pat_wire__head_read(data + scan->at, length - scan->at);
     scan->heads_read++;
     PAT_TRY(head_check(scan, &head, data[scan->at], error));

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct pat_scan_limits;
 
@@ -66,6 +67,20 @@ static inline struct pat_wire__head pat_wire__head_read(const unsigned char *at,
     if (byte >= 0xc0) return pat_wire__head_read_long(at, left);
     if (byte >= 0xa0) return (struct pat_wire__head){PAT_WIRE__STR, 1, byte & 0x1fu};
     return (struct pat_wire__head){byte >= 0x90 ? PAT_WIRE__ARRAY : PAT_WIRE__MAP, 1, byte & 0x0fu};
+}
+
+#define PAT_WIRE__NIL 0xc0u
+
+/* How many of the first `most` bytes are nils, up to the first other one. */
+static inline size_t pat_wire__nils(const unsigned char *at, size_t most) {
+    size_t count = 0;
+    for (; most - count >= sizeof(uint64_t); count += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, at + count, sizeof eight);
+        if (eight != PAT_WIRE__NIL * UINT64_C(0x0101010101010101)) break;
+    }
+    while (count < most && at[count] == PAT_WIRE__NIL) count++;
+    return count;
 }
 
 static inline bool pat_wire__has_payload(enum pat_wire__kind kind) {

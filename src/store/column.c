@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "kernel/kernel.h"
+#include "store/lane.h"
 
 /* A chunk's data starts with room for this many rows and doubles, so that a small shop stays small. */
 #define CHUNK_ROWS_FIRST 64u
@@ -150,64 +151,46 @@ static uint8_t choose_width(int64_t low, int64_t high, int64_t *base) {
     return 8;
 }
 
-/* What many values are together. */
-struct range {
-    int64_t low, high; /* of what is not null; low > high: nothing */
-    bool has_null;
-};
-
-static struct range range_of_one(int64_t value) {
-    if (value == PAT_NULL) return (struct range){INT64_MAX, INT64_MIN, true};
-    return (struct range){value, value, false};
-}
-
-static struct range range_of(const int64_t *value, uint32_t count) {
-    int64_t low = INT64_MAX, high = INT64_MIN;
-    bool has_null = false;
-    for (uint32_t i = 0; i < count; i++) {
-        bool null = value[i] == PAT_NULL;
-        has_null |= null;
-        /* Null is the least integer: it never raises `high`, and must not lower `low`. */
-        low = !null && value[i] < low ? value[i] : low;
-        high = value[i] > high ? value[i] : high;
-    }
-    /* Nothing but nulls left `high` at null. */
-    return (struct range){low, high == PAT_NULL ? INT64_MIN : high, has_null};
+static struct pat_range range_of_one(int64_t value) {
+    if (value == PAT_NULL) return (struct pat_range){INT64_MAX, INT64_MIN, true};
+    return (struct pat_range){value, value, false};
 }
 
 /* True when all of the values are one; *value is it. */
-static bool range_is_one(struct range range, int64_t *value) {
+static bool range_is_one(struct pat_range range, int64_t *value) {
     *value = range.low > range.high ? PAT_NULL : range.low;
     return range.low > range.high || (range.low == range.high && !range.has_null);
 }
 
-static bool chunk_fits_range(const struct pat_chunk *chunk, struct range range) {
+static bool chunk_fits_range(const struct pat_chunk *chunk, struct pat_range range) {
     int64_t one;
     if (chunk->width == 0) return range_is_one(range, &one) && one == chunk->base;
     if (chunk->width == PAT_WIDTH_PACKED) return false;
     return range.low > range.high || (chunk_fits(chunk, range.low) && chunk_fits(chunk, range.high));
 }
 
-static void chunk_note_range(struct pat_chunk *chunk, struct range range) {
+static void chunk_note_range(struct pat_chunk *chunk, struct pat_range range) {
     chunk->has_null |= range.has_null;
     if (range.low < chunk->low) chunk->low = range.low;
     if (range.high > chunk->high) chunk->high = range.high;
 }
 
-static void chunk_put_all(struct pat_chunk *chunk, uint32_t i, const int64_t *value, uint32_t count);
+static void chunk_put_all(const struct pat_column *column, struct pat_chunk *chunk, uint32_t i, const int64_t *value,
+                          uint32_t count);
 
-static void unpack(const struct pat_chunk *packed, struct pat_chunk *out, uint32_t rows) {
+static void unpack(const struct pat_column *column, const struct pat_chunk *packed, struct pat_chunk *out,
+                   uint32_t rows) {
     int64_t value[PAT_PACKED_BLOCK];
     for (uint32_t done = 0, here; done < rows; done += here) {
         here = rows - done < PAT_PACKED_BLOCK ? rows - done : PAT_PACKED_BLOCK;
         pat_packed_read(packed->data, done, here, value);
-        chunk_put_all(out, done, value, here);
+        chunk_put_all(column, out, done, value, here);
     }
 }
 
 /* A copy of the chunk that can take such values and has room for `rows_wanted` rows. */
 static struct pat_chunk *chunk_recode(const struct pat_column *column, const struct pat_chunk *old, uint32_t rows_used,
-                                      uint32_t rows_wanted, struct range range) {
+                                      uint32_t rows_wanted, struct pat_range range) {
     uint8_t width = old->width;
     int64_t base = old->base;
     if (!chunk_fits_range(old, range)) {
@@ -224,7 +207,7 @@ static struct pat_chunk *chunk_recode(const struct pat_column *column, const str
     if (width == old->width && base == old->base) {
         memcpy(fresh->data, old->data, (size_t)rows_used * width);
     } else if (old->width == PAT_WIDTH_PACKED) {
-        unpack(old, fresh, rows_used);
+        unpack(column, old, fresh, rows_used);
     } else {
         for (uint32_t i = 0; i < rows_used; i++) chunk_put(fresh, i, pat_chunk_get(old, i));
     }
@@ -269,31 +252,15 @@ void pat_column_append(struct pat_column *column, int64_t value) {
 
 /* ---- many rows at once ------------------------------------------------------------------------------------------ */
 
-#define DEFINE_NARROW(name, type, all_ones)                                                                            \
-    static void name(const int64_t *restrict value, uint32_t rows, int64_t base, unsigned char *restrict out) {        \
-        for (uint32_t i = 0; i < rows; i++) {                                                                          \
-            type narrow = value[i] == PAT_NULL ? all_ones : (type)((uint64_t)value[i] - (uint64_t)base);               \
-            memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);                                                   \
-        }                                                                                                              \
-    }
-DEFINE_NARROW(narrow_u8, uint8_t, UINT8_MAX)
-DEFINE_NARROW(narrow_u16, uint16_t, UINT16_MAX)
-DEFINE_NARROW(narrow_u32, uint32_t, UINT32_MAX)
-
 /* Values that fit, from row `i` of the chunk on. */
-static void chunk_put_all(struct pat_chunk *chunk, uint32_t i, const int64_t *value, uint32_t count) {
-    unsigned char *at = chunk->data + (size_t)i * chunk->width;
-    switch (chunk->width) {
-    case 0: return;
-    case 1: narrow_u8(value, count, chunk->base, at); return;
-    case 2: narrow_u16(value, count, chunk->base, at); return;
-    case 4: narrow_u32(value, count, chunk->base, at); return;
-    default: memcpy(at, value, (size_t)count * 8);
-    }
+static void chunk_put_all(const struct pat_column *column, struct pat_chunk *chunk, uint32_t i, const int64_t *value,
+                          uint32_t count) {
+    pat_lane_narrow(column->pins->kernels, value, count, chunk->width, chunk->base,
+                    chunk->data + (size_t)i * chunk->width);
 }
 
 /* A chunk for the first `rows` rows of its part of the column. */
-static struct pat_chunk *chunk_for(const struct pat_column *column, struct range range, uint32_t rows) {
+static struct pat_chunk *chunk_for(const struct pat_column *column, struct pat_range range, uint32_t rows) {
     int64_t base;
     if (range_is_one(range, &base)) return chunk_new(column, 0, base, 0);
     const uint8_t width = choose_width(range.low, range.high, &base);
@@ -305,7 +272,7 @@ static struct pat_chunk *chunk_for(const struct pat_column *column, struct range
 }
 
 /* The last chunk, able to take `count` such values more at row `i` of it. */
-static struct pat_chunk *chunk_ready(struct pat_column *column, struct range range, uint32_t i, uint32_t count) {
+static struct pat_chunk *chunk_ready(struct pat_column *column, struct pat_range range, uint32_t i, uint32_t count) {
     const uint32_t index = column->rows >> column->shift;
     if (i == 0) {
         dir_prepare(column, index, false);
@@ -332,9 +299,9 @@ void pat_column_append_all(struct pat_column *column, const int64_t *values, uin
     while (count > 0) {
         uint32_t i;
         const uint32_t here = rows_to_chunk_end(column, count, &i);
-        const struct range range = range_of(values, here);
+        const struct pat_range range = pat_lane_range(column->pins->kernels, values, here);
         struct pat_chunk *chunk = chunk_ready(column, range, i, here);
-        chunk_put_all(chunk, i, values, here);
+        chunk_put_all(column, chunk, i, values, here);
         chunk_note_range(chunk, range);
         column->rows += here;
         values += here;
@@ -470,10 +437,11 @@ void pat_column_read(const struct pat_column *column, pat_row first, uint32_t co
 }
 
 /* The range of values, not all of which are the old ones; false when they are. */
-static bool range_of_changes(const int64_t *old, const int64_t *value, uint32_t count, struct range *range) {
+static bool range_of_changes(const struct pat_column *column, const int64_t *old, const int64_t *value, uint32_t count,
+                             struct pat_range *range) {
     int64_t differ = 0;
     for (uint32_t k = 0; k < count; k++) differ |= old[k] ^ value[k];
-    if (differ != 0) *range = range_of(value, count);
+    if (differ != 0) *range = pat_lane_range(column->pins->kernels, value, count);
     return differ != 0;
 }
 
@@ -507,8 +475,8 @@ static void chunk_scatter(struct pat_column *column, const pat_row *row, uint32_
                           const int64_t *value) {
     const uint32_t index = row[0] >> column->shift, mask = chunk_rows_max(column) - 1;
     struct pat_chunk *chunk = column->dir->chunk[index];
-    struct range range;
-    if (!range_of_changes(old, value, count, &range)) return;
+    struct pat_range range;
+    if (!range_of_changes(column, old, value, count, &range)) return;
     if (!chunk_fits_range(chunk, range) || chunk_is_read(column, chunk)) {
         const uint32_t rows = chunk_rows(column, index);
         chunk = chunk_recode(column, chunk, rows, rows, range);

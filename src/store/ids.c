@@ -421,16 +421,38 @@ static void renumber_spans(const struct claim *claim, const uint32_t *fresh, uin
     }
 }
 
+/* Spans that are noted together: their tallies lie anywhere. */
+#define NOTED 64u
+
+struct noting {
+    const struct claim *claim;
+    uint64_t number[NOTED];
+    uint32_t count;
+};
+
+static void note_all(struct noting *noting) {
+    const struct claim *claim = noting->claim;
+    struct pat_spans *spans = &claim->table->spans;
+    for (uint32_t k = 0; k < noting->count; k++) {
+        const uint64_t number = noting->number[k];
+        if (pat_spans_note(spans, &claim->store->secret, number, 1, claim->table->index.count)) note_due(spans, number);
+    }
+    noting->count = 0;
+}
+
 /* Decimal ids that are new to the hash index may have made a span dense. */
 static void note_left(const struct claim *claim, const uint32_t *fresh, uint32_t found) {
-    struct pat_spans *spans = &claim->table->spans;
+    struct noting noting = {.claim = claim};
     for (uint32_t k = 0, next = 0; k < claim->left_count && next < found; k++) {
         const uint32_t i = claim->left[k];
         while (next < found && fresh[next] < i) next++;
         if (next == found || fresh[next] != i || claim->ids.word[i] < 0) continue;
         const uint64_t number = pat_span_of(claim->ids.word[i]);
-        if (pat_spans_note(spans, &claim->store->secret, number, 1, claim->table->index.count)) note_due(spans, number);
+        pat_spans_note_prefetch(&claim->table->spans, &claim->store->secret, number);
+        noting.number[noting.count++] = number;
+        if (noting.count == NOTED) note_all(&noting);
     }
+    note_all(&noting);
 }
 
 static uint32_t claim_left(const struct claim *claim, uint32_t *fresh, const struct pat_spread *spread) {

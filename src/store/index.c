@@ -7,22 +7,22 @@
 
 #define NONE UINT32_MAX
 /* From this level on, 256 buckets or 16 KiB a shard, shards lie in regions: below, a dictionary of a few words would
- * take pages for shards that it does not have. */
+ * take blocks for shards that it does not have. */
 #define REGION_LEVEL_FIRST 15u
-/* Buckets to a page of 4 KiB. */
-#define PAGE_BUCKETS 64u
-
-/* Shards whose pages are given back together, when the last of them has moved out: taking pages from under a process
- * costs far more than the call, and a call for each shard made adding keys three times as slow. */
+/* Shards that lie in one block, which is taken when the first of them comes and given back when the last has moved out.
+ * Sixteenths: what grows and what it leaves are there at once. */
 #define GROUP_SHARDS 16u
 #define GROUPS       (PAT_INDEX_SHARDS / GROUP_SHARDS)
+/* A group of so many buckets, 4 MiB, is whole huge pages (pat_mem_alloc_big): then its shards share what would be left
+ * of the last one. */
+#define GROUP_PAGED  ((size_t)65536)
+#define PAGE_BUCKETS ((size_t)32768) /* 2 MiB of them */
 
-/* All shards of one level, side by side. */
+/* All shards of one level. */
 struct pat_index_region {
-    unsigned char *pages;
-    uint32_t shards;       /* that live here */
-    uint32_t live[GROUPS]; /* of each group */
-    size_t in_use[GROUPS]; /* bytes on account: of the live ones, and of those that moved out before the last */
+    struct pat_index_bucket *group[GROUPS]; /* NULL: no shard of it is here */
+    uint32_t live[GROUPS];                  /* shards that are */
+    uint32_t shards;
 };
 
 void pat_index_init(struct pat_index *index) {
@@ -32,66 +32,83 @@ void pat_index_init(struct pat_index *index) {
 /* ---- where shards live ------------------------------------------------------------------------------------------- */
 
 /* 1, 2, 3, 4, 6, 8, 12 and so on. With twice as many steps there would be a byte an entry less that is free, and adding
- * would take half as long again: entries move once for each step, to memory that the system has just cleared. */
+ * would take half as long again: entries move once for each step. */
 static uint32_t level_buckets(unsigned level) {
     if (level == 0) return 1;
     return (2u + (level - 1) % 2) << ((level - 1) / 2);
 }
 
-/* Shards of a region end evenly spread between one level and the next, the first one first. */
-static uint32_t shard_buckets(unsigned level, unsigned s) {
+/* Shards of a level end evenly spread between it and the next, the first one first. */
+static uint32_t shard_share(unsigned level, unsigned s) {
     const uint32_t least = level_buckets(level);
-    if (level < REGION_LEVEL_FIRST) return least;
-    const uint32_t more = (uint32_t)((uint64_t)(level_buckets(level + 1) - least) * s / PAT_INDEX_SHARDS);
-    return least + more;
+    return least + (uint32_t)((uint64_t)(level_buckets(level + 1) - least) * s / PAT_INDEX_SHARDS);
 }
 
-/* Bytes of a region before shard `s`: groups begin with a page. */
-static size_t region_offset(unsigned level, unsigned s) {
+/* What a group's shards share, and what each of them gets beside to fill the last huge page. */
+static size_t group_share(unsigned level, unsigned group, uint32_t *beside) {
     size_t buckets = 0;
-    for (unsigned i = 0; i < s; i++) {
-        buckets += shard_buckets(level, i);
-        if ((i + 1) % GROUP_SHARDS == 0) buckets = (buckets + PAGE_BUCKETS - 1) / PAGE_BUCKETS * PAGE_BUCKETS;
-    }
-    return buckets * sizeof(struct pat_index_bucket);
+    for (unsigned s = group * GROUP_SHARDS; s < (group + 1) * GROUP_SHARDS; s++) buckets += shard_share(level, s);
+    *beside = buckets < GROUP_PAGED ? 0 : (uint32_t)((PAGE_BUCKETS - buckets % PAGE_BUCKETS) / GROUP_SHARDS);
+    return buckets;
+}
+
+static uint32_t shard_buckets(unsigned level, unsigned s) {
+    uint32_t beside;
+    if (level < REGION_LEVEL_FIRST) return level_buckets(level);
+    (void)group_share(level, s / GROUP_SHARDS, &beside);
+    return shard_share(level, s) + beside;
+}
+
+static size_t group_bytes(unsigned level, unsigned group) {
+    uint32_t beside;
+    const size_t buckets = group_share(level, group, &beside);
+    return (buckets + (size_t)beside * GROUP_SHARDS) * sizeof(struct pat_index_bucket);
+}
+
+/* Buckets of a group before shard `s` of it. */
+static size_t group_offset(unsigned level, unsigned s) {
+    size_t buckets = 0;
+    for (unsigned i = s / GROUP_SHARDS * GROUP_SHARDS; i < s; i++) buckets += shard_buckets(level, i);
+    return buckets;
 }
 
 static size_t shard_bytes(const struct pat_index_shard *shard) {
     return (size_t)shard->buckets * sizeof *shard->bucket;
 }
 
+/* Room for it was looked for before. */
+static struct pat_index_bucket *group_take(unsigned level, unsigned group) {
+    const size_t bytes = group_bytes(level, group);
+    void *const block = pat_mem_alloc_big(PAT_MEM_INDEX, bytes);
+    return block != NULL ? block : pat_mem_alloc_raw_must(PAT_MEM_INDEX, bytes);
+}
+
+/* Its buckets are not cleared yet. */
 static struct pat_index_shard shard_take(struct pat_index *index, unsigned s, unsigned level) {
     struct pat_index_shard shard = {.buckets = shard_buckets(level, s), .level = level};
+    const unsigned group = s / GROUP_SHARDS;
     PAT_ASSERT(level < PAT_INDEX_LEVELS);
     if (level < REGION_LEVEL_FIRST) {
-        shard.bucket = pat_mem_alloc_must(PAT_MEM_INDEX, shard_bytes(&shard));
+        shard.bucket = pat_mem_alloc_raw_must(PAT_MEM_INDEX, shard_bytes(&shard));
         return shard;
     }
-    if (index->region[level] == NULL) {
+    if (index->region[level] == NULL)
         index->region[level] = pat_mem_alloc_must(PAT_MEM_INDEX, sizeof *index->region[level]);
-        index->region[level]->pages = pat_mem_reserve_must(region_offset(level, PAT_INDEX_SHARDS));
-    }
     struct pat_index_region *region = index->region[level];
+    if (region->live[group]++ == 0) region->group[group] = group_take(level, group);
     region->shards++;
-    region->live[s / GROUP_SHARDS]++;
-    region->in_use[s / GROUP_SHARDS] += shard_bytes(&shard);
-    pat_mem_use_pages(PAT_MEM_INDEX, shard_bytes(&shard));
-    shard.bucket = (void *)(region->pages + region_offset(level, s));
+    shard.bucket = region->group[group] + group_offset(level, s);
     return shard;
 }
 
-/* A level is left by each shard once: what it leaves is not taken again. */
 static void region_leave(struct pat_index *index, unsigned s, unsigned level) {
     struct pat_index_region *region = index->region[level];
     const unsigned group = s / GROUP_SHARDS;
     if (--region->live[group] == 0) {
-        const size_t from = region_offset(level, group * GROUP_SHARDS);
-        const size_t bytes = region_offset(level, (group + 1) * GROUP_SHARDS) - from;
-        pat_mem_drop_pages(PAT_MEM_INDEX, region->pages + from, bytes, region->in_use[group]);
-        region->in_use[group] = 0;
+        pat_mem_free(PAT_MEM_INDEX, region->group[group]);
+        region->group[group] = NULL;
     }
     if (--region->shards > 0) return;
-    pat_mem_unreserve(region->pages, region_offset(level, PAT_INDEX_SHARDS));
     pat_mem_free(PAT_MEM_INDEX, region);
     index->region[level] = NULL;
 }
@@ -178,13 +195,15 @@ uint32_t pat_index_peek(const struct pat_index *index, uint64_t hash) {
 
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
 
+static inline void bucket_put(struct pat_index_bucket *bucket, unsigned i, uint32_t tag, uint32_t next) {
+    bucket->tag[i] = tag;
+    bucket->next[i] = next;
+}
+
 static inline void shard_put(struct pat_index_shard *shard, uint32_t tag, uint32_t next) {
     uint32_t b = pat_index_bucket_of(tag, shard->buckets);
     while (bucket_is_full(&shard->bucket[b])) b = bucket_behind(shard, b);
-    struct pat_index_bucket *bucket = &shard->bucket[b];
-    const unsigned i = bucket_count(bucket);
-    bucket->tag[i] = tag;
-    bucket->next[i] = next;
+    bucket_put(&shard->bucket[b], bucket_count(&shard->bucket[b]), tag, next);
 }
 
 static void shard_grow(struct pat_index *index, unsigned s, unsigned level) {
@@ -193,16 +212,30 @@ static void shard_grow(struct pat_index *index, unsigned s, unsigned level) {
     pat_index_move_end(index, &move);
 }
 
+/* As bucket_count, word by word: a vector of what was just written in words waits until all of them have left the
+ * processor. */
+static inline unsigned bucket_count_warm(const struct pat_index_bucket *bucket) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < PAT_INDEX_BUCKET; i++) count += bucket->next[i] != 0;
+    return count;
+}
+
 /* Buckets of one shard in their order go to buckets of the other in their order. */
 void pat_index_move_run(struct pat_index *index, struct pat_index_move *move) {
     struct pat_index_shard *shard = &index->shard[move->shard];
     move->from = *shard;
     *shard = move->to;
     shard->count = move->from.count;
+    memset(shard->bucket, 0, shard_bytes(shard));
     for (uint32_t b = 0; b < move->from.buckets; b++) {
         const struct pat_index_bucket *bucket = &move->from.bucket[b];
         const unsigned count = bucket_count(bucket);
-        for (unsigned i = 0; i < count; i++) shard_put(shard, bucket->tag[i], bucket->next[i]);
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t to = pat_index_bucket_of(bucket->tag[i], shard->buckets);
+            unsigned place;
+            while ((place = bucket_count_warm(&shard->bucket[to])) == PAT_INDEX_BUCKET) to = bucket_behind(shard, to);
+            bucket_put(&shard->bucket[to], place, bucket->tag[i], bucket->next[i]);
+        }
     }
 }
 
@@ -231,19 +264,42 @@ static unsigned level_for(const struct pat_index_shard *shard, unsigned s, uint6
 /* Beside a shard's buckets: what the allocator adds, and regions of the levels that it comes through. */
 #define BESIDE_BYTES (PAT_MEM_ALIGN + 2 * (sizeof(struct pat_index_region) + PAT_MEM_ALIGN))
 
+/* What the allocator adds to a group: most of a huge page where it is made of such. */
+static size_t group_bytes_taken(unsigned level, unsigned group) {
+    const size_t bytes = group_bytes(level, group), page = PAGE_BUCKETS * sizeof(struct pat_index_bucket);
+    return bytes < GROUP_PAGED * sizeof(struct pat_index_bucket) ? bytes : (bytes + page - 1) / page * page;
+}
+
+/* Bytes that shard `s` takes when it comes to a level, unless its group is there. */
+static size_t coming_bytes(const struct pat_index *index, unsigned s, unsigned level) {
+    if (level < REGION_LEVEL_FIRST) return (size_t)level_buckets(level) * sizeof(struct pat_index_bucket);
+    const struct pat_index_region *region = index->region[level];
+    const bool there = region != NULL && region->live[s / GROUP_SHARDS] > 0;
+    return there ? 0 : group_bytes_taken(level, s / GROUP_SHARDS);
+}
+
 size_t pat_index_growth(const struct pat_index *index, size_t keys) {
+    /* Those that grow are of one group, or their groups are there: but for an attack, or once in an index's life. */
     if (keys <= KEYS_FEW)
-        return keys * (level_buckets(index->level + 2) * sizeof(struct pat_index_bucket) + BESIDE_BYTES);
+        return coming_bytes(index, PAT_INDEX_SHARDS - 1, index->level + 1) +
+               keys * (level_buckets(index->level < REGION_LEVEL_FIRST ? index->level + 2 : 0) *
+                           sizeof(struct pat_index_bucket) +
+                       BESIDE_BYTES);
     /* Twice the even share and some: hashes that spread worse than this would be an attack. */
     size_t share = keys / (PAT_INDEX_SHARDS / 2) + 8, bytes = 0, growing = 0;
     if (share > keys) share = keys;
+    unsigned group = GROUPS, group_level = 0; /* the last one that is in `bytes` */
     for (unsigned s = 0; s < PAT_INDEX_SHARDS && growing < keys; s++) {
         const struct pat_index_shard *shard = &index->shard[s];
         if (shard->count + share <= keys_max(shard->buckets)) continue;
         growing++;
         /* What it grows through on its way is less than that, and gone when the next one is taken. */
-        bytes +=
-            (size_t)shard_buckets(level_for(shard, s, shard->count + share), s) * sizeof *shard->bucket + BESIDE_BYTES;
+        const unsigned level = level_for(shard, s, shard->count + share);
+        bytes += BESIDE_BYTES;
+        if (level >= REGION_LEVEL_FIRST && group == s / GROUP_SHARDS && group_level == level) continue;
+        bytes += coming_bytes(index, s, level);
+        group = s / GROUP_SHARDS;
+        group_level = level;
     }
     return bytes;
 }
@@ -276,11 +332,17 @@ void pat_index_reserve(struct pat_index *index, uint32_t s, uint32_t keys) {
 uint32_t pat_index_put(struct pat_index *index, uint32_t s, uint32_t tag, uint32_t value, pat_index_match *match,
                        const void *context) {
     struct pat_index_shard *shard = &index->shard[s];
-    const uint32_t there = shard_find(shard, tag, match, context);
-    if (there != NONE) return there;
-    shard_put(shard, tag, value + 1);
-    shard->count++;
-    return NONE;
+    for (uint32_t b = pat_index_bucket_of(tag, shard->buckets);; b = bucket_behind(shard, b)) {
+        struct pat_index_bucket *bucket = &shard->bucket[b];
+        for (uint32_t hits = bucket_hits(bucket, tag); hits != 0; hits &= hits - 1) {
+            const uint32_t next = bucket->next[__builtin_ctz(hits)];
+            if (next != 0 && match(context, next - 1)) return next - 1;
+        }
+        if (bucket_is_full(bucket)) continue;
+        bucket_put(bucket, bucket_count(bucket), tag, value + 1);
+        shard->count++;
+        return NONE;
+    }
 }
 
 void pat_index_renumber(struct pat_index *index, uint64_t hash, uint32_t from, uint32_t to) {

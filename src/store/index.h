@@ -4,7 +4,7 @@
  *   shard    buckets of a cache line, entries of a full one in those behind it; up to seven eighths full
  *   growing  by a third or a half, one shard after the other: capacities of large shards are staggered, so that
  *            the index as a whole is always about three quarters full, and grows a little all the time
- *   region   all shards of a size side by side in huge pages, given back in sixteenths as shards move out
+ *   region   all shards of a size, sixteen to a block of huge pages, which serves again when all have moved out
  *
  * Eight bytes an entry, eleven with what is free. Writer thread only; nothing is ever removed. */
 #ifndef PAT_STORE_INDEX_H

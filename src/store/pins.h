@@ -23,8 +23,11 @@ struct pat_retired {
     uint64_t version;
 };
 
+struct pat_kernels;
+
 struct pat_pins {
-    uint64_t version; /* the writer's; starts at 1 */
+    const struct pat_kernels *kernels; /* with which the columns of these pins are written; NULL: scalar */
+    uint64_t version;                  /* the writer's; starts at 1 */
     uint64_t open[PAT_VIEWS_MAX];
     unsigned open_count;
     uint64_t newest; /* greatest open version, 0 = none open */

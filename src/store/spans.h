@@ -78,6 +78,12 @@ struct pat_id_span *pat_spans_begin(struct pat_spans *spans, const struct pat_ha
 bool pat_spans_note(struct pat_spans *spans, const struct pat_hash_secret *secret, uint64_t number, uint32_t ids,
                     uint64_t known);
 
+/* Asks for what pat_spans_note is going to count in. */
+static inline void pat_spans_note_prefetch(const struct pat_spans *spans, const struct pat_hash_secret *secret,
+                                           uint64_t number) {
+    if (spans->tallies > 0) __builtin_prefetch(&spans->tally[pat_hash_word(secret, number) & (spans->tallies - 1)]);
+}
+
 /* Bytes that `begun` spans more may take, and notes while the hash index has up to `known` ids. */
 size_t pat_spans_growth(const struct pat_spans *spans, size_t begun, uint64_t known);
 

@@ -52,7 +52,9 @@ static void table_close(struct pat_table *table) {
 }
 
 static void content_init(struct pat_store *store) {
+    const struct pat_kernels *kernels = store->pins.kernels;
     pat_pins_init(&store->pins);
+    store->pins.kernels = kernels;
     pat_heap_init(&store->heap);
     for (int id = 0; id < PAT_TABLES; id++) table_open(store, (enum pat_table_id)id);
     pat_rates_init(&store->rates);
@@ -79,6 +81,7 @@ enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_op
     store->zone = options->zone;
     memcpy(store->base_currency, pat_currencies[base].code, sizeof store->base_currency);
     store->base_digits = pat_currencies[base].digits;
+    store->pins.kernels = options->kernels;
     content_init(store);
     *out = store;
     return PAT_OK;

@@ -128,6 +128,7 @@ struct pat_store_options {
     const char *base_currency; /* an ISO code that pat_currency_find knows */
     const void *entropy;       /* for the hash secret */
     size_t entropy_bytes;
+    const struct pat_kernels *kernels; /* NULL: scalar */
 };
 
 enum pat_status pat_store_open(struct pat_store **out, const struct pat_store_options *options,

@@ -23,7 +23,7 @@ static enum pat_status each_record(void *context, pat_lsn lsn, const unsigned ch
     pat_arena_init(&arena, (size_t)256 << 20);
     pat_buf_init(&again, PAT_MEM_OTHER);
     if (pat_codec__entry_read(&decoded, &reader, &arena) == PAT_OK) {
-        PAT_ASSERT(pat_codec__entry_write(&decoded.entry, &again) == PAT_OK);
+        PAT_ASSERT(pat_codec__entry_write(&decoded.entry, NULL, &again) == PAT_OK);
     }
     pat_buf_deinit(&again);
     pat_arena_deinit(&arena);

@@ -98,6 +98,30 @@ static void check_widen(const struct pat_kernels *k, const struct input *input, 
     same_bytes(want, got, sizeof want, "fill_null", k->name, n);
 }
 
+typedef void narrow_kernel(const int64_t *in, size_t n, int64_t base, unsigned char *out);
+
+static void check_narrow_to(narrow_kernel *scalar, narrow_kernel *own, const char *what, const char *table,
+                            const int64_t *in, size_t n) {
+    unsigned char want[4 * ROWS_MAX + 1], got[4 * ROWS_MAX + 1];
+    const int64_t base = any_value();
+    memset(want, 0x5a, sizeof want);
+    memset(got, 0x5a, sizeof got);
+    scalar(in, n, base, want + 1); /* no width is aligned there */
+    own(in, n, base, got + 1);
+    same_bytes(want, got, sizeof want, what, table, n);
+}
+
+static void check_narrow(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
+    const int64_t *in = input->values + offset;
+    int64_t want[2], got[2];
+    check_narrow_to(pat_kernels_scalar.narrow_u8, k->narrow_u8, "narrow_u8", k->name, in, n);
+    check_narrow_to(pat_kernels_scalar.narrow_u16, k->narrow_u16, "narrow_u16", k->name, in, n);
+    check_narrow_to(pat_kernels_scalar.narrow_u32, k->narrow_u32, "narrow_u32", k->name, in, n);
+    const bool null = pat_kernels_scalar.range(in, n, &want[0], &want[1]);
+    assert_int_equal(k->range(in, n, &got[0], &got[1]), null);
+    same_bytes(want, got, sizeof want, "range", k->name, n);
+}
+
 static void check_select(const struct pat_kernels *k, const struct input *input, size_t n, size_t offset) {
     uint64_t want[WORDS_MAX], got[WORDS_MAX];
     const int64_t *in = input->values + offset;
@@ -505,6 +529,7 @@ static void check_table(const struct pat_kernels *k) {
             const size_t offset = next() % 8;
             input_make(&input);
             check_widen(k, &input, n, offset);
+            check_narrow(k, &input, n, offset);
             check_select(k, &input, n, offset);
             check_bits(k, &input, n % WORDS_MAX);
             check_reduce(k, &input, n, offset);

@@ -3,7 +3,7 @@
 static struct pat_buf encode(const struct pat_entry *entry) {
     struct pat_buf buf;
     pat_buf_init(&buf, PAT_MEM_OTHER);
-    assert_int_equal(pat_codec__entry_write(entry, &buf), PAT_OK);
+    assert_int_equal(pat_codec__entry_write(entry, NULL, &buf), PAT_OK);
     return buf;
 }
 
