@@ -599,6 +599,29 @@ static void count_bits(const uint64_t *bits, const uint16_t *row, size_t n, size
     }
 }
 
+/* Sixteen places at a time are packed by their bits. */
+static size_t cell_ends(const uint8_t *text, size_t n, uint8_t delimiter, uint32_t *out, size_t *others) {
+    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i delimiters = _mm512_set1_epi8((char)delimiter);
+    size_t i = 0, count = 0;
+    *others = 0;
+    for (; i + 64 <= n; i += 64) {
+        const __m512i bytes = _mm512_loadu_si512(text + i);
+        const __mmask64 lines = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n')) |
+                                _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\r'));
+        const __mmask64 other =
+            lines | _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')) | _mm512_testn_epi8_mask(bytes, bytes);
+        uint64_t bits = other | _mm512_cmpeq_epi8_mask(bytes, delimiters);
+        for (size_t k = 0; k < 64; k += 16, bits >>= 16) {
+            const __m512i place = _mm512_add_epi32(first, _mm512_set1_epi32((int)(i + k)));
+            _mm512_storeu_si512(out + count, _mm512_maskz_compress_epi32((__mmask16)bits, place));
+            count += (size_t)_mm_popcnt_u64(bits & 0xffff);
+        }
+        *others += (size_t)_mm_popcnt_u64(other);
+    }
+    return count + pat_kernel_cell_ends_edge(text, i, n, delimiter, out + count, others);
+}
+
 const struct pat_kernels pat_kernels_avx512 = {
     .name = "avx512",
     .widen_u8 = widen_u8,
@@ -629,6 +652,7 @@ const struct pat_kernels pat_kernels_avx512 = {
     .sum_u32 = sum_u32,
     .bucket = bucket,
     .hash = hash,
+    .cell_ends = cell_ends,
     PAT_PLACE_KERNELS,
     PAT_TOP_KERNELS,
     PAT_WINDOW_KERNELS,

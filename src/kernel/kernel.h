@@ -67,6 +67,9 @@ struct pat_kernel_sums {
     uint64_t age_orders;
 };
 
+/* Places that cell_ends may write behind those that it gives: a vector of them. */
+#define PAT_CELL_ENDS_SLACK 16u
+
 struct pat_kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
 
@@ -176,6 +179,11 @@ struct pat_kernels {
     void (*run_cells)(const uint32_t *offset, const uint16_t *row, size_t n, const uint16_t *day, const int32_t *net,
                       const uint16_t *column, size_t stride, int64_t *cell);
 
+    /* Writes the places of the bytes that are `delimiter`, '\n', '\r', '"' or 0, ascending, and gives how many there
+     * are; *others of them are not `delimiter`, which is none of the other four. n < 2^32; out has room for n +
+     * PAT_CELL_ENDS_SLACK. */
+    size_t (*cell_ends)(const uint8_t *text, size_t n, uint8_t delimiter, uint32_t *out, size_t *others);
+
     /* Doubles: good to a few units in the last place, not NaN. Sums run in eight lanes (lane i takes i, i + 8, ...),
      * which are added pairwise at the end: ((0+4)+(2+6))+((1+5)+(3+7)). */
 
@@ -220,6 +228,16 @@ static inline uint16_t pat_kernel_bucket(int64_t value) {
 extern const struct pat_kernels pat_kernels_scalar;
 extern const struct pat_kernels pat_kernels_avx2;
 extern const struct pat_kernels pat_kernels_avx512;
+
+/* cell_ends of [i, n), with places that go on: what is left when the vectors are through. */
+static inline size_t pat_kernel_cell_ends_edge(const uint8_t *text, size_t i, size_t n, uint8_t delimiter,
+                                               uint32_t *out, size_t *others) {
+    size_t more;
+    const size_t count = pat_kernels_scalar.cell_ends(text + i, n - i, delimiter, out, &more);
+    for (size_t k = 0; k < count; k++) out[k] += (uint32_t)i;
+    *others += more;
+    return count;
+}
 
 /* The table called "auto" (best of this processor), "scalar", "avx2" or "avx512"; NULL when the name is unknown or the
  * processor cannot run it. */

@@ -255,6 +255,17 @@ static void run_cells(const uint32_t *offset, const uint16_t *row, size_t n, con
     }
 }
 
+static size_t cell_ends(const uint8_t *text, size_t n, uint8_t delimiter, uint32_t *out, size_t *others) {
+    size_t count = 0;
+    *others = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool other = text[i] == '\n' || text[i] == '\r' || text[i] == '"' || text[i] == 0;
+        *others += other;
+        if (other || text[i] == delimiter) out[count++] = (uint32_t)i;
+    }
+    return count;
+}
+
 const struct pat_kernels pat_kernels_scalar = {
     .name = "scalar",
     .widen_u8 = widen_u8,
@@ -291,6 +302,7 @@ const struct pat_kernels pat_kernels_scalar = {
     .run_bits = run_bits,
     .count_bits = count_bits,
     .run_cells = run_cells,
+    .cell_ends = cell_ends,
     PAT_TOP_KERNELS,
     PAT_WINDOW_KERNELS,
     PAT_SMOOTH_KERNELS,

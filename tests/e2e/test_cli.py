@@ -327,6 +327,56 @@ def what_is_sent(folder):
     server.close()
 
 
+def any_cell(pick, field):
+    """Mostly as people write it, now and then at the edge of what is read many at a time, or no such thing at all."""
+    odd = pick.random() < 0.01
+    if field in ("order", "customer"):
+        return pick.choice(["007", "0", "-1", "A7", "1" * 17, "9223372036854775808", "12x45678", ""]) if odd else \
+            str(pick.randrange(10 ** pick.randrange(1, 17)))
+    if field in ("time", "paid"):
+        day = "2022-%02d-%02d" % (pick.randrange(1, 13), pick.randrange(1, 29))
+        clock = "%02d:%02d:%02d" % (pick.randrange(24), pick.randrange(60), pick.randrange(60))
+        return pick.choice([day, day + "T24:00:00Z", day + "t" + clock + "z", day + "T23:59:60Z", day + "T12:0a:00Z",
+                            day + " " + clock, day + "T" + clock + "+01:00", "2022-02-30T10:00:00Z", "1650000000000", ""]) \
+            if odd else day + "T" + clock + "Z"
+    if field in ("amount", "tax"):
+        return pick.choice(["-1.00", "1e2", ".50", "5.", "1.5", "1.005", "1.2.3", "123456789.12", "0.00", "00.10", "x", ""]) \
+            if odd else "%d.%02d" % (pick.randrange(10 ** pick.randrange(1, 6)), pick.randrange(100))
+    if field == "currency":
+        return "JPY" if odd else "USD"
+    if field == "promotion":
+        return "p%d" % pick.randrange(10 ** 6)
+    return pick.choice(["", "web", "bank_transfer", "sixteen bytes xx", "one byte more 17", "w\udcffb"]) if odd else \
+        pick.choice(["web", "app", "", "marketplace"])
+
+
+def plain_and_quoted(folder, pick):
+    """Rows without quotes are read many at a time, others one by one: the same batches, reasons and lines come of both."""
+    fields = ["order", "customer", "time", "amount", "currency", "paid", "tax", "channel", "promotion"]
+    rows = [[any_cell(pick, field) for field in fields] for _ in range(6000)]
+    for row in pick.sample(rows, 20):
+        row.pop()
+    ways = {"plain": (0, "\n"), "quoted": (1, "\n"), "windows": (0, "\r\n"), "mixed": (0.3, "\n")}
+    first = None
+    for way, (share, end) in ways.items():
+        text = ",".join(fields) + end
+        for row in rows:
+            quoted = pick.random() < share
+            text += ",".join(['"%s"' % row[0] if quoted else row[0]] + row[1:]) + end
+        path = os.path.join(folder, way + ".csv")
+        with open(path, "wb") as out:
+            out.write(text.encode("utf-8", "surrogateescape"))
+        server = Recorder()
+        report = patron_json(server, "load", "orders", path, "--batch-rows", "1111")
+        sent = [dict(params, producer=None) for params, _ in sorted(server.batches, key=lambda b: b[0]["seq"])]
+        reasons = sorted(json.dumps(reason, sort_keys=True) for reason in report["reasons"])
+        server.close()
+        first = first or (sent, reasons)
+        check(len(sent) >= 5 and len(reasons) >= 2, "some is sent and some is not")
+        equal(sent == first[0], True, way + " batches are those of the plain file")
+        equal(reasons, first[1], way + " rows are rejected for the same reasons")
+
+
 def big_columns(folder):
     """Numbers go as 64-bit words, names as dictionaries, whatever repeats or not; nothing is lost on the way."""
     count = 40000
@@ -771,6 +821,7 @@ def run():
     print("ok  without a server", flush=True)
     what_is_sent(folder)
     big_columns(folder)
+    plain_and_quoted(folder, random.Random(seed()))
     csv_of_another_writer(folder, random.Random(seed()))
     orders_are_not_cut(folder)
     wide_rows(folder)

@@ -1,4 +1,4 @@
-#include "batch_build.h"
+#include "batch_build_private.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -13,12 +13,10 @@
 /* Columns and dictionaries double from here: a small file stays small, a full batch takes four doublings. */
 #define ROWS_FIRST 1024u
 #define DICT_FIRST 64u
-/* A dictionary with more texts than this pays only when each comes twice. */
-#define DICT_SURE 1024u
 /* Of a bad cell in a message: enough to recognise it. */
 #define CELL_SHOWN_BYTES 40u
 
-static enum pat_status no_memory(struct pat_error *error) {
+enum pat_status pat_build__no_memory(struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for a batch: try a smaller --batch-rows");
 }
 
@@ -125,8 +123,7 @@ static bool dict_grow(struct pat_arena *arena, struct pat_build_column *column) 
     return true;
 }
 
-/* The place of a cell's text, read and added when it is new; false when there is no memory. */
-static bool dict_find(struct pat_build *build, unsigned field, struct pat_text cell, uint32_t *place) {
+bool pat_build__dict_find(struct pat_build *build, unsigned field, struct pat_text cell, uint32_t *place) {
     struct pat_build_column *column = &build->column[field];
     const struct pat_build_key key = key_of(cell);
     *place = column->last;
@@ -155,8 +152,15 @@ static bool dict_find(struct pat_build *build, unsigned field, struct pat_text c
     return true;
 }
 
-/* Most texts differ: from now on values stand row by row. */
-static bool dict_give_up(struct pat_build *build, struct pat_build_column *column) {
+void pat_build__dict_cut(struct pat_build_column *column, uint32_t count) {
+    if (column->dict_count == count) return;
+    column->dict_count = count;
+    column->last = 0;
+    memset(column->slot, 0, ((size_t)column->slot_mask + 1) * sizeof *column->slot);
+    for (uint32_t place = 0; place < count; place++) dict_place(column, place);
+}
+
+bool pat_build__dict_give_up(struct pat_build *build, struct pat_build_column *column) {
     struct pat_value *item = pat_arena_array(&build->arena, build->capacity, sizeof *item);
     if (item == NULL) return false;
     for (uint32_t r = 0; r < build->rows; r++) item[r] = column->dict[column->code[r]];
@@ -184,7 +188,7 @@ static void *moved(unsigned char **at, const void *old, size_t count, size_t cap
 }
 
 /* All arrays of rows lie in one block: large as it is, it stands on huge pages and serves the next batch again. */
-static bool build_grow(struct pat_build *build) {
+bool pat_build__grow(struct pat_build *build) {
     const uint32_t rows = build->rows, capacity = build->capacity == 0 ? build->rows_first : build->capacity * 2;
     size_t bytes = array_bytes(capacity, sizeof *build->line);
     if (build->with_position) bytes += array_bytes(capacity, sizeof *build->position);
@@ -222,11 +226,11 @@ enum pat_status pat_build_reject(struct pat_build *build, const struct pat_csv_r
     if (build->rejects == build->reject_capacity) {
         const uint32_t capacity = build->reject_capacity == 0 ? 64 : build->reject_capacity * 2;
         build->reject = grown(&build->arena, build->reject, build->rejects, capacity, sizeof *build->reject);
-        if (build->reject == NULL) return no_memory(error);
+        if (build->reject == NULL) return pat_build__no_memory(error);
         build->reject_capacity = capacity;
     }
     struct pat_build_raw raw;
-    if (keep_raw(build, record, &raw) != PAT_OK) return no_memory(error);
+    if (keep_raw(build, record, &raw) != PAT_OK) return pat_build__no_memory(error);
     build->reject[build->rejects++] = (struct pat_local_reject){
         .line = record->line,
         .field = field,
@@ -280,7 +284,7 @@ static bool read_row(struct pat_build *build, const struct pat_csv_record *recor
             if (build->check && !pat_mapped_check(mapped, &row->value[i], fault)) return false;
             continue;
         }
-        if (!dict_find(build, i, cell, &row->code[i])) {
+        if (!pat_build__dict_find(build, i, cell, &row->code[i])) {
             *memory = false;
             return false;
         }
@@ -338,7 +342,6 @@ static bool put_row(struct pat_build *build, const struct row *row) {
             column->words.word[build->rows] = row->odd[i] ? PAT_NULL : row->word[i];
             if (row->odd[i] && !pat_words_add_odd(&column->words, build->rows, &row->value[i], &build->arena))
                 return false;
-            column->words.nulls += !row->odd[i] && row->word[i] == PAT_NULL;
         } else if (column->plain) {
             column->item[build->rows] = row->value[i];
         } else {
@@ -353,8 +356,8 @@ static bool give_up_dictionaries(struct pat_build *build) {
     build->dict_grew = false;
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         struct pat_build_column *column = &build->column[i];
-        if (column->plain || column->dict_count <= DICT_SURE || column->dict_count <= build->rows / 2) continue;
-        if (!dict_give_up(build, column)) return false;
+        if (column->plain || !pat_build__dict_is_poor(column->dict_count, build->rows)) continue;
+        if (!pat_build__dict_give_up(build, column)) return false;
     }
     return true;
 }
@@ -366,7 +369,7 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
     unsigned field = 0;
     bool memory = true;
     if (!read_row(build, record, &row, &fault, &field, &memory)) {
-        if (!memory) return no_memory(error);
+        if (!memory) return pat_build__no_memory(error);
         return reject_cell(build, record, field, &fault, error);
     }
     if (build->check && !check_money(build, &row, &fault, &field)) {
@@ -376,16 +379,16 @@ enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_reco
         return pat_build_reject(build, record, build->mapping->lacking, pat_reject_code(PAT_REJECT_MISSING),
                                 "nothing feeds it, and a new row needs it", error);
     }
-    if (build->rows == build->capacity && !build_grow(build)) return no_memory(error);
-    if (!put_row(build, &row)) return no_memory(error);
+    if (build->rows == build->capacity && !pat_build__grow(build)) return pat_build__no_memory(error);
+    if (!put_row(build, &row)) return pat_build__no_memory(error);
     if (build->with_position) build->position[build->rows] = position;
     build->line[build->rows] = record->line;
     struct pat_build_raw raw;
-    if (keep_raw(build, record, &raw) != PAT_OK) return no_memory(error);
+    if (keep_raw(build, record, &raw) != PAT_OK) return pat_build__no_memory(error);
     if (build->keep_raw) build->raw[build->rows] = raw;
     build->rows++;
     build->bytes += record->raw.length;
-    return give_up_dictionaries(build) ? PAT_OK : no_memory(error);
+    return give_up_dictionaries(build) ? PAT_OK : pat_build__no_memory(error);
 }
 
 void pat_build_learn(const struct pat_build *build, struct pat_build_habits *habits) {
@@ -403,6 +406,15 @@ static struct pat_value bin_of(const void *data, size_t bytes) {
     return (struct pat_value){.type = PAT_VALUE_BIN, .count = (uint32_t)bytes, .as.bin = data};
 }
 
+/* Little-endian, as the wire has it. */
+static void narrow_codes(const uint32_t *restrict code, uint32_t rows, size_t width, unsigned char *restrict out) {
+    if (width == 1) {
+        for (uint32_t r = 0; r < rows; r++) out[r] = (unsigned char)code[r];
+    } else {
+        for (uint32_t r = 0; r < rows; r++) memcpy(out + r * width, &code[r], width);
+    }
+}
+
 /* {dict, codes}, codes in the fewest bytes that hold every place. */
 static struct pat_value finish_dict(struct pat_build *build, struct pat_builder *builder,
                                     const struct pat_build_column *column) {
@@ -412,10 +424,7 @@ static struct pat_value finish_dict(struct pat_build *build, struct pat_builder 
         builder->failed = true;
         return pat_value_nil();
     }
-    /* Little-endian, as the wire has it. */
-    for (uint32_t r = 0; r < build->rows; r++) {
-        for (size_t b = 0; b < width; b++) codes[r * width + b] = (unsigned char)(column->code[r] >> (8 * b));
-    }
+    narrow_codes(column->code, build->rows, width, codes);
     struct pat_value map = pat_build_map(builder, 2);
     const struct pat_value dict = {.type = PAT_VALUE_ARRAY, .count = column->dict_count, .as.items = column->dict};
     pat_build_put(builder, &map, "dict", dict);
@@ -430,7 +439,7 @@ static struct pat_value finish_array(const struct pat_build *build, struct pat_v
 /* The wire has dictionaries for names and ids only; other types stand row by row. */
 static struct pat_value finish_expanded(struct pat_build *build, struct pat_builder *builder,
                                         const struct pat_build_column *column) {
-    struct pat_value *item = pat_arena_array(&build->arena, build->rows, sizeof *item);
+    struct pat_value *item = pat_arena_array_big(&build->arena, build->rows, sizeof *item);
     if (item == NULL) {
         builder->failed = true;
         return pat_value_nil();
@@ -469,11 +478,11 @@ static struct pat_words_currency currency_of(struct pat_build *build, struct pat
 }
 
 static void finish_words(struct pat_build *build, struct pat_builder *builder, unsigned field,
-                         const struct pat_words_currency *currency) {
+                         const struct pat_words_currency *currency, const struct pat_kernels *kernels) {
     const struct pat_mapped *mapped = &build->mapping->field[field];
     bool minor;
     const struct pat_value value =
-        pat_words_finish(&build->column[field].words, mapped, build->rows, currency, builder, &minor);
+        pat_words_finish(&build->column[field].words, mapped, build->rows, currency, kernels, builder, &minor);
     const struct pat_value name =
         minor ? pat_build_printf(builder, "%s_minor", mapped->name) : pat_value_string(mapped->name);
     pat_build_put_text_key(builder, &build->columns, pat_value_as_text(&name), value);
@@ -481,12 +490,13 @@ static void finish_words(struct pat_build *build, struct pat_builder *builder, u
 
 enum pat_status pat_build_finish(struct pat_build *build, struct pat_error *error) {
     struct pat_builder builder = {.arena = &build->arena};
+    const struct pat_kernels *kernels = pat_kernels_find("auto");
     struct pat_value *columns = &build->columns;
     *columns = pat_build_map(&builder, build->mapping->fields + 1);
     const struct pat_words_currency currency = currency_of(build, &builder);
     for (unsigned i = 0; i < build->mapping->fields; i++) {
         if (build->column[i].as_words) {
-            finish_words(build, &builder, i, &currency);
+            finish_words(build, &builder, i, &currency, kernels);
         } else {
             pat_build_put(&builder, columns, build->mapping->field[i].name, finish_column(build, &builder, i));
         }
@@ -496,5 +506,5 @@ enum pat_status pat_build_finish(struct pat_build *build, struct pat_error *erro
         pat_build_put(&builder, columns, "line",
                       bin_of(build->position, (size_t)build->rows * sizeof *build->position));
     }
-    return builder.failed ? no_memory(error) : PAT_OK;
+    return builder.failed ? pat_build__no_memory(error) : PAT_OK;
 }

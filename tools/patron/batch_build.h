@@ -44,6 +44,12 @@ struct pat_build_key {
     uint64_t low, high;
 };
 
+/* A text of up to sixteen bytes, zeros behind it, whose place in the dictionary is `place` - 1; 0: none. */
+struct pat_build_known {
+    struct pat_build_key key;
+    uint64_t place;
+};
+
 struct pat_build_column {
     bool as_words; /* `words` and nothing else */
     struct pat_words words;
@@ -59,6 +65,7 @@ struct pat_build_column {
     uint32_t last;  /* place of the last cell's text */
     uint32_t *slot; /* hash of dict places + 1; slot_mask + 1 of them */
     uint32_t slot_mask;
+    struct pat_build_known *known; /* short texts met last, when read a column at a time; NULL: none yet */
 };
 
 /* What columns have learned, for the batches to come. */
@@ -98,6 +105,10 @@ void pat_build_free(struct pat_build *build);
 /* Adds a row, or a reject when one of its cells cannot be read. `position` is used with_position. */
 enum pat_status pat_build_add(struct pat_build *build, const struct pat_csv_record *record, int64_t position,
                               struct pat_error *error) PAT_MUST_CHECK;
+/* Adds plain rows, `count` of them from row `first` on, column by column, as pat_build_add would one by one; *added of
+ * them: the next one cannot be read, and is for pat_build_add. Not with_position, keep_raw or check. */
+enum pat_status pat_build_add_rows(struct pat_build *build, const struct pat_csv_rows *rows, unsigned first,
+                                   unsigned count, unsigned *added, struct pat_error *error) PAT_MUST_CHECK;
 /* Adds a row that is none: wrong number of cells and the like. `message` is static. */
 enum pat_status pat_build_reject(struct pat_build *build, const struct pat_csv_record *record, const char *field,
                                  const char *code, const char *message, struct pat_error *error) PAT_MUST_CHECK;

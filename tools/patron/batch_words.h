@@ -7,14 +7,14 @@
 #include "mapping.h"
 
 #include "base/arena.h"
+#include "kernel/kernel.h"
 #include "model/value.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct pat_words {
-    int64_t *word; /* [rows] as pat_mapped_word says, PAT_NULL for nothing */
-    uint32_t nulls;
+    int64_t *word; /* [rows] as pat_mapped_word says (an amount may have zeros at its end), PAT_NULL for nothing */
     struct pat_odd_value {
         uint32_t row; /* ascending */
         struct pat_value value;
@@ -32,9 +32,10 @@ struct pat_words_currency {
     const uint32_t *code; /* [rows] of the currency column; NULL: not known */
     const int *digits;    /* of each code, -1 for what is no currency */
 };
-/* As the wire has it; *minor: money that is in minor units, so that the field is called so. builder->failed without
- * memory. */
-struct pat_value pat_words_finish(const struct pat_words *words, const struct pat_mapped *mapped, uint32_t rows,
-                                  const struct pat_words_currency *currency, struct pat_builder *builder, bool *minor);
+/* As the wire has it; *minor: money that is in minor units, so that the field is called so: `word` is in those then.
+ * builder->failed without memory. */
+struct pat_value pat_words_finish(struct pat_words *words, const struct pat_mapped *mapped, uint32_t rows,
+                                  const struct pat_words_currency *currency, const struct pat_kernels *kernels,
+                                  struct pat_builder *builder, bool *minor);
 
 #endif

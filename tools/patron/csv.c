@@ -4,47 +4,57 @@
 
 #include <string.h>
 
-/* Four of the longest records: moving what is left of one to the front stays rare. */
+/* Room for the longest record, and for what is read behind it. */
 #define WINDOW_BYTES ((size_t)4 << 20)
-_Static_assert(WINDOW_BYTES > PAT_CSV_RECORD_BYTES_MAX, "a record must fit the window");
+_Static_assert(WINDOW_BYTES > PAT_CSV_RECORD_BYTES_MAX + 2 * PAT_INPUT_BLOCK_BYTES, "a record must fit the window");
 /* Bytes that are looked at together; as many may be read behind what is filled. */
 #define MARKED_BYTES 64u
-_Static_assert(WINDOW_BYTES % MARKED_BYTES == 0, "the window is made of whole ones");
+_Static_assert(MARKED_BYTES >= PAT_CSV_BEHIND, "what may be read behind the last cell");
+/* Plain rows are looked for in so much at once: text, places and the batch's columns stay in the first cache. */
+#define LOOK_BYTES_MAX ((size_t)16 << 10)
+/* Where rows that are not plain come often, less is looked at, and at last not at every record. */
+#define LOOK_BYTES_MIN ((size_t)1 << 10)
+#define WAIT_MAX       63u
 
 enum pat_status pat_csv_init(struct pat_csv *csv, struct pat_input *input, char delimiter, struct pat_error *error) {
     *csv = (struct pat_csv){.input = input, .delimiter = delimiter, .line = 1, .capacity = WINDOW_BYTES};
     csv->marked = SIZE_MAX;
     pat_buf_init(&csv->scratch, PAT_MEM_OTHER);
     csv->cell_capacity = PAT_CSV_CELLS_MAX;
-    csv->window = pat_mem_alloc(PAT_MEM_OTHER, WINDOW_BYTES);
+    csv->kernels = pat_kernels_find("auto");
+    csv->look_bytes = LOOK_BYTES_MAX;
+    csv->window = pat_mem_alloc(PAT_MEM_OTHER, WINDOW_BYTES + MARKED_BYTES);
+    csv->ends = pat_mem_alloc(PAT_MEM_OTHER, (1 + LOOK_BYTES_MAX + PAT_CELL_ENDS_SLACK) * sizeof *csv->ends);
     csv->cell = pat_mem_alloc(PAT_MEM_OTHER, csv->cell_capacity * sizeof *csv->cell);
     csv->doubled = pat_mem_alloc(PAT_MEM_OTHER, csv->cell_capacity * sizeof *csv->doubled);
-    if (csv->window != NULL && csv->cell != NULL && csv->doubled != NULL) return PAT_OK;
+    if (csv->window != NULL && csv->ends != NULL && csv->cell != NULL && csv->doubled != NULL) return PAT_OK;
     pat_csv_deinit(csv);
     return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to read CSV");
 }
 
 void pat_csv_deinit(struct pat_csv *csv) {
     pat_mem_free(PAT_MEM_OTHER, csv->window);
+    pat_mem_free(PAT_MEM_OTHER, csv->ends);
     pat_mem_free(PAT_MEM_OTHER, csv->cell);
     pat_mem_free(PAT_MEM_OTHER, csv->doubled);
     pat_buf_deinit(&csv->scratch);
     *csv = (struct pat_csv){0};
 }
 
-/* Moves what is left to the front and fills up the window. */
-static enum pat_status refill(struct pat_csv *csv, struct pat_error *error) {
+/* ---- the window ----------------------------------------------------------------------------------------------- */
+
+/* Moves what is left to the front and reads on until `bytes` are there. Few at a time: the same pages, which are in the
+ * cache, are filled again and again. */
+static enum pat_status refill(struct pat_csv *csv, size_t bytes, struct pat_error *error) {
     if (csv->at > 0) memmove(csv->window, csv->window + csv->at, csv->end - csv->at);
     csv->end -= csv->at;
     csv->at = 0;
     csv->marked = SIZE_MAX;
-    while (!csv->eof && csv->end < csv->capacity) {
+    while (!csv->eof && csv->end < bytes) {
         size_t got;
         PAT_TRY(pat_input_read(csv->input, csv->window + csv->end, csv->capacity - csv->end, &got, error));
         csv->end += got;
         csv->eof = got == 0;
-        /* A slow pipe: work on what there is. */
-        if (csv->end > PAT_CSV_RECORD_BYTES_MAX) break;
     }
     return PAT_OK;
 }
@@ -78,7 +88,8 @@ static const struct magic magics[] = {
 
 static enum pat_status begin(struct pat_csv *csv, struct pat_error *error) {
     csv->begun = true;
-    PAT_TRY(refill(csv, error));
+    /* More than a record has at the most: what pat_csv_sample shows. */
+    PAT_TRY(refill(csv, PAT_CSV_RECORD_BYTES_MAX + 1, error));
     for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) {
         if (csv->end < magics[i].length || memcmp(csv->window, magics[i].bytes, magics[i].length) != 0) continue;
         return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line 1: this is not CSV but %s", magics[i].what);
@@ -267,7 +278,9 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
             return PAT_OK;
         }
         if (step == STEP_MORE && csv->end - csv->at <= PAT_CSV_RECORD_BYTES_MAX) {
-            PAT_TRY(refill(csv, error));
+            /* Half as much again: a long record that comes in small pieces is not gone through for each. */
+            const size_t left = csv->end - csv->at;
+            PAT_TRY(refill(csv, left + left / 2 + 1, error));
             continue;
         }
         if (step != STEP_RECORD) return not_csv(csv, &scan, step, error);
@@ -290,6 +303,84 @@ enum pat_status pat_csv_next(struct pat_csv *csv, struct pat_csv_record *record,
         return PAT_OK;
     }
 }
+
+/* ---- plain rows ------------------------------------------------------------------------------------------------- */
+
+/* How many rows of `stride` marks there are from the first on that are plain. */
+static unsigned rows_plain(const struct pat_csv *csv, const char *text, unsigned stride, unsigned cells, size_t marks) {
+    const bool pair = stride > cells;
+    const uint32_t *end = csv->ends + 1;
+    for (unsigned row = 0;; row++, end += stride) {
+        if (marks < stride || text[end[cells - 1]] != (pair ? '\r' : '\n')) return row;
+        if (pair && (end[cells] != end[cells - 1] + 1 || text[end[cells]] != '\n')) return row;
+        for (unsigned c = 0; c + 1 < cells; c++) {
+            if (text[end[c]] != csv->delimiter) return row;
+        }
+        marks -= stride;
+    }
+}
+
+/* True when each of `rows` rows ends where it must, and nothing but delimiters stands elsewhere: `others` are all marks
+ * that are none. Looks at the ends of rows only. */
+static bool rows_are_plain(const struct pat_csv *csv, const char *text, unsigned stride, unsigned cells, size_t marks,
+                           size_t others, size_t rows) {
+    const bool pair = stride > cells;
+    const char last = pair ? '\r' : '\n';
+    const uint32_t *end = csv->ends + cells;
+    bool good = true;
+    for (size_t row = 0; row < rows; row++, end += stride) {
+        good &= text[*end] == last;
+        if (pair) good &= text[end[1]] == '\n' && end[1] == *end + 1;
+    }
+    for (size_t mark = rows * stride; mark < marks; mark++) others -= text[csv->ends[1 + mark]] != csv->delimiter;
+    return good && others == rows * (stride - cells + 1);
+}
+
+/* What came of a look says how far the next one goes. */
+static void rows_learn(struct pat_csv *csv, const struct pat_csv_rows *rows, bool all) {
+    if (rows->rows == 0) {
+        csv->wait = csv->wait_next = csv->wait_next * 2 + 1 < WAIT_MAX ? csv->wait_next * 2 + 1 : WAIT_MAX;
+        csv->look_bytes = LOOK_BYTES_MIN;
+        return;
+    }
+    csv->wait_next = 0;
+    const size_t used = rows->end[rows->rows * rows->stride], next = all ? csv->look_bytes * 2 : used * 2;
+    csv->look_bytes = next < LOOK_BYTES_MIN ? LOOK_BYTES_MIN : next < LOOK_BYTES_MAX ? next : LOOK_BYTES_MAX;
+}
+
+unsigned pat_csv_rows(struct pat_csv *csv, unsigned cells, struct pat_csv_rows *rows) {
+    *rows = (struct pat_csv_rows){.text = (const char *)csv->window + csv->at, .end = csv->ends, .line = csv->line};
+    if (!csv->begun || cells < 2) return 0; /* a line of one cell may be blank, and is none then */
+    if (csv->wait > 0) {
+        csv->wait--;
+        return 0;
+    }
+    const size_t left = csv->end - csv->at;
+    size_t others;
+    csv->ends[0] = UINT32_MAX;
+    const size_t marks =
+        csv->kernels->cell_ends((const uint8_t *)rows->text, left < csv->look_bytes ? left : csv->look_bytes,
+                                (uint8_t)csv->delimiter, csv->ends + 1, &others);
+    if (marks < cells) {
+        /* Long rows are looked for in more, at last one by one; at the window's end there is nothing to learn. */
+        if (left > csv->look_bytes && csv->look_bytes < LOOK_BYTES_MAX) csv->look_bytes = LOOK_BYTES_MAX;
+        return 0;
+    }
+    rows->cells = cells;
+    rows->stride = rows->text[csv->ends[cells]] == '\r' ? cells + 1 : cells;
+    const size_t whole = marks / rows->stride;
+    const bool all = rows_are_plain(csv, rows->text, rows->stride, cells, marks, others, whole);
+    rows->rows = all ? (unsigned)whole : rows_plain(csv, rows->text, rows->stride, cells, marks);
+    rows_learn(csv, rows, all);
+    return rows->rows;
+}
+
+void pat_csv_pass(struct pat_csv *csv, const struct pat_csv_rows *rows, unsigned count) {
+    csv->at += rows->end[count * rows->stride] + 1u;
+    csv->line += count;
+}
+
+/* ---- a look before reading -------------------------------------------------------------------------------------- */
 
 enum pat_status pat_csv_sample(struct pat_csv *csv, unsigned records, pat_csv_sample_cb sample_cb, void *context,
                                struct pat_error *error) {

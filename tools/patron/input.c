@@ -13,8 +13,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-/* Large enough that system calls do not show, small enough to stay in the cache. */
-#define BLOCK_BYTES ((size_t)1 << 18)
+#define BLOCK_BYTES PAT_INPUT_BLOCK_BYTES
 
 enum packing { PACKING_UNKNOWN, PACKING_NONE, PACKING_GZIP, PACKING_ZSTD };
 
@@ -89,19 +88,25 @@ static bool wait_readable(const struct pat_input *input) {
     return !atomic_load_explicit(input->stop, memory_order_relaxed);
 }
 
-/* Fills the block anew; at the end of the file it stays empty and `eof` is set. */
-static enum pat_status fill_block(struct pat_input *input, struct pat_error *error) {
-    input->at = input->end = 0;
+/* Reads at most a block; at the end of the file nothing comes and `eof` is set. */
+static enum pat_status read_some(struct pat_input *input, void *data, size_t capacity, size_t *got,
+                                 struct pat_error *error) {
     for (;;) {
         if (!wait_readable(input)) return pat_error_set(error, PAT_ERR_CANCELLED, "stopped");
-        const ssize_t got = read(input->fd, input->block, BLOCK_BYTES);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return pat_error_set(error, PAT_ERR_IO, "%s cannot be read: %s", input->name, strerror(errno));
-        input->end = (size_t)got;
-        input->eof = got == 0;
-        atomic_fetch_add_explicit(&input->position, (uint64_t)got, memory_order_relaxed);
+        const ssize_t bytes = read(input->fd, data, capacity < BLOCK_BYTES ? capacity : BLOCK_BYTES);
+        if (bytes < 0 && errno == EINTR) continue;
+        if (bytes < 0) return pat_error_set(error, PAT_ERR_IO, "%s cannot be read: %s", input->name, strerror(errno));
+        *got = (size_t)bytes;
+        input->eof = bytes == 0;
+        atomic_fetch_add_explicit(&input->position, (uint64_t)bytes, memory_order_relaxed);
         return PAT_OK;
     }
+}
+
+/* Fills the block anew. */
+static enum pat_status fill_block(struct pat_input *input, struct pat_error *error) {
+    input->at = input->end = 0;
+    return read_some(input, input->block, BLOCK_BYTES, &input->end, error);
 }
 
 /* ---- digest --------------------------------------------------------------------------------------------------- */
@@ -139,6 +144,10 @@ static enum pat_status digest_blocks(struct pat_input *input, int copy, struct p
     while (!input->eof && status == PAT_OK) {
         status = fill_block(input, error);
         for (size_t at = 0; at < input->end && status == PAT_OK;) {
+            if (filled == 0 && input->end - at == BLOCK_BYTES) {
+                *out = pat_digest_chain(*out, input->block + at, BLOCK_BYTES);
+                break;
+            }
             const size_t room = BLOCK_BYTES - filled, left = input->end - at, take = left < room ? left : room;
             memcpy(whole + filled, input->block + at, take);
             filled += take;
@@ -256,7 +265,7 @@ enum pat_status pat_input_read(struct pat_input *input, void *data, size_t capac
     *got = 0;
     if (input->packing == PACKING_UNKNOWN) PAT_TRY(detect(input, error));
     if (input->packing == PACKING_NONE) {
-        if (input->at == input->end && !input->eof) PAT_TRY(fill_block(input, error));
+        if (input->at == input->end) return input->eof ? PAT_OK : read_some(input, data, capacity, got, error);
         const size_t left = input->end - input->at;
         *got = left < capacity ? left : capacity;
         memcpy(data, input->block + input->at, *got);

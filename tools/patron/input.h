@@ -13,6 +13,9 @@
 
 struct pat_input;
 
+/* Read of a file at once: large enough that system calls do not show, small enough to stay in the cache. */
+#define PAT_INPUT_BLOCK_BYTES ((size_t)1 << 18)
+
 /* `path` "-" is standard input. `stop` ends waiting for a pipe: reads then fail with PAT_ERR_CANCELLED.
  * Fails: PAT_ERR_NOT_FOUND, PAT_ERR_IO, PAT_ERR_NO_MEMORY. */
 enum pat_status pat_input_open(struct pat_input **out, const char *path, const atomic_bool *stop,

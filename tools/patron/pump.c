@@ -59,15 +59,33 @@ enum pat_status pat_pump_emit(void *context, struct pat_build *build, struct pat
     return status;
 }
 
+/* Rows that are plain, if such come next; *some: there were. */
+static enum pat_status add_plain(struct pat_pump *pump, bool *some, struct pat_error *error) {
+    struct pat_csv_rows rows;
+    unsigned added = 0;
+    if (pat_csv_rows(pump->csv, pump->split->mapping->file_columns, &rows) == 0) return PAT_OK;
+    pump->split->input_bytes = pat_input_position(pump->csv->input);
+    PAT_TRY(pat_split_add_rows(pump->split, &rows, &added, error));
+    pat_csv_pass(pump->csv, &rows, added);
+    *some = added > 0;
+    return PAT_OK;
+}
+
+static enum pat_status add_record(struct pat_pump *pump, bool *more, struct pat_error *error) {
+    struct pat_csv_record record;
+    PAT_TRY(pat_csv_next(pump->csv, &record, more, error));
+    if (!*more) return PAT_OK;
+    pump->split->input_bytes = pat_input_position(pump->csv->input);
+    return pat_split_add(pump->split, &record, error);
+}
+
 static enum pat_status read_all(struct pat_pump *pump, struct pat_error *error) {
     if (pump->first != NULL) PAT_TRY(pat_split_add(pump->split, pump->first, error));
-    for (;;) {
-        struct pat_csv_record record;
-        bool more;
-        PAT_TRY(pat_csv_next(pump->csv, &record, &more, error));
-        if (!more) break;
-        pump->split->input_bytes = pat_input_position(pump->csv->input);
-        PAT_TRY(pat_split_add(pump->split, &record, error));
+    const bool plain = pat_split_takes_rows(pump->split);
+    for (bool more = true; more;) {
+        bool some = false;
+        if (plain) PAT_TRY(add_plain(pump, &some, error));
+        if (!some) PAT_TRY(add_record(pump, &more, error));
     }
     pump->split->line_after = pump->csv->line;
     return pat_split_finish(pump->split, error);

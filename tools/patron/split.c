@@ -217,6 +217,45 @@ enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_reco
     return hash == 0 ? add_row(split, record, error) : add_line(split, record, hash, error);
 }
 
+/* ---- plain rows ----------------------------------------------------------------------------------------------- */
+
+bool pat_split_takes_rows(const struct pat_split *split) {
+    return split->mapping->table != PAT_LINES && !split->keep_raw && !split->check;
+}
+
+/* How many of `rows` from `first` on go into the current batch: one by one they would be added until it is full. */
+static unsigned rows_that_fit(const struct pat_split *split, const struct pat_csv_rows *rows, unsigned first) {
+    const uint32_t left = split->batch_rows - split->main->rows;
+    const unsigned most = rows->rows - first < left ? rows->rows - first : left;
+    const uint32_t *end = rows->end + (size_t)first * rows->stride, *row = end;
+    const size_t bytes = split->main->bytes;
+    if (bytes + (end[(size_t)most * rows->stride] - end[0]) < BATCH_BYTES_MAX / 2) return most;
+    /* Bytes of rows are told without their line ends. */
+    size_t added = 0;
+    for (unsigned i = 0; i < most; i++, row += rows->stride) {
+        if (bytes + added >= BATCH_BYTES_MAX / 2) return i;
+        added += row[rows->cells] - row[0] - 1;
+    }
+    return most;
+}
+
+enum pat_status pat_split_add_rows(struct pat_split *split, const struct pat_csv_rows *rows, unsigned *added,
+                                   struct pat_error *error) {
+    *added = 0;
+    while (*added < rows->rows) {
+        split->line_after = rows->line + *added;
+        if (is_full(split, split->main)) PAT_TRY(emit_main(split, error));
+        if (open_build(split, &split->main, false) == NULL) return no_memory(error);
+        const unsigned fit = rows_that_fit(split, rows, *added);
+        unsigned taken;
+        PAT_TRY(pat_build_add_rows(split->main, rows, *added, fit, &taken, error));
+        *added += taken;
+        if (taken < fit) break;
+    }
+    if (*added > 0) split->line_after = rows->line + *added - 1;
+    return PAT_OK;
+}
+
 enum pat_status pat_split_finish(struct pat_split *split, struct pat_error *error) {
     PAT_TRY(close_orders(split, true, error));
     PAT_TRY(emit_main(split, error));

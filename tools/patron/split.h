@@ -56,6 +56,11 @@ void pat_split_deinit(struct pat_split *split);
 /* One record of the file. */
 enum pat_status pat_split_add(struct pat_split *split, const struct pat_csv_record *record,
                               struct pat_error *error) PAT_MUST_CHECK;
+/* Whether plain rows may be added many at a time: what is asked of each may forbid it. */
+bool pat_split_takes_rows(const struct pat_split *split);
+/* Plain rows of the file as pat_split_add would add them; *added of them: the next one, if any is left, is for that. */
+enum pat_status pat_split_add_rows(struct pat_split *split, const struct pat_csv_rows *rows, unsigned *added,
+                                   struct pat_error *error) PAT_MUST_CHECK;
 /* The end of the file: emits what is left. */
 enum pat_status pat_split_finish(struct pat_split *split, struct pat_error *error) PAT_MUST_CHECK;
 
