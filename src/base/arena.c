@@ -30,7 +30,7 @@ void pat_arena_init(struct pat_arena *arena, size_t bytes_max) {
 
 static void arena_give_block(struct pat_arena_block *block) {
     if (block->scratch > 0) {
-        pat_scratch_give(block, block->scratch);
+        pat_scratch_give(PAT_MEM_QUERY, block, block->scratch);
     } else {
         pat_mem_free(PAT_MEM_QUERY, block);
     }
@@ -72,7 +72,7 @@ static struct pat_arena_block *arena_take_block(struct pat_arena *arena, size_t 
         return NULL;
     const bool big = total >= PAT_SCRATCH_FROM_BYTES;
     size_t scratch = 0;
-    struct pat_arena_block *block = big      ? pat_scratch_take(total, &scratch)
+    struct pat_arena_block *block = big      ? pat_scratch_take(PAT_MEM_QUERY, total, &scratch)
                                     : zeroed ? pat_mem_alloc(PAT_MEM_QUERY, total)
                                              : pat_mem_alloc_big(PAT_MEM_QUERY, total);
     if (block == NULL) return NULL;

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include "base/scratch.h"
 #include "base/size.h"
 
 #include <stdarg.h>
@@ -10,22 +11,41 @@ void pat_buf_init(struct pat_buf *buf, enum pat_mem_purpose purpose) {
     *buf = (struct pat_buf){.purpose = purpose};
 }
 
-void pat_buf_deinit(struct pat_buf *buf) {
-    pat_mem_free(buf->purpose, buf->data);
-    *buf = (struct pat_buf){.purpose = buf->purpose};
-}
-
 /* From here on on huge pages that serve again (pat_mem_alloc_big): frames of megabytes come and go. Between the chunks
  * of columns in malloc's heap they would leave holes. */
 #define BIG_BYTES ((size_t)4 << 20)
 
-static unsigned char *bigger(const struct pat_buf *buf, size_t capacity) {
-    if (capacity < BIG_BYTES) return pat_mem_grow(buf->purpose, buf->data, buf->length, capacity);
-    unsigned char *const data = pat_mem_alloc_big(buf->purpose, capacity);
-    if (data == NULL) return NULL;
+static void give_data(struct pat_buf *buf) {
+    if (buf->capacity >= PAT_SCRATCH_FROM_BYTES && buf->capacity < BIG_BYTES) {
+        pat_scratch_give(buf->purpose, buf->data, buf->capacity);
+    } else {
+        pat_mem_free(buf->purpose, buf->data);
+    }
+}
+
+void pat_buf_deinit(struct pat_buf *buf) {
+    give_data(buf);
+    *buf = (struct pat_buf){.purpose = buf->purpose};
+}
+
+static enum pat_status grow(struct pat_buf *buf, size_t capacity) {
+    unsigned char *data = pat_mem_grow(buf->purpose, buf->data, buf->length, capacity);
+    if (data == NULL) return PAT_ERR_NO_MEMORY;
+    buf->data = data;
+    buf->capacity = capacity;
+    return PAT_OK;
+}
+
+static enum pat_status grow_large(struct pat_buf *buf, size_t capacity) {
+    size_t got = capacity;
+    unsigned char *data = capacity < BIG_BYTES ? pat_scratch_take(buf->purpose, capacity, &got)
+                                               : pat_mem_alloc_big(buf->purpose, capacity);
+    if (data == NULL) return PAT_ERR_NO_MEMORY;
     if (buf->length > 0) memcpy(data, buf->data, buf->length);
-    pat_mem_free(buf->purpose, buf->data);
-    return data;
+    give_data(buf);
+    buf->data = data;
+    buf->capacity = got;
+    return PAT_OK;
 }
 
 enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) {
@@ -36,11 +56,7 @@ enum pat_status pat_buf_reserve(struct pat_buf *buf, size_t bytes) {
     while (capacity < needed) {
         if (!pat_size_mul(capacity, 2, &capacity)) return PAT_ERR_NO_MEMORY;
     }
-    unsigned char *data = bigger(buf, capacity);
-    if (data == NULL) return PAT_ERR_NO_MEMORY;
-    buf->data = data;
-    buf->capacity = capacity;
-    return PAT_OK;
+    return capacity < PAT_SCRATCH_FROM_BYTES ? grow(buf, capacity) : grow_large(buf, capacity);
 }
 
 enum pat_status pat_buf_append(struct pat_buf *buf, const void *data, size_t bytes) {

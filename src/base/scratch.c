@@ -5,8 +5,11 @@
 
 #include <stdatomic.h>
 
-/* Blocks that wait: a question of scores takes some ten, and several may be asked in turn. */
-#define SLOTS 32u
+/* Blocks that wait: a question of scores takes some ten of a megabyte and more, and several may be asked in turn. One
+ * of many rows takes as many smaller ones, which have places of their own. */
+#define SLOTS            32u
+#define SIZES            2u
+#define LARGE_FROM_BYTES ((size_t)1 << 20)
 /* Of the budget. Without a budget nothing else says how much is sensible. */
 #define WAITING_SHARE       16u
 #define WAITING_BYTES_LOOSE ((size_t)256 << 20)
@@ -19,13 +22,19 @@ struct waiting {
 };
 
 static struct {
-    _Atomic(struct waiting *) slot[SLOTS];
+    _Atomic(struct waiting *) slot[SIZES * SLOTS];
     _Atomic size_t bytes;
+    _Atomic unsigned next_out; /* whose turn it is to make room */
 } waiting;
 
 static size_t waiting_bytes_max(void) {
     const size_t budget = pat_mem_budget();
     return budget == 0 ? WAITING_BYTES_LOOSE : budget / WAITING_SHARE;
+}
+
+/* The first of the places for blocks of that size. */
+static unsigned slots_of(size_t bytes) {
+    return bytes >= LARGE_FROM_BYTES ? SLOTS : 0;
 }
 
 static struct waiting *slot_empty(unsigned i) {
@@ -36,8 +45,9 @@ static struct waiting *slot_empty(unsigned i) {
 
 /* False when all slots are taken. */
 static bool slot_fill(struct waiting *block) {
+    const unsigned first = slots_of(block->bytes);
     atomic_fetch_add_explicit(&waiting.bytes, block->bytes, memory_order_relaxed);
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = first; i < first + SLOTS; i++) {
         struct waiting *none = NULL;
         if (atomic_compare_exchange_strong_explicit(&waiting.slot[i], &none, block, memory_order_release,
                                                     memory_order_relaxed)) {
@@ -49,7 +59,8 @@ static bool slot_fill(struct waiting *block) {
 }
 
 static struct waiting *find(size_t bytes) {
-    for (unsigned i = 0; i < SLOTS; i++) {
+    const unsigned first = slots_of(bytes);
+    for (unsigned i = first; i < first + SLOTS; i++) {
         struct waiting *const block = slot_empty(i);
         if (block == NULL) continue;
         if (block->bytes >= bytes && block->bytes - bytes <= bytes / WASTE_SHARE) return block;
@@ -58,22 +69,30 @@ static struct waiting *find(size_t bytes) {
     return NULL;
 }
 
-void *pat_scratch_take(size_t bytes, size_t *got) {
+void *pat_scratch_take(enum pat_mem_purpose purpose, size_t bytes, size_t *got) {
     PAT_ASSERT(bytes >= PAT_SCRATCH_FROM_BYTES);
     struct waiting *const block = find(bytes);
     *got = block == NULL ? bytes : block->bytes;
-    return block == NULL ? pat_mem_alloc_big(PAT_MEM_QUERY, bytes) : pat_mem_resume(PAT_MEM_QUERY, block);
+    return block == NULL ? pat_mem_alloc_big(purpose, bytes) : pat_mem_resume(purpose, block);
 }
 
-void pat_scratch_give(void *block, size_t got) {
+/* What waits has not served lately: it makes room for what just has, and no more of it than that takes, for giving much
+ * back at once takes milliseconds. */
+static void make_room(size_t bytes) {
+    for (unsigned tried = 0; tried < SIZES * SLOTS && pat_scratch_waiting() + bytes > waiting_bytes_max(); tried++) {
+        const unsigned next = atomic_fetch_add_explicit(&waiting.next_out, 1, memory_order_relaxed);
+        pat_mem_free_suspended(slot_empty(next % (SIZES * SLOTS)));
+    }
+}
+
+void pat_scratch_give(enum pat_mem_purpose purpose, void *block, size_t got) {
     if (block == NULL) return;
-    /* What waits has not served lately: it makes room for what just has. */
-    if (pat_scratch_waiting() + got > waiting_bytes_max()) (void)pat_scratch_drop();
     if (got > waiting_bytes_max()) {
-        pat_mem_free(PAT_MEM_QUERY, block);
+        pat_mem_free(purpose, block);
         return;
     }
-    struct waiting *const spare = pat_mem_suspend(PAT_MEM_QUERY, block);
+    make_room(got);
+    struct waiting *const spare = pat_mem_suspend(purpose, block);
     spare->bytes = got;
     if (!slot_fill(spare)) pat_mem_free_suspended(spare);
 }
@@ -84,7 +103,7 @@ size_t pat_scratch_waiting(void) {
 
 bool pat_scratch_drop(void) {
     bool any = false;
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = 0; i < SIZES * SLOTS; i++) {
         struct waiting *const block = slot_empty(i);
         if (block == NULL) continue;
         pat_mem_free_suspended(block);

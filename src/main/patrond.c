@@ -56,9 +56,10 @@ static void tune_malloc_ample(void) {
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES);
 }
 
-/* Large blocks straight from the system, which has them back at once. */
+/* Large blocks straight from the system, which has them back at once; what small ones left of the heap stays up to a
+ * megabyte, for an answer of many rows takes half of one and gives it back on the loop's thread. */
 #define MALLOC_SHORT_MAP_BYTES  (64 << 10)
-#define MALLOC_SHORT_KEPT_BYTES (128 << 10)
+#define MALLOC_SHORT_KEPT_BYTES (1 << 20)
 
 static void tune_malloc_short(void) {
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_SHORT_MAP_BYTES);

@@ -17,15 +17,6 @@
 
 /* ---- connections ------------------------------------------------------------------------------------------------ */
 
-static void peer_name(struct pat_conn *conn, char *out, size_t capacity) {
-    struct sockaddr_storage peer;
-    int bytes = sizeof peer;
-    const struct sockaddr *address = (const struct sockaddr *)&peer;
-    (void)snprintf(out, capacity, "local");
-    if (conn->local || uv_tcp_getpeername(&conn->io.tcp, (struct sockaddr *)&peer, &bytes) != 0) return;
-    (void)uv_ip_name(address, out, capacity);
-}
-
 static const char *role_shown(const struct pat_conn *conn) {
     return conn->role == PAT_ROLE_NONE ? "none" : pat_role_name(conn->role);
 }
@@ -35,11 +26,11 @@ static enum pat_log_level level_of(const struct pat_conn *conn) {
     return conn->role == PAT_ROLE_NONE ? PAT_LOG_DEBUG : PAT_LOG_INFO;
 }
 
-void pat_audit__opened(struct pat_conn *conn) {
-    char peer[INET6_ADDRSTRLEN];
+void pat_audit__opened(struct pat_conn *conn, const struct sockaddr_storage *peer) {
+    char shown[INET6_ADDRSTRLEN] = "local";
     conn->audit.number = ++conn->server->connections_opened;
-    peer_name(conn, peer, sizeof peer);
-    pat_log(level_of(conn), "connected", "conn=%" PRIu64 " peer=%s role=%s connections=%u", conn->audit.number, peer,
+    if (!conn->local) (void)uv_ip_name((const struct sockaddr *)peer, shown, sizeof shown);
+    pat_log(level_of(conn), "connected", "conn=%" PRIu64 " peer=%s role=%s connections=%u", conn->audit.number, shown,
             role_shown(conn), conn->server->connections);
 }
 

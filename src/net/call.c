@@ -216,6 +216,7 @@ void pat_call__answer(struct pat_call *call, const struct pat_value *result) {
     call->state = PAT_CALL_ANSWERED;
     pat_list_push(&conn->out, &call->link);
     conn->out_bytes += call->reply.length;
+    conn->server->out_bytes += call->reply.length;
     pat_conn__touch(conn);
 }
 

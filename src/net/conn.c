@@ -18,6 +18,7 @@ struct pat_conn *pat_conn__new(struct pat_server *server) {
     pat_scan_init(&conn->scan, pat_conn_limits);
     pat_list_init(&conn->calls);
     pat_list_init(&conn->waiting);
+    pat_list_init(&conn->lengthy);
     pat_list_init(&conn->line);
     pat_list_init(&conn->out);
     if (!pat_call__spare_make(conn)) {
@@ -38,18 +39,23 @@ void pat_conn__free(struct pat_conn *conn) {
     pat_mem_free(PAT_MEM_NET, conn);
 }
 
-void pat_conn__open(struct pat_conn *conn) {
+void pat_conn__open(struct pat_conn *conn, const struct sockaddr_storage *peer) {
     conn->io.handle.data = conn;
     conn->write.data = conn->shutdown.data = conn;
     pat_list_push(&conn->server->conns, &conn->link);
     conn->server->connections++;
-    pat_audit__opened(conn);
+    pat_audit__opened(conn, peer);
     pat_conn__touch(conn);
 }
 
 bool pat_net__short(void) {
     const size_t budget = pat_mem_budget();
     return budget != 0 && pat_mem_used(PAT_MEM_NET) > budget / PAT_NET_SHARE;
+}
+
+bool pat_net__choked(const struct pat_server *server) {
+    const size_t budget = pat_mem_budget();
+    return budget != 0 && server->out_bytes > budget / PAT_NET_SHARE * 2;
 }
 
 bool pat_conn__drained(const struct pat_conn *conn) {
@@ -66,6 +72,8 @@ void pat_conn__touch(struct pat_conn *conn) {
 static void on_closed(uv_handle_t *handle) {
     struct pat_conn *conn = handle->data;
     conn->state = PAT_CONN_CLOSED;
+    conn->server->out_bytes -= conn->out_bytes;
+    conn->out_bytes = 0;
     for (;;) {
         struct pat_link *link = pat_list_pop(&conn->out);
         if (link == NULL) break;
@@ -78,6 +86,7 @@ static void conn_close(struct pat_conn *conn) {
     conn->state = PAT_CONN_CLOSING;
     conn->reading = false;
     pat_list_remove(&conn->shaking);
+    pat_list_remove(&conn->asking);
     pat_buf_deinit(&conn->in);
     uv_close(&conn->io.handle, on_closed);
 }
@@ -145,15 +154,15 @@ void pat_conn__work(struct pat_conn *conn) {
     if (conn->backlog) pat_conn__take_backlog(conn);
     pat_calls__submit_ready(conn);
     /* First what is there, which may make room for more; then what could be answered at once. */
-    pat_conn__flush(conn);
+    (void)pat_conn__flush(conn);
     pat_calls__start_waiting(conn);
-    pat_conn__flush(conn);
+    const bool unsent = pat_conn__flush(conn);
     if (conn->state == PAT_CONN_ENDING && conn->calls_count == 0) conn_finish(conn);
     pat_conn__read_update(conn);
     conn->working = false;
     if (conn->state == PAT_CONN_CLOSED && conn->calls_count == 0) {
         conn_bury(conn);
-    } else if (conn->backlog && pat_conn__may_take(conn)) {
+    } else if (unsent || (conn->backlog && pat_conn__may_take(conn))) {
         pat_conn__touch(conn);
     }
 }

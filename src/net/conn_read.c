@@ -16,8 +16,9 @@
 bool pat_conn__may_take(const struct pat_conn *conn) {
     /* Batches with the engine have a limit of their own, for all connections: as many as there are go with a sync. */
     return conn->state == PAT_CONN_OPEN && conn->spare != NULL &&
-           conn->calls_count - conn->submitted < PAT_NET_CALLS_MAX && conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX &&
-           pat_conn__drained(conn) && pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
+           conn->calls_count - conn->submitted < (pat_net__short() ? PAT_NET_CALLS_SHORT : PAT_NET_CALLS_MAX) &&
+           conn->calls_bytes < PAT_NET_CALLS_BYTES_MAX && pat_conn__drained(conn) &&
+           pat_conn__sealed_bytes(conn) < PAT_NET_SEALED_BYTES_MAX &&
            (conn->submitted == 0 || pat_engine_queued(conn->server->engine) < PAT_NET_BATCHES_MAX);
 }
 
@@ -210,21 +211,34 @@ void pat_conn__ended(struct pat_conn *conn) {
         pat_conn__drop(conn, "client closed");
         return;
     }
+    /* Nobody waits for a word: it need not linger. */
+    if (conn->state == PAT_CONN_OPEN && conn->calls_count == 0 && conn->tls == NULL) {
+        pat_conn__drop(conn, "client closed");
+        return;
+    }
     pat_conn__end(conn);
     pat_calls__stop_all(conn);
 }
 
+void pat_conn__received(struct pat_conn *conn, size_t bytes) {
+    if (conn->state != PAT_CONN_OPEN) return;
+    if (conn->tls != NULL) {
+        pat_conn__unseal(conn, conn->server->wire.data, bytes);
+    } else {
+        pat_conn__came(conn, bytes);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
     struct pat_conn *conn = stream->data;
+    (void)buf;
     if (got == 0) return;
     if (got == UV_EOF) {
         pat_conn__ended(conn);
     } else if (got < 0 && got != UV_ENOBUFS) {
         pat_conn__drop(conn, uv_strerror((int)got));
-    } else if (got > 0 && conn->state == PAT_CONN_OPEN && conn->tls != NULL) {
-        pat_conn__unseal(conn, buf->base, (size_t)got);
-    } else if (got > 0 && conn->state == PAT_CONN_OPEN) {
-        pat_conn__came(conn, (size_t)got);
+    } else if (got > 0) {
+        pat_conn__received(conn, (size_t)got);
     }
     pat_conn__read_update(conn);
     pat_conn__touch(conn);

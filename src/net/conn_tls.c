@@ -31,7 +31,7 @@ static void refuse_plain(struct pat_conn *conn, const void *data, size_t bytes) 
 /* What was sealed last says why, where it can still be sent. */
 static void tls_failed(struct pat_conn *conn, const struct pat_error *error) {
     pat_log(PAT_LOG_DEBUG, "tls-failed", "reason=\"%s\"", error->message);
-    pat_conn__flush(conn);
+    (void)pat_conn__flush(conn);
     pat_conn__drop(conn, "TLS failed");
 }
 
@@ -175,5 +175,5 @@ void pat_conn__tls_end(struct pat_conn *conn) {
     if (conn->tls == NULL || conn->tls_ended) return;
     conn->tls_ended = true;
     pat_tls_end(conn->tls);
-    pat_conn__flush(conn);
+    (void)pat_conn__flush(conn); /* is less than a turn's worth: all answers are sealed and sent */
 }

@@ -7,8 +7,11 @@
 
 /* Answers in one system call. */
 #define SEND_MAX 64u
+/* And bytes, of one client in one turn of the loop: one that reads as fast as memory is would keep it for a millisecond
+ * with what may wait for it. Some 20 us of copying, many times what a turn costs. */
+#define SEND_BYTES_MAX ((size_t)128 << 10)
 
-/* Bytes that the first answers, at most SEND_MAX, still have; with TLS, what is sealed of them. */
+/* What is next of the answers, at most SEND_MAX of them and SEND_BYTES_MAX; with TLS, what is sealed of them. */
 static unsigned out_gather(struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes) {
     unsigned count = 0;
     if (conn->tls != NULL) {
@@ -18,9 +21,11 @@ static unsigned out_gather(struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes)
     }
     size_t at = conn->out_at;
     *bytes = 0;
-    for (struct pat_link *link = conn->out.next; link != &conn->out && count < SEND_MAX; link = link->next) {
+    for (struct pat_link *link = conn->out.next; link != &conn->out && count < SEND_MAX && *bytes < SEND_BYTES_MAX;
+         link = link->next) {
         const struct pat_call *call = PAT_LINK_OF(link, struct pat_call, link);
-        size_t left = call->reply.length - at;
+        const size_t rest = call->reply.length - at, room = SEND_BYTES_MAX - *bytes;
+        const size_t left = rest < room ? rest : room;
         /* uv_buf_t is not const, and writing does not change it. */
         bufs[count++] = uv_buf_init((char *)call->reply.data + at, (unsigned)left);
         *bytes += left;
@@ -31,6 +36,7 @@ static unsigned out_gather(struct pat_conn *conn, uv_buf_t *bufs, size_t *bytes)
 
 void pat_conn__out_pass(struct pat_conn *conn, size_t bytes) {
     conn->out_bytes -= bytes;
+    conn->server->out_bytes -= bytes;
     conn->out_at += bytes;
     while (!pat_list_empty(&conn->out)) {
         struct pat_call *call = PAT_LINK_OF(conn->out.next, struct pat_call, link);
@@ -49,21 +55,10 @@ static void sent_pass(struct pat_conn *conn, size_t bytes) {
     }
 }
 
-/* What uv_write was given. */
-static size_t writing_bytes(const struct pat_conn *conn) {
-    if (conn->tls != NULL) return conn->wire.length - conn->wire_at;
-    size_t bytes = 0;
-    size_t at = conn->out_at;
-    struct pat_link *link = conn->out.next;
-    for (unsigned i = 0; i < conn->writing; i++, link = link->next, at = 0)
-        bytes += PAT_LINK_OF(link, struct pat_call, link)->reply.length - at;
-    return bytes;
-}
-
 static void on_written(uv_write_t *write, int failed) {
     struct pat_conn *conn = write->data;
-    const size_t bytes = writing_bytes(conn);
-    conn->writing = 0;
+    const size_t bytes = conn->writing_bytes;
+    conn->writing_bytes = 0;
     if (failed == 0) {
         sent_pass(conn, bytes);
         pat_conn__touch(conn);
@@ -91,38 +86,43 @@ static void out_wait(struct pat_conn *conn) {
         pat_conn__drop(conn, uv_strerror(failed));
         return;
     }
-    conn->writing = count;
+    conn->writing_bytes = bytes;
     conn->write_left = write_left(conn);
     conn->write_ms = uv_now(&conn->server->loop);
 }
 
-void pat_conn__flush(struct pat_conn *conn) {
-    while (conn->writing == 0 && conn->state < PAT_CONN_LINGER &&
+bool pat_conn__flush(struct pat_conn *conn) {
+    size_t turn_bytes = 0;
+    while (conn->writing_bytes == 0 && conn->state < PAT_CONN_LINGER &&
            (!pat_list_empty(&conn->out) || pat_conn__sealed_bytes(conn) > 0)) {
+        if (turn_bytes >= SEND_BYTES_MAX) return true;
         uv_buf_t bufs[SEND_MAX];
         size_t bytes;
         unsigned count = out_gather(conn, bufs, &bytes);
-        if (count == 0) return; /* the handshake comes first, or it has failed */
+        if (count == 0) return false; /* the handshake comes first, or it has failed */
         int sent = uv_try_write(&conn->io.stream, bufs, count);
         if (sent < 0 && sent != UV_EAGAIN) {
             pat_conn__drop(conn, uv_strerror(sent));
-            return;
+            return false;
         }
         if (sent > 0) sent_pass(conn, (size_t)sent);
+        turn_bytes += bytes;
         if (sent < 0 || (size_t)sent < bytes) {
             out_wait(conn);
-            return;
+            return false;
         }
     }
+    return false;
 }
 
 bool pat_conn__write_stalled(struct pat_conn *conn) {
-    if (conn->writing == 0 || conn->state >= PAT_CONN_CLOSING) return false;
+    if (conn->writing_bytes == 0 || conn->state >= PAT_CONN_CLOSING) return false;
     uint64_t now_ms = uv_now(&conn->server->loop);
-    size_t left = write_left(conn);
-    if (left != conn->write_left) {
+    const bool short_of_memory = pat_net__short();
+    const size_t left = write_left(conn), least = short_of_memory ? PAT_NET_WRITE_SHORT_BYTES : 1;
+    if (conn->write_left >= left + least) {
         conn->write_left = left;
         conn->write_ms = now_ms;
     }
-    return now_ms - conn->write_ms > (pat_net__short() ? PAT_NET_WRITE_SHORT_MS : PAT_NET_WRITE_MS);
+    return now_ms - conn->write_ms > (short_of_memory ? PAT_NET_WRITE_SHORT_MS : PAT_NET_WRITE_MS);
 }

@@ -93,14 +93,12 @@ static void go_read(struct pat_call *call) {
             return;
         }
     }
-    call->state = PAT_CALL_WAITING;
-    pat_list_push(&call->conn->waiting, &call->wait);
     if (pat_engine_looks_up(&call->request)) pat_looks__lead(call);
     if (call->request.question.deadline_ms != 0) {
         call->deadline_ms = call->arrived_ms + call->request.question.deadline_ms;
         pat_server__time(call);
     }
-    pat_conn__touch(call->conn);
+    pat_call__wait(call);
 }
 
 static void on_submitted(struct pat_call *call, const struct pat_value *result, const struct pat_error *error) {
@@ -265,6 +263,13 @@ static bool is_brief(const struct pat_call *call) {
            method == PAT_METHOD_BACKUP_READ || method == PAT_METHOD_CLV_FITS || method == PAT_METHOD_CLV_PREDICT;
 }
 
+void pat_call__wait(struct pat_call *call) {
+    struct pat_conn *conn = call->conn;
+    call->state = PAT_CALL_WAITING;
+    pat_list_push(is_brief(call) ? &conn->waiting : &conn->lengthy, &call->wait);
+    pat_conn__touch(conn);
+}
+
 static void call_park(struct pat_call *call) {
     call->state = PAT_CALL_PARKED;
     pat_list_push(&call->conn->server->parked, &call->wait);
@@ -285,6 +290,7 @@ static void call_pool(struct pat_call *call) {
     }
     call->state = PAT_CALL_POOLED;
     call->conn->pooled++;
+    if (!is_brief(call)) call->conn->server->lengthy++;
     call->job = (struct pat_job){.run_cb = job_answer,
                                  .lengthy = (call->inquiry.ranks && call->inquiry.loading) || !is_brief(call)};
     pat_workers_submit(call->conn->server->workers, &call->job);
@@ -360,25 +366,46 @@ static unsigned look_ahead(const struct pat_conn *conn) {
 
 /* A connection has no more with the workers than keep them busy: the others' questions come in between, and what it
  * does not take away is not computed. */
-void pat_calls__start_waiting(struct pat_conn *conn) {
+static bool may_start(const struct pat_conn *conn) {
     const unsigned pooled_max = pat_net__short() ? 1 : 2 * pat_workers_count(conn->server->workers);
+    return conn->pooled < pooled_max && pat_conn__drained(conn);
+}
+
+void pat_calls__start_waiting(struct pat_conn *conn) {
     unsigned ahead = 0, unsent = 0;
-    while (conn->pooled < pooled_max && pat_conn__drained(conn)) {
+    if (!pat_list_empty(&conn->lengthy) && !pat_link_listed(&conn->asking) && may_start(conn))
+        pat_list_push(&conn->server->asking, &conn->asking);
+    while (!pat_list_empty(&conn->waiting) && may_start(conn)) {
         if (ahead == 0) ahead = look_ahead(conn);
         struct pat_link *link = pat_list_pop(&conn->waiting);
-        if (link == NULL) return;
         struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
         unsent += call->looks > 0 ? call->looks : 1;
         call_start(call);
         ahead--;
         if (unsent < PAT_NET_ANSWERS_TOGETHER) continue;
-        pat_conn__flush(conn);
+        (void)pat_conn__flush(conn);
         unsent = 0;
+    }
+}
+
+/* Who asks is looked at again only now, when there is a place: a client that stopped reading meanwhile asks again when
+ * it reads. */
+void pat_calls__start_lengthy(struct pat_server *server) {
+    const unsigned places = PAT_NET_LENGTHY_PER_WORKER * pat_workers_count(server->workers);
+    while (server->lengthy < places && !pat_net__choked(server)) {
+        struct pat_link *link = pat_list_pop(&server->asking);
+        if (link == NULL) return;
+        struct pat_conn *conn = PAT_LINK_OF(link, struct pat_conn, asking);
+        link = may_start(conn) ? pat_list_pop(&conn->lengthy) : NULL;
+        if (link == NULL) continue;
+        call_start(PAT_LINK_OF(link, struct pat_call, wait));
+        if (!pat_list_empty(&conn->lengthy)) pat_list_push(&server->asking, &conn->asking);
     }
 }
 
 static void call_unpool(struct pat_call *call) {
     call->conn->pooled--;
+    if (!is_brief(call)) call->conn->server->lengthy--;
     note_answered(call);
     pat_engine_unpin(call->conn->server->engine, &call->inquiry);
 }

@@ -42,12 +42,21 @@
 /* Answers waiting for one client; above it nothing is read from it and none of its questions is started. */
 #define PAT_NET_HIGH_WATER_BYTES ((size_t)8 << 20)
 /* One part in so many of the memory budget for what connections send and have not taken; above it nobody may keep much:
- * answers wait up to the low water, one question of a connection is worked on, large requests are refused, and who
- * takes nothing of its answers is let go sooner. Else a thousand clients that stopped would be all that there is memory
- * for. */
+ * answers wait up to the low water, one question of a connection is worked on, few and no large requests are taken, and
+ * who takes nothing of its answers is let go sooner. When answers alone are twice as much, no long question is started
+ * until clients took some or were let go. Else a thousand clients that stopped would be all that there is memory for.
+ */
 #define PAT_NET_SHARE           8u
 #define PAT_NET_LOW_WATER_BYTES ((size_t)64 << 10)
 #define PAT_NET_WRITE_SHORT_MS  3000u
+/* And less than this of them, then: who takes a byte a second is as bad as one that takes nothing. */
+#define PAT_NET_WRITE_SHORT_BYTES PAT_NET_LOW_WATER_BYTES
+/* Requests of one connection, as above, while memory is short: each takes some 8 KB, and those that cannot be started
+ * wait as well where they came from. */
+#define PAT_NET_CALLS_SHORT 4u
+/* Long questions with the workers, for each of them: enough that none waits for the loop, and so few that the next one
+ * is chosen late, among those whose clients take their answers. */
+#define PAT_NET_LENGTHY_PER_WORKER 2u
 /* Of an unfinished request, while memory is short. */
 #define PAT_NET_FRAME_SHORT_BYTES ((size_t)1 << 20)
 /* Batches in the engine, two groups of them at the most: one at the disk, one that collects; above it nothing is read
@@ -125,6 +134,13 @@ struct pat_listener {
     int failed;  /* the errno why */
 };
 
+struct pat_wake {
+    struct pat_server *server;
+    int fd; /* -1: not open */
+    uv_poll_t poll;
+    void (*woken_cb)(struct pat_server *server);
+};
+
 /* What was taken in is answered, what is new is refused; then the last snapshot is written; then connections end. Until
  * that, status and the like are answered as ever. */
 enum pat_stop_stage { PAT_STOP_NONE, PAT_STOP_ANSWERING, PAT_STOP_SAVING, PAT_STOP_ENDING };
@@ -133,9 +149,10 @@ struct pat_server {
     const struct pat_server_options *options;
     const struct pat_options *settings; /* options->given, or what was read since */
     uv_loop_t loop;
-    uv_async_t engine_wake; /* persist's threads: call pat_engine_turn */
-    uv_async_t jobs_wake;   /* workers: a job is done; and the loop itself, so as not to sleep */
+    struct pat_wake engine_wake; /* persist's threads: call pat_engine_turn */
+    struct pat_wake jobs_wake;   /* workers: a job is done */
     uv_prepare_t prepare;
+    uv_idle_t busy;       /* active while there is something to do in the next turn: the loop does not sleep */
     uv_timer_t tick;      /* every PAT_NET_TICK_MS */
     uv_timer_t deadline;  /* at the earliest of `timed` */
     uint64_t deadline_ms; /* when that is, 0 = not armed */
@@ -156,11 +173,15 @@ struct pat_server {
     uint64_t connections_opened; /* ever */
     uint64_t program_bytes;      /* resident at the start */
     struct pat_link conns;
+    unsigned sweep_left;        /* of them, from the first on, whose limits are to be looked at in this second */
     struct pat_link touched;    /* conns with something to do before the loop sleeps */
     struct pat_link shaking;    /* conns whose handshake waits for the next turn */
     uint64_t shaking_ns;        /* spent with handshakes in this one */
     struct pat_link parked;     /* questions whose version, or min_lsn, is not there yet */
+    struct pat_link asking;     /* conns with long questions that wait for a place with the workers, in turns */
+    unsigned lengthy;           /* those that have one */
     struct pat_link timed;      /* questions with a deadline, until they end or are told to */
+    size_t out_bytes;           /* of answers that wait for clients, of all of them */
     struct pat_link idle_calls; /* small ones, with their buffers, for requests to come */
     unsigned idle_calls_count;
     unsigned frames_reading;    /* large ones with the workers: batches, most of them */
@@ -168,6 +189,7 @@ struct pat_server {
     struct pat_buf scratch;     /* what is read from a connection that had nothing unfinished */
     struct pat_buf wire;        /* what is read from a connection with TLS; what is about to be sealed */
     uint64_t turned_away_count; /* since the log last said so */
+    uint64_t gone_count;        /* the same: clients that were gone before they were let in */
     uint64_t accept_failures;   /* the same */
     int accept_failed;          /* errno of the last */
     uint64_t ticks;
@@ -241,7 +263,9 @@ struct pat_conn {
 
     /* calls */
     struct pat_link calls;   /* not yet answered */
-    struct pat_link waiting; /* questions not yet with the workers */
+    struct pat_link waiting; /* questions not yet with the workers: short ones, */
+    struct pat_link lengthy; /* and long ones, which take turns with those of others: */
+    struct pat_link asking;  /* server->asking */
     struct pat_link line;    /* writes, and frames that may turn out to be some, in the order they came */
     unsigned calls_count;    /* all of them, those in `out` and the ones that have no reply included */
     size_t calls_bytes;      /* of their frames */
@@ -254,8 +278,8 @@ struct pat_conn {
     struct pat_link out; /* answered calls, in the order they are sent */
     size_t out_bytes;    /* theirs, not yet taken by the system */
     size_t out_at;       /* bytes of the first one that were taken */
-    unsigned writing;    /* how many of them `write` covers */
     uv_write_t write;
+    size_t writing_bytes; /* that it was given; 0: it is not in use */
     uv_shutdown_t shutdown;
     size_t write_left; /* when last looked at */
     uint64_t write_ms; /* uv_now when something was taken last */
@@ -274,7 +298,7 @@ enum pat_call_state {
 struct pat_call {
     struct pat_conn *conn;
     struct pat_link link;  /* conn->calls, then conn->out */
-    struct pat_link wait;  /* conn->waiting or server->parked */
+    struct pat_link wait;  /* conn->waiting, conn->lengthy or server->parked */
     struct pat_link line;  /* conn->line */
     struct pat_link timed; /* server->timed */
     enum pat_call_state state;
@@ -323,6 +347,14 @@ void pat_listeners__left(struct pat_conn *conn);
 /* "127.0.0.1:7411,/run/patron.sock" */
 void pat_listeners__addresses(const struct pat_server *server, char *out, size_t capacity);
 
+/* ---- wake.c ---- */
+enum pat_status pat_wake__open(struct pat_wake *wake, struct pat_server *server,
+                               void (*woken_cb)(struct pat_server *server), struct pat_error *error) PAT_MUST_CHECK;
+/* Thread: any. The loop calls back soon; once for all that rang meanwhile. */
+void pat_wake__ring(struct pat_wake *wake);
+/* When the loop has closed its handles and nobody can ring any more. */
+void pat_wake__close(struct pat_wake *wake);
+
 /* ---- stop.c ---- */
 void pat_stop__begin(struct pat_server *server, int signal);
 /* Goes on to the next stage when there is nothing left to do in this one. Before the loop sleeps. */
@@ -345,11 +377,13 @@ extern const struct pat_scan_limits pat_conn_limits; /* of one that may send wha
 struct pat_conn *pat_conn__new(struct pat_server *server);
 /* For one that was never opened. */
 void pat_conn__free(struct pat_conn *conn);
-/* After uv_accept. */
-void pat_conn__open(struct pat_conn *conn);
+/* Its `io` has the descriptor; `peer` is for the log. */
+void pat_conn__open(struct pat_conn *conn, const struct sockaddr_storage *peer);
 void pat_conn__touch(struct pat_conn *conn);
 /* Connections have more than their share of the memory. */
 bool pat_net__short(void);
+/* Answers that wait for their clients are twice that. */
+bool pat_net__choked(const struct pat_server *server);
 /* The client has taken enough of its answers that more may be made. */
 bool pat_conn__drained(const struct pat_conn *conn);
 void pat_conn__work(struct pat_conn *conn);
@@ -373,6 +407,8 @@ void pat_conn__broken(struct pat_conn *conn, uint32_t msgid, const struct pat_er
 void pat_conn__came(struct pat_conn *conn, size_t bytes);
 /* Where that may be written, at least some KiB; NULL without memory, and the connection is ending then. */
 unsigned char *pat_conn__room(struct pat_conn *conn, size_t *bytes);
+/* So many bytes came from the socket; where TLS is, into the server's `wire`. */
+void pat_conn__received(struct pat_conn *conn, size_t bytes);
 /* The client has closed its side. */
 void pat_conn__ended(struct pat_conn *conn);
 
@@ -390,7 +426,8 @@ size_t pat_conn__sealed_bytes(const struct pat_conn *conn);
 void pat_conn__tls_end(struct pat_conn *conn);
 
 /* ---- conn_write.c ---- */
-void pat_conn__flush(struct pat_conn *conn);
+/* Sends a turn's worth of what there is; true: there is more, and the client may take it in the next turn. */
+bool pat_conn__flush(struct pat_conn *conn);
 /* `bytes` of answers were sent or sealed: those that are through leave. */
 void pat_conn__out_pass(struct pat_conn *conn, size_t bytes);
 bool pat_conn__write_stalled(struct pat_conn *conn);
@@ -438,7 +475,12 @@ void pat_call__begin(struct pat_call *call);
 /* A job is back from the workers. */
 void pat_call__job_done(struct pat_call *call);
 void pat_calls__submit_ready(struct pat_conn *conn);
+/* A question waits for its connection's turn. */
+void pat_call__wait(struct pat_call *call);
+/* Starts short ones, and lets the connection ask for its long ones. */
 void pat_calls__start_waiting(struct pat_conn *conn);
+/* Starts long ones of the connections that ask, as many as there are places for. */
+void pat_calls__start_lengthy(struct pat_server *server);
 /* Ends it early. False when nothing can be done about it any more. */
 bool pat_call__stop(struct pat_call *call, enum pat_status why);
 /* Stops all calls of a connection that can be; writes on their way go on. */
@@ -464,7 +506,7 @@ enum pat_status pat_login__answer(struct pat_call *call, const struct pat_value 
                                   struct pat_value *result) PAT_MUST_CHECK;
 
 /* ---- audit.c ---- */
-void pat_audit__opened(struct pat_conn *conn);
+void pat_audit__opened(struct pat_conn *conn, const struct sockaddr_storage *peer);
 void pat_audit__closed(struct pat_conn *conn, const char *why);
 /* Writes what was added up, if there is anything; pat_audit__sweep: if it is old enough. */
 void pat_audit__tell(struct pat_conn *conn);

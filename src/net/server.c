@@ -16,6 +16,9 @@
 #define SCRATCH_BYTES   ((size_t)64 << 10)
 #define ADDRESSES_BYTES 2048
 #define TICKS_PER_SWEEP (1000u / PAT_NET_TICK_MS)
+/* Of a turn, for looking at the limits of connections. A thousand that are let go at once, with the answers they did
+ * not take, would hold up the others for a tenth of a second. */
+#define SWEEPING_NS UINT64_C(50000)
 /* The deadline timer looks at all questions with a deadline, so it does not fire for each. */
 #define DEADLINE_STEP_MS 5u
 
@@ -23,24 +26,22 @@
 
 static void engine_wake(void *context) {
     struct pat_server *server = context;
-    (void)uv_async_send(&server->engine_wake);
+    pat_wake__ring(&server->engine_wake);
 }
 
 static void jobs_wake(void *context) {
     struct pat_server *server = context;
-    (void)uv_async_send(&server->jobs_wake);
+    pat_wake__ring(&server->jobs_wake);
 }
 
-static void on_engine(uv_async_t *async) {
-    struct pat_server *server = async->data;
+static void on_engine(struct pat_server *server) {
     if (server->engine == NULL) return;
     pat_engine_turn(server->engine);
     pat_server__turned(server);
     pat_chore__offer(server);
 }
 
-static void on_jobs(uv_async_t *async) {
-    struct pat_server *server = async->data;
+static void on_jobs(struct pat_server *server) {
     if (server->workers == NULL) return;
     for (;;) {
         struct pat_job *job = pat_workers_take_done(server->workers);
@@ -58,17 +59,33 @@ void pat_server__turned(struct pat_server *server) {
         struct pat_link *link = pat_list_pop(&server->parked);
         if (link == NULL) return;
         struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
-        call->state = PAT_CALL_WAITING;
-        pat_list_push(&call->conn->waiting, &call->wait);
-        pat_conn__touch(call->conn);
+        pat_call__wait(call);
     }
+}
+
+static void on_busy(uv_idle_t *busy) {
+    (void)busy;
+}
+
+/* Looks at the limits of connections whose turn it is; gives whether there are more. */
+static bool sweep_some(struct pat_server *server) {
+    const uint64_t end_ns = uv_hrtime() + SWEEPING_NS;
+    while (server->sweep_left > 0 && !pat_list_empty(&server->conns)) {
+        struct pat_link *link = pat_list_pop(&server->conns);
+        pat_list_push(&server->conns, link);
+        server->sweep_left--;
+        pat_conn__sweep(PAT_LINK_OF(link, struct pat_conn, link));
+        if (uv_hrtime() >= end_ns) return server->sweep_left > 0;
+    }
+    server->sweep_left = 0;
+    return false;
 }
 
 /* Before the loop sleeps: each connection that something happened to is moved on. */
 static void on_prepare(uv_prepare_t *prepare) {
     struct pat_server *server = prepare->data;
     struct pat_link now;
-    const bool shaking = pat_tls__shake(server);
+    const bool shaking = pat_tls__shake(server), sweeping = sweep_some(server);
     pat_list_init(&now);
     pat_list_splice(&now, &server->touched);
     for (;;) {
@@ -76,8 +93,13 @@ static void on_prepare(uv_prepare_t *prepare) {
         if (link == NULL) break;
         pat_conn__work(PAT_LINK_OF(link, struct pat_conn, touched));
     }
+    pat_calls__start_lengthy(server);
     pat_stop__move(server);
-    if (shaking || !pat_list_empty(&server->touched)) jobs_wake(server);
+    if (shaking || sweeping || !pat_list_empty(&server->touched)) {
+        (void)uv_idle_start(&server->busy, on_busy);
+    } else {
+        (void)uv_idle_stop(&server->busy);
+    }
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */
@@ -136,13 +158,17 @@ static void on_tick(uv_timer_t *timer) {
     pat_chore__offer(server);
     pat_stop__tick(server);
     if (++server->ticks % TICKS_PER_SWEEP != 0 && server->stop != PAT_STOP_ENDING) return;
-    pat_server__each(server, pat_conn__sweep);
+    server->sweep_left = server->connections;
     pat_calls__trim_idle(server);
     pat_listeners__tick(server);
     if (server->accept_failures > 0) {
         pat_log(PAT_LOG_WARN, "accept-failed", "count=%" PRIu64 " reason=\"%s\"", server->accept_failures,
                 strerror(server->accept_failed));
         server->accept_failures = 0;
+    }
+    if (server->gone_count > 0) {
+        pat_log(PAT_LOG_INFO, "connections-gone", "count=%" PRIu64, server->gone_count);
+        server->gone_count = 0;
     }
     if (server->turned_away_count > 0) {
         pat_log(PAT_LOG_WARN, "connections-refused", "count=%" PRIu64 " connections_max=%u", server->turned_away_count,
@@ -198,6 +224,8 @@ static enum pat_status server_close(struct pat_server *server, bool snapshot, st
     uv_walk(&server->loop, close_handle, NULL);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     PAT_ASSERT(uv_loop_close(&server->loop) == 0);
+    pat_wake__close(&server->engine_wake);
+    pat_wake__close(&server->jobs_wake);
     pat_calls__free_idle(server);
     pat_mem_free(PAT_MEM_NET, server->listener);
     pat_mem_free(PAT_MEM_NET, server->peer_count);
@@ -252,26 +280,27 @@ void pat_server__take_limits(struct pat_server *server) {
 
 static void handles_init(struct pat_server *server) {
     uv_loop_t *loop = &server->loop;
-    int failed = uv_async_init(loop, &server->engine_wake, on_engine);
-    failed |= uv_async_init(loop, &server->jobs_wake, on_jobs);
-    failed |= uv_prepare_init(loop, &server->prepare);
+    int failed = uv_prepare_init(loop, &server->prepare);
+    failed |= uv_idle_init(loop, &server->busy);
     failed |= uv_timer_init(loop, &server->tick);
     failed |= uv_timer_init(loop, &server->deadline);
     for (unsigned i = 0; i < 3; i++) failed |= uv_signal_init(loop, &server->signal[i]);
     PAT_ASSERT(failed == 0);
-    server->engine_wake.data = server->jobs_wake.data = server->prepare.data = server;
+    server->prepare.data = server;
     server->tick.data = server->deadline.data = server->signal[0].data = server->signal[1].data =
         server->signal[2].data = server;
 }
 
 static enum pat_status server_init(struct pat_server *server, const struct pat_server_options *options,
                                    struct pat_error *error) {
-    *server = (struct pat_server){.options = options, .settings = options->given};
+    *server =
+        (struct pat_server){.options = options, .settings = options->given, .engine_wake.fd = -1, .jobs_wake.fd = -1};
     pat_list_init(&server->conns);
     pat_list_init(&server->idle_calls);
     pat_list_init(&server->touched);
     pat_list_init(&server->shaking);
     pat_list_init(&server->parked);
+    pat_list_init(&server->asking);
     pat_list_init(&server->timed);
     pat_buf_init(&server->scratch, PAT_MEM_NET);
     pat_buf_init(&server->wire, PAT_MEM_NET);
@@ -283,6 +312,8 @@ static enum pat_status server_init(struct pat_server *server, const struct pat_s
 
 static enum pat_status server_open(struct pat_server *server, struct pat_error *error) {
     const struct pat_server_options *options = server->options;
+    PAT_TRY(pat_wake__open(&server->engine_wake, server, on_engine, error));
+    PAT_TRY(pat_wake__open(&server->jobs_wake, server, on_jobs, error));
     if (pat_buf_reserve(&server->scratch, SCRATCH_BYTES) != PAT_OK ||
         pat_buf_reserve(&server->wire, SCRATCH_BYTES) != PAT_OK)
         return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for reading");

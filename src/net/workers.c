@@ -242,7 +242,10 @@ static void job_run(struct pat_workers *workers, struct pat_job *job) {
         if (workers->lengthy.head != NULL) (void)pthread_cond_signal(&workers->changed);
     }
     queue_push(&workers->done, job);
+    /* Who is woken finds the mutex free. */
+    (void)pthread_mutex_unlock(&workers->mutex);
     workers->done_cb(workers->context);
+    (void)pthread_mutex_lock(&workers->mutex);
 }
 
 /* The background job to begin when there is nothing else, or NULL. Under the mutex. */

@@ -217,7 +217,7 @@ def flood(tally, server, options):
     figures(tally, "flood of %d connections" % made, good, server)
 
 
-CASES = (idle, flood, stopped_readers, slow_senders)
+CASES = (idle, flood, slow_senders, stopped_readers)
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------
