@@ -74,7 +74,8 @@ static void no_more_waits_than_a_sixteenth_of_the_budget(void **state) {
     void *block[6];
     size_t got[6];
     pat_mem_set_budget(64 * MEBIBYTE);
-    for (int i = 0; i < 6; i++) assert_non_null(block[i] = pat_scratch_take(PAT_MEM_QUERY, MEBIBYTE + 4096 * (size_t)i, &got[i]));
+    for (int i = 0; i < 6; i++)
+        assert_non_null(block[i] = pat_scratch_take(PAT_MEM_QUERY, MEBIBYTE + 4096 * (size_t)i, &got[i]));
     for (int i = 0; i < 6; i++) {
         pat_scratch_give(PAT_MEM_QUERY, block[i], got[i]);
         assert_true(pat_scratch_waiting() <= 4 * MEBIBYTE);
