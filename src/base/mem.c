@@ -45,14 +45,14 @@ static bool fits(size_t budget, size_t bytes) {
 }
 
 /* Blocks of scratch may leave their pages waiting. */
-static bool drop_waiting(void) {
+bool pat_mem_drop_waiting(void) {
     const bool scratch = pat_scratch_drop();
     return pat_pages_drop() || scratch;
 }
 
 bool pat_mem_would_fit(size_t bytes) {
     const size_t budget = pat_mem_budget();
-    return budget == 0 || fits(budget, bytes) || (drop_waiting() && fits(budget, bytes));
+    return budget == 0 || fits(budget, bytes) || (pat_mem_drop_waiting() && fits(budget, bytes));
 }
 
 static bool fault_due(void) {

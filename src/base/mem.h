@@ -97,6 +97,9 @@ void pat_mem_free_suspended(void *block);
  * back first. */
 bool pat_mem_would_fit(size_t bytes);
 
+/* Gives back what waits (scratch.h, pages.h); false when there is nothing. */
+bool pat_mem_drop_waiting(void);
+
 size_t pat_mem_used(enum pat_mem_purpose purpose);
 size_t pat_mem_used_total(void);
 const char *pat_mem_purpose_name(enum pat_mem_purpose purpose);

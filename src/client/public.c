@@ -94,6 +94,7 @@ void patron_close(struct patron **patron) {
     pat_client_close(&(*patron)->client);
     pat_buf_deinit(&(*patron)->answer);
     pat_mem_free(PAT_MEM_NET, *patron);
+    (void)pat_mem_drop_waiting(); /* the process is somebody else's */
     *patron = NULL;
 }
 
