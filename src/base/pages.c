@@ -68,10 +68,11 @@ static unsigned char *reserve(size_t bytes) {
 static bool move(unsigned char *to, unsigned char *from) {
     const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
     if (mremap(from, PAT_HUGE_PAGE_BYTES, PAT_HUGE_PAGE_BYTES, flags, to) != MAP_FAILED) return true;
-    /* What was mapped at `to` may be gone: nobody else may come there. */
-    PAT_ASSERT(map(to, PAT_HUGE_PAGE_BYTES, MAP_FIXED) != NULL);
-    (void)madvise(to, PAT_HUGE_PAGE_BYTES, MADV_HUGEPAGE);
     (void)munmap(from, PAT_HUGE_PAGE_BYTES);
+    /* With too many mappings it fails before anything is done, and what was there is there. */
+    if (madvise(to, PAT_HUGE_PAGE_BYTES, MADV_HUGEPAGE) == 0) return false;
+    PAT_ASSERT(map(to, PAT_HUGE_PAGE_BYTES, MAP_FIXED) != NULL); /* nobody else may come there */
+    (void)madvise(to, PAT_HUGE_PAGE_BYTES, MADV_HUGEPAGE);
     return false;
 }
 
@@ -117,7 +118,7 @@ static unsigned char *gather(size_t bytes) {
     for (size_t at = 0; at < bytes && pages.spares > 0; at += PAT_HUGE_PAGE_BYTES) {
         /* Page by page: a piece may be of several mappings, which do not move together, and the system joins what lies
          * side by side. */
-        (void)move(block + at, cut_front(pages.spares - 1, PAT_HUGE_PAGE_BYTES));
+        if (!move(block + at, cut_front(pages.spares - 1, PAT_HUGE_PAGE_BYTES))) break;
     }
     return block;
 }

@@ -270,6 +270,14 @@ void pat_call__wait(struct pat_call *call) {
     pat_conn__touch(conn);
 }
 
+/* Had its place in the line before it parked: while it waited for another one, versions would move on again, and the
+ * time that it may wait for an lsn would run on. */
+void pat_call__resume(struct pat_call *call) {
+    call->state = PAT_CALL_WAITING;
+    pat_list_push(&call->conn->waiting, &call->wait);
+    pat_conn__touch(call->conn);
+}
+
 static void call_park(struct pat_call *call) {
     call->state = PAT_CALL_PARKED;
     pat_list_push(&call->conn->server->parked, &call->wait);
@@ -392,15 +400,26 @@ void pat_calls__start_waiting(struct pat_conn *conn) {
  * it reads. */
 void pat_calls__start_lengthy(struct pat_server *server) {
     const unsigned places = PAT_NET_LENGTHY_PER_WORKER * pat_workers_count(server->workers);
-    while (server->lengthy < places && !pat_net__choked(server)) {
+    /* With too many answers waiting one question at a time goes on, of who owes nothing: slow readers are in nobody
+     * else's way. */
+    const bool choked = pat_net__choked(server);
+    struct pat_link owing;
+    pat_list_init(&owing);
+    while (server->lengthy < (choked ? 1 : places)) {
         struct pat_link *link = pat_list_pop(&server->asking);
-        if (link == NULL) return;
+        if (link == NULL) break;
         struct pat_conn *conn = PAT_LINK_OF(link, struct pat_conn, asking);
+        if (choked && conn->out_bytes > 0) {
+            pat_list_push(&owing, link);
+            continue;
+        }
         link = may_start(conn) ? pat_list_pop(&conn->lengthy) : NULL;
         if (link == NULL) continue;
         call_start(PAT_LINK_OF(link, struct pat_call, wait));
         if (!pat_list_empty(&conn->lengthy)) pat_list_push(&server->asking, &conn->asking);
     }
+    pat_list_splice(&owing, &server->asking);
+    pat_list_splice(&server->asking, &owing);
 }
 
 static void call_unpool(struct pat_call *call) {

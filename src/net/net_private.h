@@ -477,6 +477,8 @@ void pat_call__job_done(struct pat_call *call);
 void pat_calls__submit_ready(struct pat_conn *conn);
 /* A question waits for its connection's turn. */
 void pat_call__wait(struct pat_call *call);
+/* The same for one that was parked. */
+void pat_call__resume(struct pat_call *call);
 /* Starts short ones, and lets the connection ask for its long ones. */
 void pat_calls__start_waiting(struct pat_conn *conn);
 /* Starts long ones of the connections that ask, as many as there are places for. */

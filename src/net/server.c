@@ -59,7 +59,7 @@ void pat_server__turned(struct pat_server *server) {
         struct pat_link *link = pat_list_pop(&server->parked);
         if (link == NULL) return;
         struct pat_call *call = PAT_LINK_OF(link, struct pat_call, wait);
-        pat_call__wait(call);
+        pat_call__resume(call);
     }
 }
 
