@@ -47,28 +47,33 @@ struct pat_workers {
     void (*done_cb)(void *context);
     void *context;
     unsigned count;
-    unsigned lengthy_max; /* workers that may run long jobs at once */
     pthread_t *thread;
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
     struct job_queue brief, lengthy, reading, background, done;
-    unsigned lengthy_running;
+    unsigned started;             /* threads that have begun */
     bool others_next;             /* whose turn it is when brief ones and others wait, */
     bool lengthy_next;            /* and among the others */
     uint64_t background_since_ns; /* when a background job was submitted last */
     uint64_t rest_ns,
         rest_brief_ns; /* until then the one that runs does not stand aside for long work, for brief jobs */
     bool stop;
-    unsigned idle;      /* workers that wait for something to do */
+    unsigned idle;      /* workers that wait for something to do, */
+    unsigned idle_long; /* of them, those that take long jobs */
     unsigned awake;     /* of them, those that look out for it and need no signal */
     struct share *open; /* newest first; may have no part left */
 
     /* atomic, written under the mutex */
-    bool due;        /* a job waits that a free worker would take */
+    bool due;        /* a job waits that any free worker would take, */
+    bool due_long;   /* one that the others would */
     bool shared;     /* there is open shared work */
     uint32_t opened; /* so often shared work was opened */
 };
+
+/* The first of several workers takes no long job: with each of them now at one and now at another, a short one found
+ * the free one asleep on the core of one that was busy, and waited there for a tick of the system's clock. */
+static _Thread_local bool keeps_free;
 
 static void queue_push(struct job_queue *queue, struct pat_job *job) {
     job->next = NULL;
@@ -102,8 +107,8 @@ static void queue_remove(struct job_queue *queue, struct pat_job *job) {
 }
 
 /* The queue that a free worker is to take from now, or NULL. Under the mutex. */
-static struct job_queue *queue_due(struct pat_workers *workers) {
-    const bool may_lengthy = workers->lengthy.head != NULL && workers->lengthy_running < workers->lengthy_max;
+static struct job_queue *queue_due(struct pat_workers *workers, bool takes_long) {
+    const bool may_lengthy = workers->lengthy.head != NULL && takes_long;
     struct job_queue *other = workers->reading.head != NULL ? &workers->reading : NULL;
     if (may_lengthy && (other == NULL || workers->lengthy_next)) other = &workers->lengthy;
     if (other != NULL && (workers->brief.head == NULL || workers->others_next)) return other;
@@ -113,7 +118,14 @@ static struct job_queue *queue_due(struct pat_workers *workers) {
 /* After every change of the queues. Under the mutex. */
 static void note_due(struct pat_workers *workers) {
     /* Relaxed is enough: who sees it late goes on for one part more. */
-    __atomic_store_n(&workers->due, queue_due(workers) != NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&workers->due, queue_due(workers, false) != NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(&workers->due_long, workers->lengthy.head != NULL, __ATOMIC_RELAXED);
+}
+
+/* Whether a job waits that this worker would take. Relaxed is enough: who sees it late goes on for one part more. */
+static bool job_waits(const struct pat_workers *workers) {
+    return __atomic_load_n(&workers->due, __ATOMIC_RELAXED) ||
+           (!keeps_free && __atomic_load_n(&workers->due_long, __ATOMIC_RELAXED));
 }
 
 /* The first job of `queue` (NULL: no job). Under the mutex. */
@@ -124,7 +136,6 @@ static struct pat_job *job_take(struct pat_workers *workers, struct job_queue *q
     job->queued = false;
     workers->others_next = queue == &workers->brief;
     if (!workers->others_next) workers->lengthy_next = !job->lengthy;
-    if (job->lengthy) workers->lengthy_running++;
     note_due(workers);
     return job;
 }
@@ -150,7 +161,7 @@ static bool share_has_parts(const struct share *share) {
 
 /* Relaxed is enough for taking parts: what they read and write is handed over by the mutex, on joining and leaving. */
 static void share_work(const struct pat_workers *workers, struct share *share, unsigned lane, bool helps) {
-    while (!helps || !__atomic_load_n(&workers->due, __ATOMIC_RELAXED)) {
+    while (!helps || !job_waits(workers)) {
         const uint32_t part = __atomic_fetch_add(&share->next_part, 1, __ATOMIC_RELAXED);
         if (part >= share->parts) return;
         share->part_cb(share->part_context, part, lane);
@@ -236,11 +247,6 @@ static void job_run(struct pat_workers *workers, struct pat_job *job) {
     (void)pthread_mutex_unlock(&workers->mutex);
     job->run_cb(job);
     (void)pthread_mutex_lock(&workers->mutex);
-    if (job->lengthy) {
-        workers->lengthy_running--;
-        note_due(workers);
-        if (workers->lengthy.head != NULL) (void)pthread_cond_signal(&workers->changed);
-    }
     queue_push(&workers->done, job);
     /* Who is woken finds the mutex free. */
     (void)pthread_mutex_unlock(&workers->mutex);
@@ -259,7 +265,7 @@ static struct pat_job *background_take(struct pat_workers *workers) {
 
 /* Does what is due; false when nothing is. Enters and leaves with the mutex held. */
 static bool urgent_run(struct pat_workers *workers) {
-    struct pat_job *job = job_take(workers, queue_due(workers));
+    struct pat_job *job = job_take(workers, queue_due(workers, !keeps_free));
     struct share *share = job == NULL ? share_find(workers) : NULL;
     if (job != NULL) job_run(workers, job);
     if (share != NULL) share_help(workers, share);
@@ -296,13 +302,15 @@ static bool pause_run(struct pat_workers *workers) {
     return true;
 }
 
+/* For what waits. Under the mutex. */
+static bool nobody_is_free(const struct pat_workers *workers) {
+    return workers->idle == 0 || (workers->idle_long == 0 && workers->lengthy.head != NULL && !keeps_free);
+}
+
 void pat_workers_pause(struct pat_workers *workers) {
-    /* Relaxed is enough: who sees it late goes on for one block more. */
-    if (!__atomic_load_n(&workers->due, __ATOMIC_RELAXED) && !__atomic_load_n(&workers->shared, __ATOMIC_RELAXED)) {
-        return;
-    }
+    if (!job_waits(workers) && !__atomic_load_n(&workers->shared, __ATOMIC_RELAXED)) return;
     (void)pthread_mutex_lock(&workers->mutex);
-    while (workers->idle == 0 && pause_run(workers)) continue;
+    while (nobody_is_free(workers) && pause_run(workers)) continue;
     (void)pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -321,13 +329,13 @@ struct lookout {
 static bool something_due(const void *context) {
     const struct lookout *lookout = context;
     const struct pat_workers *workers = lookout->workers;
-    return __atomic_load_n(&workers->due, __ATOMIC_RELAXED) ||
-           __atomic_load_n(&workers->opened, __ATOMIC_RELAXED) != lookout->opened;
+    return job_waits(workers) || __atomic_load_n(&workers->opened, __ATOMIC_RELAXED) != lookout->opened;
 }
 
 /* Until there may be something to do. Enters and leaves with the mutex held. */
 static void idle(struct pat_workers *workers, bool worked) {
     workers->idle++;
+    workers->idle_long += !keeps_free;
     if (worked) {
         const struct lookout lookout = {workers, workers->opened};
         workers->awake++;
@@ -339,12 +347,14 @@ static void idle(struct pat_workers *workers, bool worked) {
         (void)pthread_cond_wait(&workers->changed, &workers->mutex);
     }
     workers->idle--;
+    workers->idle_long -= !keeps_free;
 }
 
 static void *worker_run(void *context) {
     struct pat_workers *workers = context;
     bool worked = false; /* since it last looked out for more */
     (void)pthread_mutex_lock(&workers->mutex);
+    keeps_free = workers->started++ == 0 && workers->count > 1;
     for (;;) {
         if (!background_overdue(workers) && urgent_run(workers)) {
             worked = true;
@@ -402,8 +412,7 @@ enum pat_status pat_workers_open(struct pat_workers **out, unsigned count, void 
         .spread = {.lanes = count < PAT_SPREAD_LANES_MAX ? count : PAT_SPREAD_LANES_MAX, .run_cb = spread_run},
         .done_cb = done_cb,
         .context = context,
-        .count = count,
-        .lengthy_max = count > 1 ? count - 1 : 1};
+        .count = count};
     workers->spread.context = workers;
     (void)pthread_mutex_init(&workers->mutex, NULL);
     (void)pthread_cond_init(&workers->changed, NULL);
@@ -449,7 +458,11 @@ void pat_workers_submit(struct pat_workers *workers, struct pat_job *job) {
     queue_push(queue_of(workers, job), job);
     if (job->background) workers->background_since_ns = pat_clock_monotonic_ns();
     note_due(workers);
-    (void)pthread_cond_signal(&workers->changed);
+    if (job->lengthy) {
+        (void)pthread_cond_broadcast(&workers->changed); /* one alone might be the one that takes none */
+    } else {
+        (void)pthread_cond_signal(&workers->changed);
+    }
     (void)pthread_mutex_unlock(&workers->mutex);
 }
 
