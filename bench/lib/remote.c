@@ -1,7 +1,6 @@
 #include "lib/remote.h"
 
 #include "base/clock.h"
-
 #include "base/mem.h"
 #include "lib/report.h"
 #include "model/limits.h"

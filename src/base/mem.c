@@ -44,6 +44,15 @@ static bool fits(size_t budget, size_t bytes) {
     return total <= budget && bytes <= budget - total;
 }
 
+/* Of the budget. Without a budget nothing else says how much is sensible. */
+#define WAITING_SHARE       16u
+#define WAITING_BYTES_LOOSE ((size_t)256 << 20)
+
+size_t pat_mem_waiting_max(void) {
+    const size_t budget = pat_mem_budget();
+    return budget == 0 ? WAITING_BYTES_LOOSE : budget / WAITING_SHARE;
+}
+
 /* Blocks of scratch may leave their pages waiting. */
 bool pat_mem_drop_waiting(void) {
     const bool scratch = pat_scratch_drop();
@@ -140,13 +149,13 @@ static void *take_pages(size_t bytes) {
     (void)bytes; /* its own blocks have ends that it watches */
     return NULL;
 #else
-    return bytes < PAGES_FROM_BYTES ? NULL : pat_pages_take(bytes);
+    return pat_pages_take(bytes);
 #endif
 }
 
 void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
     if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
-    if (bytes < 2 * PAT_HUGE_PAGE_BYTES) return take_raw(purpose, bytes); /* small pages do */
+    if (bytes < PAGES_FROM_BYTES) return take_raw(purpose, bytes); /* small pages do */
     void *block = take_pages(bytes);
     if (block == NULL) {
         if (posix_memalign(&block, PAT_HUGE_PAGE_BYTES, bytes) != 0) return NULL;
@@ -209,17 +218,9 @@ static size_t whole_pages(size_t bytes) {
 }
 
 void *pat_mem_reserve_must(size_t bytes) {
-    /* A huge page more than is wanted, to begin at a multiple; what lies before and behind goes back. */
-    const size_t asked = whole_pages(bytes) + PAT_HUGE_PAGE_BYTES;
-    unsigned char *pages =
-        mmap(NULL, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages == MAP_FAILED) give_up(PAT_MEM_OTHER, bytes);
-    const size_t before = (PAT_HUGE_PAGE_BYTES - (uintptr_t)pages % PAT_HUGE_PAGE_BYTES) % PAT_HUGE_PAGE_BYTES;
-    const size_t used = whole_pages(bytes);
-    if (before > 0) (void)munmap(pages, before);
-    if (asked - before > used) (void)munmap(pages + before + used, asked - before - used);
-    (void)madvise(pages + before, used, MADV_HUGEPAGE); /* refused where there are none: small ones do as well */
-    return pages + before;
+    void *const pages = pat_pages_reserve(whole_pages(bytes));
+    if (pages == NULL) give_up(PAT_MEM_OTHER, bytes);
+    return pages;
 }
 
 void pat_mem_unreserve(void *pages, size_t bytes) {

@@ -97,7 +97,9 @@ void pat_mem_free_suspended(void *block);
  * back first. */
 bool pat_mem_would_fit(size_t bytes);
 
-/* Gives back what waits (scratch.h, pages.h); false when there is nothing. */
+/* How many bytes may wait in scratch.h, and as many in pages.h. */
+size_t pat_mem_waiting_max(void);
+/* Gives back what waits there; false when there is nothing. */
 bool pat_mem_drop_waiting(void);
 
 size_t pat_mem_used(enum pat_mem_purpose purpose);

@@ -12,9 +12,6 @@
 #define BLOCKS_MAX 1024u
 /* Pieces that wait; with more of them the shortest goes. */
 #define PIECES_MAX 256u
-/* Of the budget. Without a budget nothing else says how much is sensible. */
-#define WAITING_SHARE       16u
-#define WAITING_BYTES_LOOSE ((size_t)256 << 20)
 
 /* Whole huge pages side by side; they may be of several mappings. */
 struct piece {
@@ -30,11 +27,6 @@ static struct {
     unsigned spares;
     _Atomic size_t waiting; /* bytes of the spare ones; changed under the lock */
 } pages = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static size_t waiting_bytes_max(void) {
-    const size_t budget = pat_mem_budget();
-    return budget == 0 ? WAITING_BYTES_LOOSE : budget / WAITING_SHARE;
-}
 
 static void waiting_add(size_t bytes) {
     atomic_fetch_add_explicit(&pages.waiting, bytes, memory_order_relaxed);
@@ -52,8 +44,7 @@ static unsigned char *map(void *at, size_t bytes, int flags) {
     return mapped == MAP_FAILED ? NULL : mapped;
 }
 
-/* Fresh pages, which cost nothing before they are touched. */
-static unsigned char *reserve(size_t bytes) {
+void *pat_pages_reserve(size_t bytes) {
     /* A huge page more than is wanted, to begin at a multiple; what lies before and behind goes back. */
     unsigned char *const mapped = map(NULL, bytes + PAT_HUGE_PAGE_BYTES, 0);
     if (mapped == NULL) return NULL;
@@ -113,7 +104,7 @@ static unsigned char *cut_front(unsigned i, size_t bytes) {
 
 /* Fresh address space, on the pages of as many pieces as it takes. */
 static unsigned char *gather(size_t bytes) {
-    unsigned char *const block = reserve(bytes);
+    unsigned char *const block = pat_pages_reserve(bytes);
     if (block == NULL) return NULL;
     for (size_t at = 0; at < bytes && pages.spares > 0; at += PAT_HUGE_PAGE_BYTES) {
         /* Page by page: a piece may be of several mappings, which do not move together, and the system joins what lies
@@ -163,7 +154,7 @@ void pat_pages_give(void *block) {
     PAT_ASSERT(i != BLOCKS_MAX);
     struct piece piece = pages.block[i];
     pages.block[i] = pages.block[--pages.blocks];
-    const size_t most = waiting_bytes_max(), waiting = pat_pages_waiting();
+    const size_t most = pat_mem_waiting_max(), waiting = pat_pages_waiting();
     const size_t room = (most > waiting ? most - waiting : 0) / PAT_HUGE_PAGE_BYTES * PAT_HUGE_PAGE_BYTES;
     const size_t kept = piece.bytes < room ? piece.bytes : room;
     if (kept > 0) keep((struct piece){piece.first, kept});

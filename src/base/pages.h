@@ -24,6 +24,10 @@ void pat_pages_give(void *block);
 /* Bytes of a block of pat_pages_take; 0 for any other. */
 size_t pat_pages_bytes(const void *block);
 
+/* Address space of whole small pages that begins at a multiple of a huge one, on huge ones where the system has such.
+ * They are zero, and cost nothing before they are touched. munmap gives it back; NULL: the system refuses. */
+void *pat_pages_reserve(size_t bytes);
+
 /* Bytes that wait for somebody to take them. */
 size_t pat_pages_waiting(void);
 /* Gives all that wait back to the system; false when there are none. */

@@ -10,9 +10,6 @@
 #define SLOTS            32u
 #define SIZES            2u
 #define LARGE_FROM_BYTES ((size_t)1 << 20)
-/* Of the budget. Without a budget nothing else says how much is sensible. */
-#define WAITING_SHARE       16u
-#define WAITING_BYTES_LOOSE ((size_t)256 << 20)
 /* A block may be longer than asked for by a quarter: arrays of one table have like sizes. */
 #define WASTE_SHARE 4u
 
@@ -26,11 +23,6 @@ static struct {
     _Atomic size_t bytes;
     _Atomic unsigned next_out; /* whose turn it is to make room */
 } waiting;
-
-static size_t waiting_bytes_max(void) {
-    const size_t budget = pat_mem_budget();
-    return budget == 0 ? WAITING_BYTES_LOOSE : budget / WAITING_SHARE;
-}
 
 /* The first of the places for blocks of that size. */
 static unsigned slots_of(size_t bytes) {
@@ -79,7 +71,7 @@ void *pat_scratch_take(enum pat_mem_purpose purpose, size_t bytes, size_t *got) 
 /* What waits has not served lately: it makes room for what just has, and no more of it than that takes, for giving much
  * back at once takes milliseconds. */
 static void make_room(size_t bytes) {
-    for (unsigned tried = 0; tried < SIZES * SLOTS && pat_scratch_waiting() + bytes > waiting_bytes_max(); tried++) {
+    for (unsigned tried = 0; tried < SIZES * SLOTS && pat_scratch_waiting() + bytes > pat_mem_waiting_max(); tried++) {
         const unsigned next = atomic_fetch_add_explicit(&waiting.next_out, 1, memory_order_relaxed);
         pat_mem_free_suspended(slot_empty(next % (SIZES * SLOTS)));
     }
@@ -87,7 +79,7 @@ static void make_room(size_t bytes) {
 
 void pat_scratch_give(enum pat_mem_purpose purpose, void *block, size_t got) {
     if (block == NULL) return;
-    if (got > waiting_bytes_max()) {
+    if (got > pat_mem_waiting_max()) {
         pat_mem_free(purpose, block);
         return;
     }

@@ -418,7 +418,7 @@ void pat_calls__start_lengthy(struct pat_server *server) {
         call_start(PAT_LINK_OF(link, struct pat_call, wait));
         if (!pat_list_empty(&conn->lengthy)) pat_list_push(&server->asking, &conn->asking);
     }
-    pat_list_splice(&owing, &server->asking);
+    pat_list_splice(&owing, &server->asking); /* they were before the others */
     pat_list_splice(&server->asking, &owing);
 }
 

@@ -43,8 +43,8 @@
 #define PAT_NET_HIGH_WATER_BYTES ((size_t)8 << 20)
 /* One part in so many of the memory budget for what connections send and have not taken; above it nobody may keep much:
  * answers wait up to the low water, one question of a connection is worked on, few and no large requests are taken, and
- * who takes nothing of its answers is let go sooner. When answers alone are twice as much, no long question is started
- * until clients took some or were let go. Else a thousand clients that stopped would be all that there is memory for.
+ * who takes nothing of its answers is let go sooner. When answers alone are twice as much, one long question at a time
+ * goes on, of a client that owes nothing. Else a thousand clients that stopped would be all that there is memory for.
  */
 #define PAT_NET_SHARE           8u
 #define PAT_NET_LOW_WATER_BYTES ((size_t)64 << 10)

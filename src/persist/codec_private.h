@@ -26,8 +26,6 @@
 enum pat_status pat_codec__entry_write(const struct pat_entry *entry, const struct pat_kernels *kernels,
                                        struct pat_buf *out) PAT_MUST_CHECK;
 
-struct pat_kernels;
-
 struct pat_decoded {
     struct pat_entry entry; /* points at one of those below; lsn is the caller's to set */
     struct pat_batch batch; /* texts borrowed from the bytes read, arrays from the arena */

@@ -220,7 +220,7 @@ static enum pat_status fail_gap(const struct recovery *r, const struct pat_journ
 }
 
 /* It is wiped when the file is opened to go on. */
-static void cut(struct recovery *r, const struct pat_journal_found *found) {
+static void tell_torn(struct recovery *r, const struct pat_journal_found *found) {
     r->out->torn_bytes = found->torn_bytes;
     note(r->out,
          "%s: cut off %" PRIu64 " bytes at offset %" PRIu64 " behind lsn %" PRIu64
@@ -282,7 +282,7 @@ static enum pat_status replay_files(struct recovery *r, struct pat_error *error)
         if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry, error);
         PAT_TRY(scan_file(r, entry, &found, true, error));
         if (entry->closed) continue;
-        if (found.torn_bytes > 0) cut(r, &found);
+        if (found.torn_bytes > 0) tell_torn(r, &found);
         r->persist->found = found;
     }
     return PAT_OK;

@@ -217,6 +217,7 @@ def flood(tally, server, options):
     figures(tally, "flood of %d connections" % made, good, server)
 
 
+# Readers that stopped come last: until all of them are let go takes the longest, and the others are to be reached.
 CASES = (idle, flood, slow_senders, stopped_readers)
 
 

@@ -1,23 +1,12 @@
 /* The ways to the same facts (kept aggregates, chains, runs, one pass over the tables) give the same answers at any
  * day, with any kernel table. The seed is printed; PATRON_SEED replays. */
+#include "../random.h"
 #include "shop.h"
-
-#include <stdlib.h>
-#include <time.h>
 
 #define CUSTOMERS 300
 #define ORDERS    5000
 
-static uint64_t seed;
 static bool all_priced; /* windows with facts that have no price are not kept */
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* In a currency without rates. */
 static void shop_unpriced(struct shop *shop, pat_row order) {
@@ -457,9 +446,7 @@ static void a_country_is_as_old_as_its_order(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_to_the_facts_agrees),
         cmocka_unit_test(runs_say_what_the_tables_say),

@@ -1,8 +1,8 @@
 /* RFM by hand: scores, thresholds, ties, populations, what stands outside. */
+#include "../random.h"
 #include "shop.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Five customers, one order each: a the oldest and cheapest ... e the newest and dearest. */
 static void open_five(struct shop *shop) {
@@ -221,16 +221,6 @@ struct many {
     int64_t r[MANY], f[MANY], m[MANY];
 };
 
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* Close together, far apart, tied, and at the ends of what is counted singly; all together fit 64 bits. */
 static int64_t any_money(void) {
     static const int64_t special[] = {0, 0, -1, 1, INT64_MAX / 1024, -INT64_MAX / 1024, 4095, 4096, INT32_MAX};
@@ -310,9 +300,7 @@ static void thresholds_are_those_of_sorted_values(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thresholds_are_those_of_sorted_values),
         cmocka_unit_test(quintiles_rank_by_strictly_worse),

@@ -1,30 +1,19 @@
 /* Strips against the values that they stand for: every width, chunks that are full and one that is not, every table of
  * kernels. PATRON_SEED repeats a run. */
+#include "../random.h"
 #include "analytics/strip_private.h"
 #include "base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #define SHIFT 12u
 #define ROWS  (2u * PAT_BLOCK_ROWS + 777u)
-
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* Values of a column: around `center`, `span` wide, one in `nulls` not set (0: all are). */
 struct shape {
@@ -231,9 +220,7 @@ static void strips_say_what_columns_hold(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strips_say_what_columns_hold),
     };

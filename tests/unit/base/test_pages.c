@@ -1,4 +1,5 @@
 /* Huge pages that serve again. */
+#include "../random.h"
 #include "base/mem.h"
 #include "base/pages.h"
 
@@ -6,10 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -122,26 +120,23 @@ static void test_big_blocks_are_on_account_with_all_their_pages(void **state) {
 static void test_blocks_keep_their_content(void **state) {
     (void)state;
     enum { LIVE = 24, STEPS = 3000 };
-    const char *given = getenv("PATRON_SEED");
-    const unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    srand(seed);
+    seed_choose();
     struct {
         unsigned char *block;
         size_t pages;
         uint32_t mark;
     } live[LIVE] = {0};
     for (uint32_t step = 1; step <= STEPS; step++) {
-        const size_t i = (size_t)rand() % LIVE;
+        const size_t i = next() % LIVE;
         for (size_t p = 0; p < live[i].pages; p++) {
             uint32_t mark;
             memcpy(&mark, live[i].block + p * PAGE + 8, sizeof mark);
             assert_int_equal(mark, live[i].mark + p);
         }
         if (live[i].block != NULL) pat_pages_give(live[i].block);
-        live[i].pages = (size_t)rand() % 9;
+        live[i].pages = next() % 9;
         live[i].mark = step * 16;
-        live[i].block = live[i].pages > 0 ? pat_pages_take(live[i].pages * PAGE - (size_t)rand() % PAGE) : NULL;
+        live[i].block = live[i].pages > 0 ? pat_pages_take(live[i].pages * PAGE - next() % PAGE) : NULL;
         for (size_t p = 0; p < live[i].pages; p++) {
             const uint32_t mark = live[i].mark + (uint32_t)p;
             memcpy(live[i].block + p * PAGE + 8, &mark, sizeof mark);

@@ -1,5 +1,6 @@
 /* Where cells end: every table gives the same places as the scalar one, and that one those of a loop over the bytes.
  * The seed is printed; PATRON_SEED replays. */
+#include "../random.h"
 #include "kernel/kernel.h"
 
 #include <setjmp.h>
@@ -7,26 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #define TEXT_MAX  500u
 #define OFFSET_OF 64u /* bytes away from alignment at the most */
 #define CANARY    UINT32_C(0xa5a5a5a5)
-
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* Nothing but ends, cells of a few bytes, or any bytes. */
 static void text_make(uint8_t *text, size_t bytes, uint8_t delimiter) {
@@ -79,9 +67,7 @@ static void ends_are_delimiters_and_what_is_not_plain(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_equals_scalar),
         cmocka_unit_test(ends_are_delimiters_and_what_is_not_plain),

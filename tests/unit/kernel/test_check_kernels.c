@@ -1,5 +1,6 @@
 /* Every table that this processor runs gives the same bits as the scalar one. The seed is printed; PATRON_SEED replays.
  */
+#include "../random.h"
 #include "kernel/kernel.h"
 
 #include <setjmp.h>
@@ -7,26 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #define ROWS_MAX  400u
 #define WORDS_MAX ((ROWS_MAX + 63) / 64 + 2)
 #define CANARY    UINT64_C(0xa5a5a5a5a5a5a5a5)
-
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* Mixes extremes, nulls, small numbers and anything. */
 static int64_t any_value(void) {
@@ -598,9 +587,7 @@ static void buckets_keep_the_order_of_values(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_equals_scalar),
         cmocka_unit_test(windows_mean_what_the_header_says),

@@ -1,5 +1,6 @@
 /* Counts and sums by place, and cohorts: every table gives the same bits as the scalar one, and that one what it says.
  * The seed is printed; PATRON_SEED replays. */
+#include "../random.h"
 #include "kernel/kernel.h"
 
 #include <setjmp.h>
@@ -7,10 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -22,16 +21,6 @@
 #define DAYS      65536u
 #define COLUMNS   70u
 #define OFFSET_OF 7u /* elements away from alignment at the most */
-
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 static void same(const void *want, const void *got, size_t bytes, const char *what, const char *table, size_t n) {
     if (memcmp(want, got, bytes) != 0) fail_msg("%s of table %s differs from scalar at %zu rows", what, table, n);
@@ -213,9 +202,7 @@ static void a_month_counts_once_for_each_customer(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_equals_scalar),
         cmocka_unit_test(neighbours_count_in_different_copies),

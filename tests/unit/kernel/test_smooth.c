@@ -1,5 +1,6 @@
 /* Kernels on doubles: every table gives the bits of the scalar one, and those are good to a few units in the last
  * place. The seed is printed; PATRON_SEED replays. */
+#include "../random.h"
 #include "kernel/kernel.h"
 
 #include <math.h>
@@ -7,26 +8,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #define ROWS_MAX 100u
 #define TIMES    300u
 #define ROUNDS   3000u
-
-static uint64_t seed;
-
-static uint64_t next(void) {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* In (0, 1). */
 static double roll(void) {
@@ -155,9 +143,7 @@ static void decay_keeps_small_differences(void **state) {
 }
 
 int main(void) {
-    const char *given = getenv("PATRON_SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu\n", (unsigned long long)seed);
+    seed_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_gives_the_bits_of_scalar),
         cmocka_unit_test(functions_are_good_to_a_few_units_in_the_last_place),

@@ -1,14 +1,13 @@
 /* Requests that are like the one before: what is taken by its bytes is what scanner and decoder make of it. */
+#include "../random.h"
 #include "proto/wire.h"
 
-#include "base/clock.h"
 #include "model/id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,18 +15,13 @@
 
 static const struct pat_scan_limits limits = {PAT_FRAME_BYTES_MAX, PAT_FRAME_OBJECTS_MAX, PAT_FRAME_DEPTH_MAX};
 
-static uint64_t random_state;
-
 static uint64_t random_below(uint64_t below) {
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (random_state >> 33) % below;
+    return next() % below;
 }
 
 static int begin(void **state) {
-    const char *given = getenv("PATRON_SEED");
     (void)state;
-    random_state = given != NULL ? strtoull(given, NULL, 10) : pat_clock_monotonic_ns();
-    printf("PATRON_SEED=%llu\n", (unsigned long long)random_state);
+    seed_choose();
     return 0;
 }
 
@@ -125,16 +119,16 @@ static void what_is_taken_by_its_bytes_is_what_is_decoded(void **state) {
     (void)state;
     for (unsigned round = 0; round < 20000; round++) {
         struct pat_arena arena;
-        struct pat_buf first, next;
+        struct pat_buf first, second;
         struct pat_message message;
         struct pat_error error;
         struct pat_wire_like like;
         pat_arena_init(&arena, 0);
         pat_buf_init(&first, PAT_MEM_OTHER);
-        pat_buf_init(&next, PAT_MEM_OTHER);
+        pat_buf_init(&second, PAT_MEM_OTHER);
         const unsigned words = (unsigned)random_below(16);
         put_frame(&first, (uint32_t)random_below(3) * 1000, words, &arena);
-        put_frame(&next, (uint32_t)(random_below(UINT64_C(1) << random_below(33))),
+        put_frame(&second, (uint32_t)(random_below(UINT64_C(1) << random_below(33))),
                   random_below(4) == 0 ? (unsigned)random_below(16) : words, &arena);
         assert_int_equal(pat_wire_decode(&message, first.data, first.length, &arena, &error), PAT_OK);
         assert_true(pat_wire_like_open(&like, first.data, first.length, "customer"));
@@ -143,19 +137,19 @@ static void what_is_taken_by_its_bytes_is_what_is_decoded(void **state) {
         int64_t number;
         struct pat_text text;
         /* Exactly as long as it is, so that a sanitizer sees a step too far. */
-        unsigned char *copy = malloc(next.length);
+        unsigned char *copy = malloc(second.length);
         assert_non_null(copy);
-        memcpy(copy, next.data, next.length);
-        const size_t taken = pat_wire_like_take(&like, copy, next.length, &msgid, &number, &text);
+        memcpy(copy, second.data, second.length);
+        const size_t taken = pat_wire_like_take(&like, copy, second.length, &msgid, &number, &text);
         if (taken > 0) {
             taken_count++;
-            assert_int_equal(taken, next.length);
-            expect_like(&message, &next, taken, msgid, number, text, &arena);
+            assert_int_equal(taken, second.length);
+            expect_like(&message, &second, taken, msgid, number, text, &arena);
         }
-        assert_int_equal(pat_wire_like_take(&like, copy, random_below(next.length), &msgid, &number, &text), 0);
+        assert_int_equal(pat_wire_like_take(&like, copy, random_below(second.length), &msgid, &number, &text), 0);
         free(copy);
         pat_buf_deinit(&first);
-        pat_buf_deinit(&next);
+        pat_buf_deinit(&second);
         pat_arena_deinit(&arena);
     }
     assert_in_range(taken_count, 5000, 19000);
