@@ -30,6 +30,7 @@ struct real_file {
     struct pat_file base;
     int fd;
     bool direct;              /* writes go past the system's cache */
+    int past_fd;              /* the same file, for large writes past the cache; -1: none */
     const struct real_fs *fs; /* outlives its files */
     char name[];
 };
@@ -68,11 +69,17 @@ static off_t checked_offset(uint64_t offset, size_t bytes) {
 static enum pat_status real_file_open(struct pat_fs *base, struct pat_file **out, const char *name,
                                       enum pat_file_mode mode, struct pat_error *error);
 
+static void stop_passing(struct real_file *file) {
+    if (file->past_fd >= 0) (void)close(file->past_fd);
+    file->past_fd = -1;
+}
+
 static void real_file_close(struct pat_file **base) {
     if (*base == NULL) return;
     struct real_file *file = real_file_of(*base);
     /* What had to reach the disk was synced before; close has nothing to add, and EINTR leaves it closed on Linux. */
     (void)close(file->fd);
+    stop_passing(file);
     pat_mem_free(PAT_MEM_OTHER, file);
     *base = NULL;
 }
@@ -87,11 +94,8 @@ static bool is_piece(const void *data, size_t bytes, off_t at) {
     return ((uintptr_t)data | bytes | (uintptr_t)at) % PAT_FILE_PIECE_ALIGN == 0;
 }
 
-static enum pat_status real_file_write_at(struct pat_file *base, uint64_t offset, const void *data, size_t bytes,
-                                          struct pat_error *error) {
-    struct real_file *file = real_file_of(base);
-    off_t at = checked_offset(offset, bytes);
-    const char *from = data;
+static enum pat_status write_plain(struct real_file *file, off_t at, const char *from, size_t bytes,
+                                   struct pat_error *error) {
     while (bytes > 0) {
         if (file->direct && !is_piece(from, bytes, at)) leave_direct(file);
         ssize_t written = pwrite(file->fd, from, bytes, at);
@@ -107,6 +111,55 @@ static enum pat_status real_file_write_at(struct pat_file *base, uint64_t offset
         bytes -= (size_t)written;
     }
     return PAT_OK;
+}
+
+/* From here on the system's cache is left out: where it has no pages at hand, copying into it costs more than writing
+ * (10 MB in 22 ms, and in 9 past it, measured in a virtual machine whose free memory is its host's). */
+#define PASS_FROM_BYTES ((size_t)1 << 20)
+/* What is written at a time: whole huge pages, which serve again (pages.h). */
+#define PASS_PIECE_BYTES ((size_t)4 << 20)
+
+/* Whole multiples of PAT_FILE_PIECE_ALIGN past the cache, through `piece`, which lies as the disk wants it. *done says
+ * how many bytes: what is left is for the cache. */
+static enum pat_status write_past(struct real_file *file, char *piece, off_t at, const char *from, size_t bytes,
+                                  size_t *done, struct pat_error *error) {
+    while (bytes - *done >= PAT_FILE_PIECE_ALIGN) {
+        size_t here = bytes - *done < PASS_PIECE_BYTES ? bytes - *done : PASS_PIECE_BYTES;
+        here -= here % PAT_FILE_PIECE_ALIGN;
+        memcpy(piece, from + *done, here);
+        const ssize_t written = pwrite(file->past_fd, piece, here, at + (off_t)*done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EINVAL) { /* it wants larger multiples, or none */
+            stop_passing(file);
+            return PAT_OK;
+        }
+        if (written <= 0) return fail(error, file->fs, file->name, "write", written < 0 ? errno : EIO);
+        *done += (size_t)written / PAT_FILE_PIECE_ALIGN * PAT_FILE_PIECE_ALIGN;
+        if ((size_t)written < PAT_FILE_PIECE_ALIGN) return PAT_OK;
+    }
+    return PAT_OK;
+}
+
+static enum pat_status write_large(struct real_file *file, off_t at, const char *from, size_t bytes,
+                                   struct pat_error *error) {
+    char *const piece = pat_mem_alloc_big(PAT_MEM_JOURNAL, PASS_PIECE_BYTES);
+    size_t done = 0;
+    enum pat_status status = PAT_OK;
+    if (piece != NULL && (uintptr_t)piece % PAT_FILE_PIECE_ALIGN == 0)
+        status = write_past(file, piece, at, from, bytes, &done, error);
+    pat_mem_free(PAT_MEM_JOURNAL, piece);
+    return status == PAT_OK ? write_plain(file, at + (off_t)done, from + done, bytes - done, error) : status;
+}
+
+static enum pat_status real_file_write_at(struct pat_file *base, uint64_t offset, const void *data, size_t bytes,
+                                          struct pat_error *error) {
+    struct real_file *file = real_file_of(base);
+    const off_t at = checked_offset(offset, bytes);
+    if (file->past_fd < 0 || bytes < PASS_FROM_BYTES) return write_plain(file, at, data, bytes, error);
+    /* The page that the write before ended in is the cache's. */
+    const size_t first = (PAT_FILE_PIECE_ALIGN - offset % PAT_FILE_PIECE_ALIGN) % PAT_FILE_PIECE_ALIGN;
+    PAT_TRY(write_plain(file, at, data, first, error));
+    return write_large(file, at + (off_t)first, (const char *)data + first, bytes - first, error);
 }
 
 static enum pat_status real_file_read_at(struct pat_file *base, uint64_t offset, void *data, size_t bytes, size_t *got,
@@ -265,6 +318,26 @@ static void real_close(struct pat_fs **base) {
     *base = NULL;
 }
 
+static int open_again(int dir_fd, const char *name, int flags) {
+    int fd;
+    do {
+        fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static bool is_same_file(int one, int other) {
+    struct stat a, b;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static void real_file_pass_cache(struct pat_file *base) {
+    struct real_file *file = real_file_of(base);
+    if (file->past_fd >= 0) return;
+    file->past_fd = open_again(file->fs->dir_fd, file->name, O_WRONLY | O_DIRECT);
+    if (file->past_fd >= 0 && !is_same_file(file->fd, file->past_fd)) stop_passing(file);
+}
+
 static const struct pat_fs_ops real_ops = {
     .file_open = real_file_open,
     .file_close = real_file_close,
@@ -274,6 +347,7 @@ static const struct pat_fs_ops real_ops = {
     .file_reserve = real_file_reserve,
     .file_truncate = real_file_truncate,
     .file_sync = real_file_sync,
+    .file_pass_cache = real_file_pass_cache,
     .file_push = real_file_push,
     .file_forget = real_file_forget,
     .rename = real_rename,
@@ -283,14 +357,6 @@ static const struct pat_fs_ops real_ops = {
     .space = real_space,
     .close = real_close,
 };
-
-static int open_again(int dir_fd, const char *name, int flags) {
-    int fd;
-    do {
-        fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-    } while (fd < 0 && errno == EINTR);
-    return fd;
-}
 
 static const int flags_of[] = {
     [PAT_FILE_READ] = O_RDONLY,
@@ -321,6 +387,7 @@ static enum pat_status real_file_open(struct pat_fs *base, struct pat_file **out
         return status;
     }
     file->direct = mode == PAT_FILE_STREAM && enter_direct(file->fd);
+    file->past_fd = -1;
     *out = &file->base;
     return PAT_OK;
 }

@@ -47,6 +47,9 @@ struct pat_fs_ops {
     enum pat_status (*file_reserve)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_truncate)(struct pat_file *file, uint64_t bytes, struct pat_error *error);
     enum pat_status (*file_sync)(struct pat_file *file, struct pat_error *error); /* fdatasync */
+    /* A hint: what is written to this file in large pieces is not read soon, and may go past the system's cache. NULL
+     * where there is nothing to gain. */
+    void (*file_pass_cache)(struct pat_file *file);
     /* A hint: the disk may begin with these bytes, while more are written, instead of waiting for file_sync, which says
      * whether that went well. NULL where there is nothing to gain. */
     void (*file_push)(struct pat_file *file, uint64_t offset, uint64_t bytes);

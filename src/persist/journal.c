@@ -105,6 +105,11 @@ static struct pat_file_header header_of(const struct pat_journal_entry *entry) {
     return (struct pat_file_header){.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
 }
 
+/* Groups are large while loads come, and read again after a kill at the earliest. */
+static void pass_cache(struct pat_file *file) {
+    if (file->ops->file_pass_cache != NULL) file->ops->file_pass_cache(file);
+}
+
 /* A spare file has the room already, and a new one has to take it. */
 static enum pat_status take_room(struct pat_journal *journal, bool fresh, struct pat_error *error) {
     struct pat_file *file = journal->file;
@@ -138,6 +143,7 @@ enum pat_status pat_journal__create(struct pat_journal *journal, struct pat_fs *
     journal->synced = journal->written;
     PAT_TRY(fs->ops->file_open(fs, &journal->file, spare != NULL ? spare : name,
                                spare != NULL ? PAT_FILE_APPEND : PAT_FILE_CREATE, error));
+    pass_cache(journal->file);
     const enum pat_status status = header_to_disk(journal, spare, name, error);
     if (status == PAT_OK) return PAT_OK;
     pat_journal__close(journal);
@@ -205,6 +211,7 @@ enum pat_status pat_journal__open(struct pat_journal *journal, struct pat_fs *fs
     if (status == PAT_OK && found->marks_damaged > 0 && found->version == PAT_JOURNAL_VERSION) {
         status = mark_again(journal, &found->mark, error);
     }
+    pass_cache(journal->file);
     if (status != PAT_OK) pat_journal__close(journal);
     return status;
 }

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 /* These definitions stand before the C library's: the system then interrupts, cuts short or refuses as a test wants. */
-static struct {
+static struct disk {
     unsigned calls;
     unsigned fail_on; /* 0: never */
     int fail_code;
@@ -380,6 +380,61 @@ static void replacing_syncs_the_file_and_the_directory(void **state) {
     assert_int_equal(fs->ops->file_open(fs, &file, "manifest.tmp", PAT_FILE_READ, &error), PAT_ERR_NOT_FOUND);
 }
 
+/* Large writes of any place and length, past the cache where the system can, with small ones between them. */
+static void what_passes_the_cache_is_what_was_written(void **state) {
+    (void)state;
+    enum { WRITES = 9, LARGE = 9 << 20 };
+    static const size_t length[WRITES] = {64, 3 << 20, 56, (1 << 20) - 8, 1 << 20, (5 << 20) + 8, 4096, 4 << 20, LARGE};
+    unsigned char *data = malloc(LARGE), *back = malloc(LARGE);
+    for (unsigned trouble = 0; trouble < 3; trouble++) {
+        struct pat_file *file = open_file("log", PAT_FILE_CREATE);
+        file->ops->file_pass_cache(file);
+        assert_int_equal(file->ops->file_reserve(file, 16 << 20, &error), PAT_OK);
+        disk.interrupt_every = trouble == 1 ? 2 : 0;
+        disk.piece_bytes = trouble == 2 ? 777777 : 0; /* of no sector's length: the rest goes through the cache */
+        uint64_t at = 0;
+        for (unsigned w = 0; w < WRITES; w++) {
+            for (size_t i = 0; i < length[w]; i++) data[i] = (unsigned char)((at + i) * 2654435761u >> 13);
+            assert_int_equal(file->ops->file_write_at(file, at, data, length[w], &error), PAT_OK);
+            at += length[w];
+        }
+        assert_int_equal(file->ops->file_sync(file, &error), PAT_OK);
+        for (unsigned cached = 0; cached < 2; cached++) {
+            uint64_t from = 0;
+            for (unsigned w = 0; w < WRITES; w++) {
+                size_t got;
+                assert_int_equal(file->ops->file_read_at(file, from, back, length[w], &got, &error), PAT_OK);
+                assert_int_equal(got, length[w]);
+                for (size_t i = 0; i < length[w]; i++)
+                    if (back[i] != (unsigned char)((from + i) * 2654435761u >> 13))
+                        fail_msg("write %u, byte %zu", w, i);
+                from += length[w];
+            }
+            file->ops->file_forget(file, 0, 0);
+        }
+        memset(&disk, 0, sizeof disk);
+        file->ops->file_close(&file);
+        assert_int_equal(fs->ops->remove(fs, "log", &error), PAT_OK);
+    }
+    free(data);
+    free(back);
+}
+
+static void a_large_write_that_fails_says_so(void **state) {
+    (void)state;
+    unsigned char *data = calloc(1, 2 << 20);
+    struct pat_file *file = open_file("log", PAT_FILE_CREATE);
+    file->ops->file_pass_cache(file);
+    disk = (struct disk){.fail_on = 1, .fail_code = ENOSPC};
+    assert_int_equal(file->ops->file_write_at(file, 0, data, 2 << 20, &error), PAT_ERR_NO_SPACE);
+    /* A disk that wants it otherwise has it through the cache. */
+    disk = (struct disk){.fail_on = 1, .fail_code = EINVAL};
+    assert_int_equal(file->ops->file_write_at(file, 0, data, 2 << 20, &error), PAT_OK);
+    assert_int_equal(disk.calls, 2);
+    file->ops->file_close(&file);
+    free(data);
+}
+
 static void a_failed_replacement_keeps_the_old_file(void **state) {
     (void)state;
     assert_int_equal(pat_fs_replace(fs, "manifest", "old", 3, &error), PAT_OK);
@@ -404,6 +459,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_directory_is_private, begin, end),
         cmocka_unit_test_setup_teardown(a_stream_is_what_was_written, begin, end),
+        cmocka_unit_test_setup_teardown(what_passes_the_cache_is_what_was_written, begin, end),
+        cmocka_unit_test_setup_teardown(a_large_write_that_fails_says_so, begin, end),
         cmocka_unit_test_setup_teardown(a_file_is_written_read_cut_and_kept, begin, end),
         cmocka_unit_test_setup_teardown(files_are_opened_only_as_asked, begin, end),
         cmocka_unit_test_setup_teardown(listing_shows_the_files_and_not_the_lock, begin, end),
