@@ -376,13 +376,13 @@ static bool is_free(size_t bytes) {
 /* Rows may wait as long as there is room to fold them all, which is taken when there is plenty of it. */
 static void make_room(struct pat_store *store, const struct pat_spread *spread, uint32_t rows) {
     if (store->fold != NULL) pat_orders__fold(store, spread); /* its arrays lie in the room */
-    const uint32_t waiting = store->orders_waiting;
-    const size_t most = pat_orders__fold_bytes(ORDERS_WAITING_MAX);
+    const uint32_t waiting = store->orders_waiting, waiting_most = pat_orders__waiting_most(store);
+    const size_t most = pat_orders__fold_bytes(waiting_most);
     if (store->table[PAT_ORDERS].rows + rows >= ROOM_FROM_ROWS && pat_store_scratch_growth(store, most) > 0 &&
         is_free(most * ROOM_SHARE))
         (void)pat_store_scratch(store, most);
-    if (waiting > 0 && (waiting + rows > ORDERS_WAITING_MAX ||
-                        pat_store_scratch_growth(store, pat_orders__fold_bytes(waiting + rows)) > 0))
+    if (waiting > 0 &&
+        (waiting + rows > waiting_most || pat_store_scratch_growth(store, pat_orders__fold_bytes(waiting + rows)) > 0))
         pat_orders__fold(store, spread);
 }
 

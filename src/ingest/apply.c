@@ -288,7 +288,7 @@ void pat_ingest_settle(struct pat_store *store, const struct pat_spread *spread)
 
 bool pat_ingest_settles_first(const struct pat_store *store, enum pat_table_id table, uint64_t rows) {
     if (table != PAT_ORDERS) return store->orders_waiting > 0;
-    return store->orders_waiting + rows > ORDERS_WAITING_MAX;
+    return store->orders_waiting + rows > pat_orders__waiting_most(store);
 }
 
 bool pat_ingest_settle_some(struct pat_store *store, const struct pat_spread *spread) {

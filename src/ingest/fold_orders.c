@@ -15,9 +15,9 @@
  * many enough for all threads. */
 #define PARTS_MAX  256u
 #define PART_FACTS 2048u
-/* Ranges or parts of a step, for each thread, and orders that are chained in one: a millisecond or two. */
+/* Ranges or parts of a step, for each thread, and ranges that are chained in one: a millisecond or two. */
 #define STEP_PARTS  4u
-#define STEP_ORDERS 32768u
+#define STEP_CHAINS 4u
 /* Customers that are refreshed in one: each by the chain of its orders, a miss or more for each of those. */
 #define STEP_REFRESH 64u
 
@@ -78,7 +78,7 @@ enum fold_stage { FOLD_READ, FOLD_PARTS, FOLD_CHAIN, FOLD_REFRESH };
 struct pat_fold {
     struct pat_store *store;
     enum fold_stage stage;
-    uint32_t done; /* ranges that are read, parts that are folded, orders that are chained, parts that are refreshed */
+    uint32_t done; /* ranges that are read, parts that are folded, ranges that are chained, parts that are refreshed */
     pat_row first; /* of the rows that wait */
     uint32_t rows;
     uint32_t refreshed;  /* of the part that is being refreshed */
@@ -88,7 +88,7 @@ struct pat_fold {
     uint32_t place[RANGES_MAX][PARTS_MAX]; /* of the next fact of a range */
     struct fact *fact;
     uint64_t *key, *spare; /* [rows] customer << 32 | place among the part's facts */
-    pat_row *next;         /* [rows] in the chain, PAT_ROW_NONE at its end */
+    pat_row *next;         /* [rows] in the chain, PAT_ROW_NONE at its end; where the order's fact is */
     pat_row *touched;      /* [rows] those of a part stand where its facts do */
     uint32_t touched_count[PARTS_MAX];
     uint32_t begun[PARTS_MAX]; /* customers that exist from now on */
@@ -101,6 +101,7 @@ struct fold_part {
     uint32_t part;
     const struct fact *fact;
     const uint64_t *key; /* sorted */
+    pat_row *next;
     uint32_t count;
     /* Counted here first: those of neighbouring parts share a line of memory. */
     uint32_t touched, begun;
@@ -233,7 +234,7 @@ static struct fold_part part_open(struct pat_fold *fold, uint32_t part) {
     const struct fact *fact = fold->fact + begin;
     for (uint32_t i = 0; i < count; i++) key[i] = (uint64_t)(fact[i].customer - first) << 32 | i;
     const uint64_t *sorted = pat_owners__sort(key, fold->spare + begin, count, (pat_row)1 << fold->part_shift);
-    return (struct fold_part){fold, part, fact, sorted, count, 0, 0};
+    return (struct fold_part){fold, part, fact, sorted, fold->next + begin, count, 0, 0};
 }
 
 /* ---- folding ----------------------------------------------------------------------------------------------------- */
@@ -340,7 +341,7 @@ static void keep(struct fold_part *of, struct slice *slice, uint32_t at, uint32_
     int64_t head = slice->kept[KEEP_HEAD][at], least = PAT_NULL;
     for (uint32_t i = begin; i < slice->end[at]; i++) {
         const struct fact *fact = &of->fact[(uint32_t)of->key[i]];
-        fold->next[fact->order] = head == PAT_NULL ? PAT_ROW_NONE : (pat_row)head;
+        of->next[(uint32_t)of->key[i]] = head == PAT_NULL ? PAT_ROW_NONE : (pat_row)head;
         head = (int64_t)fold->first + fact->order;
         fold_fact(&sums, fact, &least);
     }
@@ -447,20 +448,31 @@ static void open_kept(const struct pat_fold *fold) {
     pat_pins_reserve(&fold->store->pins, KEEPS * (chunks < fold->rows ? chunks : fold->rows));
 }
 
-/* Links the next orders to those that were their customers' newest; true when those were the last. */
-static bool chain_step(struct pat_fold *fold) {
+/* Links the orders of a range to those that were their customers' newest. Their facts are found as they were placed,
+ * part by part in the order of rows: to write each link to its order's place would be a miss for nearly each. */
+static void chain_range(struct pat_fold *fold, uint32_t range) {
     struct pat_column *next = &fold->store->table[PAT_ORDERS].column[PAT_ORDER_NEXT];
-    const uint32_t end = fold->rows - fold->done < STEP_ORDERS ? fold->rows : fold->done + STEP_ORDERS;
-    int64_t value[PIECE_ROWS];
-    for (uint32_t here; fold->done < end; fold->done += here) {
-        here = end - fold->done < PIECE_ROWS ? end - fold->done : PIECE_ROWS;
+    uint32_t place[PARTS_MAX];
+    int64_t customer[PIECE_ROWS], value[PIECE_ROWS];
+    /* Where the range before it ended. */
+    memcpy(place, range == 0 ? fold->begin : fold->place[range - 1], fold->parts * sizeof *place);
+    for (uint32_t at = range * RANGE_ROWS, end = range_end(fold, range), here; at < end; at += here) {
+        here = end - at < PIECE_ROWS ? end - at : PIECE_ROWS;
+        read_rows(fold, PAT_ORDER_CUSTOMER, at, here, customer);
         for (uint32_t i = 0; i < here; i++) {
-            const pat_row to = fold->next[fold->done + i];
+            const pat_row to = fold->next[place[(pat_row)customer[i] >> fold->part_shift]++];
             value[i] = to == PAT_ROW_NONE ? PAT_NULL : (int64_t)to;
         }
         pat_column_append_all(next, value, here);
     }
-    return fold->done == fold->rows;
+}
+
+/* The next ranges; true when those were the last. */
+static bool chain_step(struct pat_fold *fold) {
+    const uint32_t ranges = ranges_of(fold), left = ranges - fold->done;
+    const uint32_t end = left < STEP_CHAINS ? ranges : fold->done + STEP_CHAINS;
+    for (; fold->done < end; fold->done++) chain_range(fold, fold->done);
+    return fold->done == ranges;
 }
 
 /* Computes anew what sums could not tell, of the next customers; true when those were the last. */

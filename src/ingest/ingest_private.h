@@ -158,9 +158,20 @@ bool pat_apply__stale(const struct apply *apply, const struct pat_batch_column *
 #define ORDERS_AT_ONCE 262144u
 _Static_assert(ORDERS_AT_ONCE >= PAT_BATCH_ROWS_MAX, "a batch is taken at once");
 /* Orders that may wait to be folded into what is kept of their customers: the more, the more of them share a line of
- * memory of it, which is most of what they cost. Who looks meanwhile waits some ten milliseconds for them. */
-#define ORDERS_WAITING_MAX 524288u
-_Static_assert(ORDERS_WAITING_MAX >= ORDERS_AT_ONCE, "what is taken at once may wait");
+ * memory of it, which is most of what they cost; so with many customers more may wait, up to this many. Who looks
+ * meanwhile waits some ten milliseconds for half a million. */
+#define ORDERS_WAITING_MAX 4194304u
+#define ORDERS_WAITING_MIN 524288u
+/* Customers for each: the lines of a column of four bytes, sixteen customers each, are touched by two orders then.
+ * Twice as many orders took another 50 MB at ten million customers, and saved little. */
+#define CUSTOMERS_A_WAITING 8u
+_Static_assert(ORDERS_WAITING_MIN >= ORDERS_AT_ONCE, "what is taken at once may wait");
+
+static inline uint32_t pat_orders__waiting_most(const struct pat_store *store) {
+    const uint32_t share = store->table[PAT_CUSTOMERS].rows / CUSTOMERS_A_WAITING;
+    if (share > ORDERS_WAITING_MAX) return ORDERS_WAITING_MAX;
+    return share > ORDERS_WAITING_MIN ? share : ORDERS_WAITING_MIN;
+}
 
 /* Finds or makes the rows of refunds `first` .. `first + count - 1` of the batch. New ones are added as the batch has
  * them: columns, chains, counters, what is kept of their customers; awaited orders are made for those that name an
