@@ -2,6 +2,7 @@
 #include "engine/engine_private.h"
 
 #include "base/clock.h"
+#include "base/heap_ahead.h"
 #include "base/log.h"
 #include "ingest/ingest.h"
 
@@ -141,18 +142,29 @@ struct group {
     struct pat_ticket *head, *tail;
     unsigned count;
     uint64_t rows, rows_max;
-    size_t bytes; /* memory reserved for applying */
+    size_t bytes;                    /* memory reserved for applying, with what those before it take */
+    const struct pat_ticket *before; /* batches that are durable and not applied yet */
+    pat_lsn lsn;                     /* of the last one before the group */
     uint64_t seen[SEEN_BITS / 64];
 };
 
 /* All but the entries, which are written before they are read: there are many, and mostly few are used. */
-static void group_init(struct group *group, uint64_t rows_max) {
+static void group_init(struct group *group, const struct pat_engine *engine) {
     group->head = group->tail = NULL;
     group->count = 0;
     group->rows = 0;
-    group->rows_max = rows_max;
-    group->bytes = 0;
+    group->rows_max = pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX;
+    group->before = engine->group_head;
+    group->bytes = group->before == NULL ? 0 : engine->group_bytes;
+    group->lsn = engine->store->lsn;
+    for (const struct pat_ticket *ticket = group->before; ticket != NULL; ticket = ticket->next)
+        group->lsn = ticket->lsn;
     memset(group->seen, 0, sizeof group->seen);
+}
+
+/* Nothing is on its way before the next one of the group: it may lean on all that is in the store. */
+static bool is_first(const struct group *group) {
+    return group->count == 0 && group->before == NULL;
 }
 
 static uint64_t *seen_word(struct group *group, uint64_t seq, uint64_t *bit) {
@@ -162,16 +174,20 @@ static uint64_t *seen_word(struct group *group, uint64_t seq, uint64_t *bit) {
     return &group->seen[hash / 64];
 }
 
-static bool group_has_pair(struct group *group, const struct pat_batch *batch) {
-    uint64_t bit;
-    if ((*seen_word(group, batch->seq, &bit) & bit) == 0) return false;
-    for (const struct pat_ticket *ticket = group->head; ticket != NULL; ticket = ticket->next) {
+static bool have_pair(const struct pat_ticket *ticket, const struct pat_batch *batch) {
+    for (; ticket != NULL; ticket = ticket->next) {
         if (ticket->batch != NULL && ticket->batch->seq == batch->seq &&
             pat_text_equal(ticket->batch->producer, batch->producer)) {
             return true;
         }
     }
     return false;
+}
+
+static bool group_has_pair(struct group *group, const struct pat_batch *batch) {
+    uint64_t bit;
+    if (have_pair(group->before, batch)) return true;
+    return (*seen_word(group, batch->seq, &bit) & bit) != 0 && have_pair(group->head, batch);
 }
 
 enum admission { ADMITTED, ANSWERED, NEXT_GROUP };
@@ -212,10 +228,9 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
     size_t bytes = pat_ingest_bytes(batch, engine->store);
-    if (group->count > 0 && !fits(engine, group->bytes + bytes)) return NEXT_GROUP;
+    if (!is_first(group) && !fits(engine, group->bytes + bytes)) return NEXT_GROUP;
     const uint32_t rows = batch->rows;
-    enum pat_status status =
-        pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
+    enum pat_status status = pat_ingest_validate(batch, &ticket->request->load, engine->store, is_first(group), &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
     if (status != PAT_OK) return refuse(engine, ticket, &error);
     if (producers->count + group->count >= PAT_PRODUCERS_MAX &&
@@ -310,6 +325,7 @@ static enum admission admit(struct pat_engine *engine, struct group *group, stru
     if (engine->journal_failed) return refuse(engine, ticket, &engine->journal_error);
     if (group->count == GROUP_TICKETS_MAX) return NEXT_GROUP;
     if (ticket->batch != NULL) return admit_batch(engine, group, ticket);
+    if (group->before != NULL) return NEXT_GROUP;
     if (is_fit_change(ticket)) return admit_fit_change(engine, group, ticket);
     return ticket->request->method == PAT_METHOD_SCHEMA_ADD ? admit_attribute(engine, group, ticket)
                                                             : admit_map(engine, group, ticket);
@@ -329,8 +345,8 @@ static void queue_push_back(struct pat_engine *engine, struct pat_ticket *ticket
     if (engine->queue_tail == NULL) engine->queue_tail = ticket;
 }
 
-static void group_push(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
-    ticket->lsn = engine->store->lsn + group->count + 1;
+static void group_push(struct group *group, struct pat_ticket *ticket) {
+    ticket->lsn = group->lsn + group->count + 1;
     group->entry[group->count].lsn = ticket->lsn;
     group->count++;
     if (group->tail != NULL) {
@@ -349,21 +365,42 @@ static void fail_group(struct pat_engine *engine, struct pat_ticket *ticket, con
     }
 }
 
-void pat_engine__group_start(struct pat_engine *engine) {
-    if (engine->group_head != NULL || engine->snapshot_waits) return;
-    if (engine->store->unsettled && engine->damage.status == PAT_OK) return; /* ids cannot be found yet */
-    struct group group;
-    group_init(&group, pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX);
+/* Groups of more batches are of small ones, and applied in no time. */
+#define FOLLOWED_TICKETS_MAX 16u
+
+/* The disk need not wait until large batches are applied: others that stand alone, so that it does not matter what is
+ * before them, are written meanwhile. */
+static bool may_follow(const struct pat_engine *engine) {
+    unsigned count = 0;
+    uint64_t rows = 0;
+    if (!engine->group_durable || engine->behind_head != NULL || engine->journal_failed) return false;
+    for (const struct pat_ticket *ticket = engine->group_head; ticket != NULL; ticket = ticket->next) {
+        if (ticket->batch == NULL || ++count > FOLLOWED_TICKETS_MAX) return false;
+        rows += ticket->batch->rows;
+    }
+    return rows > APPLY_ROWS && !pat_engine__snapshot_comes(engine);
+}
+
+static void group_fill(struct pat_engine *engine, struct group *group) {
     while (engine->queue_head != NULL) {
         /* Taken off before it is judged: an answer may give its memory back, and may submit again. */
         struct pat_ticket *ticket = queue_pop(engine);
-        enum admission admission = admit(engine, &group, ticket);
+        const enum admission admission = admit(engine, group, ticket);
         if (admission == NEXT_GROUP) {
             queue_push_back(engine, ticket);
-            break;
+            return;
         }
-        if (admission == ADMITTED) group_push(engine, &group, ticket);
+        if (admission == ADMITTED) group_push(group, ticket);
     }
+}
+
+void pat_engine__group_start(struct pat_engine *engine) {
+    if (engine->queue_head == NULL || engine->snapshot_waits) return;
+    if (engine->group_head != NULL && !may_follow(engine)) return;
+    if (engine->store->unsettled && engine->damage.status == PAT_OK) return; /* ids cannot be found yet */
+    struct group group;
+    group_init(&group, engine);
+    group_fill(engine, &group);
     if (group.count == 0) return;
     struct pat_error error;
     enum pat_status status = pat_persist_write(engine->persist, group.entry, group.count, &error);
@@ -371,9 +408,27 @@ void pat_engine__group_start(struct pat_engine *engine) {
         fail_group(engine, group.head, &error);
         return;
     }
-    engine->group_head = group.head;
+    if (group.before == NULL) {
+        engine->group_head = group.head;
+        engine->group_bytes = group.bytes;
+    } else {
+        engine->behind_head = group.head;
+        engine->behind_bytes = group.bytes - engine->group_bytes;
+    }
     engine->groups.under_way = group.count;
     engine->groups.started_ns = pat_clock_monotonic_ns();
+}
+
+/* The group is applied. The disk has the next one before the last of it are answered: what it waits for is short then.
+ */
+static void group_end(struct pat_engine *engine) {
+    engine->group_durable = engine->behind_durable;
+    engine->group_head = engine->behind_head;
+    engine->group_bytes = engine->behind_bytes;
+    engine->behind_head = NULL;
+    engine->behind_durable = false;
+    engine->behind_bytes = 0;
+    if (!pat_engine__snapshot_comes(engine)) pat_engine__group_start(engine);
 }
 
 /* Orders that are applied together: those of a group that stand side by side. */
@@ -381,8 +436,7 @@ static bool is_orders(const struct pat_ticket *ticket) {
     return ticket->batch != NULL && ticket->batch->table == PAT_ORDERS;
 }
 
-/* Applies and answers the first batches of the group, as many as are applied together; one of another table alone. When
- * they are the last, the disk has the next group before they are answered: what it waits for is short then. */
+/* Applies and answers the first batches of the group, as many as are applied together; one of another table alone. */
 static void apply_batches(struct pat_engine *engine) {
     struct pat_ticket *ticket = engine->group_head;
     const struct pat_batch *batch[GROUP_TICKETS_MAX];
@@ -397,13 +451,11 @@ static void apply_batches(struct pat_engine *engine) {
         batch[count++] = at->batch;
     }
     pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
+    pat_heap_ahead_look();
     struct pat_applied applied = {ticket, count, batch, outcome};
     engine->applied = &applied;
     for (unsigned i = 0; i < count; i++) engine->group_head = engine->group_head->next;
-    if (engine->group_head == NULL) {
-        engine->group_durable = false;
-        if (!pat_engine__snapshot_comes(engine)) pat_engine__group_start(engine);
-    }
+    if (engine->group_head == NULL) group_end(engine);
     answer_applied(engine);
 }
 
@@ -439,9 +491,11 @@ static void note_group(struct pat_groups *groups) {
 }
 
 void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event *event) {
-    struct pat_ticket *ticket = engine->group_head;
-    engine->group_head = NULL;
+    const bool behind = engine->behind_head != NULL; /* the one before it is durable */
+    struct pat_ticket **const head = behind ? &engine->behind_head : &engine->group_head;
+    struct pat_ticket *const ticket = *head;
     if (event->status != PAT_OK) {
+        *head = NULL;
         if (event->untouched) {
             pat_log(PAT_LOG_WARN, "disk-full", "message=\"%s\"", event->error.message);
         } else {
@@ -451,8 +505,7 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         return;
     }
     note_group(&engine->groups);
-    engine->group_head = ticket;
-    engine->group_durable = true;
+    *(behind ? &engine->behind_durable : &engine->group_durable) = true;
 }
 
 bool pat_engine__must_fold(const struct pat_engine *engine) {
@@ -469,8 +522,8 @@ bool pat_engine__apply_some(struct pat_engine *engine) {
         apply_batches(engine);
     } else {
         engine->group_head = ticket->next;
+        if (engine->group_head == NULL) engine->group_durable = false;
         apply_ticket(engine, ticket);
     }
-    if (engine->group_head == NULL) engine->group_durable = false;
     return true;
 }

@@ -1,5 +1,6 @@
 /* patrond: the server's command line. */
 #include "access/tls.h"
+#include "base/heap_ahead.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/status.h"
@@ -147,6 +148,9 @@ int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     tune_malloc(&options);
+    if (!memory_is_short(&options)) pat_heap_ahead_start();
     struct command_line line = {argc, argv};
-    return serve(&options, &line);
+    const int code = serve(&options, &line);
+    pat_heap_ahead_stop();
+    return code;
 }

@@ -133,6 +133,69 @@ static void many_tickets_at_once(void **state) {
     check_store();
 }
 
+/* A load of `rows` new orders from `first` on, to be freed. */
+static char *many_orders_text(unsigned seq, unsigned first, unsigned rows) {
+    const size_t bytes = 200 + (size_t)rows * 60;
+    char *text = malloc(bytes);
+    int at = snprintf(text, bytes, "load.orders {producer: 'large', seq: %u, columns: {order: [", seq);
+    for (unsigned i = 0; i < rows; i++) at += snprintf(text + at, bytes - (size_t)at, "%u ", first + i);
+    at += snprintf(text + at, bytes - (size_t)at, "], customer: [");
+    for (unsigned i = 0; i < rows; i++) at += snprintf(text + at, bytes - (size_t)at, "%u ", (first + i) % 997);
+    at += snprintf(text + at, bytes - (size_t)at, "], time: [");
+    for (unsigned i = 0; i < rows; i++) at += snprintf(text + at, bytes - (size_t)at, "'2024-01-05' ");
+    at += snprintf(text + at, bytes - (size_t)at, "], amount: [");
+    for (unsigned i = 0; i < rows; i++) at += snprintf(text + at, bytes - (size_t)at, "%u ", i % 50);
+    at += snprintf(text + at, bytes - (size_t)at, "], currency: [");
+    for (unsigned i = 0; i < rows; i++) at += snprintf(text + at, bytes - (size_t)at, "'EUR' ");
+    (void)snprintf(text + at, bytes - (size_t)at, "]}}");
+    return text;
+}
+
+/* Large batches are with the journal while those before them are applied; what leans on these, or is one of them once
+ * more, waits. */
+static void large_groups_follow_each_other(void **state) {
+    (void)state;
+    enum { LOADS = 8, ROWS = 20000, PATCH = LOADS, REPEAT, GIFT, CALLS };
+    struct call calls[CALLS];
+    unsigned followed = 0, sent = 0;
+    for (unsigned i = 0; i < LOADS; i++) {
+        char *text = many_orders_text(i, i * ROWS, ROWS);
+        call_make(&calls[i], text);
+        free(text);
+    }
+    call_make(&calls[PATCH], "load.orders {producer: 'large', seq: 100, columns: {order: [159999], country: ['DE']}}");
+    char *text = many_orders_text(LOADS - 1, (LOADS - 1) * ROWS, ROWS);
+    call_make(&calls[REPEAT], text);
+    free(text);
+    call_make(&calls[GIFT], "schema.add {table: 'orders', name: 'gift', type: 'enum'}");
+    while (sent < 4) submit(&calls[sent++]);
+    while (!pat_engine_idle(world.engine) || sent < CALLS) {
+        pat_engine_turn(world.engine);
+        if (sent < CALLS && (world.engine->group_durable || pat_engine_idle(world.engine))) submit(&calls[sent++]);
+        if (world.engine->behind_head == NULL) continue;
+        followed++;
+        assert_non_null(world.engine->group_head);
+        assert_true(world.engine->group_durable);
+    }
+    assert_true(followed > 0);
+    for (unsigned i = 0; i < CALLS; i++) {
+        if (!calls[i].ok) fail_msg("call %u: %s", i, calls[i].error.message);
+        assert_int_equal(calls[i].replies, 1);
+        if (i < LOADS) assert_int_equal(number(&calls[i].result, "lsn"), i + 1);
+    }
+    assert_int_equal(number(&calls[REPEAT].result, "lsn"), LOADS);
+    assert_int_equal(number(&calls[PATCH].result, "updated"), 1);
+    for (unsigned i = 0; i < CALLS; i++) call_free(&calls[i]);
+    assert_int_equal(world.engine->store->lsn, LOADS + 2);
+    assert_int_equal(world.engine->store->counts.orders, LOADS * ROWS);
+    check_store();
+    world_close(&world, false);
+    world_open(&world);
+    assert_int_equal(world.engine->store->lsn, LOADS + 2);
+    assert_int_equal(world.engine->store->counts.orders, LOADS * ROWS);
+    check_store();
+}
+
 static void replies_may_submit(void **state) {
     (void)state;
     enum { CHAIN = 60 };
@@ -471,6 +534,7 @@ int main(void) {
         TEST(repeated_pairs),
         TEST(answers_too_old_are_short),
         TEST(many_tickets_at_once),
+        TEST(large_groups_follow_each_other),
         TEST(replies_may_submit),
         TEST(maps_are_kept),
         TEST(attributes_are_kept),
