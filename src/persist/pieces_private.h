@@ -16,12 +16,12 @@
 
 struct pat_pieces;
 
-/* Takes the pieces of `file`, which has about `bytes_least` bytes at the end: it is for them that room is looked for,
+/* Takes the pieces of `file`, which has about `bytes_about` bytes at the end: room is looked for by them,
  * and a small file is written without a thread. *piece is the first to fill: way->piece_bytes, and room for a block
  * behind. The file is the pieces' own until pat_pieces__end or pat_pieces__close.
  * Fails: PAT_ERR_NO_SPACE when the disk would be left with too little; PAT_ERR_NO_MEMORY. */
 enum pat_status pat_pieces__open(struct pat_pieces **out, struct pat_fs *fs, struct pat_file *file,
-                                 const struct pat_snapshot_way *way, uint64_t bytes_least, unsigned char **piece,
+                                 const struct pat_snapshot_way *way, uint64_t bytes_about, unsigned char **piece,
                                  struct pat_error *error) PAT_MUST_CHECK;
 /* Gives away the first way->piece_bytes of *piece, of which `ready` are filled. *piece becomes the next one, which
  * begins with the rest. Fails: what writing and syncing this piece or one before gave, and then nothing more is done to

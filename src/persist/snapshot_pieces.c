@@ -15,6 +15,9 @@
 /* A file of fewer pieces is written before a thread would be worth it, and its memory would show. */
 #define THREAD_PIECES 16u
 
+/* Of what a file is thought to need, so much may be wrong: it is not refused for that. */
+#define DOUBT_PART 8u
+
 struct pat_pieces {
     struct pat_fs *fs;
     struct pat_file *file;
@@ -118,14 +121,14 @@ static enum pat_status hand_over(struct pat_pieces *pieces, struct pat_error *er
 /* ---- the door ---------------------------------------------------------------------------------------------------- */
 
 enum pat_status pat_pieces__open(struct pat_pieces **out, struct pat_fs *fs, struct pat_file *file,
-                                 const struct pat_snapshot_way *way, uint64_t bytes_least, unsigned char **piece,
+                                 const struct pat_snapshot_way *way, uint64_t bytes_about, unsigned char **piece,
                                  struct pat_error *error) {
     PAT_ASSERT(way->piece_bytes > 0);
-    PAT_TRY(pat_space__snapshot_room(fs, way->journal_bytes, bytes_least, error));
+    PAT_TRY(pat_space__snapshot_room(fs, way->journal_bytes, bytes_about - bytes_about / DOUBT_PART, error));
     struct pat_pieces *pieces = pat_mem_alloc(PAT_MEM_SNAPSHOT, sizeof *pieces);
     if (pieces == NULL) return PAT_ERR_NO_MEMORY;
     *pieces = (struct pat_pieces){.fs = fs, .file = file, .way = *way, .status = PAT_OK};
-    const bool threaded = !way->alone && bytes_least / THREAD_PIECES >= way->piece_bytes;
+    const bool threaded = !way->alone && bytes_about / THREAD_PIECES >= way->piece_bytes;
     const size_t block = (PAT_BLOCK_BYTES + PAT_FILE_PIECE_ALIGN - 1) / PAT_FILE_PIECE_ALIGN * PAT_FILE_PIECE_ALIGN;
     pieces->stride = way->piece_bytes + block; /* pieces are aligned as the disk wants them, if their length is */
     /* Of so many bytes it begins at a multiple of a huge page. */

@@ -145,13 +145,18 @@ static enum pat_status put_column(struct writer *w, const struct pat_column_view
     return PAT_OK;
 }
 
+/* By some of its chunks. */
+#define SAMPLED_CHUNKS 16u
+
 static uint64_t column_bytes(const struct pat_column_view *column, pat_row rows) {
-    const uint32_t chunk_rows = 1u << column->shift;
+    const uint64_t chunk_rows = (uint64_t)1 << column->shift, chunks = (rows + chunk_rows - 1) >> column->shift;
+    const uint64_t step = chunks / SAMPLED_CHUNKS + 1;
     uint64_t bytes = 0;
-    for (uint64_t first = 0; first < rows; first += chunk_rows) {
-        const struct pat_chunk head = pat_snapshot__head_far(column->chunk[first >> column->shift]);
-        const uint32_t here = rows - first < chunk_rows ? (uint32_t)(rows - first) : chunk_rows;
-        bytes += pat_chunk_bytes(head.width, head.base, here);
+    for (uint64_t at = 0; at < chunks; at += step) {
+        const struct pat_chunk head = pat_snapshot__head_far(column->chunk[at]);
+        const uint64_t left = rows - at * chunk_rows;
+        const uint32_t here = (uint32_t)(left < chunk_rows ? left : chunk_rows);
+        bytes += pat_chunk_bytes(head.width, head.base, here) * (step < chunks - at ? step : chunks - at);
     }
     return bytes;
 }
@@ -275,8 +280,8 @@ static enum pat_status put_all(struct writer *w, const struct pat_settings *sett
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
-/* What the file has at the least: all but its headers, and what is small. */
-static uint64_t bytes_least(const struct pat_view *view, const struct pat_buf *producers) {
+/* What the file will have, but for its headers and what is small. */
+static uint64_t bytes_about(const struct pat_view *view, const struct pat_buf *producers) {
     uint64_t bytes = view->heap_end + producers->length;
     for (unsigned t = 0; t < PAT_TABLES; t++) {
         const struct pat_table_view *table = &view->table[t];
@@ -308,7 +313,7 @@ static enum pat_status write_file(struct pat_fs *fs, struct pat_file *file, cons
                                   const struct pat_buf *producers, struct pat_generation_entry *entry,
                                   struct pat_error *error) {
     struct writer w = {.piece_bytes = way->piece_bytes, .error = error};
-    PAT_TRY(pat_pieces__open(&w.pieces, fs, file, way, bytes_least(view, producers), &w.piece, error));
+    PAT_TRY(pat_pieces__open(&w.pieces, fs, file, way, bytes_about(view, producers), &w.piece, error));
     const enum pat_status status = write_all(&w, settings, view, producers, entry);
     pat_pieces__close(&w.pieces);
     return status;
