@@ -84,9 +84,9 @@ enum pat_status pat_snapshot__load(struct pat_fs *fs, const struct pat_settings 
                                    const struct pat_generation_entry *entry, struct pat_store *store,
                                    const struct pat_spread *spread, struct pat_error *error) PAT_MUST_CHECK;
 
-/* Width, base and capacity of a chunk, which stand where pat_mem_copy_far has to fetch them from, too. */
-struct pat_chunk pat_snapshot__head_far(const struct pat_chunk *chunk);
-/* Chunks are copied to `near`, which has so many bytes, before they are added up. */
+/* For less, pat_mem_copy_far's call is not worth it: where pages are at hand, it is slower than a copy. */
+#define PAT_SNAPSHOT_FAR_BYTES ((size_t)16 << 10)
+/* Long chunks are copied to `near`, which has so many bytes, before they are added up. */
 size_t pat_snapshot__near_bytes(void);
 struct pat_totals pat_snapshot__totals_of_view(const struct pat_view *view, struct pat_chunk *near);
 struct pat_totals pat_snapshot__totals_of_store(const struct pat_store *store, const struct pat_spread *spread);

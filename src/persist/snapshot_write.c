@@ -55,9 +55,6 @@ static enum pat_status section_begin(struct writer *w, enum pat_section section)
     return PAT_OK;
 }
 
-/* For less, pat_mem_copy_far's call is not worth it. */
-#define FAR_BYTES_MIN 1024u
-
 static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
     const unsigned char *from = data;
     while (bytes > 0) {
@@ -65,7 +62,7 @@ static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
         size_t room = PAT_BLOCK_PAYLOAD_BYTES - w->used;
         size_t here = bytes < room ? bytes : room;
         unsigned char *const to = w->piece + w->ready + PAT_BLOCK_HEADER_BYTES + w->used;
-        if (here < FAR_BYTES_MIN) {
+        if (here < PAT_SNAPSHOT_FAR_BYTES) {
             memcpy(to, from, here);
         } else {
             pat_mem_copy_far(to, from, here);
@@ -137,10 +134,9 @@ static enum pat_status put_column(struct writer *w, const struct pat_column_view
     for (uint64_t first = 0; first < rows; first += chunk_rows) {
         const struct pat_chunk *chunk = column->chunk[first >> column->shift];
         uint32_t here = rows - first < chunk_rows ? (uint32_t)(rows - first) : chunk_rows;
-        const struct pat_chunk head = pat_snapshot__head_far(chunk);
-        PAT_TRY(put_u8(w, head.width));
-        PAT_TRY(put_u64(w, (uint64_t)head.base));
-        PAT_TRY(put(w, chunk->data, pat_chunk_bytes(head.width, head.base, here)));
+        PAT_TRY(put_u8(w, chunk->width));
+        PAT_TRY(put_u64(w, (uint64_t)chunk->base));
+        PAT_TRY(put(w, chunk->data, pat_chunk_bytes(chunk->width, chunk->base, here)));
     }
     return PAT_OK;
 }
@@ -153,10 +149,10 @@ static uint64_t column_bytes(const struct pat_column_view *column, pat_row rows)
     const uint64_t step = chunks / SAMPLED_CHUNKS + 1;
     uint64_t bytes = 0;
     for (uint64_t at = 0; at < chunks; at += step) {
-        const struct pat_chunk head = pat_snapshot__head_far(column->chunk[at]);
+        const struct pat_chunk *chunk = column->chunk[at];
         const uint64_t left = rows - at * chunk_rows;
         const uint32_t here = (uint32_t)(left < chunk_rows ? left : chunk_rows);
-        bytes += pat_chunk_bytes(head.width, head.base, here) * (step < chunks - at ? step : chunks - at);
+        bytes += pat_chunk_bytes(chunk->width, chunk->base, here) * (step < chunks - at ? step : chunks - at);
     }
     return bytes;
 }

@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "model/schema.h"
 
-#include <stddef.h>
-
 /* Sums of what lies above the base, and how many values there are: all ones stand for null. */
 #define DEFINE_SUM(name, type)                                                                                         \
     static uint64_t name(const unsigned char *data, uint32_t rows, uint64_t *values) {                                 \
@@ -60,18 +58,12 @@ size_t pat_snapshot__near_bytes(void) {
     return sizeof(struct pat_chunk) + NEAR_DATA_BYTES;
 }
 
-struct pat_chunk pat_snapshot__head_far(const struct pat_chunk *chunk) {
-    struct pat_chunk head = {.born = 0};
-    pat_mem_copy_far(&head, chunk, offsetof(struct pat_chunk, rest)); /* what follows is the writer's */
-    return head;
-}
-
 /* The same by a copy of the chunk in `near`. */
 static uint64_t chunk_sum_far(const struct pat_chunk *chunk, uint32_t rows, struct pat_chunk *near) {
-    if (near == NULL) return chunk_sum(chunk, rows);
-    *near = pat_snapshot__head_far(chunk);
-    const size_t bytes = pat_chunk_bytes(near->width, near->base, rows);
-    if (bytes > NEAR_DATA_BYTES) return chunk_sum(chunk, rows);
+    const size_t bytes = pat_chunk_bytes(chunk->width, chunk->base, rows);
+    if (near == NULL || bytes < PAT_SNAPSHOT_FAR_BYTES || bytes > NEAR_DATA_BYTES) return chunk_sum(chunk, rows);
+    near->width = chunk->width;
+    near->base = chunk->base;
     pat_mem_copy_far(near->data, chunk->data, bytes);
     return chunk_sum(near, rows);
 }
