@@ -49,6 +49,7 @@ struct pat_persist_options {
                      happened */
     bool salvage; /* read what can be read of a damaged directory, and write nothing: pat_persist_start is not called */
     uint64_t journal_bytes; /* of a journal file at first, and what it grows by; 0: PAT_JOURNAL_FILE_BYTES */
+    uint32_t piece_bytes;   /* of a snapshot, written at a time; 0: as the disk wants them */
     uint64_t seed; /* fresh random bits at every start (pat_entropy): file ids come from it, so that records of another
                       file never pass for this one's; a fixed one in tests */
     /* A snapshot of more orders and refunds than this, and no journal behind it, leaves the store unsettled (see

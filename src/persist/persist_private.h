@@ -113,6 +113,10 @@ void *pat_persist__journal_main(void *persist);
  * thread. */
 enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes,
                                 struct pat_error *error) PAT_MUST_CHECK;
+/* Room for `bytes` more of a snapshot, by the length of a journal file. PAT_ERR_NO_SPACE when too little would be left.
+ */
+enum pat_status pat_space__snapshot_room(struct pat_fs *fs, uint64_t journal_bytes, uint64_t bytes,
+                                         struct pat_error *error) PAT_MUST_CHECK;
 /* The next journal file, made of the spare one where there is one. */
 enum pat_status pat_space__create_journal(struct pat_persist *persist, struct pat_journal *out,
                                           const struct pat_journal_entry *entry,
@@ -123,8 +127,7 @@ void pat_space__recycle(struct pat_persist *persist, const char *name);
 bool pat_space__is_own(const char *name);
 /* At start: whether there is a spare file. */
 void pat_space__find(struct pat_persist *persist);
-/* Sees that there is a reserve, as far as there is room, and a spare file, too. Snapshot thread. */
-void pat_space__keep_reserve(struct pat_persist *persist);
+/* Sees that there is a reserve and a spare file, as far as there is room. Snapshot thread. */
 void pat_space__keep(struct pat_persist *persist);
 /* pat_manifest__write, with the room of the reserve where there is no other. */
 enum pat_status pat_space__manifest_write(struct pat_persist *persist, const struct pat_manifest *manifest,

@@ -127,6 +127,15 @@ static enum pat_status read_back(struct pat_persist *persist, struct pat_error *
     return status;
 }
 
+static struct pat_snapshot_way way_of(const struct pat_persist *persist) {
+    const struct pat_persist_options *options = &persist->options;
+    return (struct pat_snapshot_way){.read_soon = persist->read_soon,
+                                     .alone = options->stepped,
+                                     .piece_bytes =
+                                         options->piece_bytes != 0 ? options->piece_bytes : PAT_SNAPSHOT_PIECE_BYTES,
+                                     .journal_bytes = options->journal_bytes};
+}
+
 void pat_persist__snapshot(struct pat_persist *persist) {
     struct pat_error error = {0};
     uint64_t start = pat_persist__monotonic_ms();
@@ -135,8 +144,9 @@ void pat_persist__snapshot(struct pat_persist *persist) {
     entry->number = persist->manifest->next_generation++; /* used once, whatever becomes of it */
     pthread_mutex_unlock(&persist->mutex);
     entry->id = pat_persist__file_id(persist);
+    const struct pat_snapshot_way way = way_of(persist);
     enum pat_status status = pat_snapshot__write(persist->fs, &persist->manifest->settings, persist->view,
-                                                 &persist->producers, persist->read_soon, entry, &error);
+                                                 &persist->producers, &way, entry, &error);
     if (status == PAT_OK) status = read_back(persist, &error);
     struct dropped dropped = {.count = 0};
     if (status == PAT_OK) status = commit(persist, &dropped, &error);
@@ -157,8 +167,9 @@ bool pat_persist__snapshot_step(struct pat_persist *persist) {
 
 void *pat_persist__snapshot_main(void *argument) {
     struct pat_persist *persist = argument;
-    /* Zeros for a spare file can wait for the first snapshot: many a server is stopped before. */
-    pat_space__keep_reserve(persist);
+    /* The spare file, too: a first snapshot that follows a failure has to begin a journal file, with room or without.
+     */
+    pat_space__keep(persist);
     do {
         pthread_mutex_lock(&persist->mutex);
         while (persist->stage != PAT_STAGE_WRITE && !(persist->stop && persist->stage == PAT_STAGE_IDLE)) {

@@ -5,45 +5,32 @@
 #include "persist/bytes_private.h"
 #include "persist/codec_private.h"
 #include "persist/file_private.h"
+#include "persist/pieces_private.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes that are written at a time: past the system's cache a disk wants some megabytes (measured: 0.84 GB/s by one,
- * 1.6 GB/s by four). */
-#define PIECE_BYTES ((size_t)4 << 20)
-_Static_assert(PIECE_BYTES % PAT_FILE_PIECE_ALIGN == 0, "pieces go past the cache");
-/* Bytes that the disk is given at a time where the cache takes them first: it works while the next ones are copied and
- * checksummed, instead of having all to do at the end. Small enough to be under way soon, large enough for a call not
- * to matter. */
-#define PUSH_BYTES  ((uint64_t)8 << 20)
-#define BLOCK_BYTES (PAT_BLOCK_HEADER_BYTES + PAT_BLOCK_PAYLOAD_BYTES)
-
 struct writer {
-    struct pat_fs *fs;
-    struct pat_file *file;
+    struct pat_pieces *pieces;
     struct pat_digest chain;
-    uint64_t written; /* bytes of the file */
-    uint64_t pushed;  /* bytes before are on their way to the disk */
+    uint64_t given; /* bytes of the file before the piece */
     uint32_t sequence;
     enum pat_section section;
+    size_t piece_bytes;
     unsigned char *piece; /* what is written next, and behind it the block that is being filled */
-    size_t ready;         /* bytes of whole blocks in it, fewer than PIECE_BYTES */
+    size_t ready;         /* bytes of whole blocks in it, fewer than piece_bytes */
     uint32_t used;        /* payload bytes in the block behind */
     struct pat_error *error;
 };
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
 
-static enum pat_status write_ready(struct writer *w, size_t bytes) {
-    PAT_TRY(w->file->ops->file_write_at(w->file, w->written, w->piece, bytes, w->error));
-    w->written += bytes;
-    w->ready -= bytes;
-    memmove(w->piece, w->piece + bytes, w->ready);
-    if (w->written - w->pushed >= PUSH_BYTES && w->file->ops->file_push != NULL) {
-        w->file->ops->file_push(w->file, w->pushed, w->written - w->pushed);
-        w->pushed = w->written;
+static enum pat_status give_ready(struct writer *w) {
+    while (w->ready >= w->piece_bytes) {
+        PAT_TRY(pat_pieces__give(w->pieces, w->ready, &w->piece, w->error));
+        w->given += w->piece_bytes;
+        w->ready -= w->piece_bytes;
     }
     return PAT_OK;
 }
@@ -59,7 +46,7 @@ static enum pat_status block_flush(struct writer *w) {
     pat_put_digest(block + 16, w->chain);
     w->ready += PAT_BLOCK_HEADER_BYTES + w->used;
     w->used = 0;
-    return w->ready < PIECE_BYTES ? PAT_OK : write_ready(w, PIECE_BYTES);
+    return give_ready(w);
 }
 
 static enum pat_status section_begin(struct writer *w, enum pat_section section) {
@@ -74,7 +61,12 @@ static enum pat_status put(struct writer *w, const void *data, size_t bytes) {
         if (w->used == PAT_BLOCK_PAYLOAD_BYTES) PAT_TRY(block_flush(w));
         size_t room = PAT_BLOCK_PAYLOAD_BYTES - w->used;
         size_t here = bytes < room ? bytes : room;
-        memcpy(w->piece + w->ready + PAT_BLOCK_HEADER_BYTES + w->used, from, here);
+        unsigned char *const to = w->piece + w->ready + PAT_BLOCK_HEADER_BYTES + w->used;
+        if (here < PAT_SNAPSHOT_FAR_BYTES) {
+            memcpy(to, from, here);
+        } else {
+            pat_mem_copy_far(to, from, here);
+        }
         w->used += (uint32_t)here;
         from += here;
         bytes -= here;
@@ -147,6 +139,22 @@ static enum pat_status put_column(struct writer *w, const struct pat_column_view
         PAT_TRY(put(w, chunk->data, pat_chunk_bytes(chunk->width, chunk->base, here)));
     }
     return PAT_OK;
+}
+
+/* By some of its chunks. */
+#define SAMPLED_CHUNKS 16u
+
+static uint64_t column_bytes(const struct pat_column_view *column, pat_row rows) {
+    const uint64_t chunk_rows = (uint64_t)1 << column->shift, chunks = (rows + chunk_rows - 1) >> column->shift;
+    const uint64_t step = chunks / SAMPLED_CHUNKS + 1;
+    uint64_t bytes = 0;
+    for (uint64_t at = 0; at < chunks; at += step) {
+        const struct pat_chunk *chunk = column->chunk[at];
+        const uint64_t left = rows - at * chunk_rows;
+        const uint32_t here = (uint32_t)(left < chunk_rows ? left : chunk_rows);
+        bytes += pat_chunk_bytes(chunk->width, chunk->base, here) * (step < chunks - at ? step : chunks - at);
+    }
+    return bytes;
 }
 
 static enum pat_status put_attributes(struct writer *w, const struct pat_table_schema *schema) {
@@ -225,6 +233,7 @@ static enum pat_status put_footer(struct writer *w, const struct pat_totals *tot
 /* Control totals are counted beside the writing: only the footer needs them, and they take a quarter as long. */
 struct counting {
     const struct pat_view *view;
+    struct pat_chunk *near;
     struct pat_totals totals;
     pthread_t thread;
     bool started;
@@ -232,13 +241,16 @@ struct counting {
 
 static void *counting_run(void *context) {
     struct counting *counting = context;
-    counting->totals = pat_snapshot__totals_of_view(counting->view);
+    counting->totals = pat_snapshot__totals_of_view(counting->view, counting->near);
     return NULL;
 }
 
-static void counting_start(struct counting *counting, const struct pat_view *view) {
+static enum pat_status counting_start(struct counting *counting, const struct pat_view *view) {
     *counting = (struct counting){.view = view};
+    counting->near = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, pat_snapshot__near_bytes());
+    if (counting->near == NULL) return PAT_ERR_NO_MEMORY;
     counting->started = pthread_create(&counting->thread, NULL, counting_run, counting) == 0;
+    return PAT_OK;
 }
 
 static void counting_end(struct counting *counting) {
@@ -247,6 +259,7 @@ static void counting_end(struct counting *counting) {
     } else {
         (void)counting_run(counting);
     }
+    pat_mem_free(PAT_MEM_SNAPSHOT, counting->near);
 }
 
 static enum pat_status put_all(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
@@ -263,50 +276,59 @@ static enum pat_status put_all(struct writer *w, const struct pat_settings *sett
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
-static enum pat_status write_file(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
-                                  const struct pat_buf *producers, struct pat_generation_entry *entry) {
+/* What the file will have, but for its headers and what is small. */
+static uint64_t bytes_about(const struct pat_view *view, const struct pat_buf *producers) {
+    uint64_t bytes = view->heap_end + producers->length;
+    for (unsigned t = 0; t < PAT_TABLES; t++) {
+        const struct pat_table_view *table = &view->table[t];
+        for (unsigned c = 0; c < table->schema->columns; c++) bytes += column_bytes(&table->column[c], table->rows);
+    }
+    return bytes;
+}
+
+static enum pat_status write_all(struct writer *w, const struct pat_settings *settings, const struct pat_view *view,
+                                 const struct pat_buf *producers, struct pat_generation_entry *entry) {
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->lsn};
     pat_file__header_write(PAT_FILE_SNAPSHOT, &header, w->piece);
     w->ready = PAT_FILE_HEADER_BYTES;
     w->chain = pat_file__chain(PAT_FILE_SNAPSHOT, &header);
     struct counting counting;
-    counting_start(&counting, view);
+    PAT_TRY(counting_start(&counting, view));
     const enum pat_status status = put_all(w, settings, view, producers);
     counting_end(&counting); /* whatever happened: it reads the view */
     PAT_TRY(status);
     entry->totals = counting.totals;
     PAT_TRY(put_footer(w, &entry->totals));
-    PAT_TRY(write_ready(w, w->ready));
-    entry->bytes = w->written;
+    entry->bytes = w->given + w->ready;
     entry->chain = w->chain;
-    return w->file->ops->file_sync(w->file, w->error);
+    return pat_pieces__end(w->pieces, w->ready, w->piece, w->error);
 }
 
-static enum pat_status write_tmp(struct writer *w, const char *tmp, enum pat_file_mode mode,
-                                 const struct pat_settings *settings, const struct pat_view *view,
-                                 const struct pat_buf *producers, struct pat_generation_entry *entry) {
-    /* Of so many bytes it begins at a multiple of a huge page. */
-    w->piece = pat_mem_alloc_big(PAT_MEM_SNAPSHOT, PIECE_BYTES + BLOCK_BYTES);
-    if (w->piece == NULL) return PAT_ERR_NO_MEMORY;
-    enum pat_status status = w->fs->ops->file_open(w->fs, &w->file, tmp, mode, w->error);
-    if (status == PAT_OK) {
-        status = write_file(w, settings, view, producers, entry);
-        w->file->ops->file_close(&w->file);
-    }
-    pat_mem_free(PAT_MEM_SNAPSHOT, w->piece);
+static enum pat_status write_file(struct pat_fs *fs, struct pat_file *file, const struct pat_snapshot_way *way,
+                                  const struct pat_settings *settings, const struct pat_view *view,
+                                  const struct pat_buf *producers, struct pat_generation_entry *entry,
+                                  struct pat_error *error) {
+    struct writer w = {.piece_bytes = way->piece_bytes, .error = error};
+    PAT_TRY(pat_pieces__open(&w.pieces, fs, file, way, bytes_about(view, producers), &w.piece, error));
+    const enum pat_status status = write_all(&w, settings, view, producers, entry);
+    pat_pieces__close(&w.pieces);
     return status;
 }
 
 enum pat_status pat_snapshot__write(struct pat_fs *fs, const struct pat_settings *settings, const struct pat_view *view,
-                                    const struct pat_buf *producers, bool read_soon, struct pat_generation_entry *entry,
-                                    struct pat_error *error) {
-    const enum pat_file_mode mode = read_soon ? PAT_FILE_CREATE : PAT_FILE_STREAM;
+                                    const struct pat_buf *producers, const struct pat_snapshot_way *way,
+                                    struct pat_generation_entry *entry, struct pat_error *error) {
+    const enum pat_file_mode mode = way->read_soon ? PAT_FILE_CREATE : PAT_FILE_STREAM;
     char name[PAT_FILE_NAME_BYTES], tmp[PAT_FILE_NAME_BYTES + 4];
     pat_file__name(PAT_FILE_SNAPSHOT, entry->number, name);
     (void)snprintf(tmp, sizeof tmp, "%s.tmp", name);
-    struct writer w = {.fs = fs, .error = error};
     PAT_ASSERT(view->lsn == entry->lsn);
-    enum pat_status status = write_tmp(&w, tmp, mode, settings, view, producers, entry);
+    struct pat_file *file;
+    enum pat_status status = fs->ops->file_open(fs, &file, tmp, mode, error);
+    if (status == PAT_OK) {
+        status = write_file(fs, file, way, settings, view, producers, entry, error);
+        file->ops->file_close(&file);
+    }
     if (status == PAT_OK) status = fs->ops->rename(fs, tmp, name, error);
     if (status == PAT_OK) status = fs->ops->sync_dir(fs, error);
     if (status == PAT_OK) return PAT_OK;

@@ -23,8 +23,8 @@
 #define LOW_WATER_LENGTHS 4u
 #define LOW_WATER_PART    16u
 
-static uint64_t low_water(const struct pat_persist *persist, uint64_t all_bytes) {
-    const uint64_t usual = LOW_WATER_LENGTHS * persist->options.journal_bytes, part = all_bytes / LOW_WATER_PART;
+static uint64_t low_water(uint64_t journal_bytes, uint64_t all_bytes) {
+    const uint64_t usual = LOW_WATER_LENGTHS * journal_bytes, part = all_bytes / LOW_WATER_PART;
     return usual < part ? usual : part;
 }
 
@@ -33,7 +33,7 @@ static enum pat_status is_room(const struct pat_persist *persist, uint64_t bytes
                                struct pat_error *error) {
     uint64_t all_bytes;
     PAT_TRY(persist->fs->ops->space(persist->fs, free_bytes, &all_bytes, error));
-    const uint64_t low = low_water(persist, all_bytes);
+    const uint64_t low = low_water(persist->options.journal_bytes, all_bytes);
     *out = *free_bytes >= low && *free_bytes - low >= bytes;
     return PAT_OK;
 }
@@ -55,6 +55,21 @@ enum pat_status pat_space__room(struct pat_persist *persist, size_t group_bytes,
         " KiB more are needed for the journal; nothing was taken, queries go on, and batches are taken "
         "again as soon as there is room",
         free_bytes >> 20, (needed - journal->reserved + 1023) >> 10);
+}
+
+/* Groups stop at the low-water mark, and a snapshot may go on to half of it: it is what makes room for groups again,
+ * and after a failure the only way on. */
+enum pat_status pat_space__snapshot_room(struct pat_fs *fs, uint64_t journal_bytes, uint64_t bytes,
+                                         struct pat_error *error) {
+    uint64_t free_bytes, all_bytes;
+    PAT_TRY(fs->ops->space(fs, &free_bytes, &all_bytes, error));
+    const uint64_t left = low_water(journal_bytes, all_bytes) / 2;
+    if (free_bytes >= left && free_bytes - left >= bytes) return PAT_OK;
+    return pat_error_set(error, PAT_ERR_NO_SPACE,
+                         "the disk is full: %" PRIu64 " MiB are free, of which %" PRIu64
+                         " MiB are to stay so, and a snapshot needs %" PRIu64
+                         " MiB more; it was given up, and nothing of it stays",
+                         free_bytes >> 20, left >> 20, (bytes + (1u << 20) - 1) >> 20);
 }
 
 /* ---- the spare file ---------------------------------------------------------------------------------------------- */
@@ -149,7 +164,7 @@ void pat_space__find(struct pat_persist *persist) {
     persist->spare = is_file(persist->fs, SPARE_NAME, persist->options.journal_bytes);
 }
 
-void pat_space__keep_reserve(struct pat_persist *persist) {
+static void keep_reserve(struct pat_persist *persist) {
     const uint64_t bytes = persist->options.journal_bytes / RESERVE_PART;
     if (!is_file(persist->fs, RESERVE_NAME, bytes)) (void)!make_file(persist, RESERVE_NAME, bytes, false);
 }
@@ -157,7 +172,7 @@ void pat_space__keep_reserve(struct pat_persist *persist) {
 void pat_space__keep(struct pat_persist *persist) {
     struct pat_fs *fs = persist->fs;
     const uint64_t bytes = persist->options.journal_bytes;
-    pat_space__keep_reserve(persist);
+    keep_reserve(persist);
     if (spare_is_there(persist) || make_file(persist, SPARE_TMP, bytes, true) != PAT_OK) return;
     if (fs->ops->rename(fs, SPARE_TMP, SPARE_NAME, NULL) == PAT_OK) spare_set(persist, true);
 }

@@ -1,6 +1,7 @@
 /* Control totals: what must come out of a snapshot again, counted by a road that shares nothing with its encoding. */
 #include "persist/snapshot_private.h"
 
+#include "base/mem.h"
 #include "model/schema.h"
 
 /* Sums of what lies above the base, and how many values there are: all ones stand for null. */
@@ -50,23 +51,41 @@ static uint64_t chunk_sum(const struct pat_chunk *chunk, uint32_t rows) {
     return sum + (uint64_t)chunk->base * values;
 }
 
-static uint64_t column_sum(const struct pat_column_view *column) {
+/* Of a whole chunk, and for what a kernel reads behind packed ones. */
+#define NEAR_DATA_BYTES (((size_t)8 << 16) + 4096)
+
+size_t pat_snapshot__near_bytes(void) {
+    return sizeof(struct pat_chunk) + NEAR_DATA_BYTES;
+}
+
+/* The same by a copy of the chunk in `near`. */
+static uint64_t chunk_sum_far(const struct pat_chunk *chunk, uint32_t rows, struct pat_chunk *near) {
+    const size_t bytes = pat_chunk_bytes(chunk->width, chunk->base, rows);
+    if (near == NULL || bytes < PAT_SNAPSHOT_FAR_BYTES || bytes > NEAR_DATA_BYTES) return chunk_sum(chunk, rows);
+    near->width = chunk->width;
+    near->base = chunk->base;
+    pat_mem_copy_far(near->data, chunk->data, bytes);
+    return chunk_sum(near, rows);
+}
+
+static uint64_t column_sum(const struct pat_column_view *column, struct pat_chunk *near) {
     uint64_t sum = 0;
     uint32_t chunk_rows = 1u << column->shift;
     for (uint64_t first = 0; first < column->rows; first += chunk_rows) {
-        uint64_t left = column->rows - first;
-        sum += chunk_sum(column->chunk[first >> column->shift], left < chunk_rows ? (uint32_t)left : chunk_rows);
+        const uint64_t left = column->rows - first;
+        const uint32_t here = left < chunk_rows ? (uint32_t)left : chunk_rows;
+        sum += chunk_sum_far(column->chunk[first >> column->shift], here, near);
     }
     return sum;
 }
 
-struct pat_totals pat_snapshot__totals_of_view(const struct pat_view *view) {
+struct pat_totals pat_snapshot__totals_of_view(const struct pat_view *view, struct pat_chunk *near) {
     struct pat_totals totals = {.counts = view->counts};
     for (unsigned t = 0; t < PAT_TABLES; t++) {
         const struct pat_table_view *table = &view->table[t];
         totals.rows[t] = table->rows;
         for (unsigned c = 0; c < table->schema->columns; c++) {
-            if (table->schema->field[c].type == PAT_TYPE_MONEY) totals.money[t] += column_sum(&table->column[c]);
+            if (table->schema->field[c].type == PAT_TYPE_MONEY) totals.money[t] += column_sum(&table->column[c], near);
         }
     }
     return totals;
@@ -88,7 +107,7 @@ static void money_part(void *context, uint32_t part, unsigned lane) {
     const struct pat_column_view piece = {.chunk = money->column->chunk + part * PIECE_CHUNKS,
                                           .rows = left < piece_rows ? (pat_row)left : piece_rows,
                                           .shift = money->column->shift};
-    __atomic_fetch_add(&money->sum, column_sum(&piece), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&money->sum, column_sum(&piece, NULL), __ATOMIC_RELAXED);
 }
 
 static uint64_t column_sum_shared(const struct pat_column *column, const struct pat_spread *spread) {

@@ -40,7 +40,7 @@ MUTATIONS = [
     ("rewriting what may be in the cache only", "journal.c", "found->proven_offset < found->end.offset", "false", "crash_persist"),
     ("mark before acknowledging", "journal_thread.c", "    group_mark(persist);\n}", "}", "crash_persist"),
     ("sync before rotating", "journal_thread.c", "    PAT_TRY(rotate_sync(persist, error));\n", "", "crash_persist"),
-    ("sync of a snapshot", "snapshot_write.c", "return w->file->ops->file_sync(w->file, w->error);", "return PAT_OK;", "crash_persist"),
+    ("sync of a snapshot", "snapshot_pieces.c", "    return file->ops->file_sync(file, error);\n}\n\nvoid", "    return PAT_OK;\n}\n\nvoid", "crash_persist"),
     ("sync_dir of a snapshot", "snapshot_write.c", "status = " + SYNC_DIR, "status = PAT_OK;", "persist_test_disk"),
     ("sync of a manifest", "manifest.c", SYNC_IF_OK, "", "crash_persist"),
     ("sync_dir of a manifest", "manifest.c", "if (status == PAT_OK) status = " + SYNC_DIR, "", "crash_persist"),

@@ -160,11 +160,32 @@ static void reserved_pages_are_zero_and_counted_while_in_use(void **state) {
     assert_int_equal(pat_mem_used_total(), 0);
 }
 
+static void far_memory_is_copied_whatever_its_length_and_place(void **state) {
+    (void)state;
+    static const size_t lengths[] = {0, 1, 100, 16383, 16384, 16385, 65536, 1000001};
+    const size_t most = 1000001 + 8192;
+    unsigned char *from = pat_mem_alloc(PAT_MEM_OTHER, most), *to = pat_mem_alloc(PAT_MEM_OTHER, most);
+    assert_non_null(from);
+    assert_non_null(to);
+    for (size_t i = 0; i < most; i++) from[i] = (unsigned char)(i * 31 + i / 4096);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        const size_t bytes = lengths[i], place = i * 777;
+        memset(to, 0xa5, most);
+        pat_mem_copy_far(to + place, from + 13, bytes);
+        assert_memory_equal(to + place, from + 13, bytes);
+        assert_int_equal(to[place + bytes], 0xa5);
+        assert_true(place == 0 || to[place - 1] == 0xa5);
+    }
+    pat_mem_free(PAT_MEM_OTHER, from);
+    pat_mem_free(PAT_MEM_OTHER, to);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(memory_comes_zeroed_and_aligned, begin, end),
         cmocka_unit_test_setup_teardown(reserved_pages_are_zero_and_counted_while_in_use, begin, end),
         cmocka_unit_test_setup_teardown(gauges_follow_each_purpose, begin, end),
+        cmocka_unit_test_setup_teardown(far_memory_is_copied_whatever_its_length_and_place, begin, end),
         cmocka_unit_test_setup_teardown(growing_keeps_the_content, begin, end),
         cmocka_unit_test_setup_teardown(the_budget_holds_for_all_purposes_together, begin, end),
         cmocka_unit_test_setup_teardown(the_limit_is_told_and_the_budget_refuses, begin, end),

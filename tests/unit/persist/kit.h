@@ -33,6 +33,8 @@
 
 /* Of a journal file: some groups, so that files grow and are used again. */
 #define KIT_JOURNAL_BYTES 4096u
+/* Of a snapshot: little, so that one of some KiB is synced before its end. */
+#define KIT_PIECE_BYTES 256u
 
 /* ---- batches
  * ---------------------------------------------------------------------------------------------------------- */
@@ -328,6 +330,7 @@ static inline enum pat_status kit_open(struct kit_engine *engine, struct pat_fs 
                                           .event_context = engine,
                                           .stepped = stepped,
                                           .journal_bytes = KIT_JOURNAL_BYTES,
+                                          .piece_bytes = KIT_PIECE_BYTES,
                                           .seed = seed + 99};
     engine->store = kit_store();
     enum pat_status status = pat_persist_open(&engine->persist, &options, &engine->settings, &engine->error);

@@ -37,12 +37,16 @@ struct sim_disk {
     struct pat_fs base;
     pthread_mutex_t mutex;
     struct sim_name live[SIM_NAMES], durable[SIM_NAMES];
-    uint64_t calls;     /* of those that change something */
-    uint64_t fail_at;   /* fails with PAT_ERR_IO when calls reaches it; 0: never */
-    bool fail_on;       /* and every one after it: the disk is gone */
-    bool fail_full;     /* PAT_ERR_NO_SPACE instead */
-    bool fail_half;     /* a failing write leaves half of its bytes */
-    uint64_t capacity;  /* bytes of all files that the disk has room for; 0: any number */
+    uint64_t calls;    /* of those that change something */
+    uint64_t fail_at;  /* fails with PAT_ERR_IO when calls reaches it; 0: never */
+    bool fail_on;      /* and every one after it: the disk is gone */
+    bool fail_full;    /* PAT_ERR_NO_SPACE instead */
+    bool fail_half;    /* a failing write leaves half of its bytes */
+    uint64_t capacity; /* bytes of all files that the disk has room for; 0: any number */
+    uint64_t taken_at; /* somebody else takes `taken` bytes at this call; 0: never */
+    uint64_t taken;
+    uint64_t most; /* bytes of all files at the most */
+    uint64_t syncs;
     uint64_t fail_read; /* the n-th read fails; 0: never */
     uint64_t reads;
     uint64_t damage_at;     /* the call that writes something else than it was given, and says nothing; 0: none */
@@ -195,7 +199,8 @@ static inline uint64_t sim_used(const struct sim_disk *disk) {
 /* Bytes by which a file may still grow. */
 static inline uint64_t sim_room(const struct sim_disk *disk) {
     if (disk->capacity == 0) return UINT64_MAX / 2;
-    const uint64_t used = sim_used(disk);
+    const uint64_t others = disk->taken_at != 0 && disk->calls >= disk->taken_at ? disk->taken : 0;
+    const uint64_t used = sim_used(disk) + others;
     return used < disk->capacity ? disk->capacity - used : 0;
 }
 
@@ -217,6 +222,8 @@ static inline enum pat_status sim_file_write_at(struct pat_file *file, uint64_t 
     const bool full = offset + kept > end && offset + kept - end > room;
     if (full) kept = offset < end + room ? (size_t)(end + room - offset) : 0;
     sim_put(handle->inode, offset, data, kept);
+    const uint64_t used = sim_used(handle->disk);
+    if (used > handle->disk->most) handle->disk->most = used;
     if (handle->disk->damage_at == handle->disk->calls && kept > 0) {
         handle->inode->cache.data[offset + kept * handle->disk->damage_eighth / 8] ^= 1;
         handle->disk->failed++;
@@ -293,6 +300,7 @@ static inline enum pat_status sim_file_sync(struct pat_file *file, struct pat_er
     struct sim_handle *handle = (struct sim_handle *)file;
     pthread_mutex_lock(&handle->disk->mutex);
     bool fails = sim_fails(handle->disk);
+    handle->disk->syncs++;
     sim_flush(handle->inode, !fails);
     enum pat_status status = fails ? sim_error(handle->disk, error, handle->name, "sync") : PAT_OK;
     pthread_mutex_unlock(&handle->disk->mutex);

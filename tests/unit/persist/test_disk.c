@@ -143,6 +143,20 @@ static void test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself(voi
     sim_deinit(&disk);
 }
 
+/* The journal file that a first snapshot begins after a failure needs no room: it was there from the start. */
+static void test_there_is_a_spare_file_before_the_first_snapshot(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start_threads(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    kit_close(&engine);
+    const struct sim_bytes *spare = sim_bytes_of(&disk, "journal.spare");
+    assert_non_null(spare);
+    assert_int_equal(spare->length, KIT_JOURNAL_BYTES);
+    sim_deinit(&disk);
+}
+
 static void test_a_disk_without_any_room_is_stopped_cleanly_and_started_again(void **state) {
     (void)state;
     struct sim_disk disk;
@@ -445,6 +459,7 @@ int main(void) {
         cmocka_unit_test(test_a_crash_at_each_call_of_a_rotation_and_a_snapshot),
         cmocka_unit_test(test_a_crash_at_each_call_of_a_first_start),
         cmocka_unit_test(test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself),
+        cmocka_unit_test(test_there_is_a_spare_file_before_the_first_snapshot),
         cmocka_unit_test(test_a_disk_without_any_room_is_stopped_cleanly_and_started_again),
         cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
         cmocka_unit_test(test_a_spare_file_is_on_disk_before_it_is_needed),

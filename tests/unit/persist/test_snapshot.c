@@ -69,6 +69,8 @@ static uint32_t pack(struct pat_store *store) {
 
 static struct pat_settings settings = {.zone = "UTC", .base_currency = "EUR", .epoch = 1};
 
+static struct pat_snapshot_way way = {.piece_bytes = PAT_SNAPSHOT_PIECE_BYTES, .journal_bytes = KIT_JOURNAL_BYTES};
+
 static struct pat_generation_entry write_snapshot(struct sim_disk *disk, struct pat_store *store) {
     struct pat_view *view;
     struct pat_buf producers;
@@ -77,7 +79,7 @@ static struct pat_generation_entry write_snapshot(struct sim_disk *disk, struct 
     pat_buf_init(&producers, PAT_MEM_OTHER);
     assert_int_equal(pat_producers_write(&store->producers, &producers), PAT_OK);
     assert_int_equal(pat_view_open(&view, store), PAT_OK);
-    assert_int_equal(pat_snapshot__write(&disk->base, &settings, view, &producers, false, &entry, &error), PAT_OK);
+    assert_int_equal(pat_snapshot__write(&disk->base, &settings, view, &producers, &way, &entry, &error), PAT_OK);
     pat_view_close(&view);
     pat_buf_deinit(&producers);
     return entry;
@@ -441,6 +443,101 @@ static void test_the_real_disk_keeps_it_too(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+/* ---- pieces ------------------------------------------------------------------------------------------------------ */
+
+static enum pat_status try_snapshot(struct sim_disk *disk, const struct pat_view *view,
+                                    const struct pat_snapshot_way *how, struct pat_generation_entry *entry,
+                                    struct pat_error *error) {
+    struct pat_buf none;
+    pat_buf_init(&none, PAT_MEM_OTHER);
+    *entry = (struct pat_generation_entry){.number = 1, .lsn = view->lsn, .id = {1, 2}};
+    const enum pat_status status = pat_snapshot__write(&disk->base, &settings, view, &none, how, entry, error);
+    pat_buf_deinit(&none);
+    return status;
+}
+
+/* The thread that writes changes neither the bytes nor what happens to the disk; and whichever call fails, sync beside
+ * the writing or write, the snapshot fails by it, nothing comes behind it but the cleaning up, and nothing stays. */
+static void test_a_snapshot_fails_by_any_call_with_a_thread_or_without(void **state) {
+    (void)state;
+    static const struct pat_snapshot_way ways[] = {
+        {.piece_bytes = 8192, .journal_bytes = KIT_JOURNAL_BYTES, .alone = true},
+        {.piece_bytes = 8192, .journal_bytes = KIT_JOURNAL_BYTES},
+    };
+    struct pat_store *store = kit_store();
+    struct pat_view *view;
+    fill(store, 5, 3000, 20000);
+    assert_int_equal(pat_view_open(&view, store), PAT_OK);
+    uint64_t calls[2], syncs[2];
+    struct pat_generation_entry entry[2];
+    for (unsigned w = 0; w < 2; w++) {
+        struct sim_disk disk;
+        struct pat_error error;
+        sim_init(&disk);
+        assert_int_equal(try_snapshot(&disk, view, &ways[w], &entry[w], &error), PAT_OK);
+        calls[w] = disk.calls;
+        syncs[w] = disk.syncs;
+        sim_deinit(&disk);
+    }
+    assert_true(syncs[0] > 3);
+    assert_int_equal(calls[0], calls[1]);
+    assert_int_equal(syncs[0], syncs[1]);
+    assert_int_equal(entry[0].bytes, entry[1].bytes);
+    assert_true(pat_digest_equal(entry[0].chain, entry[1].chain));
+    for (uint64_t nth = 1; nth <= calls[0]; nth += KIT_STEP) {
+        for (unsigned w = 0; w < 2; w++) {
+            struct sim_disk disk;
+            struct pat_error error = {0};
+            sim_init(&disk);
+            disk.fail_at = nth;
+            assert_int_equal(try_snapshot(&disk, view, &ways[w], &entry[w], &error), PAT_ERR_IO);
+            assert_non_null(strstr(error.message, "simulated"));
+            assert_in_range(disk.calls, nth, nth + 1); /* the file is removed, and that is all */
+            assert_int_equal(sim_used(&disk), 0);
+            sim_deinit(&disk);
+        }
+    }
+    pat_view_close(&view);
+    pat_store_close(&store);
+}
+
+/* Of what the disk has, half of the low-water mark stays: by what the snapshot will need, and by what others took since
+ * it began. */
+static void test_a_snapshot_is_given_up_before_the_disk_is_full(void **state) {
+    (void)state;
+    struct pat_store *store = kit_store();
+    struct pat_view *view;
+    fill(store, 6, 3000, 20000);
+    assert_int_equal(pat_view_open(&view, store), PAT_OK);
+    for (unsigned alone = 0; alone < 2; alone++) {
+        const struct pat_snapshot_way how = {
+            .piece_bytes = 4096, .journal_bytes = KIT_JOURNAL_BYTES, .alone = alone != 0};
+        struct pat_generation_entry entry;
+        struct pat_error error;
+        struct sim_disk disk;
+        sim_init(&disk);
+        assert_int_equal(try_snapshot(&disk, view, &how, &entry, &error), PAT_OK);
+        sim_deinit(&disk);
+        const uint64_t bytes = entry.bytes, low = 2 * KIT_JOURNAL_BYTES;
+        sim_init(&disk);
+        disk.capacity = bytes * 3 / 4; /* less than it takes */
+        assert_int_equal(try_snapshot(&disk, view, &how, &entry, &error), PAT_ERR_NO_SPACE);
+        assert_non_null(strstr(error.message, "the disk is full"));
+        assert_int_equal(disk.most, 0); /* nothing was begun */
+        disk.capacity = bytes + low + 40000;
+        disk.taken_at = 20;
+        disk.taken = 60000; /* somebody else's, when the snapshot is under way */
+        assert_int_equal(try_snapshot(&disk, view, &how, &entry, &error), PAT_ERR_NO_SPACE);
+        assert_non_null(strstr(error.message, "the disk is full"));
+        assert_true(disk.most > 0);
+        assert_in_range(disk.most + disk.taken, 0, disk.capacity - low);
+        assert_int_equal(sim_used(&disk), 0);
+        sim_deinit(&disk);
+    }
+    pat_view_close(&view);
+    pat_store_close(&store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stores_of_all_sizes_come_back_as_they_were),
@@ -452,6 +549,8 @@ int main(void) {
         cmocka_unit_test(test_a_file_of_another_length_says_both),
         cmocka_unit_test(test_snapshots_verify_and_ingest_go_on_side_by_side),
         cmocka_unit_test(test_a_spare_file_that_is_being_taken_is_not_made_again),
+        cmocka_unit_test(test_a_snapshot_fails_by_any_call_with_a_thread_or_without),
+        cmocka_unit_test(test_a_snapshot_is_given_up_before_the_disk_is_full),
         cmocka_unit_test(test_the_real_disk_keeps_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
