@@ -126,6 +126,7 @@ struct pat_journal_scan {
     uint64_t bytes_max;          /* read no further (a running server's acknowledged end); UINT64_MAX: to the end */
     struct pat_watermark proven; /* acknowledged up to here, as other files say */
     bool quick;                  /* nothing was written behind `proven`: do not look for it */
+    pat_lsn lsn_end;             /* records from this one on do not count, whatever they hold; 0: all do */
     /* Called for each record in order; may be NULL. `offset` is that of the record. */
     enum pat_status (*record_cb)(void *context, pat_lsn lsn, const unsigned char *payload, size_t bytes,
                                  uint64_t offset, struct pat_error *error);
@@ -143,6 +144,7 @@ struct pat_journal_found {
     uint64_t records;
     uint64_t marks_damaged;
     struct pat_journal_point mark; /* where the last damaged mark stands */
+    bool end_unknown;              /* salvage: more may have been behind `end` than anything here says */
 };
 
 /* A file being read, in the caller's memory. */

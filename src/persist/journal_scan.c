@@ -210,6 +210,11 @@ static void tell_loss(struct pat_journal_scanner *s, uint64_t offset, struct pat
     end->rows = last.rows;
 }
 
+/* Records from scan->lsn_end on belong to nobody: the file that came after has others of these lsns. */
+static bool counts(const struct pat_journal_scanner *s, pat_lsn lsn) {
+    return s->scan->lsn_end == 0 || lsn < s->scan->lsn_end;
+}
+
 /* Goes on behind damage: with the record whose header says what the next one is chained to. What that record holds
  * cannot be checked, so it is lost, too. */
 static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, struct pat_error *error) {
@@ -221,7 +226,9 @@ static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, str
         PAT_TRY(header_find(s, &at, &header, goes_on, error));
         if (*goes_on && header.payload_bytes > 0 && header.lsn > end->lsn) break;
     }
+    *goes_on = *goes_on && counts(s, header.lsn);
     if (!*goes_on) {
+        s->found->end_unknown = true;
         tell_loss(s, offset, s->durable);
         return PAT_OK;
     }
@@ -246,6 +253,7 @@ static enum pat_status trouble(struct pat_journal_scanner *s, enum verdict verdi
         return s->scan->loss_cb != NULL ? salvage(s, goes_on, error) : fail_damaged(s, offset, verdict, error);
     }
     s->found->torn_bytes = (s->found->version == 2 ? s->size : s->last_header_end) - offset;
+    s->found->end_unknown |= s->found->torn_bytes > 0;
     return PAT_OK;
 }
 
@@ -256,7 +264,9 @@ static enum pat_status scan_records(struct pat_journal_scanner *s, uint64_t unti
         const unsigned char *record;
         uint64_t offset = s->found->end.offset;
         PAT_TRY(record_judge(s, offset, &verdict, &header, &record, error));
-        if (verdict == RECORD_GOOD) {
+        if (verdict == RECORD_GOOD && !counts(s, header.lsn)) {
+            s->goes_on = false;
+        } else if (verdict == RECORD_GOOD) {
             PAT_TRY(record_take(s, offset, &header, record, error));
         } else {
             bool goes_on;
@@ -297,9 +307,11 @@ static enum pat_status end_check(struct pat_journal_scanner *s, struct pat_error
     return PAT_OK;
 }
 
-static enum pat_status check_length(const struct pat_journal_scanner *s, struct pat_error *error) {
+static enum pat_status check_length(struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
-    if (s->size >= entry->bytes || s->scan->loss_cb != NULL) return PAT_OK;
+    if (s->size >= entry->bytes) return PAT_OK;
+    s->found->end_unknown = true;
+    if (s->scan->loss_cb != NULL) return PAT_OK;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)s->size,
                             "%s: ends at offset %" PRIu64 ", but it was made with %" PRIu64
                             " bytes: it was cut; it holds the batches from lsn %" PRIu64
@@ -312,7 +324,10 @@ static enum pat_status scan_begin(struct pat_journal_scanner *s, struct pat_erro
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
     enum pat_status status = pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error);
     /* Each record is bound to the file's id, whatever its header says. */
-    if (status == PAT_ERR_CORRUPT && s->scan->loss_cb != NULL) status = PAT_OK;
+    if (status == PAT_ERR_CORRUPT && s->scan->loss_cb != NULL) {
+        s->found->end_unknown = true;
+        status = PAT_OK;
+    }
     PAT_TRY(status);
     if (header.version != PAT_JOURNAL_VERSION_OLDEST) header.version = PAT_JOURNAL_VERSION;
     PAT_TRY(s->file->ops->file_size(s->file, &s->size, error));

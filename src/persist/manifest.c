@@ -239,6 +239,16 @@ struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest) {
     return proven;
 }
 
+bool pat_manifest__names(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number) {
+    for (uint32_t i = 0; kind == PAT_FILE_SNAPSHOT && i < manifest->generations; i++) {
+        if (manifest->generation[i].number == number) return true;
+    }
+    for (uint32_t i = 0; kind == PAT_FILE_JOURNAL && i < manifest->journals; i++) {
+        if (manifest->journal[i].number == number) return true;
+    }
+    return false;
+}
+
 static enum pat_status fail_manifest(struct pat_error *error, int64_t offset, const char *why) {
     return pat_error_set_at(
         error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, offset,

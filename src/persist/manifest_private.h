@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "persist/file_private.h"
 #include "persist/journal_private.h"
 #include "persist/persist.h"
 
@@ -59,6 +60,7 @@ struct pat_manifest {
 enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, struct pat_error *error) PAT_MUST_CHECK;
 /* Greatest lsn that it knows to have been acknowledged. */
 struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest);
+bool pat_manifest__names(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number);
 /* Replaces it. On failure *replaced says whether the new one may be in force all the same. */
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) PAT_MUST_CHECK;
