@@ -133,9 +133,10 @@ static enum pat_status open_manifest(struct pat_persist *persist, struct pat_set
     pat_buf_deinit(&listing.unlisted);
     if (salvage) return salvage_manifest(persist, settings, lost, error);
     if (status != PAT_OK || missing) return status;
-    /* Without a sync for each group a crash may have taken back what was acknowledged, without a trace. */
+    /* What was killed may have lost what it acknowledged without a trace: without a sync for each group to a crash,
+     * with one where the README names the gap. */
     struct pat_manifest *manifest = persist->manifest;
-    if (!manifest->clean && manifest->sync != PAT_SYNC_ALWAYS) manifest->settings.epoch++;
+    if (!manifest->clean) manifest->settings.epoch++;
     return settings_match(settings, &manifest->settings, error);
 }
 
