@@ -24,9 +24,9 @@
 
 static bool directory_is_new(struct pat_fs *fs) {
     struct pat_file *file = NULL;
-    if (fs->ops->file_open(fs, &file, "MANIFEST", PAT_FILE_READ, NULL) != PAT_OK) return true;
-    fs->ops->file_close(&file);
-    return false;
+    const enum pat_status status = fs->ops->file_open(fs, &file, "MANIFEST", PAT_FILE_READ, NULL);
+    if (status == PAT_OK) fs->ops->file_close(&file);
+    return status == PAT_ERR_NOT_FOUND;
 }
 
 /* Given values, or for a new directory the defaults; empty ones stand for "what the directory has". Wrong names are

@@ -144,6 +144,8 @@ struct pat_journal_found {
     uint64_t records;
     uint64_t marks_damaged;
     struct pat_journal_point mark; /* where the last damaged mark stands */
+    uint64_t unreadable_bytes;     /* that the disk does not give; taken for zeros */
+    uint64_t unreadable_offset;    /* of the first of them */
     bool end_unknown;              /* salvage: more may have been behind `end` than anything here says */
 };
 
@@ -161,9 +163,11 @@ struct pat_journal_scanner {
     unsigned char *window;
     size_t window_capacity, window_bytes;
     uint64_t window_offset;
+    uint64_t unreadable_end; /* behind the last byte that the disk does not give */
 };
 
-/* Opens the file and reads its header; `scan` and `found` stay. Fails, with nothing to close: as pat_journal__scan. */
+/* Opens the file and reads its header. What the disk cannot read is damage like any other: PAT_ERR_CORRUPT. `scan` and
+ * `found` stay. Fails, with nothing to close: as pat_journal__scan. */
 enum pat_status pat_journal__scan_open(struct pat_journal_scanner *scanner, const struct pat_journal_scan *scan,
                                        struct pat_journal_found *found, struct pat_error *error) PAT_MUST_CHECK;
 /* Reads records until found->end.offset has reached `until` or there are no more, and then *done. */

@@ -283,6 +283,7 @@ enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, 
     enum pat_status status = pat_fs_read_all(fs, PAT_MANIFEST_NAME, BYTES_MAX, &bytes, &count, error);
     if (status == PAT_ERR_TOO_LARGE)
         return fail_manifest(error, (int64_t)BYTES_MAX, "is longer than a manifest can be");
+    if (status == PAT_ERR_IO) return fail_manifest(error, 0, "cannot be read");
     PAT_TRY(status);
     status = manifest_decode(out, bytes, count, error);
     pat_mem_free(PAT_MEM_OTHER, bytes);

@@ -42,11 +42,19 @@ static void list_each(void *context, const char *name) {
 static enum pat_status check_rolled_back(struct pat_persist *persist, uint64_t number, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     struct pat_file *file;
-    bool holds;
+    bool holds = false;
     pat_file__name(PAT_FILE_JOURNAL, number, name);
-    PAT_TRY(persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, error));
-    enum pat_status status = pat_journal__holds_records(file, &holds, error);
-    file->ops->file_close(&file);
+    enum pat_status status = persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, error);
+    if (status == PAT_OK) {
+        status = pat_journal__holds_records(file, &holds, error);
+        file->ops->file_close(&file);
+    }
+    if (status == PAT_ERR_IO) {
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, -1,
+                                "%s: the disk cannot read it, and " PAT_MANIFEST_NAME " does not know it: it may hold "
+                                "batches; restore the directory from a backup, or see --salvage",
+                                name);
+    }
     if (status != PAT_OK || !holds) return status;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
                             PAT_MANIFEST_NAME

@@ -194,6 +194,10 @@ static enum pat_status scan_file(struct recovery *r, const struct pat_journal_en
                                     .loss_cb = apply && r->persist->options.salvage ? note_loss : NULL,
                                     .context = r};
     PAT_TRY(pat_journal__scan(&scan, found, error));
+    if (found->unreadable_bytes > 0) {
+        note(r->out, "%s: the disk cannot read %" PRIu64 " bytes from offset %" PRIu64 " on", r->name,
+             found->unreadable_bytes, found->unreadable_offset);
+    }
     if (found->marks_damaged > 0) {
         note(r->out, "%s: damaged mark at offset %" PRIu64 ", no batch is lost", r->name, found->mark.offset);
     }

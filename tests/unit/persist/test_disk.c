@@ -630,6 +630,72 @@ static void test_salvage_serves_what_was_acknowledged_and_names_the_rest_whateve
     }
 }
 
+/* Each sector of each file in turn: all comes back, or the start is refused and names the file, and what is left of
+ * that is told from what is not. */
+static void check_unreadable(bool clean) {
+    struct history history;
+    unsigned refused = 0, whole = 0;
+    history_make(&history, clean);
+    for (int i = 0; i < SIM_NAMES; i++) {
+        const char *name = history.last.live[i].name;
+        if (history.last.live[i].inode == NULL || pat_space__is_own(name)) continue;
+        for (uint64_t at = 0; at < history.last.live[i].inode->cache.length; at += SIM_SECTOR) {
+            struct sim_disk disk;
+            struct kit_engine engine;
+            unsigned lost;
+            sim_copy(&disk, &history.last);
+            disk.bad_name = name;
+            disk.bad_from = at;
+            disk.bad_to = at + SIM_SECTOR;
+            const enum pat_status status = kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS);
+            if (status == PAT_OK) {
+                assert_int_equal(engine.store->lsn, 18);
+                assert_true(pat_digest_equal(kit_digest(engine.store), digests[18]));
+                whole++;
+            } else {
+                assert_int_equal(status, PAT_ERR_CORRUPT);
+                assert_non_null(strstr(engine.error.message, name));
+                assert_non_null(strstr(engine.error.message, "offset"));
+                (void)salvage(&disk, 18, &lost);
+                refused++;
+            }
+            kit_close(&engine);
+            sim_deinit(&disk);
+        }
+    }
+    print_message("%u unreadable sectors refused, %u of no harm\n", refused, whole);
+    assert_true(refused > 2 && whole > 8);
+    history_end(&history);
+}
+
+static void test_a_sector_that_cannot_be_read_is_refused_by_its_offset_or_does_no_harm(void **state) {
+    (void)state;
+    check_unreadable(false);
+    check_unreadable(true);
+}
+
+/* Nothing of what was acknowledged can be there: a start after a kill goes on, tells it, and writes it anew. */
+static void test_a_bad_sector_in_the_room_behind_the_end_stops_no_start(void **state) {
+    (void)state;
+    struct sim_disk disk, killed;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    sim_deinit(&disk);
+    killed.bad_name = "journal-00000001.pj";
+    killed.bad_from = KIT_JOURNAL_BYTES - SIM_SECTOR;
+    killed.bad_to = KIT_JOURNAL_BYTES;
+    assert_int_equal(kit_start(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(engine.store->lsn, 1);
+    assert_non_null(
+        strstr(engine.recovery.note, "journal-00000001.pj: the disk cannot read 512 bytes from offset 3584"));
+    kit_close(&engine);
+    sim_deinit(&killed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_crash_at_each_call_of_a_group),
@@ -646,6 +712,8 @@ int main(void) {
         cmocka_unit_test(test_salvage_names_what_is_lost),
         cmocka_unit_test(test_salvage_without_a_manifest_takes_no_batch_that_was_refused),
         cmocka_unit_test(test_salvage_with_a_manifest_put_back_reads_what_it_does_not_know),
+        cmocka_unit_test(test_a_sector_that_cannot_be_read_is_refused_by_its_offset_or_does_no_harm),
+        cmocka_unit_test(test_a_bad_sector_in_the_room_behind_the_end_stops_no_start),
         cmocka_unit_test(test_salvage_serves_what_was_acknowledged_and_names_the_rest_whatever_happened),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
