@@ -33,7 +33,7 @@ static bool directory_is_new(struct pat_fs *fs) {
  * found before anything is written. */
 static enum pat_status settings_choose(struct pat_engine *engine, const struct pat_engine_options *options,
                                        struct pat_error *error) {
-    bool fresh = !options->read_only && directory_is_new(engine->fs);
+    const bool fresh = !options->read_only && !engine->degraded && directory_is_new(engine->fs);
     const char *zone = options->zone != NULL ? options->zone : fresh ? ZONE_DEFAULT : "";
     const char *base = options->base_currency != NULL ? options->base_currency : fresh ? BASE_CURRENCY_DEFAULT : "";
     if (strlen(zone) >= sizeof engine->settings.zone) {

@@ -123,7 +123,6 @@ static enum pat_status salvage_manifest(struct pat_persist *persist, struct pat_
     PAT_TRY(pat_salvage__manifest(persist, settings, lost, error));
     struct pat_settings *own = &persist->manifest->settings;
     own->epoch = PAT_SALVAGE_EPOCH | (persist->options.seed & (PAT_SALVAGE_EPOCH - 1));
-    if (lost) *settings = *own;
     return settings_match(settings, own, error);
 }
 
