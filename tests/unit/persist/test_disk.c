@@ -230,6 +230,55 @@ static void test_with_an_interval_the_power_takes_nothing_that_is_older(void **s
     sim_deinit(&disk);
 }
 
+/* One that is full still takes what it has room for: what was acknowledged does not wait for more. */
+static void test_a_full_disk_keeps_the_interval(void **state) {
+    (void)state;
+    for (int sync = PAT_SYNC_ALWAYS; sync <= PAT_SYNC_INTERVAL; sync++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        char why[PAT_ERROR_MESSAGE_BYTES];
+        uint64_t random = 1;
+        sim_init(&disk);
+        assert_int_equal(kit_start(&engine, &disk.base, (enum pat_sync)sync, SEED, ROWS), PAT_OK);
+        disk.capacity = sim_used(&disk);
+        engine.persist->options.sync_interval_ms = 3600000; /* over when the test says so */
+        while (kit_load(&engine, 1) == PAT_OK) continue;
+        assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_FULL);
+        assert_true(engine.persist->journal.mark_unsynced || sync == PAT_SYNC_INTERVAL);
+        const pat_lsn lsn = engine.store->lsn;
+        assert_true(lsn > 1);
+        pat_persist__journal_idle(engine.persist);
+        assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_FULL);
+        assert_int_equal(engine.persist->journal.synced.lsn, lsn);
+        disk.fail_on = true;
+        sim_fail_after(&disk, 1);
+        kit_close(&engine);
+        sim_faults_off(&disk);
+        sim_power_cut(&disk, &random, false);
+        assert_recovers(&disk, lsn, lsn);
+        sim_deinit(&disk);
+    }
+}
+
+/* A group that comes when the interval is over does not put the sync off. */
+static void test_the_interval_is_kept_while_groups_come(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_INTERVAL, SEED, ROWS), PAT_OK);
+    engine.persist->options.sync_interval_ms = 3600000;
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    assert_int_equal(engine.persist->journal.synced.lsn, 0);
+    engine.persist->options.sync_interval_ms = 0; /* it is over */
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    assert_int_equal(engine.persist->journal.synced.lsn, 4);
+    kit_close(&engine);
+    assert_recovers(&disk, 5, 5);
+    sim_deinit(&disk);
+}
+
 /* ---- writes that lie --------------------------------------------------------------------------------------------- */
 
 static void test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back(void **state) {
@@ -706,6 +755,8 @@ int main(void) {
         cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
         cmocka_unit_test(test_a_spare_file_is_on_disk_before_it_is_needed),
         cmocka_unit_test(test_with_an_interval_the_power_takes_nothing_that_is_older),
+        cmocka_unit_test(test_a_full_disk_keeps_the_interval),
+        cmocka_unit_test(test_the_interval_is_kept_while_groups_come),
         cmocka_unit_test(test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back),
         cmocka_unit_test(test_memory_that_runs_out_at_each_call_costs_that_call_alone),
         cmocka_unit_test(test_salvage_gives_all_but_what_it_says_is_lost_wherever_a_byte_changed),
