@@ -167,9 +167,10 @@ static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error
 
 enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) {
     bool fresh_already = persist->journal.entry.first_lsn > persist->acked.lsn;
-    bool full = persist->manifest->journals == PAT_MANIFEST_JOURNALS_MAX && !fresh_already;
     /* Not even an empty file is kept when its header is damaged. */
     const bool bad = persist->file_failed || persist->manifest->journal[persist->manifest->journals - 1].failed;
+    const uint32_t most = PAT_MANIFEST_JOURNALS_MAX - (bad ? 0 : PAT_MANIFEST_JOURNALS_LAST);
+    const bool full = persist->manifest->journals >= most && !fresh_already;
     if (!bad && (fresh_already || full)) return PAT_OK;
     if (full) {
         return pat_error_set(error, PAT_ERR_NO_SPACE, "there are %u journal files already", PAT_MANIFEST_JOURNALS_MAX);

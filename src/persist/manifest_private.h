@@ -21,9 +21,11 @@
 #define PAT_MANIFEST_VERSION_OLDEST 2u
 /* Two good ones, and damaged ones that recovery found and the next snapshot drops. */
 #define PAT_MANIFEST_GENERATIONS_MAX 8u
-/* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer
- * rotated. */
-#define PAT_MANIFEST_JOURNALS_MAX 1024u
+/* One per snapshot that was tried; they go when two snapshots succeeded. When all but the last ones are taken, the
+ * journal is no longer rotated, but behind a file that failed: groups are refused until that is done. Two would do, one
+ * before each of two snapshots; more, because the older one may be damaged. */
+#define PAT_MANIFEST_JOURNALS_MAX  1024u
+#define PAT_MANIFEST_JOURNALS_LAST 16u
 
 /* What a snapshot holds in sum: compared after it was read back. */
 struct pat_totals {

@@ -165,6 +165,43 @@ static void test_a_disk_without_any_room_is_stopped_cleanly_and_started_again(vo
     sim_deinit(&disk);
 }
 
+/* Places in the list of journal files that are taken: nothing is in those before the last one. */
+static void list_fill(struct pat_manifest *manifest, uint32_t count) {
+    assert_int_equal(manifest->journals, 1);
+    manifest->journal[count - 1] = manifest->journal[0];
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        manifest->journal[i] =
+            (struct pat_journal_entry){.number = i + 1, .first_lsn = 1, .closed = true, .end = {.offset = 64}};
+    }
+    manifest->journals = count;
+}
+
+/* Snapshots that fail take all places but the last ones, which are for a file that failed: without one, groups would be
+ * refused for ever. */
+static void test_a_failed_file_finds_a_place_in_a_list_that_is_full(void **state) {
+    (void)state;
+    const uint32_t usual = PAT_MANIFEST_JOURNALS_MAX - PAT_MANIFEST_JOURNALS_LAST;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    engine.persist->manifest->next_journal = PAT_MANIFEST_JOURNALS_MAX;
+    assert_int_equal(pat_persist_start(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    list_fill(engine.persist->manifest, usual);
+    assert_int_equal(pat_persist__rotate(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(engine.persist->manifest->journals, usual);
+    sim_fail_after(&disk, 2);
+    assert_int_equal(kit_load(&engine, 1), PAT_ERR_IO);
+    assert_int_equal(pat_persist__rotate(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(engine.persist->manifest->journals, usual + 1);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    kit_close(&engine);
+    assert_recovers(&disk, 2, 2);
+    sim_deinit(&disk);
+}
+
 /* ---- files used again -------------------------------------------------------------------------------------------- */
 
 static void test_records_of_a_files_former_life_never_come_back(void **state) {
@@ -752,6 +789,7 @@ int main(void) {
         cmocka_unit_test(test_a_crash_at_each_call_of_a_first_start),
         cmocka_unit_test(test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself),
         cmocka_unit_test(test_a_disk_without_any_room_is_stopped_cleanly_and_started_again),
+        cmocka_unit_test(test_a_failed_file_finds_a_place_in_a_list_that_is_full),
         cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
         cmocka_unit_test(test_a_spare_file_is_on_disk_before_it_is_needed),
         cmocka_unit_test(test_with_an_interval_the_power_takes_nothing_that_is_older),
