@@ -135,8 +135,11 @@ void pat_engine__snapshot_finish(struct pat_engine *engine, const struct pat_eve
     }
     engine->snapshot_lsn = event->lsn;
     engine->snapshot_wall_ms = pat_clock_wall_ms();
-    if (engine->journal_failed) pat_log(PAT_LOG_WARN, "journal-resumed", "lsn=%" PRIu64, event->lsn);
-    engine->journal_failed = false;
+    /* One that began before the failure saves nothing of it: another one comes. */
+    char why[PAT_ERROR_MESSAGE_BYTES];
+    const bool failed = pat_persist_condition(engine->persist, why) == PAT_CONDITION_READONLY;
+    if (engine->journal_failed && !failed) pat_log(PAT_LOG_WARN, "journal-resumed", "lsn=%" PRIu64, event->lsn);
+    engine->journal_failed = engine->journal_failed && failed;
     pat_log(PAT_LOG_INFO, "snapshot-saved", "lsn=%" PRIu64 " generation=%" PRIu64 " bytes=%" PRIu64 " ms=%" PRIu64,
             event->lsn, event->generation, event->bytes, event->ms);
     struct pat_arena arena;

@@ -24,16 +24,16 @@
 
 static bool directory_is_new(struct pat_fs *fs) {
     struct pat_file *file = NULL;
-    if (fs->ops->file_open(fs, &file, "MANIFEST", PAT_FILE_READ, NULL) != PAT_OK) return true;
-    fs->ops->file_close(&file);
-    return false;
+    const enum pat_status status = fs->ops->file_open(fs, &file, "MANIFEST", PAT_FILE_READ, NULL);
+    if (status == PAT_OK) fs->ops->file_close(&file);
+    return status == PAT_ERR_NOT_FOUND;
 }
 
 /* Given values, or for a new directory the defaults; empty ones stand for "what the directory has". Wrong names are
  * found before anything is written. */
 static enum pat_status settings_choose(struct pat_engine *engine, const struct pat_engine_options *options,
                                        struct pat_error *error) {
-    bool fresh = !options->read_only && directory_is_new(engine->fs);
+    const bool fresh = !options->read_only && !engine->degraded && directory_is_new(engine->fs);
     const char *zone = options->zone != NULL ? options->zone : fresh ? ZONE_DEFAULT : "";
     const char *base = options->base_currency != NULL ? options->base_currency : fresh ? BASE_CURRENCY_DEFAULT : "";
     if (strlen(zone) >= sizeof engine->settings.zone) {

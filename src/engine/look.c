@@ -74,8 +74,9 @@ static struct pat_value status_recovery(const struct pat_engine *engine, struct 
     return map;
 }
 
-/* serving, or what keeps batches from being taken, and why: stopping, readonly (no room, or the disk failed),
- * recovering (it failed, and what is in memory is being saved to new files), salvage. */
+/* serving (with a reason when the start cut something off), or what keeps batches from being taken, and why: stopping,
+ * readonly (no room, or the disk failed), recovering (it failed, and what is in memory is being saved to new files),
+ * salvage. */
 static void put_state(const struct pat_engine *engine, struct pat_builder *builder, struct pat_value *map) {
     char why[PAT_ERROR_MESSAGE_BYTES] = "";
     const char *state = "serving";
@@ -90,6 +91,8 @@ static void put_state(const struct pat_engine *engine, struct pat_builder *build
     } else if (pat_persist_condition(engine->persist, why) != PAT_CONDITION_GOOD || engine->journal_failed) {
         state = engine->journal_failed && engine->snapshot_view != NULL ? "recovering" : "readonly";
         if (why[0] == '\0') (void)snprintf(why, sizeof why, "%s", engine->journal_error.message);
+    } else if (engine->recovery.torn_bytes > 0) {
+        (void)snprintf(why, sizeof why, "%s", engine->recovery.note);
     }
     pat_build_put(builder, map, "state", pat_value_string(state));
     if (why[0] != '\0') pat_build_put(builder, map, "reason", pat_build_text(builder, pat_text_of(why)));

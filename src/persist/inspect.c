@@ -266,15 +266,8 @@ static enum pat_status look_at_journal(struct inspector *in, const struct pat_jo
 static bool is_named(const struct pat_manifest *manifest, const char *name) {
     enum pat_file_kind kind;
     uint64_t number;
-    bool named = strcmp(name, PAT_MANIFEST_NAME) == 0;
-    if (!pat_file__name_parse(name, &kind, &number)) return named;
-    for (uint32_t i = 0; kind == PAT_FILE_SNAPSHOT && i < manifest->generations; i++) {
-        named |= manifest->generation[i].number == number;
-    }
-    for (uint32_t i = 0; kind == PAT_FILE_JOURNAL && i < manifest->journals; i++) {
-        named |= manifest->journal[i].number == number;
-    }
-    return named;
+    if (!pat_file__name_parse(name, &kind, &number)) return strcmp(name, PAT_MANIFEST_NAME) == 0;
+    return pat_manifest__names(manifest, kind, number);
 }
 
 static void look_at_other(void *context, const char *name) {

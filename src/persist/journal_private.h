@@ -126,6 +126,7 @@ struct pat_journal_scan {
     uint64_t bytes_max;          /* read no further (a running server's acknowledged end); UINT64_MAX: to the end */
     struct pat_watermark proven; /* acknowledged up to here, as other files say */
     bool quick;                  /* nothing was written behind `proven`: do not look for it */
+    pat_lsn lsn_end;             /* records from this one on do not count, whatever they hold; 0: all do */
     /* Called for each record in order; may be NULL. `offset` is that of the record. */
     enum pat_status (*record_cb)(void *context, pat_lsn lsn, const unsigned char *payload, size_t bytes,
                                  uint64_t offset, struct pat_error *error);
@@ -143,6 +144,9 @@ struct pat_journal_found {
     uint64_t records;
     uint64_t marks_damaged;
     struct pat_journal_point mark; /* where the last damaged mark stands */
+    uint64_t unreadable_bytes;     /* that the disk does not give; taken for zeros */
+    uint64_t unreadable_offset;    /* of the first of them */
+    bool end_unknown;              /* salvage: more may have been behind `end` than anything here says */
 };
 
 /* A file being read, in the caller's memory. */
@@ -159,9 +163,11 @@ struct pat_journal_scanner {
     unsigned char *window;
     size_t window_capacity, window_bytes;
     uint64_t window_offset;
+    uint64_t unreadable_end; /* behind the last byte that the disk does not give */
 };
 
-/* Opens the file and reads its header; `scan` and `found` stay. Fails, with nothing to close: as pat_journal__scan. */
+/* Opens the file and reads its header. What the disk cannot read is damage like any other: PAT_ERR_CORRUPT. `scan` and
+ * `found` stay. Fails, with nothing to close: as pat_journal__scan. */
 enum pat_status pat_journal__scan_open(struct pat_journal_scanner *scanner, const struct pat_journal_scan *scan,
                                        struct pat_journal_found *found, struct pat_error *error) PAT_MUST_CHECK;
 /* Reads records until found->end.offset has reached `until` or there are no more, and then *done. */

@@ -6,9 +6,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Records are read through a window of this size, or of one record when that is bigger. */
 #define WINDOW_BYTES ((size_t)1 << 20)
+/* When the disk cannot read all of a window it is asked for pieces of this size: no disk loses less than a sector. */
+#define SECTOR_BYTES ((size_t)512)
 
 static enum pat_status window_grow(struct pat_journal_scanner *s, size_t bytes, struct pat_error *error) {
     if (bytes <= s->window_capacity) return PAT_OK;
@@ -23,6 +26,42 @@ static enum pat_status window_grow(struct pat_journal_scanner *s, size_t bytes, 
     return PAT_OK;
 }
 
+static void note_unreadable(struct pat_journal_scanner *s, uint64_t offset, size_t bytes) {
+    struct pat_journal_found *found = s->found;
+    if (offset < s->unreadable_end) return; /* it was asked for before */
+    if (found->unreadable_bytes == 0) found->unreadable_offset = offset;
+    found->unreadable_bytes += bytes;
+    s->unreadable_end = offset + bytes;
+}
+
+static bool is_unreadable(const struct pat_journal_scanner *s, uint64_t offset, uint64_t bytes) {
+    return s->found->unreadable_bytes > 0 && offset < s->unreadable_end && s->found->unreadable_offset < offset + bytes;
+}
+
+/* Sector by sector: what cannot be read is zeros. */
+static enum pat_status window_piece_together(struct pat_journal_scanner *s, uint64_t offset, size_t wanted,
+                                             struct pat_error *error) {
+    for (s->window_bytes = 0; s->window_bytes < wanted;) {
+        const uint64_t from = offset + s->window_bytes;
+        const size_t left = wanted - s->window_bytes, sector = SECTOR_BYTES - (size_t)(from % SECTOR_BYTES);
+        const size_t bytes = sector < left ? sector : left;
+        unsigned char *to = s->window + s->window_bytes;
+        size_t got = 0;
+        const enum pat_status status = s->file->ops->file_read_at(s->file, from, to, bytes, &got, error);
+        if (status == PAT_ERR_IO) {
+            memset(to, 0, bytes);
+            note_unreadable(s, from, bytes);
+            got = bytes;
+        } else if (status != PAT_OK) {
+            s->window_bytes = 0;
+            return status;
+        }
+        s->window_bytes += got;
+        if (got < bytes) break;
+    }
+    return PAT_OK;
+}
+
 /* Bytes of the file in memory, valid until the next call. *out is NULL when the file ends before. */
 static enum pat_status peek(struct pat_journal_scanner *s, uint64_t offset, size_t bytes, const unsigned char **out,
                             struct pat_error *error) {
@@ -32,7 +71,10 @@ static enum pat_status peek(struct pat_journal_scanner *s, uint64_t offset, size
         PAT_TRY(window_grow(s, bytes, error));
         s->window_bytes = 0;
         size_t wanted = s->window_capacity < s->size - offset ? s->window_capacity : (size_t)(s->size - offset);
-        PAT_TRY(s->file->ops->file_read_at(s->file, offset, s->window, wanted, &s->window_bytes, error));
+        enum pat_status status =
+            s->file->ops->file_read_at(s->file, offset, s->window, wanted, &s->window_bytes, error);
+        if (status == PAT_ERR_IO) status = window_piece_together(s, offset, wanted, error);
+        PAT_TRY(status);
         s->window_offset = offset;
         if (s->window_bytes < bytes) return PAT_OK; /* became shorter since its size was asked for */
     }
@@ -40,7 +82,7 @@ static enum pat_status peek(struct pat_journal_scanner *s, uint64_t offset, size
     return PAT_OK;
 }
 
-enum verdict { RECORD_GOOD, RECORD_CUT_OFF, RECORD_BAD_HEADER, RECORD_BAD_LSN, RECORD_BAD_DIGEST };
+enum verdict { RECORD_GOOD, RECORD_CUT_OFF, RECORD_BAD_HEADER, RECORD_BAD_LSN, RECORD_BAD_DIGEST, RECORD_UNREADABLE };
 
 static const char *const verdict_texts[] = {
     [RECORD_GOOD] = "is good",
@@ -48,6 +90,7 @@ static const char *const verdict_texts[] = {
     [RECORD_BAD_HEADER] = "its header is damaged",
     [RECORD_BAD_LSN] = "another lsn stands there",
     [RECORD_BAD_DIGEST] = "checksum does not match",
+    [RECORD_UNREADABLE] = "the disk cannot read it",
 };
 
 /* Holds the record or mark at `offset` against what must follow found->end. *record: its bytes, valid until the next
@@ -59,7 +102,7 @@ static enum pat_status record_judge(struct pat_journal_scanner *s, uint64_t offs
     PAT_TRY(peek(s, offset, s->header_bytes, record, error));
     *verdict = RECORD_CUT_OFF;
     if (*record == NULL) return PAT_OK;
-    *verdict = RECORD_BAD_HEADER;
+    *verdict = is_unreadable(s, offset, s->header_bytes) ? RECORD_UNREADABLE : RECORD_BAD_HEADER;
     if (!pat_journal__header_get(header, *record, s->scan->entry.id, s->found->version)) return PAT_OK;
     *verdict = RECORD_BAD_LSN;
     if (header->lsn != end->lsn + (header->payload_bytes > 0) || header->durable_lsn > end->lsn) return PAT_OK;
@@ -68,7 +111,10 @@ static enum pat_status record_judge(struct pat_journal_scanner *s, uint64_t offs
     if (*record == NULL) return PAT_OK;
     struct pat_digest digest =
         pat_journal__digest(end->chain, *record, s->header_bytes, *record + s->header_bytes, header->payload_bytes);
-    *verdict = pat_digest_equal(digest, header->digest) ? RECORD_GOOD : RECORD_BAD_DIGEST;
+    *verdict = RECORD_GOOD;
+    if (pat_digest_equal(digest, header->digest)) return PAT_OK;
+    const bool unreadable = is_unreadable(s, offset, s->header_bytes + (uint64_t)header->payload_bytes);
+    *verdict = unreadable ? RECORD_UNREADABLE : RECORD_BAD_DIGEST;
     return PAT_OK;
 }
 
@@ -176,6 +222,26 @@ static enum pat_status fail_damaged(const struct pat_journal_scanner *s, uint64_
                             s->name, offset, lsn, verdict_texts[verdict], rows);
 }
 
+static enum pat_status fail_unreadable(const struct pat_journal_scanner *s, uint64_t offset, struct pat_error *error) {
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)offset,
+                            "%s: the disk cannot read %" PRIu64 " bytes from offset %" PRIu64 " on, where lsn %" PRIu64
+                            " and those after it stand if there are any: whether they were "
+                            "acknowledged is not known; restore the directory from a backup, or see --salvage",
+                            s->name, s->found->unreadable_bytes, s->found->unreadable_offset, s->found->end.lsn + 1);
+}
+
+/* What is behind the last record is known to be nothing but room: no record can stand behind bytes that were read and
+ * are no beginning of one. */
+static enum pat_status is_room(struct pat_journal_scanner *s, uint64_t offset, enum verdict verdict, bool *out,
+                               struct pat_error *error) {
+    const unsigned char *bytes;
+    *out = verdict == RECORD_BAD_HEADER;
+    if (!*out) return PAT_OK;
+    PAT_TRY(peek(s, offset, s->header_bytes, &bytes, error));
+    *out = bytes == NULL || !pat_journal__is_magic(bytes);
+    return PAT_OK;
+}
+
 /* True when the bad bytes at found->end are one damaged mark: what follows fits on to what stood before it, or they are
  * the last of a closed file and all its records came before, or enough of it is left to know it by. */
 static enum pat_status mark_skip(struct pat_journal_scanner *s, uint64_t offset, bool *skipped,
@@ -210,6 +276,11 @@ static void tell_loss(struct pat_journal_scanner *s, uint64_t offset, struct pat
     end->rows = last.rows;
 }
 
+/* Records from scan->lsn_end on belong to nobody: the file that came after has others of these lsns. */
+static bool counts(const struct pat_journal_scanner *s, pat_lsn lsn) {
+    return s->scan->lsn_end == 0 || lsn < s->scan->lsn_end;
+}
+
 /* Goes on behind damage: with the record whose header says what the next one is chained to. What that record holds
  * cannot be checked, so it is lost, too. */
 static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, struct pat_error *error) {
@@ -221,7 +292,9 @@ static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, str
         PAT_TRY(header_find(s, &at, &header, goes_on, error));
         if (*goes_on && header.payload_bytes > 0 && header.lsn > end->lsn) break;
     }
+    *goes_on = *goes_on && counts(s, header.lsn);
     if (!*goes_on) {
+        s->found->end_unknown = true;
         tell_loss(s, offset, s->durable);
         return PAT_OK;
     }
@@ -236,16 +309,24 @@ static enum pat_status salvage(struct pat_journal_scanner *s, bool *goes_on, str
 static enum pat_status trouble(struct pat_journal_scanner *s, enum verdict verdict, bool *goes_on,
                                struct pat_error *error) {
     const uint64_t offset = s->found->end.offset;
+    bool room;
     *goes_on = false;
     PAT_TRY(mark_skip(s, offset, goes_on, error));
     if (*goes_on) return PAT_OK;
-    if (s->scan->quick && verdict == RECORD_BAD_HEADER && s->found->end.lsn == s->scan->proven.lsn) return PAT_OK;
+    const bool no_header = verdict == RECORD_BAD_HEADER || verdict == RECORD_UNREADABLE;
+    if (s->scan->quick && no_header && s->found->end.lsn == s->scan->proven.lsn) return PAT_OK;
     PAT_TRY(proof_search(s, offset, error));
     /* A torn write leaves no good header with a wrong number in the right place. */
     if (s->durable.lsn > s->found->end.lsn || verdict == RECORD_BAD_LSN) {
         return s->scan->loss_cb != NULL ? salvage(s, goes_on, error) : fail_damaged(s, offset, verdict, error);
     }
+    PAT_TRY(is_room(s, offset, verdict, &room, error));
+    if (is_unreadable(s, offset, s->size - offset) && !room) {
+        s->found->end_unknown = true;
+        return s->scan->loss_cb != NULL ? PAT_OK : fail_unreadable(s, offset, error);
+    }
     s->found->torn_bytes = (s->found->version == 2 ? s->size : s->last_header_end) - offset;
+    s->found->end_unknown |= s->found->torn_bytes > 0;
     return PAT_OK;
 }
 
@@ -256,7 +337,9 @@ static enum pat_status scan_records(struct pat_journal_scanner *s, uint64_t unti
         const unsigned char *record;
         uint64_t offset = s->found->end.offset;
         PAT_TRY(record_judge(s, offset, &verdict, &header, &record, error));
-        if (verdict == RECORD_GOOD) {
+        if (verdict == RECORD_GOOD && !counts(s, header.lsn)) {
+            s->goes_on = false;
+        } else if (verdict == RECORD_GOOD) {
             PAT_TRY(record_take(s, offset, &header, record, error));
         } else {
             bool goes_on;
@@ -297,9 +380,11 @@ static enum pat_status end_check(struct pat_journal_scanner *s, struct pat_error
     return PAT_OK;
 }
 
-static enum pat_status check_length(const struct pat_journal_scanner *s, struct pat_error *error) {
+static enum pat_status check_length(struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
-    if (s->size >= entry->bytes || s->scan->loss_cb != NULL) return PAT_OK;
+    if (s->size >= entry->bytes) return PAT_OK;
+    s->found->end_unknown = true;
+    if (s->scan->loss_cb != NULL) return PAT_OK;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, (int64_t)s->size,
                             "%s: ends at offset %" PRIu64 ", but it was made with %" PRIu64
                             " bytes: it was cut; it holds the batches from lsn %" PRIu64
@@ -307,12 +392,24 @@ static enum pat_status check_length(const struct pat_journal_scanner *s, struct 
                             s->name, s->size, entry->bytes, entry->first_lsn);
 }
 
+static enum pat_status fail_file(const struct pat_journal_scanner *s, int64_t offset, const char *why,
+                                 struct pat_error *error) {
+    return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, offset,
+                            "%s: %s; it holds the batches from lsn %" PRIu64
+                            " on; restore the directory from a backup, or see --salvage",
+                            s->name, why, s->scan->entry.first_lsn);
+}
+
 static enum pat_status scan_begin(struct pat_journal_scanner *s, struct pat_error *error) {
     const struct pat_journal_entry *entry = &s->scan->entry;
     struct pat_file_header header = {.id = entry->id, .number = entry->number, .lsn = entry->first_lsn};
     enum pat_status status = pat_file__header_check(s->file, PAT_FILE_JOURNAL, &header, error);
+    if (status == PAT_ERR_IO) status = fail_file(s, 0, "the disk cannot read its header at offset 0", error);
     /* Each record is bound to the file's id, whatever its header says. */
-    if (status == PAT_ERR_CORRUPT && s->scan->loss_cb != NULL) status = PAT_OK;
+    if (status == PAT_ERR_CORRUPT && s->scan->loss_cb != NULL) {
+        s->found->end_unknown = true;
+        status = PAT_OK;
+    }
     PAT_TRY(status);
     if (header.version != PAT_JOURNAL_VERSION_OLDEST) header.version = PAT_JOURNAL_VERSION;
     PAT_TRY(s->file->ops->file_size(s->file, &s->size, error));
@@ -335,12 +432,8 @@ enum pat_status pat_journal__scan_open(struct pat_journal_scanner *s, const stru
     *found = (struct pat_journal_found){0};
     pat_file__name(PAT_FILE_JOURNAL, scan->entry.number, s->name);
     enum pat_status status = scan->fs->ops->file_open(scan->fs, &s->file, s->name, PAT_FILE_READ, error);
-    if (status == PAT_ERR_NOT_FOUND) {
-        return pat_error_set_at(error, PAT_ERR_CORRUPT, s->name, -1, -1,
-                                "%s: is missing; it holds the batches from lsn %" PRIu64
-                                " on; restore the directory from a backup, or see --salvage",
-                                s->name, scan->entry.first_lsn);
-    }
+    if (status == PAT_ERR_NOT_FOUND) return fail_file(s, -1, "is missing", error);
+    if (status == PAT_ERR_IO) return fail_file(s, -1, "cannot be opened", error);
     PAT_TRY(status);
     status = scan_begin(s, error);
     if (status != PAT_OK) pat_journal__scan_close(s);
@@ -386,5 +479,6 @@ enum pat_status pat_journal__holds_records(struct pat_file *file, bool *out, str
     s.header_bytes = pat_journal__header_bytes(found.version);
     const enum pat_status status = header_find(&s, &at, &header, out, error);
     pat_mem_free(PAT_MEM_JOURNAL, s.window);
-    return status;
+    if (status != PAT_OK || *out || found.unreadable_bytes == 0) return status;
+    return pat_error_set(error, PAT_ERR_IO, "the disk cannot read all of it");
 }

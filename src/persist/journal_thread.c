@@ -167,9 +167,10 @@ static enum pat_status rotate_sync(struct pat_persist *persist, struct pat_error
 
 enum pat_status pat_persist__rotate(struct pat_persist *persist, struct pat_error *error) {
     bool fresh_already = persist->journal.entry.first_lsn > persist->acked.lsn;
-    bool full = persist->manifest->journals == PAT_MANIFEST_JOURNALS_MAX && !fresh_already;
     /* Not even an empty file is kept when its header is damaged. */
     const bool bad = persist->file_failed || persist->manifest->journal[persist->manifest->journals - 1].failed;
+    const uint32_t most = PAT_MANIFEST_JOURNALS_MAX - (bad ? 0 : PAT_MANIFEST_JOURNALS_LAST);
+    const bool full = persist->manifest->journals >= most && !fresh_already;
     if (!bad && (fresh_already || full)) return PAT_OK;
     if (full) {
         return pat_error_set(error, PAT_ERR_NO_SPACE, "there are %u journal files already", PAT_MANIFEST_JOURNALS_MAX);
@@ -208,24 +209,39 @@ static void run_rotate(struct pat_persist *persist) {
     pthread_mutex_unlock(&persist->mutex);
 }
 
-/* What is to be done when nobody asks for anything, and when: 0 nothing, otherwise the time of CLOCK_MONOTONIC in ms.
- */
-static uint64_t idle_due(const struct pat_persist *persist) {
-    const struct pat_journal *journal = &persist->journal;
+static bool unsynced(const struct pat_persist *persist) {
+    return persist->journal.synced.lsn < persist->journal.written.lsn;
+}
+
+/* When what was written, or its mark, is to be synced: 0 never, otherwise the time of CLOCK_MONOTONIC in ms. */
+static uint64_t sync_due(const struct pat_persist *persist) {
+    const enum pat_sync sync = persist->options.sync;
     if (persist->file_failed) return 0;
-    if (persist->full) return persist->full_ms + FULL_RETRY_MS;
-    const bool unsynced = journal->synced.lsn < journal->written.lsn;
-    if (unsynced && persist->options.sync == PAT_SYNC_INTERVAL) {
-        return persist->synced_ms + persist->options.sync_interval_ms;
-    }
-    return journal->mark_unsynced && persist->options.sync == PAT_SYNC_ALWAYS ? persist->written_ms + MARK_AFTER_MS : 0;
+    if (sync == PAT_SYNC_INTERVAL && unsynced(persist)) return persist->synced_ms + persist->options.sync_interval_ms;
+    return sync == PAT_SYNC_ALWAYS && persist->journal.mark_unsynced ? persist->written_ms + MARK_AFTER_MS : 0;
+}
+
+/* When something is to be done although nobody asks for anything. */
+static uint64_t idle_due(const struct pat_persist *persist) {
+    const uint64_t sync = sync_due(persist);
+    const uint64_t room = persist->full && !persist->file_failed ? persist->full_ms + FULL_RETRY_MS : 0;
+    return room == 0 || (sync != 0 && sync < room) ? sync : room;
 }
 
 /* A mark says that what was synced is synced. */
-static enum pat_status sync_and_mark(struct pat_journal *journal, struct pat_error *error) {
-    const bool unsynced = journal->synced.lsn < journal->written.lsn;
-    PAT_TRY(pat_journal__sync(journal, error));
-    return unsynced ? pat_journal__mark(journal, error) : PAT_OK;
+static void sync_and_mark(struct pat_persist *persist) {
+    struct pat_error error = {0};
+    const bool mark = unsynced(persist);
+    enum pat_status status = pat_journal__sync(&persist->journal, &error);
+    if (status == PAT_OK && mark) status = pat_journal__mark(&persist->journal, &error);
+    if (status != PAT_OK) {
+        file_fails(persist, &error);
+        return;
+    }
+    /* A mark behind the last acknowledged record belongs to what is checked, too. */
+    pthread_mutex_lock(&persist->mutex);
+    if (persist->journal.written.lsn == persist->acked.lsn) persist->acked = persist->journal.written;
+    pthread_mutex_unlock(&persist->mutex);
 }
 
 static void look_for_room(struct pat_persist *persist) {
@@ -239,21 +255,10 @@ static void look_for_room(struct pat_persist *persist) {
 }
 
 void pat_persist__journal_idle(struct pat_persist *persist) {
-    struct pat_error error = {0};
-    if (persist->full) {
-        look_for_room(persist);
-        return;
-    }
-    const bool loose = persist->options.sync == PAT_SYNC_NEVER;
-    if (persist->file_failed || loose) return;
-    if (sync_and_mark(&persist->journal, &error) != PAT_OK) {
-        file_fails(persist, &error);
-        return;
-    }
-    /* A mark behind the last acknowledged record belongs to what is checked, too. */
-    pthread_mutex_lock(&persist->mutex);
-    if (persist->journal.written.lsn == persist->acked.lsn) persist->acked = persist->journal.written;
-    pthread_mutex_unlock(&persist->mutex);
+    const bool synced = !unsynced(persist) && !persist->journal.mark_unsynced;
+    /* First: a disk without room for more still takes what it has got. */
+    if (persist->options.sync != PAT_SYNC_NEVER && !persist->file_failed && !synced) sync_and_mark(persist);
+    if (persist->full && !persist->file_failed) look_for_room(persist);
 }
 
 static bool has_work(const struct pat_persist *persist) {
@@ -278,10 +283,12 @@ bool pat_persist__journal_step(struct pat_persist *persist) {
     const bool group = persist->group_ready, rotate = persist->stage == PAT_STAGE_ROTATE;
     pthread_mutex_unlock(&persist->mutex);
     if (group) {
-        const bool all_synced = persist->journal.synced.lsn == persist->journal.written.lsn;
         persist->written_ms = pat_persist__monotonic_ms();
+        /* While one group comes after the other nobody else would find the time. */
+        const bool late = unsynced(persist) && sync_due(persist) != 0 && sync_due(persist) <= persist->written_ms;
+        if (late) sync_and_mark(persist);
         /* The interval runs from the first write that is not synced. */
-        if (all_synced) persist->synced_ms = persist->written_ms;
+        if (!unsynced(persist)) persist->synced_ms = pat_persist__monotonic_ms();
         pat_persist__group(persist);
         wake_owner(persist);
     } else if (rotate) {

@@ -239,6 +239,16 @@ struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest) {
     return proven;
 }
 
+bool pat_manifest__names(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number) {
+    for (uint32_t i = 0; kind == PAT_FILE_SNAPSHOT && i < manifest->generations; i++) {
+        if (manifest->generation[i].number == number) return true;
+    }
+    for (uint32_t i = 0; kind == PAT_FILE_JOURNAL && i < manifest->journals; i++) {
+        if (manifest->journal[i].number == number) return true;
+    }
+    return false;
+}
+
 static enum pat_status fail_manifest(struct pat_error *error, int64_t offset, const char *why) {
     return pat_error_set_at(
         error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, offset,
@@ -273,6 +283,7 @@ enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, 
     enum pat_status status = pat_fs_read_all(fs, PAT_MANIFEST_NAME, BYTES_MAX, &bytes, &count, error);
     if (status == PAT_ERR_TOO_LARGE)
         return fail_manifest(error, (int64_t)BYTES_MAX, "is longer than a manifest can be");
+    if (status == PAT_ERR_IO) return fail_manifest(error, 0, "cannot be read");
     PAT_TRY(status);
     status = manifest_decode(out, bytes, count, error);
     pat_mem_free(PAT_MEM_OTHER, bytes);

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "persist/file_private.h"
 #include "persist/journal_private.h"
 #include "persist/persist.h"
 
@@ -20,9 +21,11 @@
 #define PAT_MANIFEST_VERSION_OLDEST 2u
 /* Two good ones, and damaged ones that recovery found and the next snapshot drops. */
 #define PAT_MANIFEST_GENERATIONS_MAX 8u
-/* One per snapshot that was tried; they go when two snapshots succeeded. When they run out, the journal is no longer
- * rotated. */
-#define PAT_MANIFEST_JOURNALS_MAX 1024u
+/* One per snapshot that was tried; they go when two snapshots succeeded. When all but the last ones are taken, the
+ * journal is no longer rotated, but behind a file that failed: groups are refused until that is done. Two would do, one
+ * before each of two snapshots; more, because the older one may be damaged. */
+#define PAT_MANIFEST_JOURNALS_MAX  1024u
+#define PAT_MANIFEST_JOURNALS_LAST 16u
 
 /* What a snapshot holds in sum: compared after it was read back. */
 struct pat_totals {
@@ -59,6 +62,7 @@ struct pat_manifest {
 enum pat_status pat_manifest__read(struct pat_manifest *out, struct pat_fs *fs, struct pat_error *error) PAT_MUST_CHECK;
 /* Greatest lsn that it knows to have been acknowledged. */
 struct pat_watermark pat_manifest__proven(const struct pat_manifest *manifest);
+bool pat_manifest__names(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number);
 /* Replaces it. On failure *replaced says whether the new one may be in force all the same. */
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) PAT_MUST_CHECK;

@@ -42,11 +42,19 @@ static void list_each(void *context, const char *name) {
 static enum pat_status check_rolled_back(struct pat_persist *persist, uint64_t number, struct pat_error *error) {
     char name[PAT_FILE_NAME_BYTES];
     struct pat_file *file;
-    bool holds;
+    bool holds = false;
     pat_file__name(PAT_FILE_JOURNAL, number, name);
-    PAT_TRY(persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, error));
-    enum pat_status status = pat_journal__holds_records(file, &holds, error);
-    file->ops->file_close(&file);
+    enum pat_status status = persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, error);
+    if (status == PAT_OK) {
+        status = pat_journal__holds_records(file, &holds, error);
+        file->ops->file_close(&file);
+    }
+    if (status == PAT_ERR_IO) {
+        return pat_error_set_at(error, PAT_ERR_CORRUPT, name, -1, -1,
+                                "%s: the disk cannot read it, and " PAT_MANIFEST_NAME " does not know it: it may hold "
+                                "batches; restore the directory from a backup, or see --salvage",
+                                name);
+    }
     if (status != PAT_OK || !holds) return status;
     return pat_error_set_at(error, PAT_ERR_CORRUPT, PAT_MANIFEST_NAME, -1, -1,
                             PAT_MANIFEST_NAME
@@ -109,26 +117,33 @@ static enum pat_status check_unlisted(struct pat_persist *persist, const struct 
     return PAT_OK;
 }
 
+/* With the manifest, or when it is lost or rolled back with what the files say of themselves. */
+static enum pat_status salvage_manifest(struct pat_persist *persist, struct pat_settings *settings, bool lost,
+                                        struct pat_error *error) {
+    PAT_TRY(pat_salvage__manifest(persist, settings, lost, error));
+    struct pat_settings *own = &persist->manifest->settings;
+    own->epoch = PAT_SALVAGE_EPOCH | (persist->options.seed & (PAT_SALVAGE_EPOCH - 1));
+    return settings_match(settings, own, error);
+}
+
 static enum pat_status open_manifest(struct pat_persist *persist, struct pat_settings *settings,
                                      struct pat_error *error) {
     bool missing;
     struct listing listing = {.persist = persist};
     pat_buf_init(&listing.unlisted, PAT_MEM_OTHER);
     enum pat_status status = read_directory(persist, &listing, &missing, error);
-    const bool damaged = status == PAT_ERR_CORRUPT || (status == PAT_OK && missing && listing.any);
-    if (persist->options.salvage && damaged) {
-        status = pat_salvage__manifest(persist, settings, error);
-        if (status == PAT_OK) *settings = persist->manifest->settings;
-        missing = true;
-    } else if (status == PAT_OK) {
+    const bool lost = status == PAT_ERR_CORRUPT || (status == PAT_OK && missing && listing.any);
+    const bool salvage = persist->options.salvage && (lost || (status == PAT_OK && !missing));
+    if (status == PAT_OK && !salvage) {
         status = missing ? new_directory(persist, &listing, settings, error) : check_unlisted(persist, &listing, error);
     }
     pat_buf_deinit(&listing.unlisted);
-    if (status == PAT_ERR_CORRUPT && persist->options.salvage) status = PAT_OK; /* rolled back: what it knows, counts */
+    if (salvage) return salvage_manifest(persist, settings, lost, error);
     if (status != PAT_OK || missing) return status;
-    /* Without a sync for each group a crash may have taken back what was acknowledged, without a trace. */
+    /* What was killed may have lost what it acknowledged without a trace: without a sync for each group to a crash,
+     * with one where the README names the gap. */
     struct pat_manifest *manifest = persist->manifest;
-    if (!manifest->clean && manifest->sync != PAT_SYNC_ALWAYS) manifest->settings.epoch++;
+    if (!manifest->clean) manifest->settings.epoch++;
     return settings_match(settings, &manifest->settings, error);
 }
 
@@ -179,19 +194,6 @@ fail:
 
 /* ---- starting and closing --------------------------------------------------------------------------------------- */
 
-static bool is_listed(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number) {
-    if (kind == PAT_FILE_JOURNAL) {
-        for (uint32_t i = 0; i < manifest->journals; i++) {
-            if (manifest->journal[i].number == number) return true;
-        }
-        return false;
-    }
-    for (uint32_t i = 0; i < manifest->generations; i++) {
-        if (manifest->generation[i].number == number) return true;
-    }
-    return false;
-}
-
 struct leftovers {
     const struct pat_manifest *manifest;
     struct pat_buf names; /* each with its NUL */
@@ -205,7 +207,7 @@ static void leftovers_each(void *context, const char *name) {
     enum pat_file_kind kind;
     uint64_t number;
     bool ours = pat_file__name_parse(name, &kind, &number);
-    if (ours ? is_listed(leftovers->manifest, kind, number) : !is_tmp(name)) return;
+    if (ours ? pat_manifest__names(leftovers->manifest, kind, number) : !is_tmp(name)) return;
     if (leftovers->status == PAT_OK) leftovers->status = pat_buf_append(&leftovers->names, name, strlen(name) + 1);
 }
 

@@ -34,7 +34,8 @@ enum pat_sync {
 struct pat_settings {
     char zone[64];
     char base_currency[4];
-    uint64_t epoch; /* changes when recovery went back behind something that may have been acknowledged */
+    uint64_t epoch; /* changes when recovery may have gone back behind something that was acknowledged: at each start of
+                       a directory that was not closed in order */
 };
 
 struct pat_persist_options {

@@ -31,7 +31,7 @@ struct pat_persist {
 
     /* before start: the owner's */
     bool recovered, started, threads;
-    bool manifest_lost;             /* salvage: what files there are, was found out by looking */
+    bool manifest_lost;             /* salvage: files are there that no manifest knows, and nobody knows of how many */
     struct pat_journal_found found; /* where the last journal file ends */
     uint64_t ids;                   /* file ids made from the seed so far */
 
@@ -88,9 +88,14 @@ void pat_verify__shun(struct pat_persist *persist);
 /* Notes a range that cannot be served; `offset` -1 when there is none. */
 void pat_salvage__lost(struct pat_recovery *out, const char *where, int64_t offset, pat_lsn first, pat_lsn last,
                        uint64_t rows);
-/* A manifest out of what the files in the directory say; settings that no file tells are the given ones. */
-enum pat_status pat_salvage__manifest(struct pat_persist *persist, const struct pat_settings *given,
+/* Adds to the manifest what files of the directory it should know and does not, when they show that it was rolled
+ * back; `lost`: that is all of them, and settings that no file tells are the given ones. A journal file that cannot say
+ * where it begins has first_lsn 0. */
+enum pat_status pat_salvage__manifest(struct pat_persist *persist, const struct pat_settings *given, bool lost,
                                       struct pat_error *error) PAT_MUST_CHECK;
+/* What is left of a directory is a state that no server was in: its epochs are of their own, from here to twice as much
+ * (less than 2^53, which every client can count to), and differ from start to start. */
+#define PAT_SALVAGE_EPOCH (UINT64_C(1) << 52)
 
 /* ---- steps of the journal thread, without any waiting (journal_thread.c)
  * ---------------------------------------------- */

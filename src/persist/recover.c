@@ -70,8 +70,10 @@ static enum pat_status try_generation(struct recovery *r, const struct pat_gener
         if (status != PAT_OK) found = *why;
     }
     /* Every checksum holds and its content makes no sense: nobody knows what else does not. */
-    if (error != NULL) *error = found;
-    return found.status;
+    const bool left_out = r->persist->options.salvage && found.status == PAT_ERR_CORRUPT;
+    if (left_out) *why = found;
+    if (!left_out && error != NULL) *error = found;
+    return left_out ? PAT_OK : found.status;
 }
 
 /* Whether a generation that is not needed is good, for as long as there is something to fall back to. */
@@ -178,18 +180,24 @@ static void note_loss(void *context, const struct pat_journal_loss *loss) {
     r->out->lsn = loss->last;
 }
 
-static enum pat_status scan_file(struct recovery *r, const struct pat_journal_entry *entry,
-                                 struct pat_journal_found *found, bool apply, struct pat_error *error) {
+static enum pat_status scan_file(struct recovery *r, const struct pat_journal_entry *entry, struct pat_watermark proven,
+                                 pat_lsn lsn_end, struct pat_journal_found *found, bool apply,
+                                 struct pat_error *error) {
     pat_file__name(PAT_FILE_JOURNAL, entry->number, r->name);
     struct pat_journal_scan scan = {.fs = r->persist->fs,
                                     .entry = *entry,
                                     .bytes_max = UINT64_MAX,
-                                    .proven = pat_manifest__proven(r->persist->manifest),
+                                    .proven = proven,
+                                    .lsn_end = lsn_end,
                                     .quick = r->persist->manifest->clean,
                                     .record_cb = apply ? replay : NULL,
                                     .loss_cb = apply && r->persist->options.salvage ? note_loss : NULL,
                                     .context = r};
     PAT_TRY(pat_journal__scan(&scan, found, error));
+    if (found->unreadable_bytes > 0) {
+        note(r->out, "%s: the disk cannot read %" PRIu64 " bytes from offset %" PRIu64 " on", r->name,
+             found->unreadable_bytes, found->unreadable_offset);
+    }
     if (found->marks_damaged > 0) {
         note(r->out, "%s: damaged mark at offset %" PRIu64 ", no batch is lost", r->name, found->mark.offset);
     }
@@ -201,7 +209,7 @@ static void look_through(struct recovery *r, const struct pat_journal_entry *ent
     struct pat_journal_found found;
     struct pat_error why = {0};
     if (entry->end.offset > SPARE_BYTES_MAX) return;
-    if (scan_file(r, entry, &found, false, &why) == PAT_OK) return;
+    if (scan_file(r, entry, pat_manifest__proven(r->persist->manifest), 0, &found, false, &why) == PAT_OK) return;
     note(r->out, "lsns %" PRIu64 " to %" PRIu64 " are in the snapshot, so nothing is lost, although %s",
          entry->first_lsn, entry->end.lsn, why.message);
 }
@@ -228,47 +236,118 @@ static void tell_torn(struct recovery *r, const struct pat_journal_found *found)
          r->name, found->torn_bytes, found->end.offset, found->end.lsn);
 }
 
-/* What cannot be read at all is lost up to where the next file begins, or as far as anything says. */
-static enum pat_status salvage_file(struct recovery *r, uint32_t i) {
+/* ---- salvage ----------------------------------------------------------------------------------------------------- */
+
+/* Where the journal file at a place of the list ends. */
+struct reach {
+    bool told;     /* the manifest or the file after it says so */
+    pat_lsn last;  /* what it holds up to here was acknowledged */
+    bool doubtful; /* more may stand in it that was refused: behind `last` only what it proves itself counts */
+};
+
+/* A file begins behind what was acknowledged before it: the file before may hold more, which was refused. Each snapshot
+ * begins one, too, which may be gone. */
+static struct reach reach_of(const struct recovery *r, uint32_t i) {
     const struct pat_manifest *manifest = r->persist->manifest;
     const struct pat_journal_entry *entry = &manifest->journal[i];
+    if (entry->closed) return (struct reach){.told = true, .last = entry->end.lsn};
+    if (i + 1 < manifest->journals) {
+        const bool told = entry[1].first_lsn > 0;
+        return (struct reach){told, (told ? entry[1].first_lsn : entry->first_lsn) - 1, true};
+    }
+    struct reach reach = {.last = pat_manifest__proven(manifest).lsn};
+    for (uint32_t g = 0; r->persist->manifest_lost && g < manifest->generations; g++) {
+        const pat_lsn lsn = manifest->generation[g].lsn;
+        if (lsn < entry->first_lsn || (reach.doubtful && lsn >= reach.last)) continue;
+        reach = (struct reach){false, lsn, true};
+    }
+    return reach;
+}
+
+static void ignore_loss(void *context, const struct pat_journal_loss *loss) {
+    (void)context, (void)loss;
+}
+
+/* The first lsn in the file that does not count, 0 when all do. A closed one that does not end as the manifest says is
+ * of another time: it may end in what was wiped since. */
+static enum pat_status believed(const struct recovery *r, const struct pat_journal_entry *entry,
+                                const struct reach *reach, pat_lsn *end) {
     struct pat_journal_found found;
-    struct pat_error why = {0};
-    if (entry->first_lsn > r->out->lsn + 1) {
-        pat_salvage__lost(r->out, PAT_MANIFEST_NAME, -1, r->out->lsn + 1, entry->first_lsn - 1,
-                          r->out->lsn == 0 ? entry->first_rows : PAT_ROWS_UNKNOWN);
-        r->out->lsn = entry->first_lsn - 1;
-    }
-    const enum pat_status status = scan_file(r, entry, &found, true, &why);
-    if (status != PAT_ERR_CORRUPT) return status;
-    const struct pat_watermark proven = pat_manifest__proven(manifest);
-    const bool counted = entry->first_rows != PAT_ROWS_UNKNOWN && entry->end.rows != PAT_ROWS_UNKNOWN;
-    struct pat_journal_loss loss = {.name = r->name, .first = entry->first_lsn, .last = proven.lsn};
-    loss.rows = PAT_ROWS_UNKNOWN;
-    if (entry->closed) {
-        loss.last = entry->end.lsn;
-        if (counted) loss.rows = entry->end.rows - entry->first_rows;
-    } else if (i + 1 < manifest->journals) {
-        loss.last = manifest->journal[i + 1].first_lsn - 1;
-    }
-    note(r->out, "%s", why.message);
-    note_loss(r, &loss);
+    const struct pat_journal_scan scan = {
+        .fs = r->persist->fs, .entry = *entry, .bytes_max = UINT64_MAX, .loss_cb = ignore_loss};
+    *end = 0;
+    if (!entry->closed && !reach->doubtful) return PAT_OK;
+    PAT_TRY(pat_journal__scan(&scan, &found, NULL));
+    if (entry->closed && pat_digest_equal(found.end.chain, entry->end.chain)) return PAT_OK;
+    *end = (!entry->closed && reach->last > found.durable ? reach->last : found.durable) + 1;
     return PAT_OK;
 }
 
+/* Nobody knows how far it went. */
+static void lose_tail(struct recovery *r, const char *where) {
+    struct pat_recovery *out = r->out;
+    if (out->losses > 0 && out->loss[out->losses - 1].last == 0) return;
+    pat_salvage__lost(out, where, -1, out->lsn + 1, 0, PAT_ROWS_UNKNOWN);
+}
+
+static void lose_before(struct recovery *r, const struct pat_journal_entry *entry) {
+    struct pat_recovery *out = r->out;
+    if (entry->first_lsn <= out->lsn + 1) return;
+    pat_salvage__lost(out, PAT_MANIFEST_NAME, -1, out->lsn + 1, entry->first_lsn - 1,
+                      out->lsn == 0 ? entry->first_rows : PAT_ROWS_UNKNOWN);
+    out->lsn = entry->first_lsn - 1;
+}
+
+/* What cannot be read at all is lost up to where the file ends, or as far as anything says. */
+static void lose_file(struct recovery *r, const struct pat_journal_entry *entry, const struct reach *reach,
+                      const struct pat_error *why) {
+    const bool counted = entry->closed && entry->first_rows != PAT_ROWS_UNKNOWN && entry->end.rows != PAT_ROWS_UNKNOWN;
+    const struct pat_journal_loss loss = {.name = r->name,
+                                          .first = entry->first_lsn,
+                                          .last = reach->last,
+                                          .rows = counted ? entry->end.rows - entry->first_rows : PAT_ROWS_UNKNOWN};
+    note(r->out, "%s", why->message);
+    note_loss(r, &loss);
+}
+
+static enum pat_status salvage_file(struct recovery *r, uint32_t i) {
+    const struct pat_manifest *manifest = r->persist->manifest;
+    const struct pat_journal_entry *entry = &manifest->journal[i];
+    struct pat_journal_found found = {.end_unknown = true};
+    struct pat_error why = {0};
+    if (entry->first_lsn == 0) {
+        note(r->out, "%s: its header cannot be read", r->name);
+    } else {
+        const struct reach reach = reach_of(r, i);
+        struct pat_watermark proven = pat_manifest__proven(manifest);
+        if (proven.lsn != reach.last) proven = (struct pat_watermark){reach.last, PAT_ROWS_UNKNOWN};
+        pat_lsn end = 0;
+        lose_before(r, entry);
+        enum pat_status status = believed(r, entry, &reach, &end);
+        status = status == PAT_OK || status == PAT_ERR_CORRUPT ? scan_file(r, entry, proven, end, &found, true, &why)
+                                                               : status;
+        if (status != PAT_OK && status != PAT_ERR_CORRUPT) return status;
+        if (status != PAT_OK) lose_file(r, entry, &reach, &why);
+        found.end_unknown |= status != PAT_OK;
+    }
+    if (i + 1 == manifest->journals && found.end_unknown) lose_tail(r, r->name);
+    return PAT_OK;
+}
+
+/* Something is wrong with the directory: a list of losses that is empty would say that nothing is. */
 static enum pat_status salvage_files(struct recovery *r) {
     const struct pat_manifest *manifest = r->persist->manifest;
     for (uint32_t i = 0; i < manifest->journals; i++) {
         const struct pat_journal_entry *entry = &manifest->journal[i];
         if (entry->closed && entry->end.lsn <= r->out->lsn) continue;
+        pat_file__name(PAT_FILE_JOURNAL, entry->number, r->name);
         PAT_TRY(salvage_file(r, i));
     }
-    /* Without a manifest nothing says how far it went. */
-    if (r->persist->manifest_lost) {
-        pat_salvage__lost(r->out, PAT_MANIFEST_NAME, -1, r->out->lsn + 1, 0, PAT_ROWS_UNKNOWN);
-    }
+    if (r->persist->manifest_lost || r->out->losses == 0) lose_tail(r, PAT_MANIFEST_NAME);
     return PAT_OK;
 }
+
+/* ---- the road ---------------------------------------------------------------------------------------------------- */
 
 static enum pat_status replay_files(struct recovery *r, struct pat_error *error) {
     const struct pat_manifest *manifest = r->persist->manifest;
@@ -280,7 +359,7 @@ static enum pat_status replay_files(struct recovery *r, struct pat_error *error)
             continue;
         }
         if (entry->first_lsn > r->out->lsn + 1) return fail_gap(r, entry, error);
-        PAT_TRY(scan_file(r, entry, &found, true, error));
+        PAT_TRY(scan_file(r, entry, pat_manifest__proven(manifest), 0, &found, true, error));
         if (entry->closed) continue;
         if (found.torn_bytes > 0) tell_torn(r, &found);
         r->persist->found = found;

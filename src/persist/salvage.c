@@ -2,6 +2,7 @@
  * recovery would refuse is counted as lost here, and everything else is read with the same checks. */
 #include "persist/persist_private.h"
 
+#include "base/mem.h"
 #include "persist/bytes_private.h"
 #include "persist/file_private.h"
 #include "persist/snapshot_private.h"
@@ -54,14 +55,15 @@ static bool snapshot_entry(struct pat_file *file, struct pat_generation_entry *e
     return settings->zone[sizeof settings->zone - 1] == '\0' && settings->base_currency[3] == '\0';
 }
 
+/* Newest first; when there are too many the oldest goes. */
 static void add_snapshot(struct pat_manifest *manifest, const struct pat_generation_entry *entry) {
     uint32_t at = manifest->generations;
-    if (at == PAT_MANIFEST_GENERATIONS_MAX) return;
+    if (at == PAT_MANIFEST_GENERATIONS_MAX && manifest->generation[--at].number > entry->number) return;
+    manifest->generations = at + 1;
     for (; at > 0 && manifest->generation[at - 1].number < entry->number; at--) {
         manifest->generation[at] = manifest->generation[at - 1];
     }
     manifest->generation[at] = *entry;
-    manifest->generations++;
 }
 
 static void add_journal(struct pat_manifest *manifest, const struct pat_journal_entry *entry) {
@@ -74,40 +76,86 @@ static void add_journal(struct pat_manifest *manifest, const struct pat_journal_
     manifest->journals++;
 }
 
-static void add_file(struct pat_persist *persist, const char *name, enum pat_file_kind kind, uint64_t number) {
-    struct pat_manifest *manifest = persist->manifest;
-    struct pat_file *file;
+struct looking {
+    struct pat_fs *fs;
+    struct pat_manifest *found; /* what was known, and what is added */
+    bool lost;
+    bool newer; /* a file shows that the manifest is not the last one */
+    uint64_t first_journal, first_generation;
+    pat_lsn proven;
+};
+
+/* What the header says, when it can be believed. */
+static bool header_read(struct pat_file *file, enum pat_file_kind kind, uint64_t number, struct pat_file_header *out) {
     unsigned char head[PAT_FILE_HEADER_BYTES];
-    if (persist->fs->ops->file_open(persist->fs, &file, name, PAT_FILE_READ, NULL) != PAT_OK) return;
-    if (read_at(file, 0, head, sizeof head)) {
-        const struct pat_digest id = pat_file__id(head);
-        const pat_lsn lsn = pat_file__lsn(head);
-        struct pat_generation_entry generation = {
-            .number = number, .id = id, .lsn = lsn, .journal_rows = PAT_ROWS_UNKNOWN};
-        const struct pat_journal_entry journal = {
-            .number = number, .id = id, .first_lsn = lsn, .first_rows = PAT_ROWS_UNKNOWN};
-        if (kind == PAT_FILE_JOURNAL && lsn > 0) add_journal(manifest, &journal);
-        if (kind == PAT_FILE_SNAPSHOT && snapshot_entry(file, &generation, &manifest->settings)) {
-            add_snapshot(manifest, &generation);
-        }
-    }
-    file->ops->file_close(&file);
+    if (!read_at(file, 0, head, sizeof head)) return false;
+    *out = (struct pat_file_header){.id = pat_file__id(head), .number = number, .lsn = pat_file__lsn(head)};
+    return pat_file__header_check(file, kind, out, NULL) == PAT_OK;
+}
+
+static void look_at_snapshot(struct looking *looking, struct pat_file *file, const struct pat_file_header *header) {
+    struct pat_settings settings;
+    struct pat_generation_entry entry = {
+        .number = header->number, .id = header->id, .lsn = header->lsn, .journal_rows = PAT_ROWS_UNKNOWN};
+    if (!snapshot_entry(file, &entry, &settings)) return;
+    add_snapshot(looking->found, &entry);
+    looking->newer |= entry.lsn > looking->proven;
+    if (looking->lost) looking->found->settings = settings;
+}
+
+static void look_at_journal(struct looking *looking, struct pat_file *file, const struct pat_file_header *header) {
+    bool holds = false;
+    const struct pat_journal_entry entry = {.number = header->number,
+                                            .id = header->id,
+                                            .first_lsn = header->lsn,
+                                            .first_rows = PAT_ROWS_UNKNOWN,
+                                            .end.rows = PAT_ROWS_UNKNOWN};
+    add_journal(looking->found, &entry);
+    /* One that cannot be read may hold some. */
+    const bool known = header->lsn > 0 && pat_journal__holds_records(file, &holds, NULL) == PAT_OK;
+    looking->newer |= !known || holds;
 }
 
 static void each_file(void *context, const char *name) {
+    struct looking *looking = context;
     enum pat_file_kind kind;
-    uint64_t number;
-    if (pat_file__name_parse(name, &kind, &number)) add_file(context, name, kind, number);
+    struct pat_file_header header = {0};
+    struct pat_file *file = NULL;
+    if (!pat_file__name_parse(name, &kind, &header.number)) return;
+    const uint64_t number = header.number;
+    if (number < (kind == PAT_FILE_JOURNAL ? looking->first_journal : looking->first_generation)) return;
+    if (looking->fs->ops->file_open(looking->fs, &file, name, PAT_FILE_READ, NULL) != PAT_OK) file = NULL;
+    const bool good = file != NULL && header_read(file, kind, number, &header);
+    if (!good) header = (struct pat_file_header){.number = number};
+    if (kind == PAT_FILE_JOURNAL) look_at_journal(looking, file, &header);
+    if (kind == PAT_FILE_SNAPSHOT && good) look_at_snapshot(looking, file, &header);
+    if (file != NULL) file->ops->file_close(&file);
 }
 
-enum pat_status pat_salvage__manifest(struct pat_persist *persist, const struct pat_settings *given,
-                                      struct pat_error *error) {
-    *persist->manifest = (struct pat_manifest){.settings = *given};
-    PAT_TRY(persist->fs->ops->list(persist->fs, persist, error, each_file));
-    persist->manifest_lost = true;
-    const struct pat_settings *settings = &persist->manifest->settings;
-    if (settings->zone[0] != '\0' && settings->base_currency[0] != '\0') return PAT_OK;
+static enum pat_status no_settings(struct pat_error *error) {
     return pat_error_set(error, PAT_ERR_CORRUPT,
                          PAT_MANIFEST_NAME " and all snapshots are damaged, and only they say which time zone and base "
                                            "currency the directory has; give --timezone and --base-currency");
+}
+
+enum pat_status pat_salvage__manifest(struct pat_persist *persist, const struct pat_settings *given, bool lost,
+                                      struct pat_error *error) {
+    struct pat_manifest *found = pat_mem_alloc(PAT_MEM_OTHER, sizeof *found);
+    if (found == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory to look at the files");
+    if (lost) *persist->manifest = (struct pat_manifest){.settings = *given};
+    *found = *persist->manifest;
+    struct looking looking = {.fs = persist->fs,
+                              .found = found,
+                              .lost = lost,
+                              .newer = lost,
+                              .first_journal = found->next_journal,
+                              .first_generation = found->next_generation,
+                              .proven = pat_manifest__proven(found).lsn};
+    const enum pat_status status = persist->fs->ops->list(persist->fs, &looking, error, each_file);
+    if (looking.newer) *persist->manifest = *found;
+    persist->manifest_lost = looking.newer;
+    pat_mem_free(PAT_MEM_OTHER, found);
+    PAT_TRY(status);
+    const struct pat_settings *settings = &persist->manifest->settings;
+    return settings->zone[0] != '\0' && settings->base_currency[0] != '\0' ? PAT_OK : no_settings(error);
 }

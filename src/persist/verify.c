@@ -29,20 +29,10 @@ struct pat_verify {
 
 /* ---- what is damaged --------------------------------------------------------------------------------------------- */
 
-static bool is_named(const struct pat_manifest *manifest, enum pat_file_kind kind, uint64_t number) {
-    for (uint32_t i = 0; kind == PAT_FILE_SNAPSHOT && i < manifest->generations; i++) {
-        if (manifest->generation[i].number == number) return true;
-    }
-    for (uint32_t i = 0; kind == PAT_FILE_JOURNAL && i < manifest->journals; i++) {
-        if (manifest->journal[i].number == number) return true;
-    }
-    return false;
-}
-
 /* False when the file is not named any more. */
 static bool note_damaged(struct pat_persist *persist, enum pat_file_kind kind, uint64_t number) {
     pthread_mutex_lock(&persist->mutex);
-    const bool named = is_named(persist->manifest, kind, number);
+    const bool named = pat_manifest__names(persist->manifest, kind, number);
     bool known = !named;
     for (unsigned i = 0; i < persist->damaged_count; i++)
         known |= persist->damaged[i].kind == kind && persist->damaged[i].number == number;
@@ -61,7 +51,7 @@ unsigned pat_persist_damaged(struct pat_persist *persist) {
     pthread_mutex_lock(&persist->mutex);
     for (unsigned i = 0; i < persist->damaged_count; i++) {
         const struct pat_damaged one = persist->damaged[i];
-        if (is_named(persist->manifest, one.kind, one.number)) persist->damaged[kept++] = one;
+        if (pat_manifest__names(persist->manifest, one.kind, one.number)) persist->damaged[kept++] = one;
     }
     persist->damaged_count = kept;
     const unsigned all = kept + persist->manifest_damaged;

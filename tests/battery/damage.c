@@ -10,8 +10,10 @@
  * come from.
  *
  * After each change the store must either hold exactly what was there and have told what it met, or refuse and name
- * the file. One way out is documented (src/persist/README.md): in a directory that was not stopped in order the end of
- * the last journal file may be gone without a trace; then it must say what it cut, or have nothing to cut. */
+ * the file. What is refused is opened once more as with --salvage: each batch that is read then is the one that was
+ * acknowledged under its lsn, and each that is not lies in a range that is named. One way out is documented
+ * (src/persist/README.md): in a directory that was not stopped in order the end of the last journal file may be gone
+ * without a trace; then it must say what it cut, or have nothing to cut. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -43,6 +45,8 @@
 /* Sets up to this size have each of their bytes damaged. */
 #define SMALL_BYTES    ((size_t)64 << 10)
 #define VIOLATIONS_MAX 10u
+/* Of the flipped bits that are refused, one in so many is opened as with --salvage, which reads all there is. */
+#define SALVAGE_STEP 16u
 
 /* ---- files in memory --------------------------------------------------------------------------------------------- */
 
@@ -199,23 +203,33 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return EAGAIN;
 }
 
-/* As the engine replays; the sets hold batches alone. */
-static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
-    struct pat_store *store = context;
-    if (entry->kind != PAT_ENTRY_BATCH || entry->lsn != store->lsn + 1) {
-        return pat_error_set(error, PAT_ERR_CORRUPT, "an entry that nobody wrote: lsn %" PRIu64, entry->lsn);
-    }
-    struct pat_batch_outcome outcome;
-    pat_ingest_apply(store, entry->batch, entry->lsn, &outcome);
-    return PAT_OK;
-}
-
 struct opened {
     struct pat_fs *fs;
     struct pat_persist *persist;
     struct pat_store *store;
     struct pat_recovery recovery;
+    bool salvage;
+    struct pat_digest snapshot; /* of the store before the first batch */
+    bool any;                   /* a batch was read */
+    bool seen[STATES_MAX];      /* this one */
+    struct pat_digest batch[STATES_MAX];
 };
+
+/* As the engine replays; the sets hold batches alone. */
+static enum pat_status replay(void *context, const struct pat_entry *entry, struct pat_error *error) {
+    struct opened *opened = context;
+    struct pat_store *store = opened->store;
+    if (opened->salvage && !opened->any) opened->snapshot = digest_store(store);
+    if (opened->salvage && entry->lsn > store->lsn) store->lsn = entry->lsn - 1;
+    if (entry->kind != PAT_ENTRY_BATCH || entry->lsn != store->lsn + 1 || entry->lsn >= STATES_MAX) {
+        return pat_error_set(error, PAT_ERR_CORRUPT, "an entry that nobody wrote: lsn %" PRIu64, entry->lsn);
+    }
+    opened->any = opened->seen[entry->lsn] = true;
+    opened->batch[entry->lsn] = entry->batch->digest;
+    struct pat_batch_outcome outcome;
+    pat_ingest_apply(store, entry->batch, entry->lsn, &outcome);
+    return PAT_OK;
+}
 
 /* Everything that a start does before it writes. */
 static enum pat_status open_all(struct opened *opened, const char *folder, struct pat_error *error) {
@@ -226,9 +240,10 @@ static enum pat_status open_all(struct opened *opened, const char *folder, struc
         .zone = zone, .base_currency = CURRENCY, .entropy = "battery", .entropy_bytes = 7};
     if (pat_fs_open_dir(&opened->fs, folder, error) != PAT_OK) die("cannot open", folder);
     if (pat_store_open(&opened->store, &options, error) != PAT_OK) die("no store", folder);
-    const struct pat_persist_options persist = {.fs = opened->fs, .sync = PAT_SYNC_ALWAYS, .seed = 1};
+    const struct pat_persist_options persist = {
+        .fs = opened->fs, .sync = PAT_SYNC_ALWAYS, .seed = 1, .read_only = opened->salvage, .salvage = opened->salvage};
     PAT_TRY(pat_persist_open(&opened->persist, &persist, &settings, error));
-    return pat_persist_recover(opened->persist, opened->store, replay, opened->store, &opened->recovery, error);
+    return pat_persist_recover(opened->persist, opened->store, replay, opened, &opened->recovery, error);
 }
 
 static void close_all(struct opened *opened) {
@@ -237,20 +252,20 @@ static void close_all(struct opened *opened) {
     opened->fs->ops->close(&opened->fs);
 }
 
-static struct outcome open_folder(const char *folder) {
+static struct outcome open_folder(const char *folder, struct opened *opened) {
     struct outcome out = {.error = {.message = ""}};
-    struct opened opened = {.fs = NULL};
-    out.status = open_all(&opened, folder, &out.error);
+    *opened = (struct opened){.fs = NULL};
+    out.status = open_all(opened, folder, &out.error);
     if (out.status == PAT_OK) {
-        out.lsn = opened.store->lsn;
-        out.digest = digest_store(opened.store);
-        memcpy(out.note, opened.recovery.note, sizeof out.note);
+        out.lsn = opened->store->lsn;
+        out.digest = digest_store(opened->store);
+        memcpy(out.note, opened->recovery.note, sizeof out.note);
         out.told = out.note[0] != '\0';
         uint64_t checks = 0;
         struct pat_error error = {.message = ""};
-        if (!out.told) out.told = pat_persist_verify(opened.persist, &checks, &error) != PAT_OK;
+        if (!out.told) out.told = pat_persist_verify(opened->persist, &checks, &error) != PAT_OK;
     }
-    close_all(&opened);
+    close_all(opened);
     return out;
 }
 
@@ -261,13 +276,15 @@ struct battery {
     struct image older[STATES_MAX]; /* [states]: the directory after each batch */
     struct pat_digest state[STATES_MAX];
     pat_lsn state_lsn[STATES_MAX];
+    struct pat_digest batch[STATES_MAX]; /* [lsn]: the one that was acknowledged, */
+    bool known[STATES_MAX];              /* when no snapshot was taken right behind it */
     unsigned states;
     struct pat_digest digest; /* of the whole */
     pat_lsn lsn;
-    bool clean;
+    bool clean, every_file;
     const char *scratch;
     uint64_t seed, random, count, deadline_ns;
-    uint64_t tried, hit, exact, untold, refused, cut, gap, violations;
+    uint64_t tried, hit, exact, untold, refused, salvaged, lost, cut, gap, violations;
 };
 
 /* What is being tried, for whoever reads that this program died. */
@@ -318,8 +335,58 @@ static void violation(struct battery *battery, const char *what, const struct ou
     (void)fflush(stdout);
 }
 
+static bool is_named(const struct pat_recovery *recovery, pat_lsn lsn) {
+    for (unsigned i = 0; i < recovery->losses; i++) {
+        const struct pat_loss *loss = &recovery->loss[i];
+        if (lsn >= loss->first && (loss->last == 0 || lsn <= loss->last)) return true;
+    }
+    return false;
+}
+
+/* False only when it is known what the store held at that lsn. */
+static bool may_be_state(const struct battery *battery, pat_lsn lsn, struct pat_digest digest) {
+    for (unsigned i = 0; i < battery->states; i++) {
+        if (battery->state_lsn[i] == lsn) return pat_digest_equal(battery->state[i], digest);
+    }
+    return true;
+}
+
+/* What is wrong with what --salvage makes of the directory; NULL when nothing is. */
+static const char *salvage_fault(struct battery *battery, const struct opened *opened) {
+    const struct pat_recovery *recovery = &opened->recovery;
+    if (recovery->losses == 0) return "--salvage says that nothing is lost";
+    if (!may_be_state(battery, recovery->snapshot_lsn, opened->snapshot)) return "--salvage begins with another state";
+    for (pat_lsn lsn = recovery->snapshot_lsn + 1; lsn < STATES_MAX; lsn++) {
+        const bool seen = opened->seen[lsn];
+        if (seen && lsn > battery->lsn) return "--salvage serves a batch that nobody sent";
+        if (lsn > battery->lsn) continue;
+        if (seen && battery->known[lsn] && !pat_digest_equal(opened->batch[lsn], battery->batch[lsn]))
+            return "--salvage serves another batch than the acknowledged one";
+        if (seen && is_named(recovery, lsn)) return "--salvage serves what it calls lost";
+        if (!seen && !is_named(recovery, lsn)) return "--salvage does not name what is lost";
+        battery->lost += !seen;
+    }
+    return NULL;
+}
+
+static void judge_salvage(struct battery *battery) {
+    struct outcome out = {.error = {.message = ""}};
+    struct opened opened = {.salvage = true};
+    out.status = open_all(&opened, battery->scratch, &out.error);
+    if (out.status == PAT_OK) {
+        if (!opened.any) opened.snapshot = digest_store(opened.store);
+        out.lsn = opened.store->lsn;
+        memcpy(out.note, opened.recovery.note, sizeof out.note);
+    }
+    const char *fault = out.status == PAT_OK ? salvage_fault(battery, &opened) : "--salvage refuses";
+    if (fault != NULL) violation(battery, fault, &out);
+    battery->salvaged++;
+    close_all(&opened);
+}
+
 static void judge(struct battery *battery, const struct file *file, const char *other) {
-    const struct outcome out = open_folder(battery->scratch);
+    struct opened opened;
+    const struct outcome out = open_folder(battery->scratch, &opened);
     battery->tried++;
     if (out.status != PAT_OK) {
         battery->refused++;
@@ -329,6 +396,7 @@ static void judge(struct battery *battery, const struct file *file, const char *
                            strstr(out.error.message, "MANIFEST") != NULL;
         if (out.status != PAT_ERR_CORRUPT) violation(battery, "refused, but not as damaged", &out);
         if (!named) violation(battery, "refused without naming the file", &out);
+        if (battery->every_file || battery->refused % SALVAGE_STEP == 0) judge_salvage(battery);
         return;
     }
     battery->hit += out.told;
@@ -477,10 +545,17 @@ static void every_file(struct battery *battery) {
 
 /* ---- main -------------------------------------------------------------------------------------------------------- */
 
+/* What is not damaged says which batch was acknowledged under each lsn. */
 static struct outcome open_image(struct battery *battery, const struct image *image, const char *name) {
+    struct opened opened;
     image_write(image, battery->scratch);
-    const struct outcome out = open_folder(battery->scratch);
+    const struct outcome out = open_folder(battery->scratch, &opened);
     if (out.status != PAT_OK) die(out.error.message, name);
+    for (pat_lsn lsn = 0; lsn < STATES_MAX; lsn++) {
+        if (!opened.seen[lsn]) continue;
+        battery->batch[lsn] = opened.batch[lsn];
+        battery->known[lsn] = true;
+    }
     return out;
 }
 
@@ -518,16 +593,17 @@ int main(int argc, char **argv) {
     set_read(&battery, argv[2]);
     const uint64_t seconds = strtoull(argv[6], NULL, 10);
     battery.deadline_ns = pat_clock_monotonic_ns() + seconds * UINT64_C(1000000000);
-    if (strcmp(argv[1], "files") == 0) {
+    battery.every_file = strcmp(argv[1], "files") == 0;
+    if (battery.every_file) {
         every_file(&battery);
     } else {
         if (image_bytes(&battery.whole) <= SMALL_BYTES) each_byte(&battery);
         random_bits(&battery);
     }
     (void)printf("{\"bytes\": %zu, \"tried\": %" PRIu64 ", \"hit\": %" PRIu64 ", \"exact\": %" PRIu64
-                 ", \"untold\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"cut\": %" PRIu64 ", \"gap\": %" PRIu64
-                 ", \"violations\": %" PRIu64 "}\n",
+                 ", \"untold\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"salvaged\": %" PRIu64 ", \"lost\": %" PRIu64
+                 ", \"cut\": %" PRIu64 ", \"gap\": %" PRIu64 ", \"violations\": %" PRIu64 "}\n",
                  image_bytes(&battery.whole), battery.tried, battery.hit, battery.exact, battery.untold,
-                 battery.refused, battery.cut, battery.gap, battery.violations);
+                 battery.refused, battery.salvaged, battery.lost, battery.cut, battery.gap, battery.violations);
     return EXIT_SUCCESS;
 }

@@ -3,6 +3,7 @@
 
 Data sets are made by a real server, once left as a kill leaves it and once stopped in order, copied after each batch. damage.c
 damages them in memory and lets the engine open them, thousands a second: each byte of the small set, random bits of a big one.
+What is refused is opened as with --salvage, too: what is served then was acknowledged, what is missing is named.
 A damage hit when somebody told of it or refused; some bytes of files mean nothing (what a killed server had preallocated, a
 journal that only an older snapshot needs), and then the answers must be exact.
 """
@@ -71,7 +72,7 @@ def scratch():
     return folder
 
 
-COUNTS = ("tried", "exact", "refused", "cut", "untold", "gap")
+COUNTS = ("tried", "exact", "refused", "salvaged", "lost", "cut", "untold", "gap")
 
 
 def damage(tally, name, mode, data_set, count, seconds):
@@ -94,9 +95,9 @@ def damage(tally, name, mode, data_set, count, seconds):
     tally.fault("flipped bit" if mode == "bits" else "damaged file", figures["hit"], figures["tried"])
     sums = tally.state.setdefault(name, dict.fromkeys(COUNTS, 0))
     for what in COUNTS:
-        sums[what] += figures[what]
-    tally.extra[name] = ("%(tried)d tried: %(exact)d told and exact, %(refused)d refused by name, %(cut)d cut and told, "
-                         "%(untold)d exact and nothing to tell, %(gap)d in the documented gap" % sums)
+        sums[what] = sums.get(what, 0) + figures[what]
+    tally.extra[name] = ("%(tried)d tried: %(exact)d told and exact, %(refused)d refused by name (%(salvaged)d read with --salvage, "
+                         "%(lost)d batches lost and named), %(cut)d cut and told, %(untold)d exact and nothing to tell, %(gap)d in the documented gap" % sums)
     tally.report()
 
 

@@ -162,7 +162,9 @@ class Server:
         self.environment = None  # this process's own
 
     def command(self, listen=("127.0.0.1:0",), extra=()):
-        line = [self.binary, "--data", self.data, "--timezone", self.timezone, "--base-currency", self.currency]
+        line = [self.binary, "--data", self.data]
+        if self.timezone:  # else the directory's own
+            line += ["--timezone", self.timezone, "--base-currency", self.currency]
         for address in listen:
             line += ["--listen", address]
         return line + self.extra + list(extra)

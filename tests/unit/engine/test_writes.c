@@ -1,6 +1,8 @@
 /* What is written: answers to loads, groups of them, what a restart brings back, what happens without memory. */
 #include "world.h"
 
+#include "persist/persist_private.h"
+
 /* ---- loads ------------------------------------------------------------------------------------------------------- */
 
 static void an_answer_has_the_counts(void **state) {
@@ -527,6 +529,36 @@ static void at_every_allocation_of_a_start(void **state) {
     }
 }
 
+static void journal_is_failed(bool failed) {
+    char why[PAT_ERROR_MESSAGE_BYTES];
+    assert_int_equal(pat_persist_condition(world.engine->persist, why) == PAT_CONDITION_READONLY, failed);
+    assert_int_equal(world.engine->journal_failed, failed);
+}
+
+/* The file fails while a snapshot is being written: that one's end does not bring the journal back, the next one's
+ * does. */
+static void a_snapshot_from_before_a_failure_resumes_nothing(void **state) {
+    (void)state;
+    (void)load("load.orders {producer: 'p', seq: 1, columns: {order: [1], customer: [1], time: [0], amount: [5], "
+               "currency: ['EUR']}}");
+    struct pat_persist *persist = world.engine->persist;
+    pthread_mutex_lock(&persist->mutex);
+    persist->readonly = persist->file_failed = true;
+    pthread_mutex_unlock(&persist->mutex);
+    pat_engine__journal_failed(world.engine, "as a disk would say");
+    const struct pat_event before = {.kind = PAT_EVENT_SNAPSHOT, .status = PAT_OK};
+    pat_engine__snapshot_finish(world.engine, &before);
+    journal_is_failed(true);
+    for (unsigned i = 0; i < 2000 && world.engine->journal_failed; i++) {
+        pat_engine_turn(world.engine);
+        pat_clock_sleep_ms(1);
+    }
+    journal_is_failed(false);
+    (void)load("load.orders {producer: 'p', seq: 2, columns: {order: [2], customer: [1], time: [0], amount: [5], "
+               "currency: ['EUR']}}");
+    assert_int_equal(world.engine->store->counts.orders, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_has_the_counts),
@@ -542,6 +574,7 @@ int main(void) {
         TEST(a_restart_brings_everything_back),
         TEST(settings_belong_to_the_directory),
         TEST(snapshots_beside_loads),
+        TEST(a_snapshot_from_before_a_failure_resumes_nothing),
         TEST(batches_that_may_not_fit_together_come_after_each_other),
         TEST(a_small_budget_is_an_answer),
         TEST(at_every_allocation),

@@ -49,8 +49,10 @@ struct sim_disk {
     uint64_t syncs;
     uint64_t fail_read; /* the n-th read fails; 0: never */
     uint64_t reads;
-    uint64_t damage_at;     /* the call that writes something else than it was given, and says nothing; 0: none */
-    unsigned damage_eighth; /* where in it */
+    const char *bad_name;      /* a file of which the disk cannot read the bytes */
+    uint64_t bad_from, bad_to; /* between these */
+    uint64_t damage_at;        /* the call that writes something else than it was given, and says nothing; 0: none */
+    unsigned damage_eighth;    /* where in it */
     uint64_t failed;
 };
 
@@ -256,7 +258,9 @@ static inline enum pat_status sim_file_read_at(struct pat_file *file, uint64_t o
     const struct sim_bytes *cache = &handle->inode->cache;
     uint64_t left = offset < cache->length ? cache->length - offset : 0;
     *got = left < bytes ? (size_t)left : bytes;
-    if (++handle->disk->reads == handle->disk->fail_read) {
+    const bool bad = handle->disk->bad_name != NULL && strcmp(handle->disk->bad_name, handle->name) == 0 &&
+                     offset < handle->disk->bad_to && offset + *got > handle->disk->bad_from;
+    if (++handle->disk->reads == handle->disk->fail_read || bad) {
         *got = 0;
         status = sim_error(handle->disk, error, handle->name, "read");
     } else if (*got > 0) {

@@ -179,6 +179,43 @@ static void test_a_disk_without_any_room_is_stopped_cleanly_and_started_again(vo
     sim_deinit(&disk);
 }
 
+/* Places in the list of journal files that are taken: nothing is in those before the last one. */
+static void list_fill(struct pat_manifest *manifest, uint32_t count) {
+    assert_int_equal(manifest->journals, 1);
+    manifest->journal[count - 1] = manifest->journal[0];
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        manifest->journal[i] =
+            (struct pat_journal_entry){.number = i + 1, .first_lsn = 1, .closed = true, .end = {.offset = 64}};
+    }
+    manifest->journals = count;
+}
+
+/* Snapshots that fail take all places but the last ones, which are for a file that failed: without one, groups would be
+ * refused for ever. */
+static void test_a_failed_file_finds_a_place_in_a_list_that_is_full(void **state) {
+    (void)state;
+    const uint32_t usual = PAT_MANIFEST_JOURNALS_MAX - PAT_MANIFEST_JOURNALS_LAST;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    engine.persist->manifest->next_journal = PAT_MANIFEST_JOURNALS_MAX;
+    assert_int_equal(pat_persist_start(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    list_fill(engine.persist->manifest, usual);
+    assert_int_equal(pat_persist__rotate(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(engine.persist->manifest->journals, usual);
+    sim_fail_after(&disk, 2);
+    assert_int_equal(kit_load(&engine, 1), PAT_ERR_IO);
+    assert_int_equal(pat_persist__rotate(engine.persist, &engine.error), PAT_OK);
+    assert_int_equal(engine.persist->manifest->journals, usual + 1);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    kit_close(&engine);
+    assert_recovers(&disk, 2, 2);
+    sim_deinit(&disk);
+}
+
 /* ---- files used again -------------------------------------------------------------------------------------------- */
 
 static void test_records_of_a_files_former_life_never_come_back(void **state) {
@@ -241,6 +278,55 @@ static void test_with_an_interval_the_power_takes_nothing_that_is_older(void **s
     sim_faults_off(&disk);
     sim_power_cut(&disk, &random, false);
     assert_recovers(&disk, 2, 2);
+    sim_deinit(&disk);
+}
+
+/* One that is full still takes what it has room for: what was acknowledged does not wait for more. */
+static void test_a_full_disk_keeps_the_interval(void **state) {
+    (void)state;
+    for (int sync = PAT_SYNC_ALWAYS; sync <= PAT_SYNC_INTERVAL; sync++) {
+        struct sim_disk disk;
+        struct kit_engine engine;
+        char why[PAT_ERROR_MESSAGE_BYTES];
+        uint64_t random = 1;
+        sim_init(&disk);
+        assert_int_equal(kit_start(&engine, &disk.base, (enum pat_sync)sync, SEED, ROWS), PAT_OK);
+        disk.capacity = sim_used(&disk);
+        engine.persist->options.sync_interval_ms = 3600000; /* over when the test says so */
+        while (kit_load(&engine, 1) == PAT_OK) continue;
+        assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_FULL);
+        assert_true(engine.persist->journal.mark_unsynced || sync == PAT_SYNC_INTERVAL);
+        const pat_lsn lsn = engine.store->lsn;
+        assert_true(lsn > 1);
+        pat_persist__journal_idle(engine.persist);
+        assert_int_equal(pat_persist_condition(engine.persist, why), PAT_CONDITION_FULL);
+        assert_int_equal(engine.persist->journal.synced.lsn, lsn);
+        disk.fail_on = true;
+        sim_fail_after(&disk, 1);
+        kit_close(&engine);
+        sim_faults_off(&disk);
+        sim_power_cut(&disk, &random, false);
+        assert_recovers(&disk, lsn, lsn);
+        sim_deinit(&disk);
+    }
+}
+
+/* A group that comes when the interval is over does not put the sync off. */
+static void test_the_interval_is_kept_while_groups_come(void **state) {
+    (void)state;
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_INTERVAL, SEED, ROWS), PAT_OK);
+    engine.persist->options.sync_interval_ms = 3600000;
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    assert_int_equal(engine.persist->journal.synced.lsn, 0);
+    engine.persist->options.sync_interval_ms = 0; /* it is over */
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    assert_int_equal(engine.persist->journal.synced.lsn, 4);
+    kit_close(&engine);
+    assert_recovers(&disk, 5, 5);
     sim_deinit(&disk);
 }
 
@@ -349,10 +435,21 @@ struct salvaged {
     bool seen[LSNS + 1];
 };
 
+/* It is the one that was acknowledged, not another one of its lsn. */
+static void assert_acknowledged(const struct pat_entry *entry) {
+    struct kit_batch kit;
+    kit_batch_init(&kit, SEED, entry->lsn, ROWS);
+    assert_int_equal(entry->kind, kit.entry.kind);
+    if (entry->kind == PAT_ENTRY_BATCH) assert_true(pat_digest_equal(entry->batch->digest, kit.batch.digest));
+    if (entry->kind == PAT_ENTRY_RFM_MAP) assert_string_equal(entry->map->name, kit.map.name);
+    kit_batch_deinit(&kit);
+}
+
 static enum pat_status note_entry(void *context, const struct pat_entry *entry, struct pat_error *error) {
     struct salvaged *salvaged = context;
     (void)error;
     assert_false(salvaged->seen[entry->lsn]);
+    assert_acknowledged(entry);
     salvaged->seen[entry->lsn] = true;
     return PAT_OK;
 }
@@ -372,6 +469,9 @@ static struct pat_recovery salvage(struct sim_disk *disk, pat_lsn last, unsigned
     if (status != PAT_OK) print_message("%s\n", error.message);
     assert_int_equal(status, PAT_OK);
     *lost = 0;
+    assert_true(pat_digest_equal(kit_digest(store), digests[recovery.snapshot_lsn]));
+    assert_true(recovery.losses > 0);
+    assert_true(settings.epoch >= PAT_SALVAGE_EPOCH); /* of no server that took batches */
     for (pat_lsn lsn = recovery.snapshot_lsn + 1; lsn <= last; lsn++) {
         bool told = false;
         for (unsigned i = 0; i < recovery.losses; i++) {
@@ -440,8 +540,11 @@ static void test_salvage_names_what_is_lost(void **state) {
     assert_string_equal(recovery.loss[0].where, "journal-00000002.pj");
     /* A whole file, and the snapshot with it. */
     assert_int_equal(sim_remove(&disk.base, "journal-00000002.pj", NULL), PAT_OK);
-    recovery = salvage(&disk, 6, &lost);
-    assert_int_equal(recovery.losses, 0); /* all that is known to have been acknowledged is in the snapshot */
+    recovery = salvage(&disk, 18, &lost);
+    assert_int_equal(recovery.losses, 1);
+    assert_int_equal(recovery.loss[0].first, 7);
+    assert_int_equal(recovery.loss[0].last, 0); /* nobody knows: it was killed */
+    assert_string_equal(recovery.loss[0].where, "journal-00000002.pj");
     assert_int_equal(sim_remove(&disk.base, "snapshot-00000001.ps", NULL), PAT_OK);
     recovery = salvage(&disk, 6, &lost);
     assert_int_equal(lost, 0); /* the older journal is still there */
@@ -449,8 +552,248 @@ static void test_salvage_names_what_is_lost(void **state) {
     recovery = salvage(&disk, 6, &lost);
     assert_int_equal(recovery.losses, 1);
     assert_int_equal(recovery.loss[0].first, 7);
-    assert_int_equal(recovery.loss[0].last, 0); /* nobody knows */
+    assert_int_equal(recovery.loss[0].last, 0);
     sim_deinit(&disk);
+}
+
+/* A group whose sync fails, of other batches than those that are acknowledged under its lsns later; then the snapshot
+ * that lets groups be taken again. */
+static void refuse_group(struct sim_disk *disk, struct kit_engine *engine, bool resume) {
+    engine->seed = SEED + 1;
+    sim_fail_after(disk, 2);
+    assert_int_equal(kit_load(engine, 2), PAT_ERR_IO);
+    engine->seed = SEED;
+    disk->failed = 0;
+    if (resume) assert_int_equal(kit_snapshot(engine), PAT_OK);
+}
+
+static void test_salvage_without_a_manifest_takes_no_batch_that_was_refused(void **state) {
+    (void)state;
+    struct sim_disk disk, copy;
+    struct kit_engine engine;
+    unsigned lost;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    while (engine.store->lsn < 3) assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    refuse_group(&disk, &engine, true);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    for (unsigned without = 0; without < 8; without++) {
+        sim_copy(&copy, &disk);
+        assert_int_equal(sim_remove(&copy.base, "MANIFEST", NULL), PAT_OK);
+        if ((without & 1) != 0) assert_int_equal(sim_remove(&copy.base, "snapshot-00000001.ps", NULL), PAT_OK);
+        if ((without & 2) != 0) sim_bytes_of(&copy, "journal-00000002.pj")->data[20] ^= 1;
+        if ((without & 4) != 0) sim_bytes_of(&copy, "journal-00000002.pj")->data[PAT_FILE_HEADER_BYTES + 30] ^= 1;
+        const struct pat_recovery recovery = salvage(&copy, 4, &lost);
+        assert_int_equal(lost, without >= 2);
+        assert_int_equal(recovery.loss[recovery.losses - 1].last, 0);
+        sim_deinit(&copy);
+    }
+    /* Without the file that came after, and without the snapshot as well only what was proven stands for itself. */
+    sim_copy(&copy, &disk);
+    assert_int_equal(sim_remove(&copy.base, "MANIFEST", NULL), PAT_OK);
+    assert_int_equal(sim_remove(&copy.base, "journal-00000002.pj", NULL), PAT_OK);
+    (void)salvage(&copy, 4, &lost);
+    assert_int_equal(lost, 1);
+    sim_deinit(&copy);
+    kit_close(&engine);
+    sim_deinit(&disk);
+}
+
+static void test_salvage_with_a_manifest_put_back_reads_what_it_does_not_know(void **state) {
+    (void)state;
+    struct sim_disk disk, earlier;
+    struct kit_engine engine;
+    unsigned lost;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    sim_copy(&earlier, &disk);
+    assert_int_equal(kit_snapshot(&engine), PAT_OK);
+    assert_int_equal(kit_load(&engine, 3), PAT_OK);
+    sim_bytes_copy(sim_bytes_of(&disk, "MANIFEST"), sim_bytes_of(&earlier, "MANIFEST"));
+    const struct pat_recovery recovery = salvage(&disk, 5, &lost);
+    assert_int_equal(lost, 0);
+    assert_int_equal(recovery.lsn, 5);
+    assert_int_equal(recovery.loss[0].first, 6);
+    assert_int_equal(recovery.loss[0].last, 0);
+    disk.fail_on = true;
+    sim_fail_after(&disk, 1);
+    kit_close(&engine);
+    sim_deinit(&disk);
+    sim_deinit(&earlier);
+}
+
+/* ---- every kind of damage ---------------------------------------------------------------------------------------- */
+
+#define TIMES       4u
+#define DAMAGE_STEP 97u
+#define HOLE_BYTES  300u
+
+struct history {
+    struct sim_disk last, earlier[TIMES];
+};
+
+/* Two snapshots, refused groups before each of them, batches up to 18. */
+static void history_make(struct history *history, bool clean) {
+    struct sim_disk disk;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    for (unsigned i = 0; i < TIMES; i++) {
+        for (unsigned groups = 0; groups < 2; groups++) assert_int_equal(kit_load(&engine, 2), PAT_OK);
+        sim_copy(&history->earlier[i], &disk);
+        if (i % 2 == 0) refuse_group(&disk, &engine, true);
+    }
+    assert_int_equal(kit_load(&engine, 2), PAT_OK);
+    if (!clean) sim_copy(&history->last, &disk);
+    kit_close(&engine);
+    if (clean) sim_copy(&history->last, &disk);
+    sim_deinit(&disk);
+}
+
+static void history_end(struct history *history) {
+    for (unsigned i = 0; i < TIMES; i++) sim_deinit(&history->earlier[i]);
+    sim_deinit(&history->last);
+}
+
+/* What a server without --salvage refuses, one with it serves: what is acknowledged, and the rest is named. */
+static void judge(struct sim_disk *disk, unsigned *refused) {
+    struct kit_engine engine;
+    unsigned lost;
+    const enum pat_status status = kit_recover(&engine, &disk->base, PAT_SYNC_ALWAYS, SEED, ROWS);
+    kit_close(&engine);
+    if (status == PAT_OK) return;
+    assert_int_equal(status, PAT_ERR_CORRUPT);
+    (*refused)++;
+    (void)salvage(disk, 18, &lost);
+}
+
+/* Changes file `name`, whose inode the disk has for itself, in the way of this number; false when there are no more. */
+static bool damage(struct sim_disk *disk, const struct history *history, const char *name, unsigned way) {
+    struct sim_bytes *bytes = sim_bytes_of(disk, name);
+    if (way == 0) return sim_remove(&disk->base, name, NULL) == PAT_OK;
+    way -= 1;
+    if (way < TIMES) { /* as it was */
+        const struct sim_bytes *older = sim_bytes_of((struct sim_disk *)(uintptr_t)&history->earlier[way], name);
+        if (older != NULL) sim_bytes_copy(bytes, older);
+        return true;
+    }
+    way -= TIMES;
+    if (way < SIM_NAMES) { /* swapped with another */
+        const struct sim_inode *other = history->last.live[way].inode;
+        struct sim_bytes *there = other != NULL ? sim_bytes_of(disk, history->last.live[way].name) : NULL;
+        if (there == NULL) return true;
+        sim_bytes_copy(there, bytes);
+        sim_bytes_copy(bytes, &other->cache);
+        return true;
+    }
+    way -= SIM_NAMES;
+    const size_t at = (size_t)(way / 2) * DAMAGE_STEP;
+    if (at >= bytes->length) return false;
+    if (way % 2 == 0) { /* cut, or a hole in it */
+        sim_bytes_resize(bytes, at);
+    } else {
+        memset(bytes->data + at, 0, bytes->length - at < HOLE_BYTES ? bytes->length - at : HOLE_BYTES);
+    }
+    return true;
+}
+
+/* One file in every way; `also` is another one that is not there, either. */
+static void damage_in_every_way(const struct history *history, const char *name, const char *also, unsigned *refused) {
+    bool more = true;
+    for (unsigned way = 0; more; way += KIT_STEP) {
+        struct sim_disk disk;
+        sim_copy(&disk, (struct sim_disk *)(uintptr_t)&history->last);
+        if (also != NULL) assert_int_equal(sim_remove(&disk.base, also, NULL), PAT_OK);
+        more = damage(&disk, history, name, way);
+        if (more) judge(&disk, refused);
+        sim_deinit(&disk);
+    }
+}
+
+static void test_salvage_serves_what_was_acknowledged_and_names_the_rest_whatever_happened(void **state) {
+    (void)state;
+    for (int clean = 0; clean < 2; clean++) {
+        struct history history;
+        unsigned refused = 0;
+        history_make(&history, clean != 0);
+        for (int i = 0; i < SIM_NAMES; i++) {
+            const char *name = history.last.live[i].name;
+            if (history.last.live[i].inode == NULL || pat_space__is_own(name)) continue;
+            damage_in_every_way(&history, name, NULL, &refused);
+            if (strcmp(name, PAT_MANIFEST_NAME) == 0) continue;
+            damage_in_every_way(&history, name, PAT_MANIFEST_NAME, &refused);
+        }
+        print_message("%u refused and salvaged\n", refused);
+        assert_true(refused > 100 / KIT_STEP);
+        history_end(&history);
+    }
+}
+
+/* Each sector of each file in turn: all comes back, or the start is refused and names the file, and what is left of
+ * that is told from what is not. */
+static void check_unreadable(bool clean) {
+    struct history history;
+    unsigned refused = 0, whole = 0;
+    history_make(&history, clean);
+    for (int i = 0; i < SIM_NAMES; i++) {
+        const char *name = history.last.live[i].name;
+        if (history.last.live[i].inode == NULL || pat_space__is_own(name)) continue;
+        for (uint64_t at = 0; at < history.last.live[i].inode->cache.length; at += SIM_SECTOR) {
+            struct sim_disk disk;
+            struct kit_engine engine;
+            unsigned lost;
+            sim_copy(&disk, &history.last);
+            disk.bad_name = name;
+            disk.bad_from = at;
+            disk.bad_to = at + SIM_SECTOR;
+            const enum pat_status status = kit_recover(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS);
+            if (status == PAT_OK) {
+                assert_int_equal(engine.store->lsn, 18);
+                assert_true(pat_digest_equal(kit_digest(engine.store), digests[18]));
+                whole++;
+            } else {
+                assert_int_equal(status, PAT_ERR_CORRUPT);
+                assert_non_null(strstr(engine.error.message, name));
+                assert_non_null(strstr(engine.error.message, "offset"));
+                (void)salvage(&disk, 18, &lost);
+                refused++;
+            }
+            kit_close(&engine);
+            sim_deinit(&disk);
+        }
+    }
+    print_message("%u unreadable sectors refused, %u of no harm\n", refused, whole);
+    assert_true(refused > 2 && whole > 8);
+    history_end(&history);
+}
+
+static void test_a_sector_that_cannot_be_read_is_refused_by_its_offset_or_does_no_harm(void **state) {
+    (void)state;
+    check_unreadable(false);
+    check_unreadable(true);
+}
+
+/* Nothing of what was acknowledged can be there: a start after a kill goes on, tells it, and writes it anew. */
+static void test_a_bad_sector_in_the_room_behind_the_end_stops_no_start(void **state) {
+    (void)state;
+    struct sim_disk disk, killed;
+    struct kit_engine engine;
+    sim_init(&disk);
+    assert_int_equal(kit_start(&engine, &disk.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(kit_load(&engine, 1), PAT_OK);
+    sim_copy(&killed, &disk);
+    kit_close(&engine);
+    sim_deinit(&disk);
+    killed.bad_name = "journal-00000001.pj";
+    killed.bad_from = KIT_JOURNAL_BYTES - SIM_SECTOR;
+    killed.bad_to = KIT_JOURNAL_BYTES;
+    assert_int_equal(kit_start(&engine, &killed.base, PAT_SYNC_ALWAYS, SEED, ROWS), PAT_OK);
+    assert_int_equal(engine.store->lsn, 1);
+    assert_non_null(
+        strstr(engine.recovery.note, "journal-00000001.pj: the disk cannot read 512 bytes from offset 3584"));
+    kit_close(&engine);
+    sim_deinit(&killed);
 }
 
 int main(void) {
@@ -461,13 +804,21 @@ int main(void) {
         cmocka_unit_test(test_a_full_disk_refuses_before_it_is_full_and_goes_on_by_itself),
         cmocka_unit_test(test_there_is_a_spare_file_before_the_first_snapshot),
         cmocka_unit_test(test_a_disk_without_any_room_is_stopped_cleanly_and_started_again),
+        cmocka_unit_test(test_a_failed_file_finds_a_place_in_a_list_that_is_full),
         cmocka_unit_test(test_records_of_a_files_former_life_never_come_back),
         cmocka_unit_test(test_a_spare_file_is_on_disk_before_it_is_needed),
         cmocka_unit_test(test_with_an_interval_the_power_takes_nothing_that_is_older),
+        cmocka_unit_test(test_a_full_disk_keeps_the_interval),
+        cmocka_unit_test(test_the_interval_is_kept_while_groups_come),
         cmocka_unit_test(test_after_a_failure_a_snapshot_counts_only_when_it_was_read_back),
         cmocka_unit_test(test_memory_that_runs_out_at_each_call_costs_that_call_alone),
         cmocka_unit_test(test_salvage_gives_all_but_what_it_says_is_lost_wherever_a_byte_changed),
         cmocka_unit_test(test_salvage_names_what_is_lost),
+        cmocka_unit_test(test_salvage_without_a_manifest_takes_no_batch_that_was_refused),
+        cmocka_unit_test(test_salvage_with_a_manifest_put_back_reads_what_it_does_not_know),
+        cmocka_unit_test(test_a_sector_that_cannot_be_read_is_refused_by_its_offset_or_does_no_harm),
+        cmocka_unit_test(test_a_bad_sector_in_the_room_behind_the_end_stops_no_start),
+        cmocka_unit_test(test_salvage_serves_what_was_acknowledged_and_names_the_rest_whatever_happened),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
