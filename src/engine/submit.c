@@ -141,7 +141,6 @@ struct group {
     struct pat_ticket *head, *tail;
     unsigned count;
     uint64_t rows, rows_max;
-    size_t bytes; /* memory reserved for applying */
     uint64_t seen[SEEN_BITS / 64];
 };
 
@@ -151,7 +150,6 @@ static void group_init(struct group *group, uint64_t rows_max) {
     group->count = 0;
     group->rows = 0;
     group->rows_max = rows_max;
-    group->bytes = 0;
     memset(group->seen, 0, sizeof group->seen);
 }
 
@@ -197,6 +195,12 @@ static void make_room(struct pat_engine *engine, size_t bytes) {
     if (!pat_mem_would_fit(bytes)) pat_chore_stop(&engine->chore);
 }
 
+/* The memory that applying takes is promised to the group from here on, so that no question takes it meanwhile. */
+static bool reserve(struct pat_engine *engine, size_t bytes) {
+    make_room(engine, bytes);
+    return fits(engine, bytes) && pat_mem_promise(bytes);
+}
+
 static enum admission admit_batch(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     struct pat_batch *batch = ticket->batch;
     const struct pat_producers *producers = &engine->store->producers;
@@ -212,7 +216,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
     size_t bytes = pat_ingest_bytes(batch, engine->store);
-    if (group->count > 0 && !fits(engine, group->bytes + bytes)) return NEXT_GROUP;
+    if (group->count > 0 && !fits(engine, bytes)) return NEXT_GROUP;
     const uint32_t rows = batch->rows;
     enum pat_status status =
         pat_ingest_validate(batch, &ticket->request->load, engine->store, group->count == 0, &error);
@@ -225,8 +229,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         return refuse(engine, ticket, &error);
     }
     if (batch->rows != rows) bytes = pat_ingest_bytes(batch, engine->store);
-    make_room(engine, group->bytes + bytes);
-    if (!fits(engine, group->bytes + bytes)) {
+    if (!reserve(engine, bytes)) {
         (void)pat_error_set(
             &error, PAT_ERR_NO_MEMORY,
             "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
@@ -237,7 +240,6 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     uint64_t bit;
     *seen_word(group, batch->seq, &bit) |= bit;
     group->rows += batch->rows;
-    group->bytes += bytes;
     group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_BATCH, .batch = batch};
     return ADMITTED;
 }
@@ -281,12 +283,10 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
         return ANSWERED;
     }
     const size_t bytes = pat_store_attribute_bytes(engine->store, attribute->table);
-    make_room(engine, group->bytes + bytes);
-    if (!pat_mem_would_fit(group->bytes + bytes)) {
+    if (!reserve(engine, bytes)) {
         (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for another attribute (see --memory)");
         return refuse(engine, ticket, &error);
     }
-    group->bytes += bytes;
     group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_ATTRIBUTE, .attribute = attribute};
     return ADMITTED;
 }
@@ -368,6 +368,7 @@ void pat_engine__group_start(struct pat_engine *engine) {
     struct pat_error error;
     enum pat_status status = pat_persist_write(engine->persist, group.entry, group.count, &error);
     if (status != PAT_OK) {
+        pat_mem_promise_end();
         fail_group(engine, group.head, &error);
         return;
     }
@@ -396,12 +397,15 @@ static void apply_batches(struct pat_engine *engine) {
         if (rows > APPLY_ROWS || pat_ingest_settles_first(engine->store, PAT_ORDERS, rows)) break;
         batch[count++] = at->batch;
     }
+    pat_mem_redeem(true);
     pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
+    pat_mem_redeem(false);
     struct pat_applied applied = {ticket, count, batch, outcome};
     engine->applied = &applied;
     for (unsigned i = 0; i < count; i++) engine->group_head = engine->group_head->next;
     if (engine->group_head == NULL) {
         engine->group_durable = false;
+        pat_mem_promise_end();
         if (!pat_engine__snapshot_comes(engine)) pat_engine__group_start(engine);
     }
     answer_applied(engine);
@@ -409,7 +413,9 @@ static void apply_batches(struct pat_engine *engine) {
 
 static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
     if (ticket->request->method == PAT_METHOD_SCHEMA_ADD) {
+        pat_mem_redeem(true);
         pat_store_add_attribute(engine->store, ticket->request->attribute);
+        pat_mem_redeem(false);
         engine->store->lsn = ticket->lsn;
         reply_attribute(engine, ticket, true);
         return;
@@ -447,6 +453,7 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         } else {
             pat_engine__journal_failed(engine, event->error.message);
         }
+        pat_mem_promise_end();
         fail_group(engine, ticket, event->untouched ? &event->error : &engine->journal_error);
         return;
     }
@@ -471,6 +478,9 @@ bool pat_engine__apply_some(struct pat_engine *engine) {
         engine->group_head = ticket->next;
         apply_ticket(engine, ticket);
     }
-    if (engine->group_head == NULL) engine->group_durable = false;
+    if (engine->group_head == NULL) {
+        engine->group_durable = false;
+        pat_mem_promise_end();
+    }
     return true;
 }
