@@ -60,6 +60,11 @@ def the_file(folder):
     check("role" in user(path, "add", "bob", "--role", "king", password="x", expect=2), "a role that there is none of")
     check("no user 'bob'" in user(path, "remove", "bob", expect=1), "removing nobody")
     check("name" in user(path, "add", "a b", password="x", expect=2), "a name with a space")
+    at_once = [subprocess.Popen([program("PATRON"), "user", "add", "temp%d" % i, "--file", path], stdin=subprocess.DEVNULL,
+                                env={**os.environ, "PATRON_PASSWORD": "x"}) for i in range(12)]
+    equal([one.wait(120) for one in at_once], [0] * 12, "twelve users added at once")
+    for i in range(12):
+        user(path, "remove", "temp%d" % i)
     os.chmod(path, 0o644)
     check("chmod 600" in user(path, "list", expect=1), "a file that others can read")
     os.chmod(path, 0o600)
