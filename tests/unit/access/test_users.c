@@ -1,6 +1,7 @@
 /* The users file: its format, and several who change it. */
 #include "access/users.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,14 +20,35 @@
     "ana reader SCRAM-SHA-256$4096:AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"             \
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 
+/* This definition stands before the C library's: what is synced, in order, and when it is refused. */
+static char
+    synced[8]; /* f: a file, d: a directory, a small letter with the old file in force, a capital with the new */
+static unsigned syncs, fail_sync;
+static char path[96];
+
+int fsync(int fd);
+int fsync(int fd) {
+    struct stat of, now;
+    const bool directory = fstat(fd, &of) == 0 && S_ISDIR(of.st_mode);
+    const bool renamed = stat(path, &now) == 0 && now.st_size > 0;
+    if (++syncs == fail_sync) {
+        errno = EIO;
+        return -1;
+    }
+    if (syncs < sizeof synced) synced[syncs - 1] = (char)((directory ? 'd' : 'f') - (renamed ? 'a' - 'A' : 0));
+    return (int)syscall(SYS_fsync, fd);
+}
+
 static struct pat_users users;
-static char folder[64], path[96];
+static char folder[64];
 
 static int begin(void **state) {
     (void)state;
     (void)snprintf(folder, sizeof folder, "/tmp/patron-users-XXXXXX");
     if (mkdtemp(folder) == NULL) return -1;
     (void)snprintf(path, sizeof path, "%s/users", folder);
+    memset(synced, 0, sizeof synced);
+    syncs = fail_sync = 0;
     return 0;
 }
 
@@ -86,6 +109,20 @@ static void what_is_written_says_its_format_and_is_read_again(void **state) {
     assert_true(pat_users_equal(&again, &users));
 }
 
+static void what_is_written_is_synced_before_and_its_name_behind_the_rename(void **state) {
+    (void)state;
+    struct pat_error error;
+    assert_int_equal(parse(LINE, &error), PAT_OK);
+    assert_int_equal(pat_users_write(&users, path, &error), PAT_OK);
+    assert_string_equal(synced, "fD");
+    /* A file that is not on the disk takes nobody's place. */
+    fail_sync = syncs + 1;
+    users.count = 0;
+    assert_int_equal(pat_users_write(&users, path, &error), PAT_ERR_IO);
+    assert_int_equal(pat_users_read(&users, path, &error), PAT_OK);
+    assert_int_equal(users.count, 1);
+}
+
 #define WRITERS 8
 #define EACH    10
 
@@ -133,6 +170,7 @@ int main(void) {
         cmocka_unit_test(a_file_without_a_format_is_of_the_first),
         cmocka_unit_test(a_format_that_is_not_known_is_refused),
         cmocka_unit_test_setup_teardown(what_is_written_says_its_format_and_is_read_again, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_written_is_synced_before_and_its_name_behind_the_rename, begin, end),
         cmocka_unit_test_setup_teardown(of_many_who_add_at_once_nobody_is_lost, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
