@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,10 +61,30 @@ static bool keys_parse(struct pat_scram_keys *keys, struct pat_text text) {
            take_key(text, keys->server, sizeof keys->server);
 }
 
+#define FORMAT_WORDS "# patron-users "
+
+/* A number that cannot be read is one that nobody knows. */
+static enum pat_status format_check(struct pat_text line, struct pat_error *error) {
+    const size_t words = strlen(FORMAT_WORDS);
+    if (line.length < words || memcmp(line.data, FORMAT_WORDS, words) != 0) return PAT_OK;
+    unsigned format = 0;
+    for (size_t i = words; i < line.length && format <= PAT_USERS_FORMAT; i++) {
+        const bool digit = line.data[i] >= '0' && line.data[i] <= '9';
+        format = digit ? format * 10 + (unsigned)(line.data[i] - '0') : PAT_USERS_FORMAT + 1;
+    }
+    if (format >= 1 && format <= PAT_USERS_FORMAT) return PAT_OK;
+    char shown[32];
+    return pat_error_set(
+        error, PAT_ERR_BAD_REQUEST, "line 1 of the users file: format %s; this program reads formats up to %u",
+        pat_text_printable((struct pat_text){line.data + words, line.length - words}, shown, sizeof shown),
+        PAT_USERS_FORMAT);
+}
+
 static enum pat_status line_parse(struct pat_users *users, struct pat_text line, unsigned number,
                                   struct pat_error *error) {
     struct pat_user user;
     struct pat_text name, role;
+    if (number == 1) PAT_TRY(format_check(line, error));
     if (line.length == 0 || line.data[0] == '#') return PAT_OK;
     if (!take_until(&line, ' ', &name) || !take_until(&line, ' ', &role) || !pat_user_name_valid(name))
         return pat_error_set(error, PAT_ERR_BAD_REQUEST, "line %u of the users file is not \"NAME ROLE KEYS\"", number);
@@ -138,7 +159,7 @@ enum pat_status pat_users_read(struct pat_users *out, const char *path, struct p
 }
 
 static bool write_lines(const struct pat_users *users, FILE *file) {
-    bool good = true;
+    bool good = fprintf(file, FORMAT_WORDS "%u\n", PAT_USERS_FORMAT) > 0;
     for (unsigned i = 0; i < users->count; i++) {
         char line[LINE_BYTES];
         const int length = line_print(&users->user[i], line);
@@ -181,6 +202,30 @@ enum pat_status pat_users_write(const struct pat_users *users, const char *path,
     if (good) failed = errno;
     (void)unlink(temporary);
     return file_error(error, path, strerror(failed));
+}
+
+/* Not the file itself, which a rename replaces. A file that only its owner may open, so that nobody else can keep him
+ * waiting. */
+enum pat_status pat_users_lock(int *lock, const char *path, struct pat_error *error) {
+    char name[PATH_MAX];
+    const int length = snprintf(name, sizeof name, "%s.lock", path);
+    if (length < 0 || (size_t)length >= sizeof name) return file_error(error, path, "the path is too long");
+    const int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return file_error(error, name, strerror(errno));
+    int failed;
+    do {
+        failed = flock(fd, LOCK_EX) == 0 ? 0 : errno;
+    } while (failed == EINTR);
+    if (failed != 0) {
+        (void)close(fd);
+        return file_error(error, name, strerror(failed));
+    }
+    *lock = fd;
+    return PAT_OK;
+}
+
+void pat_users_unlock(int lock) {
+    (void)close(lock);
 }
 
 /* ---- users --------------------------------------------------------------------------------------------------------

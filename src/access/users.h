@@ -1,7 +1,11 @@
 /* Who may log in: a text file, one user a line, as `patron user` keeps it and the server reads it.
  *
- *   # name role keys
+ *   # patron-users 1
  *   ana reader SCRAM-SHA-256$10000:SALT$STORED:SERVER
+ *
+ * The first line says the format; a file without it is of format 1. A program reads every format up to its own, refuses
+ * those above, which may mean something else by the same line, and writes its own. Other lines that begin with # are
+ * comments, and are gone when the file is written again.
  *
  * The keys stand in the form that PostgreSQL uses, so that they can be made with other tools, too. */
 #ifndef PAT_ACCESS_USERS_H
@@ -37,6 +41,8 @@ struct pat_users {
     struct pat_user user[PAT_USERS_MAX];
 };
 
+#define PAT_USERS_FORMAT 1u
+
 /* Reads the text of a users file. PAT_ERR_BAD_REQUEST naming the line. */
 enum pat_status pat_users_parse(struct pat_users *out, struct pat_text text, struct pat_error *error) PAT_MUST_CHECK;
 /* Reads the file; no such file is nobody. PAT_ERR_IO also when others than its owner may read or write it. */
@@ -44,6 +50,12 @@ enum pat_status pat_users_read(struct pat_users *out, const char *path, struct p
 /* tmp (mode 0600), fsync, rename: a server that reads at the same time sees the old or the new one. */
 enum pat_status pat_users_write(const struct pat_users *users, const char *path,
                                 struct pat_error *error) PAT_MUST_CHECK;
+
+/* Waits until nobody else changes the file, and keeps others from it until the lock is given back, or the process ends:
+ * from reading to writing, so that of two that change it at once both do. Readers need none. The lock is on PATH.lock,
+ * which stays. */
+enum pat_status pat_users_lock(int *lock, const char *path, struct pat_error *error) PAT_MUST_CHECK;
+void pat_users_unlock(int lock);
 
 /* The same users in the same order, with the same roles and passwords. */
 bool pat_users_equal(const struct pat_users *a, const struct pat_users *b);

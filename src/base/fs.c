@@ -582,29 +582,3 @@ done:
     file->ops->file_close(&file);
     return status;
 }
-
-static enum pat_status replace_write(struct pat_fs *fs, const char *name, const void *data, size_t bytes,
-                                     struct pat_error *error) {
-    struct pat_file *file;
-    PAT_TRY(fs->ops->file_open(fs, &file, name, PAT_FILE_CREATE, error));
-    enum pat_status status = file->ops->file_write_at(file, 0, data, bytes, error);
-    if (status == PAT_OK) status = file->ops->file_sync(file, error);
-    file->ops->file_close(&file);
-    return status;
-}
-
-enum pat_status pat_fs_replace(struct pat_fs *fs, const char *name, const void *data, size_t bytes,
-                               struct pat_error *error) {
-    char temporary[NAME_MAX + 1];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", name);
-    PAT_ASSERT(length > 0 && (size_t)length < sizeof temporary);
-    /* One that a crash left behind; if it cannot be removed, creating it anew fails and says so. */
-    (void)fs->ops->remove(fs, temporary, NULL);
-    enum pat_status status = replace_write(fs, temporary, data, bytes, error);
-    if (status == PAT_OK) status = fs->ops->rename(fs, temporary, name, error);
-    if (status != PAT_OK) {
-        (void)fs->ops->remove(fs, temporary, NULL);
-        return status;
-    }
-    return fs->ops->sync_dir(fs, error);
-}

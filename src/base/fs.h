@@ -95,8 +95,5 @@ enum pat_status pat_fs_open_dir_read(struct pat_fs **out, const char *path, stru
  * bytes_max. */
 enum pat_status pat_fs_read_all(struct pat_fs *fs, const char *name, size_t bytes_max, unsigned char **out,
                                 size_t *out_bytes, struct pat_error *error) PAT_MUST_CHECK;
-/* tmp, write, fsync, rename, fsync of the directory. */
-enum pat_status pat_fs_replace(struct pat_fs *fs, const char *name, const void *data, size_t bytes,
-                               struct pat_error *error) PAT_MUST_CHECK;
 
 #endif

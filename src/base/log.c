@@ -1,22 +1,19 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_private.h"
 #include "base/text.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-/* One line. Under PIPE_BUF (4,096), so that lines of several processes into one pipe do not mix. */
-#define LINE_BYTES 2048u
 /* One value before escaping, and a key with its signs; longer ones are cut. */
 #define VALUE_BYTES 640u
 #define KEY_BYTES   40u
@@ -51,16 +48,6 @@ int pat_log_format_parse(const char *name) {
         if (strcmp(name, format_names[format]) == 0) return format;
     }
     return -1;
-}
-
-static void write_whole(const char *line, size_t length) {
-    while (length > 0) {
-        ssize_t written = write(STDERR_FILENO, line, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return; /* a log that cannot be written has nowhere to say so */
-        line += written;
-        length -= (size_t)written;
-    }
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
@@ -157,7 +144,7 @@ static void value_read(struct value *value, const char **at, va_list *args) {
 /* ---- lines ------------------------------------------------------------------------------------------------------ */
 
 struct line {
-    char text[LINE_BYTES];
+    char text[PAT_LOG_LINE_BYTES];
     size_t used;
     bool json;
     bool cut;
@@ -248,7 +235,17 @@ static void line_end(struct line *line) {
     }
     if (line->json) line->text[line->used++] = '}';
     line->text[line->used++] = '\n';
-    write_whole(line->text, line->used);
+}
+
+size_t pat_log__dropped(char out[PAT_LOG_LINE_BYTES], uint64_t count) {
+    struct line line = {.json = atomic_load_explicit(&format_now, memory_order_relaxed) == PAT_LOG_JSON};
+    struct value value = {.number = true};
+    value.length = (size_t)snprintf(value.text, sizeof value.text, "%" PRIu64, count);
+    line_begin(&line, PAT_LOG_WARN, "log-dropped");
+    line_pair(&line, "count", strlen("count"), &value);
+    line_end(&line);
+    memcpy(out, line.text, line.used);
+    return line.used;
 }
 
 void pat_log(enum pat_log_level level, const char *event, const char *format, ...) {
@@ -269,4 +266,5 @@ void pat_log(enum pat_log_level level, const char *event, const char *format, ..
     }
     va_end(args);
     line_end(&line);
+    pat_log__put(line.text, line.used);
 }

@@ -17,7 +17,9 @@
 static struct {
     _Atomic size_t limit;
     _Atomic size_t budget;
-    _Atomic size_t total;
+    _Atomic size_t claimed;  /* in use, about to be, suspended or promised: what the budget is held against */
+    _Atomic size_t promised; /* of it, for pat_mem_alloc_must to redeem */
+    _Atomic bool redeeming;
     _Atomic size_t used[PAT_MEM_PURPOSES];
     _Atomic uint64_t calls;
     _Atomic uint64_t fail_at;
@@ -41,9 +43,14 @@ size_t pat_mem_budget(void) {
     return atomic_load_explicit(&accountant.budget, memory_order_relaxed);
 }
 
-static bool fits(size_t budget, size_t bytes) {
-    const size_t total = pat_mem_used_total() + pat_scratch_waiting() + pat_pages_waiting();
+/* Room beside `claimed` and the pages that wait to serve again. */
+static bool has_room(size_t budget, size_t claimed, size_t bytes) {
+    const size_t total = claimed + pat_pages_waiting();
     return total <= budget && bytes <= budget - total;
+}
+
+static bool fits(size_t budget, size_t bytes) {
+    return has_room(budget, atomic_load_explicit(&accountant.claimed, memory_order_relaxed), bytes);
 }
 
 /* Of the budget. Without a budget nothing else says how much is sensible. */
@@ -72,14 +79,71 @@ static bool fault_due(void) {
     return fail_at != 0 && call == fail_at;
 }
 
-static void account(enum pat_mem_purpose purpose, size_t bytes) {
-    atomic_fetch_add_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
-    atomic_fetch_add_explicit(&accountant.total, bytes, memory_order_relaxed);
+static void unclaim(size_t bytes) {
+    atomic_fetch_sub_explicit(&accountant.claimed, bytes, memory_order_relaxed);
 }
 
-static void unaccount(enum pat_mem_purpose purpose, size_t bytes) {
-    atomic_fetch_sub_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&accountant.total, bytes, memory_order_relaxed);
+/* Looks and takes in one step: of many who come at once only so many get something as there is room for. */
+static bool try_claim(size_t budget, size_t bytes) {
+    size_t claimed = atomic_load_explicit(&accountant.claimed, memory_order_relaxed);
+    do {
+        if (budget != 0 && !has_room(budget, claimed, bytes)) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&accountant.claimed, &claimed, claimed + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static bool claim(size_t bytes) {
+    const size_t budget = pat_mem_budget();
+    return try_claim(budget, bytes) || (pat_mem_drop_waiting() && try_claim(budget, bytes));
+}
+
+/* Of what was promised, as much of `bytes` as is left of it. */
+static size_t redeem(size_t bytes) {
+    if (!atomic_load_explicit(&accountant.redeeming, memory_order_relaxed)) return 0;
+    size_t promised = atomic_load_explicit(&accountant.promised, memory_order_relaxed), taken;
+    do {
+        taken = bytes < promised ? bytes : promised;
+    } while (taken > 0 && !atomic_compare_exchange_weak_explicit(&accountant.promised, &promised, promised - taken,
+                                                                 memory_order_relaxed, memory_order_relaxed));
+    return taken;
+}
+
+/* A claim that nobody can refuse. */
+static void claim_must(size_t bytes) {
+    const size_t redeemed = redeem(bytes);
+    if (redeemed < bytes) atomic_fetch_add_explicit(&accountant.claimed, bytes - redeemed, memory_order_relaxed);
+}
+
+/* A block has so many bytes, for which `claimed` were taken. */
+static void account(enum pat_mem_purpose purpose, size_t bytes, size_t claimed) {
+    atomic_fetch_add_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
+    if (bytes != claimed) atomic_fetch_add_explicit(&accountant.claimed, bytes - claimed, memory_order_relaxed);
+}
+
+bool pat_mem_promise(size_t bytes) {
+    if (!claim(bytes)) return false;
+    atomic_fetch_add_explicit(&accountant.promised, bytes, memory_order_relaxed);
+    return true;
+}
+
+void pat_mem_redeem(bool redeeming) {
+    atomic_store_explicit(&accountant.redeeming, redeeming, memory_order_relaxed);
+}
+
+void pat_mem_promise_keep(size_t bytes) {
+    size_t promised = atomic_load_explicit(&accountant.promised, memory_order_relaxed);
+    while (promised > bytes) {
+        if (!atomic_compare_exchange_weak_explicit(&accountant.promised, &promised, bytes, memory_order_relaxed,
+                                                   memory_order_relaxed))
+            continue;
+        unclaim(promised - bytes);
+        return;
+    }
+}
+
+size_t pat_mem_promised(void) {
+    return atomic_load_explicit(&accountant.promised, memory_order_relaxed);
 }
 
 static size_t bytes_of(void *block) {
@@ -106,11 +170,16 @@ static void give(void *block) {
 /* glibc looks for an aligned block in holes that are longer by its alignment and some: no block could ever take the
  * place of one of the same length, and the heap of a load was half as long again as what it held. So a block is whole
  * lines with what malloc keeps before it, and where one was, malloc alone gives an aligned one. */
+static bool whole_lines(size_t bytes, size_t *whole) {
+    if (!pat_size_add(bytes, MALLOC_HEAD_BYTES + PAT_MEM_ALIGN - 1, whole)) return false;
+    *whole = *whole / PAT_MEM_ALIGN * PAT_MEM_ALIGN - MALLOC_HEAD_BYTES;
+    return true;
+}
+
 static void *take_aligned(size_t bytes) {
     void *aligned = NULL;
     size_t whole;
-    if (!pat_size_add(bytes, MALLOC_HEAD_BYTES + PAT_MEM_ALIGN - 1, &whole)) return NULL;
-    whole = whole / PAT_MEM_ALIGN * PAT_MEM_ALIGN - MALLOC_HEAD_BYTES;
+    if (!whole_lines(bytes, &whole)) return NULL;
     if (whole <= TRIED_BYTES_MAX) {
         void *const block = malloc(whole);
         if (block == NULL || (uintptr_t)block % PAT_MEM_ALIGN == 0) return block;
@@ -119,28 +188,23 @@ static void *take_aligned(size_t bytes) {
     return posix_memalign(&aligned, PAT_MEM_ALIGN, whole) == 0 ? aligned : NULL;
 }
 
-static void *take(enum pat_mem_purpose purpose, size_t bytes) {
-    void *block = NULL;
-    if (bytes < ALIGN_FROM_BYTES) {
-        block = calloc(1, bytes == 0 ? 1 : bytes);
-    } else {
-        block = take_aligned(bytes);
-        if (block != NULL) memset(block, 0, bytes);
-    }
-    if (block != NULL) account(purpose, malloc_usable_size(block));
-    return block;
+/* What a block of `bytes` will have, nearly always; what it has in fact is accounted for when it is there. */
+static size_t bytes_expected(size_t bytes) {
+    size_t whole;
+    if (bytes >= ALIGN_FROM_BYTES) return whole_lines(bytes, &whole) ? whole : bytes;
+    whole = (bytes + MALLOC_HEAD_BYTES + 15) / 16 * 16;
+    return (whole < 32 ? 32 : whole) - MALLOC_HEAD_BYTES;
 }
 
-/* The same without the zeroes. */
-static void *take_raw(enum pat_mem_purpose purpose, size_t bytes) {
-    void *const block = bytes < ALIGN_FROM_BYTES ? malloc(bytes == 0 ? 1 : bytes) : take_aligned(bytes);
-    if (block != NULL) account(purpose, malloc_usable_size(block));
-    return block;
+static void *take_raw(size_t bytes) {
+    return bytes < ALIGN_FROM_BYTES ? malloc(bytes == 0 ? 1 : bytes) : take_aligned(bytes);
 }
 
-void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
-    if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
-    return take(purpose, bytes);
+static void *take_zeroed(size_t bytes) {
+    if (bytes < ALIGN_FROM_BYTES) return calloc(1, bytes == 0 ? 1 : bytes);
+    void *const block = take_aligned(bytes);
+    if (block != NULL) memset(block, 0, bytes);
+    return block;
 }
 
 /* From here on a block is whole huge pages of its own (pages.h), of which the last one may be empty but for a byte. */
@@ -155,16 +219,34 @@ static void *take_pages(size_t bytes) {
 #endif
 }
 
-void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
-    if (fault_due() || !pat_mem_would_fit(bytes)) return NULL;
-    if (bytes < PAGES_FROM_BYTES) return take_raw(purpose, bytes); /* small pages do */
+static void *take_big(size_t bytes) {
+    if (bytes < PAGES_FROM_BYTES) return take_raw(bytes); /* small pages do */
     void *block = take_pages(bytes);
-    if (block == NULL) {
-        if (posix_memalign(&block, PAT_HUGE_PAGE_BYTES, bytes) != 0) return NULL;
-        (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
-    }
-    account(purpose, bytes_of(block));
+    if (block != NULL) return block;
+    if (posix_memalign(&block, PAT_HUGE_PAGE_BYTES, bytes) != 0) return NULL;
+    (void)madvise(block, bytes, MADV_HUGEPAGE); /* an advice: without it the memory is as good, only slower */
     return block;
+}
+
+/* Claims first, since taking and clearing it takes a while. */
+static void *alloc(enum pat_mem_purpose purpose, size_t bytes, void *(*take)(size_t bytes)) {
+    const size_t claimed = bytes_expected(bytes);
+    if (fault_due() || !claim(claimed)) return NULL;
+    void *const block = take(bytes);
+    if (block == NULL) {
+        unclaim(claimed);
+        return NULL;
+    }
+    account(purpose, bytes_of(block), claimed);
+    return block;
+}
+
+void *pat_mem_alloc(enum pat_mem_purpose purpose, size_t bytes) {
+    return alloc(purpose, bytes, take_zeroed);
+}
+
+void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes) {
+    return alloc(purpose, bytes, take_big);
 }
 
 static _Noreturn void give_up(enum pat_mem_purpose purpose, size_t bytes) {
@@ -174,16 +256,21 @@ static _Noreturn void give_up(enum pat_mem_purpose purpose, size_t bytes) {
     abort();
 }
 
-void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
-    void *block = take(purpose, bytes);
+static void *alloc_must(enum pat_mem_purpose purpose, size_t bytes, void *(*take)(size_t bytes)) {
+    void *const block = take(bytes);
     if (block == NULL) give_up(purpose, bytes);
+    const size_t got = malloc_usable_size(block);
+    claim_must(got);
+    account(purpose, got, got);
     return block;
 }
 
+void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes) {
+    return alloc_must(purpose, bytes, take_zeroed);
+}
+
 void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes) {
-    void *block = take_raw(purpose, bytes);
-    if (block == NULL) give_up(purpose, bytes);
-    return block;
+    return alloc_must(purpose, bytes, take_raw);
 }
 
 /* Of x86-64: what the system maps and gives back at the least. */
@@ -230,41 +317,50 @@ void pat_mem_unreserve(void *pages, size_t bytes) {
 }
 
 void pat_mem_use_pages(enum pat_mem_purpose purpose, size_t bytes) {
-    account(purpose, bytes);
+    claim_must(bytes);
+    account(purpose, bytes, bytes);
 }
 
 void pat_mem_drop_pages(enum pat_mem_purpose purpose, void *pages, size_t bytes, size_t used) {
     PAT_ASSERT((uintptr_t)pages % PAGE_BYTES == 0);
     (void)madvise(pages, bytes, MADV_DONTNEED);
-    unaccount(purpose, used);
+    atomic_fetch_sub_explicit(&accountant.used[purpose], used, memory_order_relaxed);
+    unclaim(used);
 }
 
 void *pat_mem_grow(enum pat_mem_purpose purpose, void *block, size_t bytes_old, size_t bytes_new) {
-    void *bigger = fault_due() || !pat_mem_would_fit(bytes_new) ? NULL : take_raw(purpose, bytes_new);
+    void *bigger = alloc(purpose, bytes_new, take_raw);
     if (bigger == NULL) return NULL;
     if (block != NULL) memcpy(bigger, block, bytes_old < bytes_new ? bytes_old : bytes_new);
     pat_mem_free(purpose, block);
     return bigger;
 }
 
+/* What becomes of its pages is counted before it is not: nobody sees less in between than there is. */
+static void give_claimed(void *block, size_t bytes) {
+    give(block);
+    unclaim(bytes);
+}
+
 void pat_mem_free(enum pat_mem_purpose purpose, void *block) {
     if (block == NULL) return;
-    unaccount(purpose, bytes_of(block));
-    give(block);
+    const size_t bytes = bytes_of(block);
+    atomic_fetch_sub_explicit(&accountant.used[purpose], bytes, memory_order_relaxed);
+    give_claimed(block, bytes);
 }
 
 void *pat_mem_suspend(enum pat_mem_purpose purpose, void *block) {
-    unaccount(purpose, bytes_of(block));
+    atomic_fetch_sub_explicit(&accountant.used[purpose], bytes_of(block), memory_order_relaxed);
     return block;
 }
 
 void *pat_mem_resume(enum pat_mem_purpose purpose, void *block) {
-    account(purpose, bytes_of(block));
+    atomic_fetch_add_explicit(&accountant.used[purpose], bytes_of(block), memory_order_relaxed);
     return block;
 }
 
 void pat_mem_free_suspended(void *block) {
-    give(block);
+    if (block != NULL) give_claimed(block, bytes_of(block));
 }
 
 void pat_mem_free_pages(enum pat_mem_purpose purpose, void *block) {
@@ -288,7 +384,9 @@ size_t pat_mem_used(enum pat_mem_purpose purpose) {
 }
 
 size_t pat_mem_used_total(void) {
-    return atomic_load_explicit(&accountant.total, memory_order_relaxed);
+    size_t total = 0;
+    for (int purpose = 0; purpose < PAT_MEM_PURPOSES; purpose++) total += pat_mem_used((enum pat_mem_purpose)purpose);
+    return total;
 }
 
 const char *pat_mem_purpose_name(enum pat_mem_purpose purpose) {

@@ -51,6 +51,15 @@ void *pat_mem_alloc_big(enum pat_mem_purpose purpose, size_t bytes);
  * itself has nothing left the process ends with a message, and the journal brings the batch back at the next start. */
 void *pat_mem_alloc_must(enum pat_mem_purpose purpose, size_t bytes);
 
+/* Promises `bytes` of the budget to what is going to be taken by the two above and below and by pat_mem_use_pages:
+ * nobody else gets them meanwhile. False when they are not there. One at a time adds to what was promised before. */
+bool pat_mem_promise(size_t bytes);
+/* While it is on, what those take comes out of the promise, as long as there is something left of it. */
+void pat_mem_redeem(bool redeeming);
+/* What is left of it beyond `bytes` is anybody's. */
+void pat_mem_promise_keep(size_t bytes);
+size_t pat_mem_promised(void);
+
 /* The same without the zeroes, for what is written as a whole right away, maybe by another thread: the one that writes
  * first pays for the pages. */
 void *pat_mem_alloc_raw_must(enum pat_mem_purpose purpose, size_t bytes);
@@ -91,15 +100,14 @@ void pat_mem_drop_pages(enum pat_mem_purpose purpose, void *pages, size_t bytes,
 /* Moves the account of a block from one purpose to another. */
 void pat_mem_retag(enum pat_mem_purpose from, enum pat_mem_purpose to, void *block);
 
-/* Takes a block off the account without giving it back, and puts it there again: what waits in scratch.h. Give the
- * block itself. Only pat_mem_free_suspended may free it meanwhile. */
+/* Takes a block off its gauge, not off the budget, without giving it back, and puts it there again: what waits in
+ * scratch.h. Give the block itself. Only pat_mem_free_suspended may free it meanwhile. */
 void *pat_mem_suspend(enum pat_mem_purpose purpose, void *block);
 void *pat_mem_resume(enum pat_mem_purpose purpose, void *block);
 void pat_mem_free_suspended(void *block);
 
-/* True when `bytes` more would still be within the budget. A reservation is this test followed, on the same thread,
- * by the allocations; workers' arenas may race it by their own bounded sizes. Blocks that wait in scratch.h are given
- * back first. */
+/* True when `bytes` more would still be within the budget. It only says so: pat_mem_promise keeps it so. Blocks that
+ * wait in scratch.h are given back first. */
 bool pat_mem_would_fit(size_t bytes);
 
 /* How many bytes may wait in scratch.h, and as many in pages.h. */

@@ -208,11 +208,10 @@ struct pat_engine {
     unsigned queued;                            /* those, and the group under way */
     struct pat_ticket *group_head;              /* handed to the journal, in lsn order; not yet applied */
     bool group_durable;                         /* the journal has them */
-    size_t group_bytes;                         /* of memory, for applying them */
     /* With the journal while those before it are applied, see submit.c; NULL: none. */
     struct pat_ticket *behind_head;
     bool behind_durable;
-    size_t behind_bytes;
+    size_t behind_bytes; /* of memory, promised for applying them */
     struct pat_groups groups;
     struct pat_applied *applied;  /* within a turn: to be answered before anybody else; see submit.c */
     struct pat_arena reply_arena; /* of the answer to a batch while `replying` */

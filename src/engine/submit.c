@@ -142,7 +142,7 @@ struct group {
     struct pat_ticket *head, *tail;
     unsigned count;
     uint64_t rows, rows_max;
-    size_t bytes;                    /* memory reserved for applying, with what those before it take */
+    size_t bytes;                    /* of memory, promised for applying */
     const struct pat_ticket *before; /* batches that are durable and not applied yet */
     pat_lsn lsn;                     /* of the last one before the group */
     uint64_t seen[SEEN_BITS / 64];
@@ -155,7 +155,7 @@ static void group_init(struct group *group, const struct pat_engine *engine) {
     group->rows = 0;
     group->rows_max = pat_engine__is_asked(engine) ? GROUP_ROWS_ASKED_MAX : GROUP_ROWS_MAX;
     group->before = engine->group_head;
-    group->bytes = group->before == NULL ? 0 : engine->group_bytes;
+    group->bytes = 0;
     group->lsn = engine->store->lsn;
     for (const struct pat_ticket *ticket = group->before; ticket != NULL; ticket = ticket->next)
         group->lsn = ticket->lsn;
@@ -213,6 +213,14 @@ static void make_room(struct pat_engine *engine, size_t bytes) {
     if (!pat_mem_would_fit(bytes)) pat_chore_stop(&engine->chore);
 }
 
+/* The memory that applying takes is promised to the group from here on, so that no question takes it meanwhile. */
+static bool reserve(struct pat_engine *engine, struct group *group, size_t bytes) {
+    make_room(engine, bytes);
+    if (!fits(engine, bytes) || !pat_mem_promise(bytes)) return false;
+    group->bytes += bytes;
+    return true;
+}
+
 static enum admission admit_batch(struct pat_engine *engine, struct group *group, struct pat_ticket *ticket) {
     struct pat_batch *batch = ticket->batch;
     const struct pat_producers *producers = &engine->store->producers;
@@ -228,7 +236,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     /* Each of many small batches may be the one that makes the index grow: how much all take is known when those before
      * are applied. Asked before it is judged, which is done once. */
     size_t bytes = pat_ingest_bytes(batch, engine->store);
-    if (!is_first(group) && !fits(engine, group->bytes + bytes)) return NEXT_GROUP;
+    if (!is_first(group) && !fits(engine, bytes)) return NEXT_GROUP;
     const uint32_t rows = batch->rows;
     enum pat_status status = pat_ingest_validate(batch, &ticket->request->load, engine->store, is_first(group), &error);
     if (status == PAT_ERR_MORE) return NEXT_GROUP;
@@ -240,8 +248,7 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
         return refuse(engine, ticket, &error);
     }
     if (batch->rows != rows) bytes = pat_ingest_bytes(batch, engine->store);
-    make_room(engine, group->bytes + bytes);
-    if (!fits(engine, group->bytes + bytes)) {
+    if (!reserve(engine, group, bytes)) {
         (void)pat_error_set(
             &error, PAT_ERR_NO_MEMORY,
             "the batch may need %zu MiB more than the memory limit of %zu MiB allows; nothing was taken (see "
@@ -252,7 +259,6 @@ static enum admission admit_batch(struct pat_engine *engine, struct group *group
     uint64_t bit;
     *seen_word(group, batch->seq, &bit) |= bit;
     group->rows += batch->rows;
-    group->bytes += bytes;
     group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_BATCH, .batch = batch};
     return ADMITTED;
 }
@@ -296,12 +302,10 @@ static enum admission admit_attribute(struct pat_engine *engine, struct group *g
         return ANSWERED;
     }
     const size_t bytes = pat_store_attribute_bytes(engine->store, attribute->table);
-    make_room(engine, group->bytes + bytes);
-    if (!pat_mem_would_fit(group->bytes + bytes)) {
+    if (!reserve(engine, group, bytes)) {
         (void)pat_error_set(&error, PAT_ERR_NO_MEMORY, "no memory for another attribute (see --memory)");
         return refuse(engine, ticket, &error);
     }
-    group->bytes += bytes;
     group->entry[group->count] = (struct pat_entry){.kind = PAT_ENTRY_ATTRIBUTE, .attribute = attribute};
     return ADMITTED;
 }
@@ -381,6 +385,12 @@ static bool may_follow(const struct pat_engine *engine) {
     return rows > APPLY_ROWS && !pat_engine__snapshot_comes(engine);
 }
 
+/* The group that so many bytes were promised to is not applied. */
+static void break_promise(size_t bytes) {
+    const size_t promised = pat_mem_promised();
+    pat_mem_promise_keep(promised > bytes ? promised - bytes : 0);
+}
+
 static void group_fill(struct pat_engine *engine, struct group *group) {
     while (engine->queue_head != NULL) {
         /* Taken off before it is judged: an answer may give its memory back, and may submit again. */
@@ -405,15 +415,15 @@ void pat_engine__group_start(struct pat_engine *engine) {
     struct pat_error error;
     enum pat_status status = pat_persist_write(engine->persist, group.entry, group.count, &error);
     if (status != PAT_OK) {
+        break_promise(group.bytes);
         fail_group(engine, group.head, &error);
         return;
     }
     if (group.before == NULL) {
         engine->group_head = group.head;
-        engine->group_bytes = group.bytes;
     } else {
         engine->behind_head = group.head;
-        engine->behind_bytes = group.bytes - engine->group_bytes;
+        engine->behind_bytes = group.bytes;
     }
     engine->groups.under_way = group.count;
     engine->groups.started_ns = pat_clock_monotonic_ns();
@@ -422,9 +432,9 @@ void pat_engine__group_start(struct pat_engine *engine) {
 /* The group is applied. The disk has the next one before the last of it are answered: what it waits for is short then.
  */
 static void group_end(struct pat_engine *engine) {
+    pat_mem_promise_keep(engine->behind_bytes);
     engine->group_durable = engine->behind_durable;
     engine->group_head = engine->behind_head;
-    engine->group_bytes = engine->behind_bytes;
     engine->behind_head = NULL;
     engine->behind_durable = false;
     engine->behind_bytes = 0;
@@ -450,7 +460,9 @@ static void apply_batches(struct pat_engine *engine) {
         if (rows > APPLY_ROWS || pat_ingest_settles_first(engine->store, PAT_ORDERS, rows)) break;
         batch[count++] = at->batch;
     }
+    pat_mem_redeem(true);
     pat_ingest_apply_all(engine->store, batch, count, outcome, pat_engine__crew(engine));
+    pat_mem_redeem(false);
     pat_heap_ahead_look();
     struct pat_applied applied = {ticket, count, batch, outcome};
     engine->applied = &applied;
@@ -461,7 +473,9 @@ static void apply_batches(struct pat_engine *engine) {
 
 static void apply_ticket(struct pat_engine *engine, struct pat_ticket *ticket) {
     if (ticket->request->method == PAT_METHOD_SCHEMA_ADD) {
+        pat_mem_redeem(true);
         pat_store_add_attribute(engine->store, ticket->request->attribute);
+        pat_mem_redeem(false);
         engine->store->lsn = ticket->lsn;
         reply_attribute(engine, ticket, true);
         return;
@@ -501,6 +515,9 @@ void pat_engine__group_finish(struct pat_engine *engine, const struct pat_event 
         } else {
             pat_engine__journal_failed(engine, event->error.message);
         }
+        if (behind) break_promise(engine->behind_bytes);
+        if (behind) engine->behind_bytes = 0;
+        if (!behind) pat_mem_promise_keep(0);
         fail_group(engine, ticket, event->untouched ? &event->error : &engine->journal_error);
         return;
     }
@@ -524,6 +541,7 @@ bool pat_engine__apply_some(struct pat_engine *engine) {
         engine->group_head = ticket->next;
         if (engine->group_head == NULL) engine->group_durable = false;
         apply_ticket(engine, ticket);
+        if (engine->group_head == NULL) pat_mem_promise_keep(0);
     }
     return true;
 }

@@ -121,7 +121,10 @@ static int serve(const struct pat_options *options, struct command_line *line) {
         .reread_context = line,
         .ready_cb = say_ready,
     };
-    return pat_server_run(&server, &error) == PAT_OK ? EXIT_SUCCESS : fail(&error);
+    if (!pat_log_start()) pat_log(PAT_LOG_WARN, "log-thread", "started=no");
+    const enum pat_status status = pat_server_run(&server, &error);
+    pat_log_stop();
+    return status == PAT_OK ? EXIT_SUCCESS : fail(&error);
 }
 
 int main(int argc, char **argv) {

@@ -25,10 +25,34 @@ static bool port_parse(const char *text, in_port_t *out) {
     return true;
 }
 
-static bool is_loopback(const struct pat_address *address) {
-    if (address->at.any.sa_family == AF_INET) return ntohl(address->at.v4.sin_addr.s_addr) >> 24 == 127;
-    const struct in6_addr *v6 = &address->at.v6.sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+/* The four bytes of an IPv4 address, or the sixteen of one of IPv6 that is none. */
+static size_t bytes_of(const struct sockaddr *address, unsigned char out[16]) {
+    if (address->sa_family != AF_INET6) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        memcpy(out, &v4.sin_addr, 4);
+        return 4;
+    }
+    struct sockaddr_in6 v6;
+    memcpy(&v6, address, sizeof v6);
+    memcpy(out, &v6.sin6_addr, 16);
+    if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return 16;
+    memmove(out, out + 12, 4);
+    return 4;
+}
+
+bool pat_address_is_loopback(const struct sockaddr *address) {
+    unsigned char bytes[16];
+    if (bytes_of(address, bytes) == 4) return bytes[0] == 127;
+    return memcmp(bytes, &in6addr_loopback, sizeof bytes) == 0;
+}
+
+void pat_address_site(const struct sockaddr *address, unsigned char out[PAT_ADDRESS_SITE_BYTES]) {
+    unsigned char bytes[16];
+    const size_t length = bytes_of(address, bytes);
+    memset(out, 0, PAT_ADDRESS_SITE_BYTES);
+    out[0] = length == 4 ? 4 : 6;
+    memcpy(out + 1, bytes, length == 4 ? 4 : 8);
 }
 
 enum pat_status pat_address_parse(struct pat_address *out, const char *text, struct pat_error *error) {
@@ -56,7 +80,7 @@ enum pat_status pat_address_parse(struct pat_address *out, const char *text, str
     } else {
         return refuse(error, text, "the host is a numeric IPv4 address, an IPv6 address in [ ], or localhost");
     }
-    out->tls = tls || !is_loopback(out);
+    out->tls = tls || !pat_address_is_loopback(&out->at.any);
     return PAT_OK;
 }
 
@@ -64,7 +88,7 @@ enum pat_status pat_address_allow(const struct pat_address *address, bool certif
                                   struct pat_error *error) {
     char text[PAT_ADDRESS_BYTES];
     (void)pat_address_format(&address->at.any, text);
-    const bool loopback = is_loopback(address);
+    const bool loopback = pat_address_is_loopback(&address->at.any);
     if (!loopback && !(certificate && users))
         return pat_error_set(error, PAT_ERR_AUTH,
                              "%s is not a loopback address: others can reach it and hear what is said, so it is served "

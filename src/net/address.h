@@ -33,6 +33,12 @@ enum pat_status pat_address_parse(struct pat_address *out, const char *text, str
 /* May be served by a server that has a certificate (or not) and users (or not)? PAT_ERR_AUTH with what is missing. */
 enum pat_status pat_address_allow(const struct pat_address *address, bool certificate, bool users,
                                   struct pat_error *error) PAT_MUST_CHECK;
+/* A program on this machine, however its address is written. */
+bool pat_address_is_loopback(const struct sockaddr *address);
+/* Whom an address belongs to, as far as it shows: IPv4 addresses are counted one by one, also where a socket of IPv6
+ * shows them (::ffff:10.0.0.5); a site of IPv6 has 2^64 addresses and is one. */
+#define PAT_ADDRESS_SITE_BYTES 9
+void pat_address_site(const struct sockaddr *address, unsigned char out[PAT_ADDRESS_SITE_BYTES]);
 /* "127.0.0.1:7411", "[::1]:7411"; gives `out`, which has PAT_ADDRESS_BYTES. */
 const char *pat_address_format(const struct sockaddr *address, char *out);
 

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/address.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -31,29 +32,18 @@
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-/* The place in the table of counts that an address has; a site of IPv6 has 2^64 of them and counts as one. Two
- * addresses share a place by chance, not by choice. */
+/* The place in the table of counts that an address has. Two sites share a place by chance, not by choice. */
 static uint32_t peer_place(const struct pat_server *server, const struct sockaddr_storage *peer) {
-    unsigned char key[9] = {0};
-    if (peer->ss_family == AF_INET6) {
-        key[0] = 6;
-        memcpy(key + 1, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
-    } else {
-        key[0] = 4;
-        memcpy(key + 1, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-    }
-    return 1 + (uint32_t)(pat_hash_keyed(&server->peer_secret, key, sizeof key) % PAT_NET_PEER_PLACES);
-}
-
-static bool is_loopback(const struct sockaddr_storage *peer) {
-    if (peer->ss_family == AF_INET) return ntohl(((const struct sockaddr_in *)peer)->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)peer)->sin6_addr);
+    unsigned char site[PAT_ADDRESS_SITE_BYTES];
+    pat_address_site((const struct sockaddr *)peer, site);
+    return 1 + (uint32_t)(pat_hash_keyed(&server->peer_secret, site, sizeof site) % PAT_NET_PEER_PLACES);
 }
 
 /* Unless the settings say a number: programs on this machine are not strangers, and may be one proxy for everybody. */
 static unsigned peer_connections_max(const struct pat_server *server, const struct sockaddr_storage *peer) {
     if (server->settings->connections_per_address != 0) return server->settings->connections_per_address;
-    return is_loopback(peer) ? server->connections_max : (server->connections_max + 3) / 4;
+    return pat_address_is_loopback((const struct sockaddr *)peer) ? server->connections_max
+                                                                  : (server->connections_max + 3) / 4;
 }
 
 void pat_listeners__left(struct pat_conn *conn) {

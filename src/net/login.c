@@ -9,9 +9,9 @@
 #include "net/net_private.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/address.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,13 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* After the first failed login, and at the most: a person who mistyped hardly notices, a program that guesses gets some
- * ten thousand tries a day. */
-#define BACKOFF_FIRST_MS UINT64_C(100)
-#define BACKOFF_MOST_MS  UINT64_C(10000)
-/* A place in the table is forgotten when nothing failed there for so long. */
-#define BACKOFF_FORGET_MS UINT64_C(600000)
-#define SHOWN_BYTES       (PAT_USER_BYTES_MAX + 16)
+#define SHOWN_BYTES (PAT_USER_BYTES_MAX + 16)
 
 static const struct pat_scan_limits stranger_limits = {PAT_NET_STRANGER_BYTES, PAT_NET_STRANGER_OBJECTS,
                                                        PAT_FRAME_DEPTH_MAX};
@@ -36,8 +30,10 @@ static const struct pat_scan_limits stranger_limits = {PAT_NET_STRANGER_BYTES, P
 enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, struct pat_error *error) {
     if (path == NULL) return PAT_OK;
     logins->users = pat_mem_alloc(PAT_MEM_NET, sizeof *logins->users);
-    if (logins->users == NULL) return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the users");
-    if (!pat_crypto_random(logins->secret, sizeof logins->secret))
+    logins->guesses = pat_mem_alloc(PAT_MEM_NET, sizeof *logins->guesses);
+    if (logins->users == NULL || logins->guesses == NULL)
+        return pat_error_set(error, PAT_ERR_NO_MEMORY, "no memory for the users");
+    if (!pat_crypto_random(logins->secret, sizeof logins->secret) || !pat_guesses_init(logins->guesses))
         return pat_error_set(error, PAT_ERR_INTERNAL, "no random numbers for logins");
     PAT_TRY(pat_users_read(logins->users, path, error));
     if (logins->users->count == 0)
@@ -50,7 +46,9 @@ enum pat_status pat_logins__open(struct pat_logins *logins, const char *path, st
 
 void pat_logins__close(struct pat_logins *logins) {
     pat_mem_free(PAT_MEM_NET, logins->users);
+    pat_mem_free(PAT_MEM_NET, logins->guesses);
     logins->users = NULL;
+    logins->guesses = NULL;
 }
 
 /* A file that cannot be read changes nothing: better yesterday's users than none. */
@@ -97,10 +95,14 @@ void pat_login__forget(struct pat_conn *conn) {
     conn->login = NULL;
 }
 
+static bool has_key(const struct pat_user *user, const unsigned char stored[PAT_SHA256_BYTES]) {
+    return pat_crypto_equal(user->keys.stored, stored, PAT_SHA256_BYTES);
+}
+
 bool pat_login__holds(const struct pat_conn *conn) {
     if (conn->user[0] == '\0') return true;
     const struct pat_user *user = pat_users_find(conn->server->logins.users, pat_text_of(conn->user));
-    return user != NULL && user->role == conn->role;
+    return user != NULL && user->role == conn->role && has_key(user, conn->stored);
 }
 
 /* ---- who may what -------------------------------------------------------------------------------------------------
@@ -166,38 +168,20 @@ enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_inf
 /* ---- guessing -----------------------------------------------------------------------------------------------------
  */
 
-/* Of address and user together: somebody who guesses must not be able to lock others out from elsewhere. */
-static struct pat_login_failures *failures_of(struct pat_conn *conn, const char *user) {
-    struct pat_logins *logins = &conn->server->logins;
+/* Unix sockets are one site: who may open them is on this machine. */
+static struct pat_guesser guesser_of(struct pat_conn *conn, const char *user) {
     struct sockaddr_storage peer;
     int bytes = sizeof peer;
-    unsigned char digest[PAT_SHA256_BYTES];
-    char key[160] = "local";
+    unsigned char site[PAT_ADDRESS_SITE_BYTES] = {0};
     if (!conn->local && uv_tcp_getpeername(&conn->io.tcp, (struct sockaddr *)&peer, &bytes) == 0)
-        (void)uv_ip_name((const struct sockaddr *)&peer, key, 64);
-    const size_t used = strlen(key);
-    (void)snprintf(key + used, sizeof key - used, " %s", user);
-    /* Keyed by the secret, so that nobody can choose whom to share a place with. */
-    if (!pat_hmac_sha256(logins->secret, key, strlen(key), digest)) return &logins->failures[0];
-    return &logins->failures[digest[0] % PAT_NET_LOGIN_FAILURES];
+        pat_address_site((const struct sockaddr *)&peer, site);
+    return pat_guesses_name(conn->server->logins.guesses, site, sizeof site, pat_text_of(user));
 }
 
-static enum pat_status wait_for_turn(struct pat_conn *conn, const char *user, struct pat_error *error) {
-    const struct pat_login_failures *failures = failures_of(conn, user);
-    const uint64_t now_ms = uv_now(&conn->server->loop);
-    if (now_ms >= failures->until_ms) return PAT_OK;
-    return pat_error_set(error, PAT_ERR_AUTH, "too many failed logins; try again in %" PRIu64 " ms",
-                         failures->until_ms - now_ms);
-}
-
-static void note_failure(struct pat_conn *conn, const char *user) {
-    struct pat_login_failures *failures = failures_of(conn, user);
-    const uint64_t now_ms = uv_now(&conn->server->loop);
-    if (now_ms > failures->until_ms + BACKOFF_FORGET_MS) failures->count = 0;
-    const unsigned shift = failures->count < 10 ? failures->count : 10;
-    const uint64_t wait_ms = BACKOFF_FIRST_MS << shift;
-    failures->count++;
-    failures->until_ms = now_ms + (wait_ms < BACKOFF_MOST_MS ? wait_ms : BACKOFF_MOST_MS);
+static enum pat_status wait_for_turn(struct pat_conn *conn, struct pat_guesser guesser, struct pat_error *error) {
+    const uint64_t wait_ms = pat_guesses_wait_ms(conn->server->logins.guesses, guesser, uv_now(&conn->server->loop));
+    if (wait_ms == 0) return PAT_OK;
+    return pat_error_set(error, PAT_ERR_AUTH, "too many failed logins; try again in %" PRIu64 " ms", wait_ms);
 }
 
 /* ---- the exchange -------------------------------------------------------------------------------------------------
@@ -246,7 +230,7 @@ static enum pat_status start(struct pat_call *call, const struct pat_value *para
     PAT_TRY(text_of(call, params, "mechanism", &mechanism));
     PAT_TRY(text_of(call, params, "data", &data));
     PAT_TRY(read_first(call, mechanism, data));
-    PAT_TRY(wait_for_turn(conn, conn->login->user, &call->error));
+    PAT_TRY(wait_for_turn(conn, guesser_of(conn, conn->login->user), &call->error));
     const struct pat_user *user = pat_users_find(logins->users, pat_text_of(conn->login->user));
     PAT_TRY(pat_scram_server_first(conn->login, user != NULL ? &user->keys : NULL, logins->secret, out, &call->error));
     *result = pat_build_map(builder, 1);
@@ -254,13 +238,15 @@ static enum pat_status start(struct pat_call *call, const struct pat_value *para
     return PAT_OK;
 }
 
-/* The user may have gone since auth.start: then the proof is right and the login is not. */
+/* The user may have gone since auth.start, or have another password: then the proof is right and the login is not. */
 static enum pat_status log_in(struct pat_call *call, struct pat_builder *builder, struct pat_value *result,
                               const char *message) {
     struct pat_conn *conn = call->conn;
     const struct pat_user *user = pat_users_find(conn->server->logins.users, pat_text_of(conn->login->user));
-    if (user == NULL) return pat_error_set(&call->error, PAT_ERR_AUTH, "wrong user or password");
+    if (user == NULL || !has_key(user, conn->login->keys.stored))
+        return pat_error_set(&call->error, PAT_ERR_AUTH, "wrong user or password");
     conn->role = user->role;
+    memcpy(conn->stored, user->keys.stored, sizeof conn->stored);
     memcpy(conn->user, user->name, sizeof conn->user);
     pat_scan_init(&conn->scan, pat_conn_limits);
     pat_log(PAT_LOG_INFO, "login", "conn=%" PRIu64 " user=\"%s\" role=%s", conn->audit.number, user->name,
@@ -272,21 +258,32 @@ static enum pat_status log_in(struct pat_call *call, struct pat_builder *builder
     return PAT_OK;
 }
 
+static enum pat_status prove(struct pat_call *call, struct pat_text data, struct pat_guesser guesser,
+                             struct pat_builder *builder, struct pat_value *result) {
+    struct pat_conn *conn = call->conn;
+    struct pat_guesses *guesses = conn->server->logins.guesses;
+    const uint64_t now_ms = uv_now(&conn->server->loop);
+    char out[PAT_SCRAM_MESSAGE_BYTES], shown[SHOWN_BYTES];
+    enum pat_status status = pat_scram_server_final(conn->login, data, out, &call->error);
+    if (status == PAT_OK) status = log_in(call, builder, result, out);
+    if (status == PAT_OK) pat_guesses_right(guesses, guesser, now_ms);
+    if (status != PAT_ERR_AUTH) return status;
+    pat_guesses_failed(guesses, guesser, now_ms);
+    pat_log(PAT_LOG_WARN, "login-failed", "conn=%" PRIu64 " user=\"%s\"", conn->audit.number,
+            pat_text_printable(pat_text_of(conn->login->user), shown, sizeof shown));
+    return status;
+}
+
 static enum pat_status finish(struct pat_call *call, const struct pat_value *params, struct pat_builder *builder,
                               struct pat_value *result) {
     struct pat_conn *conn = call->conn;
     struct pat_text data;
-    char out[PAT_SCRAM_MESSAGE_BYTES];
     PAT_TRY(text_of(call, params, "data", &data));
     if (conn->login == NULL) return pat_error_set(&call->error, PAT_ERR_AUTH, "auth.finish comes after auth.start");
-    enum pat_status status = pat_scram_server_final(conn->login, data, out, &call->error);
-    if (status == PAT_OK) status = log_in(call, builder, result, out);
-    if (status == PAT_ERR_AUTH) {
-        char shown[SHOWN_BYTES];
-        note_failure(conn, conn->login->user);
-        pat_log(PAT_LOG_WARN, "login-failed", "conn=%" PRIu64 " user=\"%s\"", conn->audit.number,
-                pat_text_printable(pat_text_of(conn->login->user), shown, sizeof shown));
-    }
+    /* Many may have begun before the first of them failed: their proofs are not looked at. */
+    const struct pat_guesser guesser = guesser_of(conn, conn->login->user);
+    enum pat_status status = wait_for_turn(conn, guesser, &call->error);
+    if (status == PAT_OK) status = prove(call, data, guesser, builder, result);
     pat_login__forget(conn);
     return status;
 }

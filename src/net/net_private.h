@@ -9,6 +9,7 @@
 #ifndef PAT_NET_NET_PRIVATE_H
 #define PAT_NET_NET_PRIVATE_H
 
+#include "access/guesses.h"
 #include "access/tls.h"
 #include "access/users.h"
 #include "base/arena.h"
@@ -82,8 +83,6 @@
 #define PAT_NET_SEAL_BYTES ((size_t)64 << 10)
 /* Sealed bytes that wait for a client; TLS itself adds some when asked to, so above it nothing is read. */
 #define PAT_NET_SEALED_BYTES_MAX ((size_t)256 << 10)
-/* Places in the table of failed logins; a login shares one with others by chance, and then waits with them. */
-#define PAT_NET_LOGIN_FAILURES 256u
 /* A question with min_lsn and no deadline of its own waits as long. */
 #define PAT_NET_MIN_LSN_MS 5000u
 /* Stopping: what was accepted has this long, and then what does not end by itself has as long again. */
@@ -110,16 +109,11 @@ union pat_stream {
 
 struct pat_server;
 
-struct pat_login_failures {
-    unsigned count;
-    uint64_t until_ms; /* uv_now */
-};
-
 /* Who may log in. */
 struct pat_logins {
     struct pat_users *users;                /* NULL: nobody needs to */
+    struct pat_guesses *guesses;            /* NULL as well; times are uv_now */
     unsigned char secret[PAT_SHA256_BYTES]; /* of this process */
-    struct pat_login_failures failures[PAT_NET_LOGIN_FAILURES];
 };
 
 struct pat_listener {
@@ -230,12 +224,13 @@ struct pat_conn {
     bool working;      /* inside pat_conn__work: touching it is not needed */
     uint64_t state_ms; /* uv_now when ENDING or LINGER began */
 
-    bool local;                        /* came through a unix socket */
-    uint32_t peer_place;               /* in peer_count, from 1 on; 0 = none */
-    enum pat_role role;                /* NONE until it has logged in, where that is asked for */
-    char user[PAT_USER_BYTES_MAX + 1]; /* "" when none was asked for */
-    struct pat_scram_server *login;    /* between auth.start and auth.finish */
-    uint64_t opened_ms;                /* uv_now */
+    bool local;                             /* came through a unix socket */
+    uint32_t peer_place;                    /* in peer_count, from 1 on; 0 = none */
+    enum pat_role role;                     /* NONE until it has logged in, where that is asked for */
+    char user[PAT_USER_BYTES_MAX + 1];      /* "" when none was asked for */
+    unsigned char stored[PAT_SHA256_BYTES]; /* that user's key at the login: another password, another key */
+    struct pat_scram_server *login;         /* between auth.start and auth.finish */
+    uint64_t opened_ms;                     /* uv_now */
     struct pat_audit audit;
 
     /* TLS; NULL without */
@@ -498,7 +493,7 @@ enum pat_status pat_logins__reload(struct pat_logins *logins, const char *path, 
 /* Role and limits of a new connection. */
 void pat_login__greet(struct pat_conn *conn);
 void pat_login__forget(struct pat_conn *conn);
-/* The user that logged in is still there, with the same role. */
+/* The user that logged in is still there, with the same role and password. */
 bool pat_login__holds(const struct pat_conn *conn);
 /* Thread: any. PAT_ERR_AUTH saying who may. */
 enum pat_status pat_login__allow(enum pat_role role, const struct pat_method_info *info,

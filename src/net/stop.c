@@ -71,5 +71,6 @@ void pat_stop__tick(struct pat_server *server) {
     }
     if (passed_ms <= 2 * PAT_NET_STOP_MS) return;
     pat_log(PAT_LOG_ERROR, "stop-failed", "connections=%u", server->connections);
+    pat_log_stop();
     _exit(1);
 }

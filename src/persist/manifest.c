@@ -130,7 +130,7 @@ static enum pat_status tmp_write(struct pat_fs *fs, const struct pat_buf *bytes,
     return status;
 }
 
-/* Not pat_fs_replace: whether the old or the new one is in force after a failure decides if the journal may go on. */
+/* Whether the old or the new one is in force after a failure decides if the journal may go on. */
 enum pat_status pat_manifest__write(const struct pat_manifest *manifest, struct pat_fs *fs, bool *replaced,
                                     struct pat_error *error) {
     struct pat_buf bytes;

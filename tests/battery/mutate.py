@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Takes out each sync and each checksum test of persist in turn, builds, and runs the tests that should notice.
+"""Takes out each sync and each checksum test of persist in turn, and the syncs outside of it; builds, and runs the tests that should notice.
 
     tests/battery/mutate.py [--only WORD,...] [--keep DIR]
 
@@ -17,9 +17,12 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# The programs that look after persist, and their arguments, cheapest first.
-TESTS = {"persist_test_journal": [], "persist_test_snapshot": [], "persist_test_disk": [], "crash_persist": ["--cycles", "1500", "--seed", "5"],
+# The programs that look after persist, and their arguments, cheapest first; and those that look after what is synced elsewhere.
+PERSIST = {"persist_test_journal": [], "persist_test_snapshot": [], "persist_test_disk": [], "crash_persist": ["--cycles", "1500", "--seed", "5"],
          "persist_test_faults": [], "persist_test_recover": []}
+OUTSIDE = {"base_test_fs": [], "access_test_users": [], "test_syncs.py": []}
+# What OUTSIDE needs beside its programs.
+OUTSIDE_TARGETS = ["patrond", "patron", "battery_cut"]
 TEST_SECONDS = 900
 
 # Texts that stand in several files.
@@ -89,6 +92,17 @@ MUTATIONS = [
     ("control totals of the footer", "snapshot_read.c", "pat_manifest__totals_equal(&totals, &load->totals) &&", "true &&", "persist_test_snapshot"),
     ("control totals of the manifest", "snapshot_read.c", "pat_manifest__totals_equal(&totals, &load->entry->totals)", "true",
      "persist_test_snapshot"),
+    # outside of persist
+    ("real sync of a file", "src/base/fs.c", "    if (sync_again(file->fd, fdatasync) != 0) return fail(error, file->fs, file->name, \"sync\", errno);\n",
+     "    (void)file, (void)error;\n", "base_test_fs"),
+    ("real sync_dir", "src/base/fs.c", "    if (sync_again(fs->dir_fd, fsync) != 0) return fail(error, fs, \".\", \"sync\", errno);\n", "    (void)fs, (void)error;\n",
+     "base_test_fs"),
+    ("real sync of a new directory's name", "src/base/fs.c", "parent < 0 || sync_again(parent, fsync) != 0 ? errno : 0", "parent < 0 ? errno : 0", "base_test_fs"),
+    ("sync of the users file", "src/access/users.c", "fflush(file) == 0 && fsync(fileno(file)) == 0", "fflush(file) == 0", "access_test_users"),
+    ("sync of the users file's name", "src/access/users.c", "    (void)fsync(fd);\n    (void)close(fd);", "    (void)close(fd);", "access_test_users"),
+    ("sync of a file of a backup", "tools/patron/backup.c", "return f->file->ops->file_sync(f->file, &b->error);", "return PAT_OK;", "test_syncs.py"),
+    ("sync_dir of a backup", "tools/patron/backup.c", "return b->fs->ops->sync_dir(b->fs, &b->error);", "return PAT_OK;", "test_syncs.py"),
+    ("sync of a backup's name", "tools/patron/folder.c", "if (fd < 0 || fsync(fd) != 0) {", "if (fd < 0) {", "test_syncs.py"),
 ]
 
 
@@ -99,20 +113,41 @@ def run(command, folder, seconds=None):
         return None
 
 
-def build(tree):
-    return run(["cmake", "--build", "build/mutate", "-j2", "--target", *TESTS], tree)
+def is_outside(path):
+    """Files of persist go by their names alone."""
+    return "/" in path
 
 
-def first_that_notices(tree, expected=None):
-    for name in sorted(TESTS, key=lambda one: one != expected):
-        code = run([os.path.join(tree, "build/mutate/tests", name)] + TESTS[name], tree, TEST_SECONDS)
+def tests_of(path):
+    return OUTSIDE if is_outside(path) else PERSIST
+
+
+def targets_of(path):
+    return [name for name in tests_of(path) if not name.endswith(".py")] + (OUTSIDE_TARGETS if is_outside(path) else [])
+
+
+def build(tree, path):
+    return run(["cmake", "--build", "build/mutate", "-j2", "--target", *targets_of(path)], tree)
+
+
+def test(tree, name, arguments):
+    if name.endswith(".py"):
+        return run(["/usr/bin/env", "PATRON=build/mutate/patron", "PATROND=build/mutate/patrond", "BATTERY_CUT_LIBRARY=build/mutate/tests/libbattery_cut.so",
+                    sys.executable, os.path.join("tests/battery", name), *arguments], tree, TEST_SECONDS)
+    return run([os.path.join(tree, "build/mutate/tests", name), *arguments], tree, TEST_SECONDS)
+
+
+def first_that_notices(tree, path, expected=None):
+    tests = tests_of(path)
+    for name in sorted(tests, key=lambda one: one != expected):
+        code = test(tree, name, tests[name])
         if code != 0:
             return name + (" (hangs)" if code is None else "")
     return None
 
 
 def mutate(tree, path, text, replacement, expected):
-    path = os.path.join(tree, "src/persist", path)
+    given, path = path, os.path.join(tree, path if is_outside(path) else os.path.join("src/persist", path))
     with open(path) as file:
         whole = file.read()
     if whole.count(text) != 1:
@@ -120,9 +155,9 @@ def mutate(tree, path, text, replacement, expected):
     with open(path, "w") as file:
         file.write(whole.replace(text, replacement))
     try:
-        if build(tree) != 0:
+        if build(tree, given) != 0:
             return "does not build"
-        return first_that_notices(tree, expected)
+        return first_that_notices(tree, given, expected)
     finally:
         with open(path, "w") as file:
             file.write(whole)
@@ -139,12 +174,12 @@ def main():
     try:
         # Warnings are no errors here: what is taken out leaves names unused.
         run(["cmake", "-G", "Ninja", "-S", ".", "-B", "build/mutate", "-DCMAKE_BUILD_TYPE=Release", "-DPATRON_WERROR=OFF"], tree)
-        if build(tree) != 0 or first_that_notices(tree) is not None:
-            print("the tree as it is does not build, or its tests fail")
-            return 1
-        for name, *mutation in MUTATIONS:
-            if not any(word in name for word in given.only.split(",")):
-                continue
+        chosen = [one for one in MUTATIONS if any(word in one[0] for word in given.only.split(","))]
+        for path in {is_outside(one[1]): one[1] for one in chosen}.values():
+            if build(tree, path) != 0 or first_that_notices(tree, path) is not None:
+                print("the tree as it is does not build, or its tests fail")
+                return 1
+        for name, *mutation in chosen:
             start = time.monotonic()
             noticed = mutate(tree, *mutation)
             good = noticed is not None and not noticed.startswith("does not")

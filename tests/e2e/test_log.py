@@ -5,6 +5,7 @@ typed as a password stands in no line, at the most talkative level."""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -165,11 +166,43 @@ def many_batches():
     check(len(loaded) < batches / 20, "%d lines for %d batches", len(loaded), batches)
 
 
+def nobody_reads():
+    """A log that goes to a pipe which nobody reads is in nobody's way, and says later what is missing."""
+    server = Server(extra=["--log-level", "debug"])
+    log, server.log_path = server.log_path, server.log_path + ".pipe"
+    os.mkfifo(server.log_path)
+    reading = os.open(server.log_path, os.O_RDONLY | os.O_NONBLOCK)
+    server.start()
+    server.log_path = log
+    for _ in range(2000):
+        client = server.client(timeout=30)
+        equal(client.call("ping"), "pong", "while nobody reads the log")
+        client.close()
+    os.set_blocking(reading, True)
+    text = b""
+    while b"log-dropped" not in text:
+        text += os.read(reading, 1 << 16)
+    server.process.send_signal(signal.SIGTERM)
+    while piece := os.read(reading, 1 << 16):
+        text += piece
+    os.close(reading)
+    server.stop()
+    lines = [parse_logfmt(line) for line in text.decode().splitlines()]
+    numbers = [int(line["conn"]) for line in with_event(lines, "connected")]
+    equal(numbers, sorted(numbers), "lines in order")
+    dropped = [int(line["count"]) for line in with_event(lines, "log-dropped")]
+    check(len(dropped) >= 1 and min(dropped) > 0, "what was dropped is counted: %r", dropped)
+    talked = sum(len(with_event(lines, event)) for event in ("connected", "disconnected"))
+    check(4000 <= talked + sum(dropped) <= 4400, "%d lines and %d dropped for 2000 connections", talked, sum(dropped))
+    check(with_event(lines, "stopped"), "the last line is there")
+
+
 def run():
     runs(parse_logfmt)
     runs(json.loads, "--log-format", "json")
     quiet()
     many_batches()
+    nobody_reads()
 
 
 main(run)

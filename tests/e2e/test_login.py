@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Logging in: users and roles, what a stranger may do, who guesses, users that change while the server runs."""
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -57,6 +60,11 @@ def the_file(folder):
     check("role" in user(path, "add", "bob", "--role", "king", password="x", expect=2), "a role that there is none of")
     check("no user 'bob'" in user(path, "remove", "bob", expect=1), "removing nobody")
     check("name" in user(path, "add", "a b", password="x", expect=2), "a name with a space")
+    at_once = [subprocess.Popen([program("PATRON"), "user", "add", "temp%d" % i, "--file", path], stdin=subprocess.DEVNULL,
+                                env={**os.environ, "PATRON_PASSWORD": "x"}) for i in range(12)]
+    equal([one.wait(120) for one in at_once], [0] * 12, "twelve users added at once")
+    for i in range(12):
+        user(path, "remove", "temp%d" % i)
     os.chmod(path, 0o644)
     check("chmod 600" in user(path, "list", expect=1), "a file that others can read")
     os.chmod(path, 0o600)
@@ -113,6 +121,70 @@ def strangers(server):
         check(ended(client), "a message that is none ends the connection")
 
 
+NONCE = "abcdefgh12345678"
+
+
+def first(client, name):
+    """Sends auth.start; server_first(client) gives what comes of it."""
+    client.send("auth.start", {"mechanism": "SCRAM-SHA-256", "data": "n,,n=%s,r=%s" % (name, NONCE)})
+
+
+def server_first(client):
+    _, error, result = client.receive()
+    equal(error, None, "auth.start")
+    return result["data"]
+
+
+def proof(said, name, password):
+    pairs = dict(part.split("=", 1) for part in said.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(pairs["s"]), int(pairs["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    bare = "c=biws,r=" + pairs["r"]
+    whole = "n=%s,r=%s,%s,%s" % (name, NONCE, said, bare)
+    signed = hmac.digest(hashlib.sha256(key).digest(), whole.encode(), "sha256")
+    return bare + ",p=" + base64.b64encode(bytes(a ^ b for a, b in zip(key, signed))).decode()
+
+
+def side_by_side(server):
+    """Tries that began before the first one failed are not all looked at, not even the right one among them."""
+    clients = [server.client() for _ in range(40)]
+    for client in clients:
+        first(client, "leo")
+    said = [server_first(client) for client in clients]
+    proofs = [proof(said[i], "leo", "two" if i == 30 else "guess%d" % i) for i in range(len(clients))]
+    for client, data in zip(clients, proofs):
+        client.send("auth.finish", {"data": data})
+    answers = [client.receive()[1:] for client in clients]
+    wrong = sum(error == "AUTH: wrong user or password" for error, _ in answers)
+    equal([result for error, result in answers if error is None], [], "the right proof among many wrong ones at once")
+    check(1 <= wrong <= 4, "%d of 40 proofs that came together were looked at", wrong)
+    for client in clients:
+        client.close()
+
+
+def log_in(client, name, password):
+    """(error, result) of auth.finish, or of auth.start when that is refused."""
+    first(client, name)
+    _, error, result = client.receive()
+    return (error, None) if error is not None else ask(client, "auth.finish", {"data": proof(result["data"], name, password)})
+
+
+def elsewhere(server):
+    """Wrong names from one address make nobody wait at another."""
+    stranger = "p=" + base64.b64encode(bytes(32)).decode()
+    for i in range(300):
+        client = server.client(source="127.0.0.66")
+        first(client, "x%d" % (i % 150))
+        _, error, result = client.receive()
+        if error is None:
+            ask(client, "auth.finish", {"data": "c=biws,r=%s,%s" % (result["data"].split(",")[0][2:], stranger)})
+        client.close()
+    for i in range(20):
+        client = server.client(source="127.0.0.%d" % (100 + i))
+        equal(log_in(client, "leo", "two")[0], None, "a right password at another address")
+        client.close()
+
+
 def guesses(server):
     for name in ("ana", "nobody"):
         says = command(server, name, "wrong", "status", expect=1)
@@ -160,6 +232,22 @@ def roles_in_batches(server):
                                                    expect=1), "a loader has no batches")
 
 
+def changed_password(server, path):
+    """Who came in with the old password, or is about to, is out."""
+    inside, halfway, other = server.client(), server.client(), server.client()
+    equal(log_in(inside, "new", "three")[0], None, "a login")
+    equal(log_in(other, "leo", "two")[0], None, "another user's login")
+    first(halfway, "new")
+    said = server_first(halfway)
+    user(path, "add", "new", password="four")
+    server.process.send_signal(signal.SIGHUP)
+    check(inside.closed_within(60), "a session of the old password goes on")
+    refused(halfway, "auth.finish", {"data": proof(said, "new", "three")})
+    equal(ask(other, "status")[0], None, "another user's session")
+    for client in (inside, halfway, other):
+        client.close()
+
+
 def changes(server, path):
     """SIGHUP: the file is read again; a damaged one changes nothing."""
     user(path, "add", "new", password="three")
@@ -172,13 +260,14 @@ def changes(server, path):
             break
         time.sleep(0.2)
     equal(done.returncode, 0, "a user that was added while the server runs")
+    changed_password(server, path)
     with open(path) as file:
         good = file.read()
     with open(path, "w") as file:
         file.write(good + "damaged\n")
     server.process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
-    command(server, "new", "three", "count")
+    command(server, "new", "four", "count")
     with open(path, "w") as file:
         file.write(good)
 
@@ -205,6 +294,8 @@ def run():
     with_unix(path)
     strangers(server)
     guesses(server)
+    side_by_side(server)
+    elsewhere(server)
     roles(server)
     roles_in_batches(server)
     changes(server, path)

@@ -309,16 +309,17 @@ def serving(**options):
 
 
 class Client:
-    """A blocking MessagePack-RPC client that can also send what no good client would. `tls` is an ssl.SSLContext."""
+    """A blocking MessagePack-RPC client that can also send what no good client would. `tls` is an ssl.SSLContext; `source` the
+    address it comes from."""
 
-    def __init__(self, address, timeout=None, tls=None, name="localhost"):
+    def __init__(self, address, timeout=None, tls=None, name="localhost", source=None):
         timeout = WAIT_SECONDS if timeout is None else timeout
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)
             self.socket.connect(address)
         else:
-            self.socket = socket.create_connection(address, timeout)
+            self.socket = socket.create_connection(address, timeout, source_address=source and (source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname=name)

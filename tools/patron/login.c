@@ -66,7 +66,31 @@ static enum pat_exit list(const struct pat_users *users) {
     return PAT_EXIT_OK;
 }
 
-static enum pat_exit add(const struct pat_cli *cli, struct pat_users *users, const char *path) {
+/* What is changed is what stands in the file when it is our turn. */
+static enum pat_status change(const char *path,
+                              enum pat_status (*change_cb)(struct pat_users *, void *, struct pat_error *),
+                              void *context, struct pat_error *error) {
+    static struct pat_users users;
+    int lock;
+    PAT_TRY(pat_users_lock(&lock, path, error));
+    enum pat_status status = pat_users_read(&users, path, error);
+    if (status == PAT_OK) status = change_cb(&users, context, error);
+    if (status == PAT_OK) status = pat_users_write(&users, path, error);
+    pat_users_unlock(lock);
+    return status;
+}
+
+static enum pat_status change_add(struct pat_users *users, void *context, struct pat_error *error) {
+    return pat_users_put(users, context, error);
+}
+
+static enum pat_status change_remove(struct pat_users *users, void *context, struct pat_error *error) {
+    const char *name = context;
+    if (pat_users_remove(users, pat_text_of(name))) return PAT_OK;
+    return pat_error_set(error, PAT_ERR_NOT_FOUND, "there is no user '%s'", name);
+}
+
+static enum pat_exit add(const struct pat_cli *cli, const char *path) {
     struct pat_user user = {.name = ""};
     struct pat_error error;
     char password[PAT_PASSWORD_BYTES_MAX + 2];
@@ -81,19 +105,16 @@ static enum pat_exit add(const struct pat_cli *cli, struct pat_users *users, con
     if (status == PAT_OK && !pat_scram_keys_make(&user.keys, pat_text_of(password)))
         status = pat_error_set(&error, PAT_ERR_INTERNAL, "the cryptographic library failed");
     pat_crypto_wipe(password, sizeof password);
-    if (status == PAT_OK) status = pat_users_put(users, &user, &error);
-    if (status == PAT_OK) status = pat_users_write(users, path, &error);
+    if (status == PAT_OK) status = change(path, change_add, &user, &error);
     return status == PAT_OK ? PAT_EXIT_OK : pat_cli_fail(&error);
 }
 
-static enum pat_exit drop(const struct pat_cli *cli, struct pat_users *users, const char *path) {
+static enum pat_exit drop(const struct pat_cli *cli, const char *path) {
     struct pat_error error;
     if (cli->operands < 2) return pat_cli_usage(cli, "patron user remove NAME: the name is missing");
-    if (!pat_users_remove(users, pat_text_of(cli->operand[1]))) {
-        (void)pat_error_set(&error, PAT_ERR_NOT_FOUND, "%s has no user '%s'", path, cli->operand[1]);
-        return pat_cli_fail(&error);
-    }
-    return pat_users_write(users, path, &error) == PAT_OK ? PAT_EXIT_OK : pat_cli_fail(&error);
+    char name[PAT_USER_BYTES_MAX + 2]; /* one that is cut is no user's */
+    (void)snprintf(name, sizeof name, "%s", cli->operand[1]);
+    return change(path, change_remove, name, &error) == PAT_OK ? PAT_EXIT_OK : pat_cli_fail(&error);
 }
 
 static enum pat_exit run_user(const struct pat_cli *cli) {
@@ -104,8 +125,8 @@ static enum pat_exit run_user(const struct pat_cli *cli) {
     if (path == NULL) return pat_cli_usage(cli, "--file FILE is needed: the one that patrond --users has");
     if (pat_users_read(&users, path, &error) != PAT_OK) return pat_cli_fail(&error);
     if (strcmp(verb, "list") == 0) return list(&users);
-    if (strcmp(verb, "add") == 0) return add(cli, &users, path);
-    if (strcmp(verb, "remove") == 0) return drop(cli, &users, path);
+    if (strcmp(verb, "add") == 0) return add(cli, path);
+    if (strcmp(verb, "remove") == 0) return drop(cli, path);
     return pat_cli_usage(cli, "patron user takes add, remove or list, not '%s'", verb);
 }
 

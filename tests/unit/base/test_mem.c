@@ -1,8 +1,11 @@
 /* The memory accountant: gauges, budget, injected faults. */
 #include "base/mem.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -132,6 +135,99 @@ static void the_nth_call_fails_and_only_that(void **state) {
     }
 }
 
+/* ---- many at once ------------------------------------------------------------------------------------------------ */
+
+#define TAKERS      4u
+#define TAKEN_BYTES ((size_t)1 << 20)
+#define ROUNDS      200u
+
+static atomic_uint holders, most, had;
+
+static void *take_often(void *unused) {
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        void *block =
+            i % 2 == 0 ? pat_mem_alloc(PAT_MEM_QUERY, TAKEN_BYTES) : pat_mem_grow(PAT_MEM_NET, NULL, 0, TAKEN_BYTES);
+        if (block == NULL) {
+            (void)sched_yield();
+            continue;
+        }
+        const unsigned now = atomic_fetch_add(&holders, 1) + 1;
+        unsigned seen = atomic_load(&most);
+        while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) {
+        }
+        atomic_fetch_add(&had, 1);
+        (void)sched_yield();
+        atomic_fetch_sub(&holders, 1);
+        pat_mem_free(i % 2 == 0 ? PAT_MEM_QUERY : PAT_MEM_NET, block);
+    }
+    return unused;
+}
+
+/* There is room for two: three never have theirs. */
+static void who_comes_at_once_does_not_get_more_than_there_is(void **state) {
+    (void)state;
+    pthread_t thread[TAKERS];
+    pat_mem_set_budget(2 * TAKEN_BYTES + TAKEN_BYTES / 2);
+    for (unsigned i = 0; i < TAKERS; i++) assert_int_equal(pthread_create(&thread[i], NULL, take_often, NULL), 0);
+    for (unsigned i = 0; i < TAKERS; i++) (void)pthread_join(thread[i], NULL);
+    assert_in_range(atomic_load(&most), 1, 2);
+    assert_in_range(atomic_load(&had), 1, TAKERS * ROUNDS);
+    assert_true(pat_mem_would_fit(2 * TAKEN_BYTES));
+}
+
+static void what_is_promised_is_nobody_elses(void **state) {
+    (void)state;
+    pat_mem_set_budget(100000);
+    assert_false(pat_mem_promise(100001));
+    assert_true(pat_mem_promise(40000));
+    assert_true(pat_mem_promise(20000));
+    assert_int_equal(pat_mem_promised(), 60000);
+    assert_int_equal(pat_mem_used_total(), 0);
+    assert_true(pat_mem_would_fit(40000));
+    assert_false(pat_mem_would_fit(40001));
+    assert_null(pat_mem_alloc(PAT_MEM_QUERY, 50000));
+    assert_false(pat_mem_promise(50000));
+    /* Taken from the promise, once. */
+    pat_mem_redeem(true);
+    void *first = pat_mem_alloc_must(PAT_MEM_ORDERS, 25000);
+    void *second = pat_mem_alloc_raw_must(PAT_MEM_TEXT, 25000);
+    pat_mem_use_pages(PAT_MEM_INDEX, 4096);
+    assert_true(pat_mem_would_fit(40000));
+    assert_false(pat_mem_would_fit(40001));
+    assert_int_equal(pat_mem_promised() + pat_mem_used_total(), 60000);
+    /* Others do not touch it, and more than it is comes all the same. */
+    void *query = pat_mem_alloc(PAT_MEM_QUERY, 30000);
+    assert_non_null(query);
+    assert_false(pat_mem_would_fit(10000));
+    void *third = pat_mem_alloc_must(PAT_MEM_ORDERS, 30000);
+    assert_int_equal(pat_mem_promised(), 0);
+    assert_false(pat_mem_would_fit(0));
+    pat_mem_redeem(false);
+    pat_mem_free(PAT_MEM_ORDERS, third);
+    pat_mem_free(PAT_MEM_QUERY, query);
+    pat_mem_free(PAT_MEM_TEXT, second);
+    pat_mem_free(PAT_MEM_ORDERS, first);
+    unsigned char *pages = pat_mem_reserve_must(4096);
+    pat_mem_drop_pages(PAT_MEM_INDEX, pages, 4096, 4096);
+    pat_mem_unreserve(pages, 4096);
+    assert_true(pat_mem_would_fit(100000));
+}
+
+static void what_is_left_of_a_promise_comes_back(void **state) {
+    (void)state;
+    pat_mem_set_budget(100000);
+    assert_true(pat_mem_promise(80000));
+    void *beside = pat_mem_alloc_must(PAT_MEM_ORDERS, 10000); /* not while it is redeemed */
+    assert_int_equal(pat_mem_promised(), 80000);
+    assert_false(pat_mem_would_fit(20000));
+    pat_mem_promise_keep(0);
+    assert_int_equal(pat_mem_promised(), 0);
+    assert_true(pat_mem_would_fit(89000));
+    pat_mem_free(PAT_MEM_ORDERS, beside);
+    pat_mem_promise_keep(0);
+    assert_true(pat_mem_would_fit(100000));
+}
+
 static void every_purpose_has_a_name_of_its_own(void **state) {
     (void)state;
     for (int a = 0; a < PAT_MEM_PURPOSES; a++) {
@@ -163,14 +259,14 @@ static void reserved_pages_are_zero_and_counted_while_in_use(void **state) {
 static void far_memory_is_copied_whatever_its_length_and_place(void **state) {
     (void)state;
     static const size_t lengths[] = {0, 1, 100, 16383, 16384, 16385, 65536, 1000001};
-    const size_t most = 1000001 + 8192;
-    unsigned char *from = pat_mem_alloc(PAT_MEM_OTHER, most), *to = pat_mem_alloc(PAT_MEM_OTHER, most);
+    const size_t room = 1000001 + 8192;
+    unsigned char *from = pat_mem_alloc(PAT_MEM_OTHER, room), *to = pat_mem_alloc(PAT_MEM_OTHER, room);
     assert_non_null(from);
     assert_non_null(to);
-    for (size_t i = 0; i < most; i++) from[i] = (unsigned char)(i * 31 + i / 4096);
+    for (size_t i = 0; i < room; i++) from[i] = (unsigned char)(i * 31 + i / 4096);
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         const size_t bytes = lengths[i], place = i * 777;
-        memset(to, 0xa5, most);
+        memset(to, 0xa5, room);
         pat_mem_copy_far(to + place, from + 13, bytes);
         assert_memory_equal(to + place, from + 13, bytes);
         assert_int_equal(to[place + bytes], 0xa5);
@@ -191,6 +287,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_limit_is_told_and_the_budget_refuses, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_growth_leaves_the_block, begin, end),
         cmocka_unit_test_setup_teardown(the_nth_call_fails_and_only_that, begin, end),
+        cmocka_unit_test_setup_teardown(who_comes_at_once_does_not_get_more_than_there_is, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_promised_is_nobody_elses, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_left_of_a_promise_comes_back, begin, end),
         cmocka_unit_test_setup_teardown(every_purpose_has_a_name_of_its_own, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

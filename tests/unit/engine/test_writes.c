@@ -446,6 +446,29 @@ static void a_small_budget_is_an_answer(void **state) {
                      5);
 }
 
+/* From when it is taken until it is applied, what a batch needs is nobody else's; then nothing is left promised. */
+static void memory_of_a_batch_on_its_way_is_promised(void **state) {
+    (void)state;
+    for (unsigned n = 1; n <= 20; n++) {
+        struct call call;
+        char text[300];
+        order_text(text, sizeof text, "p", n, n);
+        call_make(&call, text);
+        const size_t before = pat_mem_used_total();
+        submit(&call);
+        const size_t promised = pat_mem_promised(), room = (size_t)64 << 20;
+        assert_int_equal(call.replies, 0);
+        assert_true(promised > 0);
+        pat_mem_set_budget(before + promised + room);
+        assert_false(pat_mem_would_fit(room + promised / 2));
+        pat_mem_set_budget(0);
+        turn_until_idle();
+        assert_int_equal(pat_mem_promised(), 0);
+        assert_true(call.ok);
+        call_free(&call);
+    }
+}
+
 /* Whatever allocation fails on the way: one reply, and after sending again until it is taken the row is there once. */
 static void at_every_allocation(void **state) {
     (void)state;
@@ -463,6 +486,7 @@ static void at_every_allocation(void **state) {
             turn_until_idle();
             (void)pat_mem_fail_at(0);
             assert_int_equal(call.replies, 1);
+            assert_int_equal(pat_mem_promised(), 0);
             taken = call.ok;
             if (!taken) {
                 failed++;
@@ -577,6 +601,7 @@ int main(void) {
         TEST(a_snapshot_from_before_a_failure_resumes_nothing),
         TEST(batches_that_may_not_fit_together_come_after_each_other),
         TEST(a_small_budget_is_an_answer),
+        TEST(memory_of_a_batch_on_its_way_is_promised),
         TEST(at_every_allocation),
         TEST(at_every_allocation_of_a_snapshot),
         TEST(at_every_allocation_of_a_start),

@@ -37,6 +37,35 @@ static void loopback_has_tls_where_that_is_said(void **state) {
     assert_non_null(strstr(error.message, "--tls-cert"));
 }
 
+static void site_of(const char *text, unsigned char out[PAT_ADDRESS_SITE_BYTES]) {
+    struct pat_error error;
+    struct pat_address address;
+    assert_int_equal(pat_address_parse(&address, text, &error), PAT_OK);
+    pat_address_site(&address.at.any, out);
+}
+
+static void a_site_is_an_address_of_ipv4_or_half_of_one_of_ipv6(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"10.0.0.5:1", "[::ffff:10.0.0.5]:2"},
+                                           {"[2001:db8:1:2::5]:1", "[2001:db8:1:2:ffff::7]:1"}};
+    static const char *const all[] = {"10.0.0.5:1",           "10.0.0.6:1",          "[::ffff:10.0.0.7]:1",
+                                      "[2001:db8:1:2::5]:1",  "[2001:db8:1:3::5]:1", "[::1]:1",
+                                      "[::ffff:127.0.0.1]:1", "127.0.0.2:1",         "[64:ff9b::a00:5]:1"};
+    unsigned char one[PAT_ADDRESS_SITE_BYTES], other[PAT_ADDRESS_SITE_BYTES];
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        site_of(pairs[i][0], one);
+        site_of(pairs[i][1], other);
+        assert_memory_equal(one, other, sizeof one);
+    }
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            site_of(all[i], one);
+            site_of(all[j], other);
+            assert_memory_not_equal(one, other, sizeof one);
+        }
+    }
+}
+
 static void other_addresses_need_tls_and_users(void **state) {
     (void)state;
     static const char *const others[] = {"0.0.0.0:0",   "[::]:0",         "10.0.0.1:7411",
@@ -95,6 +124,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loopback_is_taken_and_written_back),
         cmocka_unit_test(loopback_has_tls_where_that_is_said),
+        cmocka_unit_test(a_site_is_an_address_of_ipv4_or_half_of_one_of_ipv6),
         cmocka_unit_test(other_addresses_need_tls_and_users),
         cmocka_unit_test(everything_else_is_no_address),
     };
