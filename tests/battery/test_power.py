@@ -119,8 +119,8 @@ def one_life(life):
     if not line:
         return server.kill()
     server._take_ready(line)
-    flight = Flight(server, life.book)
     try:
+        flight = Flight(server, life.book)  # the power may be gone by then: a thread makes the next journal file
         flight.load(life.book.next())
         flight.take()
         flight.send("snapshot.save")
@@ -132,7 +132,8 @@ def one_life(life):
         equal(error.code, "READONLY", "answer without a disk")
     except (ConnectionError, OSError):
         pass
-    flight.drain()
+    if flight is not None:
+        flight.drain()
     if server.process.poll() is None:
         server.process.terminate()
         server.process.wait()
